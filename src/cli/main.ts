@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { type CliIo, printError } from './io.ts'
+
+const createIo = (): { io: CliIo; exitCode: () => number } => {
+  const abort = new AbortController()
+  let exitCode = 0
+  let interrupts = 0
+  const interrupt = (): void => {
+    interrupts++
+    // A second Ctrl-C is meant: leave at once.
+    if (interrupts > 1) process.exit(130)
+    exitCode = 130
+    abort.abort(new Error('interrupted'))
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  // `secnode ... | head` closes the pipe early: not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCode)
+    throw error
+  })
+  return {
+    io: {
+      stdout: (text) => void process.stdout.write(text),
+      stderr: (text) => void process.stderr.write(text),
+      isTerminal: process.stderr.isTTY,
+      signal: abort.signal,
+      setExitCode: (code) => {
+        if (exitCode !== 130) exitCode = code
+      },
+    },
+    exitCode: () => exitCode,
+  }
+}
+
+export const createProgram = (_io: CliIo): Command => {
+  const program = new Command('secnode')
+    .description('Staked full nodes check one another and agree on a weekly tally, without a tracker.')
+    .option('--verbose', 'print the stack of an error')
+    .showHelpAfterError('(run with --help for what it takes)')
+    .exitOverride()
+  program
+    .command('chain')
+    .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
+  return program
+}
+
+const main = async (argv: string[]): Promise<number> => {
+  const { io, exitCode } = createIo()
+  const program = createProgram(io)
+  try {
+    await program.parseAsync(argv)
+    return exitCode()
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (io.signal.aborted) return 130
+    return printError(io, error, program.opts<{ verbose?: boolean }>().verbose === true)
+  }
+}
+
+if (import.meta.main) {
+  // Exit explicitly: an idle keep-alive socket must not hold a finished command.
+  process.exit(await main(process.argv))
+}
