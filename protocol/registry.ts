@@ -90,6 +90,8 @@ export interface Registry {
   readonly seatByStake: Map<string, Seat>
   /** Unspent outputs that count towards a stake, and where each belongs. */
   readonly outputsBySeat: Map<Seat, Map<OutpointKey, bigint>>
+  /** Sums of `outputsBySeat`, so that dust sent to a stake costs nothing at each block. */
+  readonly balanceBySeat: Map<Seat, bigint>
   readonly seatByOutpoint: Map<OutpointKey, Seat>
 }
 
@@ -110,6 +112,7 @@ export const createRegistry = (genesis: Genesis, networkId: NetworkId): Registry
   seats: [],
   seatByStake: new Map(),
   outputsBySeat: new Map(),
+  balanceBySeat: new Map(),
   seatByOutpoint: new Map(),
 })
 
@@ -207,7 +210,7 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
   const createdBySeat = sumBySeat(created.values())
   const removedBySeat = sumBySeat(removed.values())
   for (const seat of touched) {
-    const held = sumOfOutputs(registry, seat)
+    const held = registry.balanceBySeat.get(seat) ?? 0n
     const balance = held + (createdBySeat.get(seat) ?? 0n) - (removedBySeat.get(seat) ?? 0n)
     const current = record(seat)!
     const activeSince =
@@ -248,23 +251,21 @@ const sumBySeat = (outputs: Iterable<StakeOutput>): Map<Seat, bigint> => {
   return sums
 }
 
-const sumOfOutputs = (registry: Registry, seat: Seat): bigint => {
-  let sum = 0n
-  for (const value of registry.outputsBySeat.get(seat)?.values() ?? []) sum += value
-  return sum
-}
-
 const setOutput = (registry: Registry, output: StakeOutput): void => {
   let outputs = registry.outputsBySeat.get(output.seat)
   if (outputs === undefined) registry.outputsBySeat.set(output.seat, (outputs = new Map()))
   outputs.set(output.outpoint, output.value)
+  registry.balanceBySeat.set(output.seat, (registry.balanceBySeat.get(output.seat) ?? 0n) + output.value)
   registry.seatByOutpoint.set(output.outpoint, output.seat)
 }
 
 const dropOutput = (registry: Registry, output: StakeOutput): void => {
-  const outputs = registry.outputsBySeat.get(output.seat)
-  outputs?.delete(output.outpoint)
-  if (outputs?.size === 0) registry.outputsBySeat.delete(output.seat)
+  const outputs = registry.outputsBySeat.get(output.seat)!
+  outputs.delete(output.outpoint)
+  if (outputs.size === 0) {
+    registry.outputsBySeat.delete(output.seat)
+    registry.balanceBySeat.delete(output.seat)
+  } else registry.balanceBySeat.set(output.seat, registry.balanceBySeat.get(output.seat)! - output.value)
   registry.seatByOutpoint.delete(output.outpoint)
 }
 
