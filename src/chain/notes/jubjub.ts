@@ -1,0 +1,46 @@
+import type { EdwardsPoint } from '@noble/curves/abstract/edwards.js'
+import { jubjub, jubjub_findGroupHash, jubjub_groupHash } from '@noble/curves/misc.js'
+import { asciiToBytes, numberToBytesLE } from '@noble/curves/utils.js'
+
+/** Jubjub, the curve of Sapling: Zcash protocol specification 5.4.9.3. */
+export type JubjubPoint = EdwardsPoint
+
+export const JUBJUB_ORDER = jubjub.Point.Fn.ORDER
+
+/** Strict: a non-canonical encoding (ZIP 216) or an abscissa that is not on the curve gives null. */
+export const jubjubFromBytes = (bytes: Uint8Array): JubjubPoint | null => {
+  if (bytes.length !== 32) return null
+  try {
+    return jubjub.Point.fromBytes(bytes)
+  } catch {
+    return null
+  }
+}
+
+/** A point of the prime-order subgroup other than the identity, strictly encoded: what a public key must be. */
+export const jubjubKeyFromBytes = (bytes: Uint8Array): JubjubPoint | null => {
+  const point = jubjubFromBytes(bytes)
+  return point === null || point.is0() || !point.isTorsionFree() ? null : point
+}
+
+/** [scalar] point for a public scalar below the group's order. */
+export const multiplyJubjub = (point: JubjubPoint, scalar: bigint): JubjubPoint =>
+  point.multiplyUnsafe(scalar)
+
+/** The coordinate that a note commitment keeps (Extract of the specification), 32 bytes. */
+export const extractU = (point: JubjubPoint): Uint8Array => numberToBytesLE(point.toAffine().x, 32)
+
+const DIVERSIFY = asciiToBytes('Zcash_gd')
+
+/** DiversifyHash: the base g_d of a diversifier (11 bytes), or null for the half of them that have none. */
+export const diversifyHashSapling = (diversifier: Uint8Array): JubjubPoint | null => {
+  try {
+    return jubjub_groupHash(diversifier, DIVERSIFY)
+  } catch {
+    return null
+  }
+}
+
+/** FindGroupHash: the first tag byte that gives a point. `personalization` is 8 ASCII characters. */
+export const saplingGenerator = (personalization: string, message: Uint8Array): JubjubPoint =>
+  jubjub_findGroupHash(message, asciiToBytes(personalization))

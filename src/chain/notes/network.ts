@@ -1,0 +1,2 @@
+/** Which network a key or an address is written for. Sprout writes `test` and `regtest` alike. */
+export type NoteNetwork = 'main' | 'test' | 'regtest'
