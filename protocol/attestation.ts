@@ -1,0 +1,155 @@
+import type { CID } from 'multiformats/cid'
+import { z } from 'zod'
+import { equalBytes } from './bytes.ts'
+import { cidOf, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
+import { bytesOf, bytesUpTo, type Epoch, EpochNumber, NetworkId, type Seat, SeatNumber } from './ids.ts'
+import { isObservedAddress } from './observed-address.ts'
+import { type Signed, decodeSigned, signedBytes, type VerifyEd25519 } from './signed.ts'
+import { accept, ignore, reject, type Validation } from './validation.ts'
+import { isVerdict, Verdict } from './verdict.ts'
+
+/** What a challenger says of an epoch (R-ATT-1). */
+export interface Attestation {
+  networkId: NetworkId
+  epoch: Epoch
+  /** 32 bytes. */
+  beacon: Uint8Array
+  seat: Seat
+  /** hash160 of the seat's stake. */
+  stake: Uint8Array
+  /** The seat's previous attestation (R-ATT-4). */
+  previous: CID | null
+  /** k_e codes, in ring order. */
+  verdicts: Uint8Array
+  /** Of each verdict 0, in ring order: 4 or 16 bytes. */
+  addresses: readonly Uint8Array[]
+  evidence: CID
+}
+
+const maxCommittee = 64
+
+/** A payload: 64 verdicts, 64 addresses of 17 bytes, two CIDs of 41 and the fixed fields fit. */
+export const maxAttestationBytes = 1_536
+
+const AttestationRow = z.tuple([
+  z.literal('att'),
+  z.literal(1),
+  NetworkId,
+  EpochNumber,
+  bytesOf(32),
+  SeatNumber,
+  bytesOf(20),
+  PayloadCid.nullable(),
+  bytesUpTo(maxCommittee),
+  z.array(bytesUpTo(16)).max(maxCommittee),
+  PayloadCid,
+])
+
+export const encodeAttestation = (attestation: Attestation): Uint8Array =>
+  encodeCanonical([
+    'att',
+    1,
+    attestation.networkId,
+    attestation.epoch,
+    attestation.beacon,
+    attestation.seat,
+    attestation.stake,
+    attestation.previous,
+    attestation.verdicts,
+    attestation.addresses,
+    attestation.evidence,
+  ])
+
+/** Null for whatever is no canonical payload. Whether its content keeps the rules is `isWellFormed`'s to say. */
+export const decodeAttestation = (payload: Uint8Array): Attestation | null => {
+  const decoded = decodeCanonical(AttestationRow, payload, maxAttestationBytes)
+  if (decoded.is === 'bad') return null
+  const [, , networkId, epoch, beacon, seat, stake, previous, verdicts, addresses, evidence] = decoded.value
+  return { networkId, epoch, beacon, seat, stake, previous, verdicts, addresses, evidence }
+}
+
+/** R-TALLY-0: known codes only, and one address of a right form for each verdict 0. */
+export const isWellFormed = (attestation: Pick<Attestation, 'verdicts' | 'addresses'>): boolean => {
+  let valid = 0
+  for (const verdict of attestation.verdicts) {
+    if (!isVerdict(verdict)) return false
+    if (verdict === Verdict.valid) valid++
+  }
+  return attestation.addresses.length === valid && attestation.addresses.every(isObservedAddress)
+}
+
+/** What a validator knows of an epoch that it holds open. */
+export interface AttestingEpoch {
+  beacon: Uint8Array
+  /** Of the seats in its snapshot: peer key and stake; undefined for others. */
+  identityOf(seat: Seat): { peer: Uint8Array; stake: Uint8Array } | undefined
+  /** k_e. */
+  k: number
+}
+
+/** An attestation whose own signature verified (R-ATT-4), ready to be stored. */
+export interface SignedAttestation {
+  attestation: Attestation
+  cid: CID
+  signed: Signed
+}
+
+/**
+ * R-ATT-6, everything but the signature: cheap checks first. `epochOf` says what an epoch is if it is open, and
+ * otherwise why not. `known` gives the CID of the attestation that is held of a seat, epoch and beacon.
+ *
+ * [REJECT] what no honest peer sends: bytes that are not canonical, codes unknown, wrong length.
+ * [IGNORE] what may be right elsewhere or was seen: another network's topic cannot be this one's, but another
+ * branch's beacon can; an epoch not open here may be open there.
+ */
+export const readAttestation = (
+  networkId: NetworkId,
+  bytes: Uint8Array,
+  epochOf: (epoch: Epoch) => AttestingEpoch | { closed: string },
+  known: (epoch: Epoch, seat: Seat) => CID | undefined,
+): Validation<SignedAttestation & { publicKey: Uint8Array; isSecond: boolean }> => {
+  const signed = decodeSigned(bytes, maxAttestationBytes)
+  if (signed.is === 'bad') return reject(`attestation-${signed.code}`)
+  const attestation = decodeAttestation(signed.value.payload)
+  if (attestation === null) return reject('attestation-form')
+  if (attestation.networkId !== networkId) return reject('attestation-network')
+  const epoch = epochOf(attestation.epoch)
+  if ('closed' in epoch) return ignore(`attestation-${epoch.closed}`)
+  if (!equalBytes(epoch.beacon, attestation.beacon)) return ignore('attestation-beacon')
+  const identity = epoch.identityOf(attestation.seat)
+  if (identity === undefined) return reject('attestation-seat')
+  if (!equalBytes(identity.stake, attestation.stake)) return reject('attestation-stake')
+  if (attestation.verdicts.length !== epoch.k) return reject('attestation-committee')
+  if (!isWellFormed(attestation)) return reject('attestation-verdicts')
+  const cid = cidOf(signed.value.payload)
+  const held = known(attestation.epoch, attestation.seat)
+  if (held?.equals(cid) === true) return ignore('attestation-known')
+  return accept({
+    attestation,
+    cid,
+    signed: signed.value,
+    publicKey: identity.peer,
+    // A second payload is verified too: it is half of a proof (R-ATT-3).
+    isSecond: held !== undefined,
+  })
+}
+
+/** The bytes an attestation's signature is over. */
+export const attestationMessage = (networkId: NetworkId, payload: Uint8Array): Uint8Array =>
+  signedBytes('att', networkId, payload)
+
+/** R-ATT-6 whole, with a synchronous verifier. */
+export const validateAttestation = (
+  networkId: NetworkId,
+  bytes: Uint8Array,
+  epochOf: (epoch: Epoch) => AttestingEpoch | { closed: string },
+  known: (epoch: Epoch, seat: Seat) => CID | undefined,
+  verify: VerifyEd25519,
+): Validation<SignedAttestation & { isSecond: boolean }> => {
+  const read = readAttestation(networkId, bytes, epochOf, known)
+  if (read.is !== 'accept') return read
+  const { publicKey, signed } = read.value
+  return verify(publicKey, attestationMessage(networkId, signed.payload), signed.signature)
+    ? read
+    : reject('attestation-signature')
+}

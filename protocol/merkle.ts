@@ -1,0 +1,77 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import type { CID } from 'multiformats/cid'
+import { concatBytes, equalBytes } from './bytes.ts'
+import { encodeCanonical } from './codec.ts'
+import type { Seat } from './ids.ts'
+
+// RFC 6962 2.1: leaves and nodes are hashed under different first bytes.
+const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concatBytes(Uint8Array.of(0), leaf))
+const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array =>
+  sha256(concatBytes(Uint8Array.of(1), left, right))
+
+/** The largest power of two below n (n > 1). */
+const splitOf = (n: number): number => 2 ** (31 - Math.clz32(n - 1))
+
+const rootOfHashes = (hashes: readonly Uint8Array[], from: number, to: number): Uint8Array => {
+  if (to - from === 1) return hashes[from]!
+  const middle = from + splitOf(to - from)
+  return nodeHash(rootOfHashes(hashes, from, middle), rootOfHashes(hashes, middle, to))
+}
+
+/** Merkle tree hash of RFC 6962 over the leaves in their order: 32 bytes; of none, SHA-256 of nothing. */
+export const merkleRoot = (leaves: readonly Uint8Array[]): Uint8Array =>
+  leaves.length === 0 ? sha256(new Uint8Array(0)) : rootOfHashes(leaves.map(leafHash), 0, leaves.length)
+
+/** The audit path of RFC 6962 2.1.1 for the leaf at `index`, from the leaf up. */
+export const merklePath = (leaves: readonly Uint8Array[], index: number): Uint8Array[] => {
+  if (index < 0 || index >= leaves.length) throw new RangeError(`no leaf ${index}`)
+  const hashes = leaves.map(leafHash)
+  const path: Uint8Array[] = []
+  let from = 0
+  let to = leaves.length
+  while (to - from > 1) {
+    const middle = from + splitOf(to - from)
+    if (index < middle) {
+      path.push(rootOfHashes(hashes, middle, to))
+      to = middle
+    } else {
+      path.push(rootOfHashes(hashes, from, middle))
+      from = middle
+    }
+  }
+  return path.reverse()
+}
+
+/** RFC 9162 2.1.3.2: whether `leaf` stands at `index` among `count` leaves under `root`. */
+export const verifyMerklePath = (
+  root: Uint8Array,
+  leaf: Uint8Array,
+  index: number,
+  count: number,
+  path: readonly Uint8Array[],
+): boolean => {
+  if (!Number.isInteger(index) || index < 0 || index >= count) return false
+  let position = index
+  let last = count - 1
+  let hash = leafHash(leaf)
+  for (const sibling of path) {
+    if (last === 0) return false
+    if (position % 2 === 1 || position === last) {
+      hash = nodeHash(sibling, hash)
+      while (position % 2 === 0 && position !== 0) {
+        position = Math.floor(position / 2)
+        last = Math.floor(last / 2)
+      }
+    } else hash = nodeHash(hash, sibling)
+    position = Math.floor(position / 2)
+    last = Math.floor(last / 2)
+  }
+  return last === 0 && equalBytes(hash, root)
+}
+
+/** The leaf of an attestation under root(e) (R-SYNC-1). */
+export const attestationLeaf = (seat: Seat, cid: CID): Uint8Array => encodeCanonical([seat, cid])
+
+/** R-SYNC-1: root(e) over the attestations of an epoch, in rising order of seat. */
+export const epochRoot = (rows: readonly { seat: Seat; cid: CID }[]): Uint8Array =>
+  merkleRoot(rows.map((row) => attestationLeaf(row.seat, row.cid)))
