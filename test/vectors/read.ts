@@ -29,7 +29,7 @@ export const readVectorTable = (path: string): VectorRow[] => {
     }
     return cell as boolean | null
   }
-  const [, [columns] = [], ...rows] = JSON.parse(marked) as [unknown, [string], ...unknown[][]]
-  const names = (columns ?? '').split(',').map((name) => name.trim())
+  const [, [columns], ...rows] = JSON.parse(marked) as [unknown, [string], ...unknown[][]]
+  const names = columns.split(',').map((name) => name.trim())
   return rows.map((row) => Object.fromEntries(names.map((name, index) => [name, revive(row[index] ?? null)])))
 }

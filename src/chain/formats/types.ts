@@ -6,7 +6,7 @@
 /** Wire-format family: ZEN differs from Zcash in transaction versions, certificates and replay-protected scripts. */
 export type ChainFamily = 'zcash' | 'zen'
 
-export interface BlockHeader {
+export interface BlockHeaderFields {
   /** Signed 32-bit. */
   version: number
   previousHash: Uint8Array
@@ -17,7 +17,11 @@ export interface BlockHeader {
   time: number
   bits: number
   nonce: Uint8Array
+  /** Of Equihash; 1,344 bytes on the main networks. */
   solution: Uint8Array
+}
+
+export interface BlockHeader extends BlockHeaderFields {
   /** Double SHA-256 of `bytes`. */
   hash: Uint8Array
   /** The whole serialised header with its solution. */
@@ -96,15 +100,15 @@ export interface OrchardBundle {
   bindingSignature: Uint8Array
 }
 
-export interface Transaction {
+/** What a transaction is built from: everything that is serialised. */
+export interface TransactionFields {
   family: ChainFamily
-  /** 1, 2, 3, 4, 5, 6 for Zcash (without the overwintered bit); 1, 2, -3, -4 for ZEN. */
+  /**
+   * 1, 2, 3, 4, 5, 6 for Zcash (without the overwintered bit); 1, 2, -3, -4 for ZEN. Both chains once took any
+   * positive number without the overwintered bit, serialised as 2 from 2 on.
+   */
   version: number
-  /** Internal byte order. */
-  txid: Uint8Array
-  /** The transaction exactly as serialised. */
-  bytes: Uint8Array
-  /** Absent before v3 (Zcash) and in ZEN. */
+  /** Null before v3 (Zcash) and in ZEN. */
   versionGroupId: number | null
   /** v5 and later. */
   consensusBranchId: number | null
@@ -122,12 +126,26 @@ export interface Transaction {
   saplingOutputs: readonly SaplingOutput[]
   saplingBindingSignature: Uint8Array | null
   orchard: OrchardBundle | null
+  /** v6. */
   ironwood: OrchardBundle | null
+  /**
+   * ZEN version -4: its four sidechain vectors (ceased withdrawals, creations, forward transfers, backward transfer
+   * requests) exactly as serialised. Null elsewhere.
+   */
+  sidechain: Uint8Array | null
+}
+
+export interface Transaction extends TransactionFields {
+  /** Internal byte order. */
+  txid: Uint8Array
+  /** The transaction exactly as serialised. */
+  bytes: Uint8Array
   isCoinbase: boolean
 }
 
 /** A ZEN sidechain certificate (version -5): it spends and pays, but is no transaction for the rules. */
 export interface Certificate {
+  /** Double SHA-256 of `bytes`. */
   hash: Uint8Array
   bytes: Uint8Array
   inputs: readonly TransactionInput[]
@@ -142,4 +160,6 @@ export interface Block {
   certificates: readonly Certificate[]
   /** Merkle root computed over the txids (and certificate hashes); compare with the header's. */
   computedMerkleRoot: Uint8Array
+  /** True if two neighbours in the merkle tree are equal: another list would have the same root. */
+  isMerkleTreeMutated: boolean
 }
