@@ -1,0 +1,29 @@
+/**
+ * The one table of key prefixes: the first byte of every key of the store says what the row holds. Heights, seats
+ * and epochs are big-endian, so that ranges run in their order.
+ */
+export const prefixes = {
+  /** name → `schema` u32, `network` hex of 16 bytes, `cursor` height u32 + block hash. */
+  meta: 0x01,
+} as const
+
+/** Prefix, then the parts as they are. */
+export const keyOf = (prefix: number, ...parts: readonly Uint8Array[]): Uint8Array => {
+  const key = new Uint8Array(parts.reduce((length, part) => length + part.length, 1))
+  key[0] = prefix
+  let offset = 1
+  for (const part of parts) {
+    key.set(part, offset)
+    offset += part.length
+  }
+  return key
+}
+
+export const u32 = (value: number): Uint8Array => {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}
+
+export const readU32 = (bytes: Uint8Array, offset = 0): number =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(offset)
