@@ -4,6 +4,7 @@ import { equalBytes } from './bytes.ts'
 import { cidOf, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
 import { bytesOf, bytesUpTo, type Epoch, EpochNumber, NetworkId, type Seat, SeatNumber } from './ids.ts'
 import { isObservedAddress } from './observed-address.ts'
+import { maxCommittee } from './params.ts'
 import { type Signed, decodeSigned, signedBytes, type VerifyEd25519 } from './signed.ts'
 import { accept, ignore, reject, type Validation } from './validation.ts'
 import { isVerdict, Verdict } from './verdict.ts'
@@ -26,10 +27,8 @@ export interface Attestation {
   evidence: CID
 }
 
-const maxCommittee = 64
-
-/** A payload: 64 verdicts, 64 addresses of 17 bytes, two CIDs of 41 and the fixed fields fit. */
-export const maxAttestationBytes = 1_536
+/** A payload: 48 verdicts, 48 addresses of 17 bytes, two CIDs of 41 and the fixed fields fit. */
+export const maxAttestationBytes = 1_280
 
 const AttestationRow = z.tuple([
   z.literal('att'),

@@ -86,10 +86,13 @@ export const Fund = z.discriminatedUnion('kind', [
 ])
 export type Fund = z.infer<typeof Fund>
 
+/** The largest committee: receipts of more targets would not fit into an evidence block of 16 kB (R-EVID-1). */
+export const maxCommittee = 48
+
 /** The parameters that a schedule may change from a week on (R-NET-2). Each default carries its reason. */
 export const Params = z.strictObject({
   /** Challengers of a node: with 11 a fifth of liars outvotes the honest in 1.2 % of committees, with 7 in 3.3 %. */
-  committee: z.int().min(1).max(64).default(11),
+  committee: z.int().min(1).max(maxCommittee).default(11),
   /** Transactions in a challenge: who keeps 90 % of the chain answers 64 with probability 0.9^64 = 0.1 %. */
   samples: z.int().min(1).max(1_024).default(64),
   /** Milliseconds for an answer: 64 reads of a spinning disk at 15 ms are one second, the rest is the way. */

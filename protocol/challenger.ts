@@ -1,0 +1,217 @@
+import type { EvidenceEntry } from './evidence.ts'
+import { seenFault } from './evidence.ts'
+import type { EpochPhases } from './epoch.ts'
+import { hash } from './codec.ts'
+import type { Epoch, Height } from './ids.ts'
+import { createStream } from './random.ts'
+import { isRetried, Verdict } from './verdict.ts'
+
+/**
+ * One challenger's work of one epoch as a step function (R-CHAL-1, R-VERD-1, R-FAULT-1). The shell feeds it heights
+ * and what its visits found, and carries out the effects. `secret` (32 random bytes) is all the chance there is, so
+ * a state read back from disk goes on with the same nonces and the same moments.
+ */
+export interface ChallengerState {
+  epoch: Epoch
+  beacon: Uint8Array
+  phases: Pick<EpochPhases, 'opens' | 'attests'>
+  secret: Uint8Array
+  retries: number
+  /** In ring order. */
+  targets: readonly TargetWork[]
+  stage: 'visiting' | 'checking-self' | 'done'
+}
+
+export type TargetWork =
+  /** To be visited at `at`; `tried` visits have failed, the last as `failed` says; `later` was the last answer. */
+  | { is: 'waiting'; at: Height; tried: number; failed: Finding | null; later: string | null }
+  | { is: 'visiting'; tried: number; failed: Finding | null; later: string | null }
+  | { is: 'found'; finding: Finding }
+
+/** What a visit found: a verdict with what stands behind it. */
+export interface Finding {
+  evidence: EvidenceEntry
+  /** For verdict 0: the observed address, 4 or 16 bytes. */
+  address: Uint8Array | null
+}
+
+export type ChallengerEvent =
+  /** The height of the last confirmed block. */
+  | { is: 'height'; height: Height }
+  | { is: 'visited'; target: number; result: { finding: Finding } | { later: string } }
+  /** How many of the three other seats answered (R-FAULT-1). */
+  | { is: 'self-checked'; reached: number }
+  /** The own chain node is behind or gone: nothing can be judged (R-FAULT-1). */
+  | { is: 'chain-lost'; why: string }
+
+export type ChallengerEffect =
+  | { is: 'visit'; target: number; nonce: Uint8Array }
+  /** Try to reach three other seats, chosen with this seed. */
+  | { is: 'check-self'; seed: Uint8Array }
+  | { is: 'attest'; findings: readonly Finding[] }
+
+export interface ChallengerStep {
+  state: ChallengerState
+  effects: readonly ChallengerEffect[]
+}
+
+/** R-CHAL-1: one nonce per target, epoch and beacon. 32 bytes. */
+export const nonceOf = (state: Pick<ChallengerState, 'secret' | 'beacon'>, target: number): Uint8Array =>
+  hash('nonce', state.secret, state.beacon, target)
+
+/** A height uniform in [from, to), or `from` if that is empty. */
+const momentBetween = (
+  secret: Uint8Array,
+  target: number,
+  visit: number,
+  from: Height,
+  to: Height,
+): Height => (to <= from ? from : from + createStream(hash('moment', secret, target, visit)).below(to - from))
+
+/** First visits leave the last quarter of the window to second and third ones. */
+const firstVisitsEnd = (phases: ChallengerState['phases']): Height =>
+  phases.attests - Math.floor((phases.attests - phases.opens) / 4)
+
+export const startChallenger = (
+  epoch: Epoch,
+  beacon: Uint8Array,
+  phases: ChallengerState['phases'],
+  secret: Uint8Array,
+  targets: number,
+  retries: number,
+): ChallengerState => ({
+  epoch,
+  beacon,
+  phases,
+  secret,
+  retries,
+  targets: Array.from({ length: targets }, (_, target): TargetWork => ({
+    is: 'waiting',
+    at: momentBetween(secret, target, 0, phases.opens, firstVisitsEnd(phases)),
+    tried: 0,
+    failed: null,
+    later: null,
+  })),
+  stage: 'visiting',
+})
+
+/** A state read back after a crash: visits under way are to be made again, with the same nonce. */
+export const resumeChallenger = (state: ChallengerState, height: Height): ChallengerState => ({
+  ...state,
+  stage: state.stage === 'checking-self' ? 'visiting' : state.stage,
+  targets: state.targets.map((work) =>
+    work.is === 'visiting' ? { ...work, is: 'waiting', at: Math.max(height, state.phases.opens) } : work,
+  ),
+})
+
+const replaceTarget = (state: ChallengerState, target: number, work: TargetWork): ChallengerState => ({
+  ...state,
+  targets: state.targets.map((old, i) => (i === target ? work : old)),
+})
+
+const abstention = (why: string): Finding => ({ evidence: seenFault(Verdict.abstain, why), address: null })
+
+/** What is said of a target whose window is over. */
+const closingFinding = (work: TargetWork): Finding => {
+  if (work.is === 'found') return work.finding
+  if (work.failed !== null) return work.failed
+  // Who answers "later" to the very end has not answered (R-CHAL-1).
+  if (work.later !== null) {
+    return { evidence: seenFault(Verdict.timeout, `answered "${work.later}" to the end`), address: null }
+  }
+  return abstention('never visited')
+}
+
+/** R-FAULT-1: a target counts as reached if something of it answered. */
+const isReached = (finding: Finding): boolean =>
+  finding.evidence.verdict !== Verdict.abstain && !isRetried(finding.evidence.verdict)
+
+const attest = (state: ChallengerState, findings: readonly Finding[]): ChallengerStep => ({
+  state: {
+    ...state,
+    stage: 'done',
+    targets: findings.map((finding): TargetWork => ({ is: 'found', finding })),
+  },
+  effects: [{ is: 'attest', findings }],
+})
+
+const close = (state: ChallengerState): ChallengerStep => {
+  const findings = state.targets.map(closingFinding)
+  const reached = findings.filter(isReached).length
+  if (2 * reached >= findings.length) return attest(state, findings)
+  return {
+    state: {
+      ...state,
+      stage: 'checking-self',
+      targets: findings.map((finding): TargetWork => ({ is: 'found', finding })),
+    },
+    effects: [{ is: 'check-self', seed: hash('self-check', state.secret, state.beacon) }],
+  }
+}
+
+const onHeight = (state: ChallengerState, height: Height): ChallengerStep => {
+  if (height >= state.phases.attests) return close(state)
+  const effects: ChallengerEffect[] = []
+  const targets = state.targets.map((work, target): TargetWork => {
+    if (work.is !== 'waiting' || height < work.at) return work
+    effects.push({ is: 'visit', target, nonce: nonceOf(state, target) })
+    return { is: 'visiting', tried: work.tried, failed: work.failed, later: work.later }
+  })
+  return { state: { ...state, targets }, effects }
+}
+
+const onVisited = (
+  state: ChallengerState,
+  target: number,
+  result: { finding: Finding } | { later: string },
+  height: Height,
+): ChallengerState => {
+  const work = state.targets[target]
+  if (work === undefined || work.is !== 'visiting') return state
+  const next = height + 1
+  if ('later' in result) {
+    return replaceTarget(state, target, { ...work, is: 'waiting', at: next, later: result.later })
+  }
+  const tried = work.tried + 1
+  const verdict = result.finding.evidence.verdict
+  if (!isRetried(verdict) || tried > state.retries) {
+    return replaceTarget(state, target, { is: 'found', finding: result.finding })
+  }
+  return replaceTarget(state, target, {
+    is: 'waiting',
+    at: momentBetween(state.secret, target, tried, next, state.phases.attests),
+    tried,
+    failed: result.finding,
+    later: null,
+  })
+}
+
+/** One step; `height` is the last confirmed height known when the event happened. */
+export const stepChallenger = (
+  state: ChallengerState,
+  event: ChallengerEvent,
+  height: Height,
+): ChallengerStep => {
+  if (state.stage === 'done') return { state, effects: [] }
+  switch (event.is) {
+    case 'chain-lost':
+      return attest(
+        state,
+        state.targets.map(() => abstention(event.why)),
+      )
+    case 'self-checked': {
+      if (state.stage !== 'checking-self') return { state, effects: [] }
+      const findings = state.targets.map(closingFinding)
+      return attest(
+        state,
+        event.reached > 0 ? findings : findings.map(() => abstention('own network is down')),
+      )
+    }
+    case 'visited':
+      return state.stage === 'visiting'
+        ? { state: onVisited(state, event.target, event.result, height), effects: [] }
+        : { state, effects: [] }
+    case 'height':
+      return state.stage === 'visiting' ? onHeight(state, event.height) : { state, effects: [] }
+  }
+}

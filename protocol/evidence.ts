@@ -1,0 +1,213 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { z } from 'zod'
+import type { Attestation } from './attestation.ts'
+import { auditSeed } from './beacon.ts'
+import { equalBytes } from './bytes.ts'
+import { type ChallengeTerms, checkReceipt, decodeReceipt, maxReceiptBytes } from './challenge.ts'
+import { cidOf, decodeCanonical, encodeCanonical } from './codec.ts'
+import { bytesOf, bytesUpTo, type Epoch, EpochNumber, NetworkId, type Seat, SeatNumber } from './ids.ts'
+import { maxCommittee } from './params.ts'
+import { createStream } from './random.ts'
+import { decodeSigned, encodeSigned, type Signed, type VerifyEd25519 } from './signed.ts'
+import { Verdict } from './verdict.ts'
+
+/** What stands behind one verdict (R-EVID-1). */
+export type EvidenceEntry =
+  | { verdict: typeof Verdict.valid; receipt: Signed }
+  | { verdict: AnsweredFault; response: Uint8Array; responseHash: Uint8Array }
+  | { verdict: Exclude<Verdict, typeof Verdict.valid | AnsweredFault>; seen: string }
+
+/** Faults that the target answered itself into. */
+type AnsweredFault = typeof Verdict.wrongDigest | typeof Verdict.badReceipt | typeof Verdict.tlsUnbound
+
+export interface Evidence {
+  networkId: NetworkId
+  epoch: Epoch
+  beacon: Uint8Array
+  /** Of the challenger. */
+  seat: Seat
+  /** One for each verdict, in ring order. */
+  entries: readonly EvidenceEntry[]
+}
+
+export const maxEvidenceBytes = 16_384
+const maxResponseBytes = 1_024
+const maxSeenChars = 200
+
+const Seen = z.string().max(maxSeenChars)
+const seenRow = <T extends number>(verdict: T) => z.tuple([z.literal(verdict), Seen])
+const answeredRow = <T extends number>(verdict: T) =>
+  z.tuple([z.literal(verdict), bytesUpTo(maxResponseBytes), bytesOf(32)])
+
+const EntryRow = z.union([
+  z.tuple([z.literal(Verdict.valid), bytesUpTo(maxReceiptBytes), bytesOf(64)]),
+  answeredRow(Verdict.wrongDigest),
+  answeredRow(Verdict.badReceipt),
+  answeredRow(Verdict.tlsUnbound),
+  seenRow(Verdict.unresolvable),
+  seenRow(Verdict.unreachable),
+  seenRow(Verdict.timeout),
+  seenRow(Verdict.tlsUnreachable),
+  seenRow(Verdict.tlsInvalid),
+  seenRow(Verdict.evidenceInvalid),
+  seenRow(Verdict.abstain),
+])
+
+const EvidenceRow = z.tuple([
+  z.literal('evidence'),
+  z.literal(1),
+  NetworkId,
+  EpochNumber,
+  bytesOf(32),
+  SeatNumber,
+  z.array(EntryRow).max(maxCommittee),
+])
+
+const entryRow = (entry: EvidenceEntry) => {
+  switch (entry.verdict) {
+    case Verdict.valid:
+      return [entry.verdict, entry.receipt.payload, entry.receipt.signature]
+    case Verdict.wrongDigest:
+    case Verdict.badReceipt:
+    case Verdict.tlsUnbound:
+      return [entry.verdict, entry.response, entry.responseHash]
+    default:
+      return [entry.verdict, entry.seen]
+  }
+}
+
+export const encodeEvidence = (evidence: Evidence): Uint8Array =>
+  encodeCanonical([
+    'evidence',
+    1,
+    evidence.networkId,
+    evidence.epoch,
+    evidence.beacon,
+    evidence.seat,
+    evidence.entries.map(entryRow),
+  ])
+
+/** Null for whatever is no canonical evidence block of at most 16 kB. */
+export const decodeEvidence = (bytes: Uint8Array): Evidence | null => {
+  const decoded = decodeCanonical(EvidenceRow, bytes, maxEvidenceBytes)
+  if (decoded.is === 'bad') return null
+  const [, , networkId, epoch, beacon, seat, rows] = decoded.value
+  const entries = rows.map((row): EvidenceEntry => {
+    switch (row[0]) {
+      case Verdict.valid:
+        return { verdict: row[0], receipt: { payload: row[1], signature: row[2] } }
+      case Verdict.wrongDigest:
+      case Verdict.badReceipt:
+      case Verdict.tlsUnbound:
+        return { verdict: row[0], response: row[1], responseHash: row[2] }
+      default:
+        return { verdict: row[0], seen: row[1] }
+    }
+  })
+  return { networkId, epoch, beacon, seat, entries }
+}
+
+/** The entry for a bad answer: its first bytes, as many as leave room for the whole committee's, and its hash. */
+export const answeredFault = (verdict: AnsweredFault, response: Uint8Array, k: number): EvidenceEntry => {
+  const room = Math.min(maxResponseBytes, Math.floor((maxEvidenceBytes - 256) / Math.max(1, k)) - 48)
+  return { verdict, response: response.slice(0, room), responseHash: sha256(response) }
+}
+
+/** The entry for what was seen, in at most 200 characters of printable ASCII. */
+export const seenFault = (
+  verdict: Exclude<Verdict, typeof Verdict.valid | AnsweredFault>,
+  seen: string,
+): EvidenceEntry => ({ verdict, seen: seen.replaceAll(/[^ -~]/g, '?').slice(0, maxSeenChars) })
+
+/** What an audited attestation was signed about: its epoch's targets, in ring order. */
+export interface AuditedTarget {
+  seat: Seat
+  stake: Uint8Array
+  peer: Uint8Array
+}
+
+/** A digest that the auditor computes from his own chain: equal must be what is claimed valid, and only that. */
+export interface DigestCheck {
+  terms: ChallengeTerms
+  digest: Uint8Array
+  /** True for a verdict 0, false for a verdict 4. */
+  mustMatch: boolean
+}
+
+export type Audit = { is: 'bad'; code: string } | { is: 'recompute'; checks: readonly DigestCheck[] }
+
+/**
+ * R-EVID-2: judges the evidence block of an attestation, all but the digests that only a chain can tell. `bytes` is
+ * null if nobody served the block. `auditBeacon` is that of the epoch in which the audit takes place, e + 2.
+ */
+export const auditEvidence = (
+  attestation: Attestation,
+  targets: readonly AuditedTarget[],
+  bytes: Uint8Array | null,
+  auditBeacon: Uint8Array,
+  verify: VerifyEd25519,
+): Audit => {
+  const bad = (code: string): Audit => ({ is: 'bad', code })
+  if (bytes === null) return bad('evidence-missing')
+  if (!cidOf(bytes).equals(attestation.evidence)) return bad('evidence-other-block')
+  const evidence = decodeEvidence(bytes)
+  if (evidence === null) return bad('evidence-form')
+  const isOfAttestation =
+    evidence.networkId === attestation.networkId &&
+    evidence.epoch === attestation.epoch &&
+    equalBytes(evidence.beacon, attestation.beacon) &&
+    evidence.seat === attestation.seat &&
+    evidence.entries.length === attestation.verdicts.length &&
+    evidence.entries.every((entry, i) => entry.verdict === attestation.verdicts[i])
+  if (!isOfAttestation) return bad('evidence-unrelated')
+
+  const termsOf = (target: AuditedTarget, nonce: Uint8Array): ChallengeTerms => ({
+    networkId: attestation.networkId,
+    epoch: attestation.epoch,
+    beacon: attestation.beacon,
+    targetSeat: target.seat,
+    targetStake: target.stake,
+    challengerSeat: attestation.seat,
+    nonce,
+  })
+  const receiptCheck = (signed: Signed, target: AuditedTarget, mustMatch: boolean): DigestCheck | null => {
+    const claimed = decodeReceipt(signed.payload)
+    if (claimed === null) return null
+    const terms = termsOf(target, claimed.nonce)
+    if (checkReceipt(terms, target.peer, signed, verify).is !== 'accept') return null
+    return { terms, digest: claimed.digest, mustMatch }
+  }
+
+  const passed: DigestCheck[] = []
+  const checks: DigestCheck[] = []
+  for (const [i, entry] of evidence.entries.entries()) {
+    const target = targets[i]!
+    if (entry.verdict === Verdict.valid) {
+      const check = receiptCheck(entry.receipt, target, true)
+      if (check === null) return bad('evidence-receipt')
+      passed.push(check)
+    } else if (entry.verdict === Verdict.wrongDigest) {
+      const signed = decodeSigned(entry.response, maxReceiptBytes)
+      const check = signed.is === 'ok' ? receiptCheck(signed.value, target, false) : null
+      if (check === null) return bad('evidence-wrong-digest')
+      checks.push(check)
+    } else if (entry.verdict === Verdict.badReceipt) {
+      // An answer that is a good receipt after all was no bad one.
+      const signed = decodeSigned(entry.response, maxReceiptBytes)
+      if (signed.is === 'ok' && receiptCheck(signed.value, target, true) !== null) {
+        return bad('evidence-good-receipt')
+      }
+    }
+  }
+  if (passed.length > 0) {
+    const drawn = createStream(auditSeed(auditBeacon, attestation.seat)).below(passed.length)
+    checks.push(passed[drawn]!)
+  }
+  return { is: 'recompute', checks }
+}
+
+/** Whether an audit is due at all: an attestation without a verdict 0 has nothing to show (R-EVID-2). */
+export const hasReceipts = (attestation: Attestation): boolean => attestation.verdicts.includes(Verdict.valid)
+
+/** A signed receipt as the response of a verdict 4. */
+export const receiptResponse = (receipt: Signed): Uint8Array => encodeSigned(receipt)

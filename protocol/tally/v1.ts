@@ -1,0 +1,129 @@
+import { createCommittees, minCommitteeSeats } from '../committee.ts'
+import type { Params } from '../params.ts'
+import type { SnapshotRow } from '../registry.ts'
+import type { Seat } from '../ids.ts'
+import { Verdict } from '../verdict.ts'
+import { addressFaults } from './addresses.ts'
+import { classify, undecided } from './classes.ts'
+import type { TallyEpoch, TallyInput } from './input.ts'
+import { invalidOutcomes, type Outcome } from './outcome.ts'
+
+/** A seat's week. */
+export interface SeatTally {
+  /** As in the last snapshot of the week that has it. */
+  row: SnapshotRow
+  /** Of each epoch of the week; null where the seat was in no snapshot. */
+  outcomes: (Outcome | null)[]
+  /** Epochs in whose snapshot it was. */
+  epochs: number
+  /** Credits, before R-ATT-3 takes them. */
+  credits: number
+  isEquivocator: boolean
+  /** R-TALLY-5: credits, 0 for equivocators. */
+  score: number
+  /** Base units. */
+  amount: bigint
+}
+
+export interface WeekTally {
+  /** In rising order of seat. */
+  seats: SeatTally[]
+  /** Attestations that count, by epoch. */
+  attested: number[]
+  /** After `feeReserve`. */
+  fund: bigint
+  paid: bigint
+  undistributed: bigint
+}
+
+/** R-TALLY-0…4 for one epoch: an outcome for each index of the snapshot, and how many attested. */
+export const judgeEpoch = (
+  epoch: TallyEpoch,
+  params: Pick<Params, 'committee' | 'maxPerPrefix'>,
+): { outcomes: Outcome[]; attested: number } => {
+  const committees = createCommittees(epoch.beacon, epoch.snapshot.length, params.committee)
+  const { size, k } = committees
+  const judged = classify(epoch, committees)
+  const faults = addressFaults(judged, committees, params.maxPerPrefix)
+  const validityIsEnough = 2 * judged.attestedCount < size
+
+  const outcomeOf = (index: number): Outcome => {
+    const decided = judged.classes[index]!
+    if (decided === undecided) return 'undecided'
+    if (decided !== Verdict.valid) return invalidOutcomes[decided]!
+    const fault = faults.get(index)
+    if (fault === 'no address') return 'undecided: no address'
+    if (fault !== undefined) return `invalid: ${fault}`
+    if (size < minCommitteeSeats) return 'valid: too few seats'
+    if (validityIsEnough) return 'credited'
+    if (judged.attested[index] === undefined) return 'valid: not attested'
+    if (2 * judged.abstentions[index]! > k) return 'valid: abstained'
+    return judged.agrees[index] === 1 ? 'credited' : 'valid: disagrees'
+  }
+  return {
+    outcomes: Array.from({ length: size }, (_, index) => outcomeOf(index)),
+    attested: judged.attestedCount,
+  }
+}
+
+/** The tally of a week under ruleset 1: R-TALLY-0…7. */
+export const tallyWeek = (input: TallyInput): WeekTally => {
+  const bySeat = new Map<Seat, SeatTally>()
+  const attested: number[] = []
+  for (const [i, epoch] of input.epochs.entries()) {
+    const standing = {
+      ...epoch,
+      // R-ATT-3: an equivocator stands under no root of the week.
+      attestations: epoch.attestations.map((attestation, index) =>
+        input.equivocators.has(epoch.snapshot[index]!.seat) ? undefined : attestation,
+      ),
+    }
+    const judged = judgeEpoch(standing, input.params)
+    attested.push(judged.attested)
+    for (const [index, row] of epoch.snapshot.entries()) {
+      const outcome = judged.outcomes[index]!
+      let tally = bySeat.get(row.seat)
+      if (tally === undefined) {
+        bySeat.set(row.seat, (tally = createSeatTally(row, input)))
+      }
+      tally.row = row
+      tally.outcomes[i] = outcome
+      tally.epochs++
+      if (outcome === 'credited') tally.credits++
+    }
+  }
+  const seats = [...bySeat.values()].sort((a, b) => a.row.seat - b.row.seat)
+  for (const seat of seats) seat.score = seat.isEquivocator ? 0 : seat.credits
+  const fund = input.fund > input.params.feeReserve ? input.fund - input.params.feeReserve : 0n
+  const paid = distribute(seats, fund, input.params.minAvailability)
+  return { seats, attested, fund, paid, undistributed: fund - paid }
+}
+
+const createSeatTally = (row: SnapshotRow, input: TallyInput): SeatTally => ({
+  row,
+  outcomes: Array.from({ length: input.epochs.length }, () => null),
+  epochs: 0,
+  credits: 0,
+  isEquivocator: input.equivocators.has(row.seat),
+  score: 0,
+  amount: 0n,
+})
+
+/** R-TALLY-5, R-TALLY-6: sets the amounts and gives their sum. */
+const distribute = (seats: readonly SeatTally[], fund: bigint, minAvailability: number): bigint => {
+  const scored = seats.filter((seat) => seat.score > 0)
+  // score / epochs of each, compared by cross-multiplication: both are far below 2^20.
+  const sorted = [...scored].sort((a, b) => a.score * b.epochs - b.score * a.epochs)
+  const median = sorted[Math.floor((sorted.length - 1) / 2)]
+  if (median === undefined) return 0n
+  const isPaid = (seat: SeatTally): boolean =>
+    100 * seat.score * median.epochs >= minAvailability * median.score * seat.epochs
+  const paidSeats = scored.filter(isPaid)
+  const total = paidSeats.reduce((sum, seat) => sum + BigInt(seat.score), 0n)
+  let paid = 0n
+  for (const seat of paidSeats) {
+    seat.amount = (fund * BigInt(seat.score)) / total
+    paid += seat.amount
+  }
+  return paid
+}
