@@ -20,5 +20,15 @@ export {
   saplingAddressAt,
   type SaplingKeys,
 } from './sapling-keys.ts'
+export {
+  decryptOrchardNote,
+  type EncryptedOrchardAction,
+  encryptOrchardAction,
+  type OrchardNote,
+  type OrchardPayment,
+  type OrchardPool,
+  recoverOrchardAction,
+} from './orchard.ts'
+export { deriveOrchardKeys, type OrchardAddress, orchardAddressAt, type OrchardKeys } from './orchard-keys.ts'
 export { memoFromText, MEMO_BYTES, memoText, noMemo, padMemo } from './memo.ts'
 export type { NoteNetwork } from './network.ts'

@@ -34,6 +34,13 @@ export const open = (key: Uint8Array, ciphertext: Uint8Array): Uint8Array | null
   return new Uint8Array(plaintext)
 }
 
+/** An outgoing ciphertext without an outgoing key: 32 bytes of key and 64 of plaintext, all random, seal into noise. */
+export const sealUnreadable = (filler: Uint8Array | null): Uint8Array => {
+  if (filler?.length !== 96)
+    throw new RangeError('without an ovk the outgoing ciphertext needs 96 random bytes')
+  return seal(filler.subarray(0, 32), filler.subarray(32))
+}
+
 /** BLAKE2b-256 with a 16-byte personalisation, over the parts joined. */
 export const blake2b256 = (personalization: Uint8Array, ...parts: Uint8Array[]): Uint8Array =>
   personalized(personalization, 32, parts)

@@ -1,7 +1,7 @@
-import { BinaryFF1 } from '@noble/ciphers/ff1.js'
 import { asciiToBytes, bytesToNumberLE, concatBytes, numberToBytesLE } from '@noble/curves/utils.js'
 import { blake2s } from '@noble/hashes/blake2.js'
 import { bech32 } from '@scure/base'
+import { diversifierAt } from './diversifier.ts'
 import {
   diversifyHashSapling,
   JUBJUB_ORDER,
@@ -83,10 +83,6 @@ export const saplingAddress = (ivk: Uint8Array, diversifier: Uint8Array): Saplin
 /** The address of (dk, ivk) at an index below 2^88 (ZIP 32); null at the half of the indices that have none. */
 export const saplingAddressAt = (dk: Uint8Array, ivk: Uint8Array, index: bigint): SaplingAddress | null =>
   saplingAddress(ivk, diversifierAt(dk, index))
-
-/** FF1-AES256 over the 88 bits of the index, least significant bit first: the diversifier of ZIP 32. */
-export const diversifierAt = (dk: Uint8Array, index: bigint): Uint8Array =>
-  BinaryFF1(dk).encrypt(numberToBytesLE(index, 11))
 
 const ADDRESS_PREFIXES: Record<NoteNetwork, string> = {
   main: 'zs',

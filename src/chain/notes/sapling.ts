@@ -15,7 +15,7 @@ import {
   multiplyJubjub,
 } from './jubjub.ts'
 import { MEMO_BYTES } from './memo.ts'
-import { blake2b256, open, prfExpand, reduceTo, seal } from './note-cipher.ts'
+import { blake2b256, open, prfExpand, reduceTo, seal, sealUnreadable } from './note-cipher.ts'
 import { encodeNotePlaintext, type NotePlaintext, parseNotePlaintext } from './note-plaintext.ts'
 import { saplingNoteCommitment, saplingValueCommitment } from './sapling-commitment.ts'
 import { type SaplingAddress, saplingIvkScalar } from './sapling-keys.ts'
@@ -154,7 +154,7 @@ export const sealSaplingNote = (
   const encCiphertext = seal(noteKey(multiplyJubjub(key, ephemeralSecret), ephemeralKey), plaintext)
   const outgoing =
     ovk === null
-      ? sealFiller(outgoingFiller)
+      ? sealUnreadable(outgoingFiller)
       : seal(
           outgoingKey(ovk, { cv, cmu, ephemeralKey }),
           concatBytes(address.transmissionKey, numberToBytesLE(ephemeralSecret, 32)),
@@ -208,9 +208,3 @@ const outgoingKey = (
   ovk: Uint8Array,
   { cv, cmu, ephemeralKey }: Pick<SaplingOutput, 'cv' | 'cmu' | 'ephemeralKey'>,
 ): Uint8Array => blake2b256(DERIVE_OCK, ovk, cv, cmu, ephemeralKey)
-
-const sealFiller = (filler: Uint8Array | null): Uint8Array => {
-  if (filler?.length !== 96)
-    throw new RangeError('without an ovk the outgoing ciphertext needs 96 random bytes')
-  return seal(filler.subarray(0, 32), filler.subarray(32))
-}
