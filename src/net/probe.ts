@@ -1,0 +1,269 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
+import {
+  bytesToHex,
+  concatBytes,
+  peerIdOfKey,
+  type NetworkId,
+  type VerifyEd25519,
+} from '../../protocol/index.ts'
+import { SecnodeError, messageOf } from '../errors.ts'
+import { chainFault, type ProbeRoots } from './certificate-chain.ts'
+import { channelBinding, nonceBytes, ProbeAnswer, probeMessage, probePath } from './probe-message.ts'
+
+export interface ProbeRequest {
+  /** Announced host: the name asked for, and the one the certificate must be for. */
+  host: string
+  /** The observed address that is dialled (R-PROBE-2). */
+  ip: string
+  port: number
+  /** 32 random bytes. */
+  nonce: Uint8Array
+  roots: ProbeRoots
+  /** What the answer must say, as the registry has it. */
+  expected: {
+    /** 32 bytes. */
+    peerKey: Uint8Array
+    seat: number
+    /** hash160, 20 bytes. */
+    stake: Uint8Array
+  }
+  networkId: NetworkId
+  /** For everything together. */
+  timeoutMs: number
+  /** How wrong a clock may be (R-PROBE-1: a day). */
+  clockToleranceSeconds?: number
+  /** Address to dial from. */
+  localAddress?: string | undefined
+  /** Milliseconds since 1970. */
+  now: number
+  verify: VerifyEd25519
+  signal?: AbortSignal | undefined
+}
+
+export type ProbeResult =
+  | { is: 'ok'; version: string; lastSolved: number | null }
+  | {
+      is: 'failed'
+      /** R-VERD-1: 6 no TLS connection or no answer on it, 7 certificate or version wrong, 8 not bound to the node. */
+      code: 6 | 7 | 8
+      /** One line of at most 200 characters. */
+      detail: string
+      /** The head of the answer, at most 1 kB, where there was one (R-EVID-1). */
+      response?: Uint8Array
+    }
+  /** This side could not even try, so there is nothing to say about the other (R-FAULT-1). */
+  | { is: 'unable'; detail: string }
+
+const maxBodyBytes = 4_096
+const maxEvidenceBytes = 1_024
+const maxDetailLength = 200
+const dayInSeconds = 86_400
+
+/** R-PROBE-1, the challenger's side. Throws NET_ABORTED if `signal` is aborted, else gives a result. */
+export const probeTls = async (probe: ProbeRequest): Promise<ProbeResult> => {
+  if (probe.nonce.length !== nonceBytes) throw new Error(`a nonce has ${nonceBytes} bytes`)
+  throwIfAborted(probe)
+  const deadline = AbortSignal.timeout(probe.timeoutMs)
+  const signal = probe.signal === undefined ? deadline : AbortSignal.any([deadline, probe.signal])
+  let result: ProbeResult
+  try {
+    result = await exchange(probe, signal)
+  } catch (error) {
+    throwIfAborted(probe)
+    result = deadline.aborted
+      ? { is: 'failed', code: 6, detail: `no answer within ${probe.timeoutMs} ms` }
+      : connectionFailure(error)
+  }
+  return 'detail' in result ? { ...result, detail: oneLine(result.detail) } : result
+}
+
+const throwIfAborted = (probe: ProbeRequest): void => {
+  if (probe.signal?.aborted === true) {
+    throw new SecnodeError('NET_ABORTED', `the probe of ${probe.host} was aborted`, {
+      cause: probe.signal.reason,
+    })
+  }
+}
+
+/** One connection, one request. Rejects where there is no TLS connection, or no whole answer on it. */
+const exchange = async (probe: ProbeRequest, signal: AbortSignal): Promise<ProbeResult> => {
+  const socket = await openTls(probe, signal)
+  try {
+    const fault = tlsFault(socket, probe)
+    if (fault !== null) return { is: 'failed', code: 7, detail: fault }
+    const exporter = channelBinding(socket)
+    const answer = await ask(probe, socket, signal)
+    return answer.is === 'no-http' ? noHttp(answer) : judge(probe, exporter, answer)
+  } finally {
+    socket.destroy()
+  }
+}
+
+const openTls = (probe: ProbeRequest, signal: AbortSignal): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({
+      host: probe.ip,
+      port: probe.port,
+      servername: probe.host,
+      secureContext: probe.roots.secureContext,
+      // Judged in `tlsFault`.
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+      ...(probe.localAddress === undefined ? {} : { localAddress: probe.localAddress }),
+    })
+    const stop = () => socket.destroy(new Error('no TLS connection in time'))
+    signal.addEventListener('abort', stop, { once: true })
+    socket.once('secureConnect', () => resolve(socket))
+    socket.once('close', () => {
+      signal.removeEventListener('abort', stop)
+      reject(new Error('the endpoint closed the connection'))
+    })
+    // Stays for the life of the socket: errors after the handshake reach the request too.
+    socket.on('error', reject)
+  })
+
+type Answer =
+  | { is: 'http'; status: number; body: Uint8Array; isWhole: boolean }
+  | { is: 'no-http'; reason: string; bytes: Uint8Array }
+
+const ask = (probe: ProbeRequest, socket: TLSSocket, signal: AbortSignal): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const request = httpRequest({
+      createConnection: () => socket,
+      path: `${probePath}?nonce=${bytesToHex(probe.nonce)}`,
+      method: 'GET',
+      headers: { host: probe.host, accept: 'application/json', connection: 'close' },
+      maxHeaderSize: maxBodyBytes,
+      signal,
+    })
+    request.on('response', (response) => {
+      const status = response.statusCode ?? 0
+      readBody(response).then((read) => resolve({ is: 'http', status, ...read }), reject)
+    })
+    // A listener is what keeps Node from handing the socket on.
+    request.on('upgrade', (response) => {
+      resolve({ is: 'http', status: response.statusCode ?? 0, body: new Uint8Array(), isWhole: true })
+    })
+    request.on('error', (error: NodeJS.ErrnoException & { rawPacket?: Uint8Array }) => {
+      // Node's HTTP parser: what came over a good TLS connection is no HTTP.
+      if (error.code?.startsWith('HPE_') === true) {
+        resolve({ is: 'no-http', reason: messageOf(error), bytes: error.rawPacket ?? new Uint8Array() })
+      } else {
+        reject(error)
+      }
+    })
+    request.end()
+  })
+
+/** R-PROBE-1: version, chain, host name and dates of an established connection. Null if all are right. */
+const tlsFault = (socket: TLSSocket, probe: ProbeRequest): string | null => {
+  const version = socket.getProtocol()
+  if (version !== 'TLSv1.3') return `the endpoint speaks ${version ?? 'an unknown version'} only, not TLS 1.3`
+  // Node checks the name against the certificate only where OpenSSL found the chain good.
+  if (socket.authorized) return null
+  const reason = errorText(socket.authorizationError)
+  if (reason !== 'CERT_HAS_EXPIRED' && reason !== 'CERT_NOT_YET_VALID') return reason
+  const leaf = socket.getPeerX509Certificate()
+  if (leaf === undefined) return 'no certificate'
+  const nameError = checkServerIdentity(probe.host, leaf.toLegacyObject())
+  if (nameError !== undefined) return nameError.message
+  return chainFault(leaf, probe.roots.certificates, {
+    now: probe.now,
+    toleranceMs: (probe.clockToleranceSeconds ?? dayInSeconds) * 1_000,
+  })
+}
+
+// Typed as an Error, and a code as text in fact; either way a name such as CERT_HAS_EXPIRED.
+const errorText = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)
+
+const readBody = async (response: IncomingMessage): Promise<{ body: Uint8Array; isWhole: boolean }> => {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > maxBodyBytes) return { body: concatBytes(...chunks), isWhole: false }
+  }
+  return { body: concatBytes(...chunks), isWhole: true }
+}
+
+const noHttp = (answer: { reason: string; bytes: Uint8Array }): ProbeResult => ({
+  is: 'failed',
+  code: 8,
+  detail: `the answer is no HTTP: ${answer.reason}`,
+  response: evidence(answer.bytes),
+})
+
+const judge = (
+  probe: ProbeRequest,
+  exporter: Uint8Array,
+  { status, body, isWhole }: { status: number; body: Uint8Array; isWhole: boolean },
+): ProbeResult => {
+  const unbound = (detail: string): ProbeResult => ({
+    is: 'failed',
+    code: 8,
+    detail,
+    response: evidence(body),
+  })
+  if (status !== 200) return unbound(`the endpoint answered with status ${status}`)
+  if (!isWhole) return unbound(`the answer is longer than ${maxBodyBytes} bytes`)
+  const answer = parseAnswer(body)
+  if (answer === null) return unbound('the answer is not of the right shape')
+  const { expected } = probe
+  if (answer.peer !== peerIdOfKey(expected.peerKey)) return unbound(`the answer is of peer ${answer.peer}`)
+  if (answer.seat !== expected.seat) return unbound(`the answer is of seat ${answer.seat}`)
+  if (answer.stake !== bytesToHex(expected.stake)) return unbound(`the answer is of stake ${answer.stake}`)
+  const message = probeMessage(probe.networkId, probe.host, probe.nonce, exporter)
+  const signature = new Uint8Array(Buffer.from(answer.signature, 'base64'))
+  if (!probe.verify(expected.peerKey, message, signature)) {
+    return unbound('the signature is not over this connection: the node does not hold the end of it')
+  }
+  return { is: 'ok', version: answer.version, lastSolved: answer.lastSolved }
+}
+
+const parseAnswer = (body: Uint8Array): ProbeAnswer | null => {
+  try {
+    return ProbeAnswer.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)))
+  } catch {
+    return null
+  }
+}
+
+/** Errors of this machine and its own network, not of the other side: out of descriptors, no such family, no route. */
+const ownErrors: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EINVAL',
+  'EMFILE',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EPERM',
+])
+
+/** True if the code of a failed dial says nothing about the other side (R-FAULT-1). */
+export const isOwnError = (code: string | undefined): boolean => code !== undefined && ownErrors.has(code)
+
+// Alerts by which a server that knows only older versions ends the handshake.
+const versionErrors: ReadonlySet<string> = new Set([
+  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+])
+
+const connectionFailure = (error: unknown): ProbeResult => {
+  const { code } = error as NodeJS.ErrnoException
+  const detail = `${code ?? 'error'}: ${messageOf(error)}`
+  if (isOwnError(code)) return { is: 'unable', detail }
+  return { is: 'failed', code: code !== undefined && versionErrors.has(code) ? 7 : 6, detail }
+}
+
+const evidence = (response: Uint8Array): Uint8Array => new Uint8Array(response.subarray(0, maxEvidenceBytes))
+
+/** Names and texts of the other side may be in it: printable ASCII only. */
+const oneLine = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, maxDetailLength)
