@@ -5,6 +5,21 @@
 export const prefixes = {
   /** name → `schema` u32, `network` hex of 16 bytes, `cursor` height u32 + block hash. */
   meta: 0x01,
+
+  /** epoch, beacon, seat → heldAt u32, signature 64, payload: attestations, the first held of each seat. */
+  attestation: 0x20,
+  /** epoch, beacon, seat → proof: one equivocation of a seat, epoch and beacon. */
+  equivocation: 0x21,
+  /** SHA-256 → epoch u32, block: evidence, own and fetched. */
+  evidence: 0x22,
+  /** epoch, SHA-256 → nothing: what of `evidence` may go when its epoch does. */
+  evidenceByEpoch: 0x23,
+  /** epoch, beacon → signature 64, payload: what this node signed. Written before it is published. */
+  signed: 0x24,
+  /** epoch, beacon → the challenger's work of the epoch, dag-cbor. */
+  work: 0x25,
+  /** epoch, beacon, challenger seat → nonce 32, signature 64, receipt: what this node signed as a target. */
+  receipt: 0x26,
 } as const
 
 /** Prefix, then the parts as they are. */

@@ -1,0 +1,165 @@
+import {
+  type Attestation,
+  cidOf,
+  decodeAttestation,
+  type Epoch,
+  type EquivocationProof,
+  encodeProof,
+  type HeldAttestation,
+  type Seat,
+  type Signed,
+} from '../../protocol/index.ts'
+import { keyOf, prefixes, readU32, u32 } from './keys.ts'
+import { put, type Store, type StoreOperation } from './store.ts'
+
+const signedRow = (signed: Signed): Uint8Array => {
+  const row = new Uint8Array(64 + signed.payload.length)
+  row.set(signed.signature)
+  row.set(signed.payload, 64)
+  return row
+}
+
+const readSignedRow = (row: Uint8Array, offset = 0): Signed => ({
+  signature: row.subarray(offset, offset + 64),
+  payload: row.subarray(offset + 64),
+})
+
+const attestationRow = (held: HeldAttestation): Uint8Array => {
+  const signed = signedRow(held.signed)
+  const row = new Uint8Array(4 + signed.length)
+  row.set(u32(held.heldAt))
+  row.set(signed, 4)
+  return row
+}
+
+/** The first key after all that begin with this prefix and epoch. */
+const epochRange = (prefix: number, epoch: Epoch, beacon: Uint8Array) => ({
+  gte: keyOf(prefix, u32(epoch), beacon),
+  lt: keyOf(prefix, u32(epoch), beacon, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff)),
+})
+
+/** Attestations and proofs of equivocation, by epoch and beacon, and what this node signed itself. */
+export interface AttestationStore {
+  /** In rising order of seat. */
+  ofEpoch(epoch: Epoch, beacon: Uint8Array): AsyncIterable<HeldAttestation>
+  get(epoch: Epoch, beacon: Uint8Array, seat: Seat): Promise<HeldAttestation | undefined>
+  /** What is held of a seat in [from, to), under any beacon. */
+  ofSeat(seat: Seat, from: Epoch, to: Epoch): Promise<{ signed: Signed; attestation: Attestation }[]>
+  put(epoch: Epoch, beacon: Uint8Array, held: readonly HeldAttestation[]): Promise<void>
+  /** The proofs of an epoch under a beacon: seat and bytes. */
+  proofs(epoch: Epoch, beacon: Uint8Array): Promise<{ seat: Seat; proof: Uint8Array }[]>
+  putProof(epoch: Epoch, beacon: Uint8Array, seat: Seat, proof: EquivocationProof): Promise<void>
+  /** What this node signed of an epoch under a beacon (R-ATT-5). */
+  ownSigned(epoch: Epoch, beacon: Uint8Array): Promise<Signed | undefined>
+  /** The newest own attestation before `epoch`, under whatever beacon. */
+  lastOwnBefore(epoch: Epoch): Promise<{ epoch: Epoch; signed: Signed } | undefined>
+  /** Durable before it returns: only then may the payload be published (R-ATT-5). */
+  putOwnSigned(
+    epoch: Epoch,
+    beacon: Uint8Array,
+    signed: Signed,
+    more?: readonly StoreOperation[],
+  ): Promise<void>
+  /** Forgets attestations and proofs of epochs before `epoch`. */
+  pruneBefore(epoch: Epoch): Promise<void>
+}
+
+export const createAttestationStore = (store: Store): AttestationStore => {
+  const heldOf = (key: Uint8Array, row: Uint8Array): HeldAttestation => {
+    const signed = readSignedRow(row, 4)
+    return { seat: readU32(key, 1 + 4 + 32), cid: cidOf(signed.payload), signed, heldAt: readU32(row) }
+  }
+  return {
+    async *ofEpoch(epoch, beacon) {
+      for await (const [key, row] of store.range(epochRange(prefixes.attestation, epoch, beacon))) {
+        yield heldOf(key, row)
+      }
+    },
+    async get(epoch, beacon, seat) {
+      const key = keyOf(prefixes.attestation, u32(epoch), beacon, u32(seat))
+      const row = await store.get(key)
+      return row === undefined ? undefined : heldOf(key, row)
+    },
+    async ofSeat(seat, from, to) {
+      const found: { signed: Signed; attestation: Attestation }[] = []
+      for (let epoch = from; epoch < to; epoch++) {
+        for (const beacon of await beaconsOf(store, epoch)) {
+          const row = await store.get(keyOf(prefixes.attestation, u32(epoch), beacon, u32(seat)))
+          if (row === undefined) continue
+          const signed = readSignedRow(row, 4)
+          const attestation = decodeAttestation(signed.payload)
+          if (attestation !== null) found.push({ signed, attestation })
+        }
+      }
+      return found
+    },
+    put: (epoch, beacon, held) =>
+      store.batch(
+        held.map((one) =>
+          put(keyOf(prefixes.attestation, u32(epoch), beacon, u32(one.seat)), attestationRow(one)),
+        ),
+      ),
+    async proofs(epoch, beacon) {
+      const found: { seat: Seat; proof: Uint8Array }[] = []
+      for await (const [key, proof] of store.range(epochRange(prefixes.equivocation, epoch, beacon))) {
+        found.push({ seat: readU32(key, 1 + 4 + 32), proof })
+      }
+      return found
+    },
+    putProof: (epoch, beacon, seat, proof) =>
+      store.batch([put(keyOf(prefixes.equivocation, u32(epoch), beacon, u32(seat)), encodeProof(proof))]),
+    async ownSigned(epoch, beacon) {
+      const row = await store.get(keyOf(prefixes.signed, u32(epoch), beacon))
+      return row === undefined ? undefined : readSignedRow(row)
+    },
+    async lastOwnBefore(epoch) {
+      const range = {
+        gte: keyOf(prefixes.signed),
+        lt: keyOf(prefixes.signed, u32(epoch)),
+        reverse: true,
+        limit: 1,
+      }
+      for await (const [key, row] of store.range(range))
+        return { epoch: readU32(key, 1), signed: readSignedRow(row) }
+      return undefined
+    },
+    putOwnSigned: (epoch, beacon, signed, more = []) =>
+      store.batch([put(keyOf(prefixes.signed, u32(epoch), beacon), signedRow(signed)), ...more], {
+        sync: true,
+      }),
+    async pruneBefore(epoch) {
+      for (const prefix of [prefixes.attestation, prefixes.equivocation]) {
+        await deleteRange(store, { gte: keyOf(prefix), lt: keyOf(prefix, u32(epoch)) })
+      }
+    },
+  }
+}
+
+/** The beacons under which anything is held of an epoch: one, unless the chain was reorganised. */
+const beaconsOf = async (store: Store, epoch: Epoch): Promise<Uint8Array[]> => {
+  const beacons: Uint8Array[] = []
+  let gte = keyOf(prefixes.attestation, u32(epoch))
+  const lt = keyOf(prefixes.attestation, u32(epoch + 1))
+  for (;;) {
+    let next: Uint8Array | undefined
+    for await (const [key] of store.range({ gte, lt, limit: 1 })) next = key.slice(5, 5 + 32)
+    if (next === undefined) return beacons
+    beacons.push(next)
+    gte = epochRange(prefixes.attestation, epoch, next).lt
+  }
+}
+
+/** Deletes in bounded batches, so that pruning a week holds neither memory nor the store for long. */
+export const deleteRange = async (
+  store: Store,
+  range: { gte: Uint8Array; lt: Uint8Array },
+): Promise<void> => {
+  const batchSize = 1_000
+  for (;;) {
+    const operations: StoreOperation[] = []
+    for await (const [key] of store.range({ ...range, limit: batchSize }))
+      operations.push({ type: 'del', key })
+    if (operations.length > 0) await store.batch(operations)
+    if (operations.length < batchSize) return
+  }
+}
