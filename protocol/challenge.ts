@@ -29,20 +29,34 @@ export interface ChallengeTerms {
 }
 
 /**
- * R-CHAL-2: `samples` times a height uniform in [1, lastHeight], then a transaction uniform in that block.
- * `lastHeight` is b(e); `transactionCount` says how many transactions a block on the path to it has (at least 1).
+ * R-CHAL-2 step by step: `samples` times it yields a height uniform in [1, lastHeight], takes the number of that
+ * block's transactions (at least 1), and draws one uniformly; returns the samples in order. `lastHeight` is b(e).
  */
+export const drawSamples = function* (
+  terms: ChallengeTerms,
+  samples: number,
+  lastHeight: Height,
+): Generator<Height, Sample[], number> {
+  const stream = createStream(sampleSeed(terms.beacon, terms.targetSeat, terms.challengerSeat, terms.nonce))
+  const drawn: Sample[] = []
+  for (let i = 0; i < samples; i++) {
+    const height = 1 + stream.below(lastHeight)
+    drawn.push({ height, index: stream.below(yield height) })
+  }
+  return drawn
+}
+
+/** R-CHAL-2 where all counts are at hand. */
 export const samplesOf = (
   terms: ChallengeTerms,
   samples: number,
   lastHeight: Height,
   transactionCount: (height: Height) => number,
 ): Sample[] => {
-  const stream = createStream(sampleSeed(terms.beacon, terms.targetSeat, terms.challengerSeat, terms.nonce))
-  return Array.from({ length: samples }, () => {
-    const height = 1 + stream.below(lastHeight)
-    return { height, index: stream.below(transactionCount(height)) }
-  })
+  const drawing = drawSamples(terms, samples, lastHeight)
+  let step = drawing.next()
+  while (step.done !== true) step = drawing.next(transactionCount(step.value))
+  return step.value
 }
 
 /** Takes the raw transactions in the order of the samples and gives the digest of R-CHAL-3. */

@@ -1,0 +1,21 @@
+import type { Height, Snapshot, Epoch } from '../../protocol/index.ts'
+
+/** What the daemon's roles need of the chain; the follower gives it. */
+export interface ChainView {
+  /** Height of the last confirmed block that was followed; below the activation at first. */
+  readonly confirmedHeight: Height
+  /** Hash (internal order) of a followed block. */
+  hashAt(height: Height): Promise<Uint8Array | undefined>
+  /** Median time past, in seconds. */
+  medianTimeAt(height: Height): Promise<number | undefined>
+  transactionCountAt(height: Height): Promise<number | undefined>
+  /** Undefined until block b(e − 1) was followed. */
+  snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  /** Raw bytes, from a block whose hash is that of the followed header. Throws if the node cannot give them. */
+  readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+export type ChainEvent =
+  | { kind: 'connected'; height: Height }
+  /** Blocks above `height` are no longer of the chain (R-CHAIN-2). */
+  | { kind: 'disconnected'; height: Height }
