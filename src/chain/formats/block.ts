@@ -2,11 +2,16 @@ import { equalBytes } from '../../../protocol/index.ts'
 import { doubleSha256 } from './hashes.ts'
 import { merkleRoot } from './merkle.ts'
 import { type ByteReader, createByteReader } from './reader.ts'
-import { minTransactionBytes, readTransaction } from './transaction.ts'
+import { readTransaction } from './transaction.ts'
 import type { Block, BlockHeader, BlockHeaderFields, ChainFamily } from './types.ts'
 import { createByteWriter } from './writer.ts'
 import { readCertificate } from './zen-sidechain.ts'
 
+/**
+ * The smallest transaction of a block has one input (of 41 bytes) and one output (of 9) with empty scripts. As a
+ * bound on the count it keeps what is allocated for a block within a small multiple of its bytes.
+ */
+const minTransactionBytes = 4 + 1 + 41 + 1 + 9 + 4
 /** ZEN: blocks of this version carry certificates after the transactions. */
 const sidechainBlockVersion = 3
 /** Version, epoch, quality and the rest of a certificate with every vector empty. */

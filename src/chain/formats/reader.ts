@@ -61,7 +61,12 @@ export interface ByteReader {
   fail(code: ChainFormatCode, message: string, offset?: number): never
 }
 
-export const createByteReader = (source: Uint8Array): ByteReader => {
+export const createByteReader = (input: Uint8Array): ByteReader => {
+  // Not a Buffer: its subarrays have a `slice` that does not copy.
+  const source =
+    input.constructor === Uint8Array
+      ? input
+      : new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength)
   const size = source.length
   let offset = 0

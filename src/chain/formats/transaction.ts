@@ -24,9 +24,6 @@ export const versionGroupIds: Readonly<Record<number, number>> = {
   6: 0xd884b698,
 }
 
-/** The smallest transaction: version, no inputs, no outputs, lock time. */
-export const minTransactionBytes = 10
-
 /** Parses exactly one transaction. Throws `ChainFormatError` and nothing else. */
 export const parseTransaction = (bytes: Uint8Array, family: ChainFamily): Transaction => {
   const reader = createByteReader(bytes)
