@@ -36,3 +36,16 @@ export const epochPhases = (genesis: EpochShape, attestBlocks: number, epoch: Ep
     closes: epochStart(genesis, epoch + 2),
   }
 }
+
+/**
+ * R-ATT-6: why gossip takes no attestation of an epoch at this confirmed height: `early` before b(e), `late` from
+ * b(e + 2) on; null while it does.
+ */
+export const whyClosed = (
+  genesis: EpochShape,
+  epoch: Epoch,
+  confirmedHeight: Height,
+): 'early' | 'late' | null => {
+  if (confirmedHeight < epochStart(genesis, epoch)) return 'early'
+  return confirmedHeight >= epochStart(genesis, epoch + 2) ? 'late' : null
+}
