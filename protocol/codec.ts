@@ -59,7 +59,9 @@ export const PayloadCid = z.custom<CID>(
       cid.version === 1 &&
       cid.code === dagCbor.code &&
       cid.multihash.code === sha256Code &&
-      cid.multihash.digest.length === 32
+      cid.multihash.digest.length === 32 &&
+      // One spelling: 4 bytes of head, 32 of digest.
+      cid.bytes.length === 36
     )
   },
   { error: 'must be a CIDv1 of dag-cbor with sha2-256' },

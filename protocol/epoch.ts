@@ -2,6 +2,7 @@ import type { Epoch, Height } from './ids.ts'
 import type { Genesis } from './params.ts'
 
 type EpochShape = Pick<Genesis, 'activationHeight' | 'epochBlocks'>
+type PhaseShape = EpochShape & Pick<Genesis, 'confirmations'>
 
 /** b(e), the first height of epoch e (R-EPOCH-1). */
 export const epochStart = (genesis: EpochShape, epoch: Epoch): Height =>
@@ -13,39 +14,54 @@ export const epochOfHeight = (genesis: EpochShape, height: Height): Epoch | null
     ? null
     : Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
 
-/** Where an epoch stands, counted in confirmed blocks only (R-EPOCH-3). All bounds are confirmed heights. */
+/**
+ * Where an epoch stands, counted in confirmed blocks only (R-EPOCH-3). All bounds are confirmed heights; something is
+ * held *by* one of them if it came while the confirmed height was below it.
+ */
 export interface EpochPhases {
   /** b(e): the beacon is known, challenges begin. */
   opens: Height
   /** First height at which no challenge begins any more and attestations are signed. */
   attests: Height
-  /** b(e + 1) + epochBlocks / 2: what was held here must be in a checkpoint (R-CP-3). */
+  /** b(e + 1) + epochBlocks / 2: what was held by here must be in a checkpoint (R-CP-3). */
   mustHold: Height
-  /** b(e + 2): what was not held here may not be in a checkpoint (R-CP-3). */
+  /**
+   * b(e + 2) − confirmations, when block b(e + 2) comes in at the tip: what was not held by here may not be in a
+   * checkpoint (R-CP-3), nor is it audited (R-EVID-2). Who publishes later knows what his audit will draw.
+   */
   closes: Height
 }
 
-export const epochPhases = (genesis: EpochShape, attestBlocks: number, epoch: Epoch): EpochPhases => {
+export const epochPhases = (genesis: PhaseShape, attestBlocks: number, epoch: Epoch): EpochPhases => {
   const opens = epochStart(genesis, epoch)
-  const next = epochStart(genesis, epoch + 1)
   return {
     opens,
     // However short the epoch, half of it stays for challenges.
-    attests: Math.max(next - attestBlocks, opens + Math.ceil(genesis.epochBlocks / 2)),
-    mustHold: next + Math.floor(genesis.epochBlocks / 2),
-    closes: epochStart(genesis, epoch + 2),
+    attests: Math.max(
+      epochStart(genesis, epoch + 1) - attestBlocks,
+      opens + Math.ceil(genesis.epochBlocks / 2),
+    ),
+    mustHold: mustHoldOf(genesis, epoch),
+    closes: closesOf(genesis, epoch),
   }
 }
 
+const mustHoldOf = (genesis: EpochShape, epoch: Epoch): Height =>
+  epochStart(genesis, epoch + 1) + Math.floor(genesis.epochBlocks / 2)
+
+const closesOf = (genesis: PhaseShape, epoch: Epoch): Height =>
+  // Epochs shorter than twice the confirmations are for devnets: one block stays between the bounds.
+  Math.max(epochStart(genesis, epoch + 2) - genesis.confirmations, mustHoldOf(genesis, epoch) + 1)
+
 /**
- * R-ATT-6: why gossip takes no attestation of an epoch at this confirmed height: `early` before b(e), `late` from
- * b(e + 2) on; null while it does.
+ * R-ATT-6: why gossip takes no attestation of an epoch at this confirmed height: `early` before it opens, `late`
+ * once it is closed; null while it does.
  */
 export const whyClosed = (
-  genesis: EpochShape,
+  genesis: PhaseShape,
   epoch: Epoch,
   confirmedHeight: Height,
 ): 'early' | 'late' | null => {
   if (confirmedHeight < epochStart(genesis, epoch)) return 'early'
-  return confirmedHeight >= epochStart(genesis, epoch + 2) ? 'late' : null
+  return confirmedHeight >= closesOf(genesis, epoch) ? 'late' : null
 }

@@ -21,17 +21,21 @@ const yearOfDay = (day: number): number => {
   return year
 }
 
-const weekName = (year: number, number: number): Week =>
-  Week.parse(`${String(year).padStart(4, '0')}-W${String(number).padStart(2, '0')}`)
-
-/** The ISO 8601 week (UTC) of a time in seconds since 1970 (R-EPOCH-2): the year is that of the week's Thursday. */
-export const weekOfTime = (seconds: number): Week => {
+/** A week's name; of years that four digits cannot tell, no `Week`. */
+const nameOfTime = (seconds: number): string => {
   const day = Math.floor(seconds / secondsPerDay)
   const weekday = (((day + 3) % 7) + 7) % 7 // 1970-01-01 was a Thursday; Monday is 0
   const thursday = day - weekday + 3
   const year = yearOfDay(thursday)
-  return weekName(year, Math.floor((thursday - daysToYear(year)) / 7) + 1)
+  const number = Math.floor((thursday - daysToYear(year)) / 7) + 1
+  return `${String(year).padStart(4, '0')}-W${String(number).padStart(2, '0')}`
 }
+
+/**
+ * The ISO 8601 week (UTC) of a time in seconds since 1970 (R-EPOCH-2): the year is that of the week's Thursday. Every
+ * time of a block header (32 bits) has one.
+ */
+export const weekOfTime = (seconds: number): Week => Week.parse(nameOfTime(seconds))
 
 /** Seconds since 1970 at which the week begins: its Monday, 00:00 UTC. */
 export const startOfWeek = (week: Week): number => {
@@ -47,7 +51,7 @@ export const weekBefore = (week: Week): Week => weekOfTime(startOfWeek(week) - 7
 
 /** True for names of weeks that exist: `2026-W53` does, `2025-W53` does not. */
 export const isWeek = (text: string): text is Week =>
-  Week.safeParse(text).success && weekOfTime(startOfWeek(text as Week)) === text
+  Week.safeParse(text).success && nameOfTime(startOfWeek(text as Week)) === text
 
 /**
  * Median time past (R-CHAIN-3): the median of the times of a block and of up to ten before it. `times` in any order,

@@ -4,6 +4,7 @@ import { bytesToHex, reversedHex, utf8ToBytes } from '../bytes.ts'
 import { EpochNumber, HeightNumber, NetworkId, SeatNumber, Week } from '../ids.ts'
 import { paramsHash } from '../params.ts'
 import { addressOfStake } from '../stake-address.ts'
+import { isWeek } from '../week.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { TallyInput } from './input.ts'
 import { rulesetOfWeek } from './rulesets.ts'
@@ -12,10 +13,12 @@ const Hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 /** Base units in decimal: JSON's own numbers would lose the last digits. */
 const AmountText = z.string().regex(/^(0|[1-9][0-9]{0,18})$/)
 
+const Count = z.int().min(0)
+
 /** The tally of a week as people exchange it (design 2.7). Members that may be absent are null, never missing. */
 export const TallyDocument = z.strictObject({
   network: NetworkId,
-  week: Week,
+  week: Week.refine(isWeek, { error: 'must be a week that exists' }),
   state: z.enum(['open', 'frozen', 'certified', 'anchored', 'pending']),
   ruleset: z.int().min(1),
   /** Hash of the parameters in force. */
@@ -27,9 +30,9 @@ export const TallyDocument = z.strictObject({
       epoch: EpochNumber,
       beacon: Hex32,
       /** Seats in the snapshot. */
-      seats: z.int(),
+      seats: Count,
       /** Attestations that count. */
-      attested: z.int(),
+      attested: Count,
     }),
   ),
   totals: z.strictObject({
@@ -37,9 +40,9 @@ export const TallyDocument = z.strictObject({
     fund: AmountText,
     paid: AmountText,
     undistributed: AmountText,
-    seats: z.int(),
-    paidSeats: z.int(),
-    score: z.int(),
+    seats: Count,
+    paidSeats: Count,
+    score: Count,
   }),
   seats: z.array(
     z.strictObject({
@@ -49,8 +52,8 @@ export const TallyDocument = z.strictObject({
       /** One for each of `epochs`: null where the seat was not in the snapshot. */
       outcomes: z.array(z.string().nullable()),
       /** Epochs in whose snapshot it was. */
-      epochs: z.int(),
-      score: z.int(),
+      epochs: Count,
+      score: Count,
       equivocator: z.boolean(),
       amount: AmountText,
     }),
