@@ -1,4 +1,4 @@
-import type { Height, Snapshot, Epoch } from '../../protocol/index.ts'
+import type { Epoch, Height, Seat, Snapshot } from '../../protocol/index.ts'
 
 /** What the daemon's roles need of the chain; the follower gives it. */
 export interface ChainView {
@@ -11,6 +11,8 @@ export interface ChainView {
   transactionCountAt(height: Height): Promise<number | undefined>
   /** Undefined until block b(e − 1) was followed. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  /** The seat of a stake (hash160), as of the last confirmed block. */
+  seatOfStake(stake: Uint8Array): Seat | undefined
   /** Raw bytes, from a block whose hash is that of the followed header. Throws if the node cannot give them. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }
@@ -19,3 +21,14 @@ export type ChainEvent =
   | { kind: 'connected'; height: Height }
   /** Blocks above `height` are no longer of the chain (R-CHAIN-2). */
   | { kind: 'disconnected'; height: Height }
+
+/** A follower at work: the view, and its events one after the other. */
+export interface ChainSource {
+  readonly view: ChainView
+  /** Each event is awaited before the next comes. Set before `start`. */
+  onEvent(listener: (event: ChainEvent) => Promise<void>): void
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Whether the last confirmed block of the chain node was followed. */
+  isCaughtUp(): boolean
+}

@@ -48,8 +48,8 @@ export interface EpochBook {
   forgetAbove(height: number): void
 }
 
-/** Two weeks of epochs: at 40,000 seats a context is about 3 MB, most of it shared rows. */
-const maxContexts = 12
+/** A week and the epochs about it: at 40,000 seats a context is 0.7 MB beside its shared rows. */
+const maxContexts = 48
 
 export const createEpochBook = (
   genesis: Genesis,

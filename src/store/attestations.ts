@@ -32,6 +32,9 @@ const attestationRow = (held: HeldAttestation): Uint8Array => {
   return row
 }
 
+const attestationPut = (epoch: Epoch, beacon: Uint8Array, held: HeldAttestation): StoreOperation =>
+  put(keyOf(prefixes.attestation, u32(epoch), beacon, u32(held.seat)), attestationRow(held))
+
 /** The first key after all that begin with this prefix and epoch. */
 const epochRange = (prefix: number, epoch: Epoch, beacon: Uint8Array) => ({
   gte: keyOf(prefix, u32(epoch), beacon),
@@ -53,11 +56,14 @@ export interface AttestationStore {
   ownSigned(epoch: Epoch, beacon: Uint8Array): Promise<Signed | undefined>
   /** The newest own attestation before `epoch`, under whatever beacon. */
   lastOwnBefore(epoch: Epoch): Promise<{ epoch: Epoch; signed: Signed } | undefined>
-  /** Durable before it returns: only then may the payload be published (R-ATT-5). */
+  /**
+   * Records what this node signed, and holds it like any other, in one batch with `more`. Durable before it returns:
+   * only then may the payload be published (R-ATT-5).
+   */
   putOwnSigned(
     epoch: Epoch,
     beacon: Uint8Array,
-    signed: Signed,
+    held: HeldAttestation,
     more?: readonly StoreOperation[],
   ): Promise<void>
   /** Forgets attestations and proofs of epochs before `epoch`. */
@@ -93,12 +99,7 @@ export const createAttestationStore = (store: Store): AttestationStore => {
       }
       return found
     },
-    put: (epoch, beacon, held) =>
-      store.batch(
-        held.map((one) =>
-          put(keyOf(prefixes.attestation, u32(epoch), beacon, u32(one.seat)), attestationRow(one)),
-        ),
-      ),
+    put: (epoch, beacon, held) => store.batch(held.map((one) => attestationPut(epoch, beacon, one))),
     async proofs(epoch, beacon) {
       const found: { seat: Seat; proof: Uint8Array }[] = []
       for await (const [key, proof] of store.range(epochRange(prefixes.equivocation, epoch, beacon))) {
@@ -123,10 +124,15 @@ export const createAttestationStore = (store: Store): AttestationStore => {
         return { epoch: readU32(key, 1), signed: readSignedRow(row) }
       return undefined
     },
-    putOwnSigned: (epoch, beacon, signed, more = []) =>
-      store.batch([put(keyOf(prefixes.signed, u32(epoch), beacon), signedRow(signed)), ...more], {
-        sync: true,
-      }),
+    putOwnSigned: (epoch, beacon, held, more = []) =>
+      store.batch(
+        [
+          put(keyOf(prefixes.signed, u32(epoch), beacon), signedRow(held.signed)),
+          attestationPut(epoch, beacon, held),
+          ...more,
+        ],
+        { sync: true },
+      ),
     async pruneBefore(epoch) {
       for (const prefix of [prefixes.attestation, prefixes.equivocation]) {
         await deleteRange(store, { gte: keyOf(prefix), lt: keyOf(prefix, u32(epoch)) })

@@ -1,0 +1,278 @@
+import {
+  type ChallengerEffect,
+  type ChallengerEvent,
+  type ChallengerState,
+  cidOf,
+  encodeAttestation,
+  encodeEvidence,
+  type Epoch,
+  epochStart,
+  equalBytes,
+  type Finding,
+  indexOfSeat,
+  protocolNames,
+  resumeChallenger,
+  type Seat,
+  signPayload,
+  type SignedAttestation,
+  type SnapshotRow,
+  startChallenger,
+  stepChallenger,
+  targetsOf,
+  Verdict,
+  type Verdict as VerdictCode,
+  verdictNames,
+} from '../../protocol/index.ts'
+import { attestationMessageBytes, type Collector } from './collector.ts'
+import type { NodeContext } from './context.ts'
+import type { EpochContext } from './epoch-book.ts'
+import { drawOthers } from './recovery.ts'
+import type { SyncClient } from './sync.ts'
+import type { Tasks } from './tasks.ts'
+import { type VisitResult, visitTarget } from './visit.ts'
+
+/** Drives the challenger's step function: one epoch's work at a time (R-CHAL-1, R-ATT-1, R-ATT-5). */
+export interface Challenger {
+  /** The chain moved: begins, continues and ends the work of epochs. */
+  onHeight(height: number): Promise<void>
+  /** A reorganisation: work under a beacon that is gone stops and accuses nobody (R-CHAIN-2). */
+  forgetAbove(height: number): void
+  /**
+   * R-ATT-5: the epoch in which the daemon started. Nothing of it is signed before `settleFence(true)`, and then
+   * only from a record of work that was there when the daemon started.
+   */
+  setFence(epoch: Epoch): void
+  settleFence(mayAttest: boolean): Promise<void>
+  /** What is being done, for status pages. */
+  state(): ChallengerState | null
+}
+
+interface Running {
+  context: EpochContext
+  own: SnapshotRow
+  state: ChallengerState
+  targets: readonly number[]
+  abort: AbortController
+  /** Steps happen one after the other, each written down before its effects. */
+  queue: Promise<void>
+}
+
+export const createChallenger = (
+  node: NodeContext,
+  collector: Collector,
+  sync: SyncClient,
+  tasks: Tasks,
+): Challenger => {
+  let running: Running | null = null
+  let fence: { epoch: Epoch; stands: 'pending' | 'open' | 'closed' } | null = null
+  let height = 0
+
+  const isFenced = (epoch: Epoch): boolean => fence !== null && epoch <= fence.epoch
+
+  const begin = async (epoch: Epoch): Promise<void> => {
+    if (running !== null && running.context.epoch === epoch) return
+    const context = await node.epochs.get(epoch)
+    const ownSeat = node.ownSeat()
+    if (context === undefined || ownSeat === undefined) return
+    const own = context.rowOf(ownSeat)
+    // Not in this epoch's snapshot, or with keys of another daemon: nothing to do (R-EPOCH-5).
+    if (own === undefined || !equalBytes(own.peer, node.keys.peerKey)) return
+    if ((await node.attestations.ownSigned(epoch, context.beacon)) !== undefined) return
+    const targets = targetsOf(context.committees, indexOfSeat(context.snapshot, ownSeat))
+    const recorded = await node.work.getWork(epoch, context.beacon)
+    let state: ChallengerState
+    if (recorded !== undefined) state = resumeChallenger(recorded, height)
+    // Begun in the middle without a record: somebody may have worked here before (R-ATT-5).
+    else if (isFenced(epoch) || height >= context.phases.attests) return
+    else {
+      state = startChallenger(
+        epoch,
+        context.beacon,
+        context.phases,
+        node.world.randomBytes(32),
+        targets.length,
+        context.params.retries,
+      )
+      // Its secret is on disk before the first nonce leaves: one nonce per target, also across crashes.
+      await node.work.putWork(state)
+    }
+    running?.abort.abort(new Error('the next epoch has begun'))
+    running = { context, own, state, targets, abort: new AbortController(), queue: Promise.resolve() }
+  }
+
+  const step = (work: Running, event: ChallengerEvent): Promise<void> => {
+    work.queue = work.queue
+      .then(async () => {
+        if (work !== running) return
+        const before = work.state
+        const { state, effects } = stepChallenger(before, event, height)
+        work.state = state
+        if (state !== before && state.stage !== 'done') await node.work.putWork(state)
+        for (const effect of effects) await carryOut(work, effect)
+        if (state.stage === 'done' && before.stage !== 'done') await node.work.putWork(state)
+      })
+      .catch((error: unknown) => {
+        node.logger.error({ err: error, epoch: work.context.epoch }, 'the work of an epoch failed')
+      })
+    return work.queue
+  }
+
+  const carryOut = async (work: Running, effect: ChallengerEffect): Promise<void> => {
+    switch (effect.is) {
+      case 'visit': {
+        const started = tasks.run('visit', (signal) => visit(work, effect.target, effect.nonce, signal))
+        if (!started) visited(work, effect.target, { later: 'busy' })
+        return
+      }
+      case 'check-self':
+        tasks.run('check-self', (signal) => checkSelf(work, effect.seed, signal))
+        return
+      case 'attest':
+        await attest(work, effect.findings)
+    }
+  }
+
+  const visited = (
+    work: Running,
+    target: number,
+    result: Extract<ChallengerEvent, { is: 'visited' }>['result'],
+  ): void => {
+    void step(work, { is: 'visited', target, result })
+  }
+
+  const visit = async (
+    work: Running,
+    target: number,
+    nonce: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const begun = node.world.monotonicMs()
+    const index = work.targets[target]!
+    const madeUp = node.conduct.findWithoutVisit(work.context, index)
+    const either = AbortSignal.any([signal, work.abort.signal])
+    let result: VisitResult
+    try {
+      result =
+        madeUp === undefined
+          ? await visitTarget(node, work.context, work.own, index, nonce, either)
+          : { finding: madeUp }
+    } catch (error) {
+      if (either.aborted) return
+      throw error
+    }
+    node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)
+    visited(work, target, result)
+  }
+
+  const checkSelf = async (work: Running, seed: Uint8Array, signal: AbortSignal): Promise<void> => {
+    const targetSeats = new Set(work.targets.map((index) => work.context.snapshot[index]!.seat))
+    const strangers = work.context.snapshot.filter(({ seat }) => !targetSeats.has(seat))
+    // In a network smaller than a committee all others are targets.
+    const pool = strangers.length > 1 ? strangers : work.context.snapshot
+    const others = drawOthers(pool, work.own.seat, seed, 3)
+    const answers = await Promise.all(others.map((row) => sync.isReached(row, signal)))
+    const reached = answers.filter(Boolean).length
+    if (reached === 0) {
+      node.logger.error(
+        { epoch: work.context.epoch },
+        'this node reaches nobody: its own network is down, so it abstains',
+      )
+    }
+    void step(work, { is: 'self-checked', reached })
+  }
+
+  const attest = async (work: Running, findings: readonly Finding[]): Promise<void> => {
+    const { context, own } = work
+    if (isFenced(context.epoch) && fence?.stands !== 'open') {
+      node.logger.warn(
+        { epoch: context.epoch },
+        'nothing is attested in the epoch of the start: other seats did not confirm that the record is complete',
+      )
+      return
+    }
+    // Never two signatures for one epoch and beacon, whatever brought us here (R-ATT-5).
+    if ((await node.attestations.ownSigned(context.epoch, context.beacon)) !== undefined) return
+    const said = await node.conduct.attested(context, findings)
+    const evidence = encodeEvidence({
+      networkId: node.networkId,
+      epoch: context.epoch,
+      beacon: context.beacon,
+      seat: own.seat,
+      entries: said.map((finding) => finding.evidence),
+    })
+    const previous = await node.attestations.lastOwnBefore(context.epoch)
+    const attestation = {
+      networkId: node.networkId,
+      epoch: context.epoch,
+      beacon: context.beacon,
+      seat: own.seat,
+      stake: own.stake,
+      previous: previous === undefined ? null : cidOf(previous.signed.payload),
+      verdicts: Uint8Array.from(said, (finding) => finding.evidence.verdict),
+      addresses: said.flatMap(({ evidence: entry, address }) =>
+        entry.verdict === Verdict.valid && address !== null ? [address] : [],
+      ),
+      evidence: cidOf(evidence),
+    }
+    const payload = encodeAttestation(attestation)
+    const signed = signPayload('att', node.networkId, payload, node.keys.sign)
+    const taken: SignedAttestation = { attestation, cid: cidOf(payload), signed }
+    const heldAt = node.chain.confirmedHeight
+    await node.attestations.putOwnSigned(
+      context.epoch,
+      context.beacon,
+      { seat: own.seat, cid: taken.cid, signed, heldAt },
+      node.evidence.putOperations(context.epoch, evidence),
+    )
+    for (const verdict of attestation.verdicts) {
+      node.metrics.verdicts.inc({ verdict: verdictNames[verdict as VerdictCode] })
+    }
+    const topic = protocolNames(node.networkId).attestationTopic
+    await node.conduct.publish(context, signed, async (toSend) => {
+      if (equalBytes(toSend.payload, payload)) collector.takeOwn(context, taken, heldAt)
+      await node.host.publish(topic, attestationMessageBytes({ signed: toSend }))
+    })
+    node.logger.info(
+      { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: taken.cid.toString() },
+      'attested',
+    )
+  }
+
+  const onHeight = async (newHeight: number): Promise<void> => {
+    height = newHeight
+    const current = node.epochs.current()
+    if (current === null) return
+    await begin(current)
+    if (running === null) return
+    const { context } = running
+    // The end of the window waits until the others were asked; a later height ends it just as well.
+    if (isFenced(context.epoch) && fence?.stands === 'pending' && height >= context.phases.attests) return
+    void step(running, { is: 'height', height })
+  }
+
+  return {
+    onHeight,
+    forgetAbove(newHeight) {
+      height = newHeight
+      if (running !== null && epochStart(node.genesis, running.context.epoch) > newHeight) {
+        running.abort.abort(new Error('the beacon is gone'))
+        running = null
+      }
+    },
+    setFence(epoch) {
+      fence = { epoch, stands: 'pending' }
+    },
+    async settleFence(mayAttest) {
+      if (fence === null) return
+      fence.stands = mayAttest ? 'open' : 'closed'
+      await onHeight(height)
+    },
+    state: () => running?.state ?? null,
+  }
+}
+
+/** Seats of an epoch's targets, for those who show them. */
+export const targetSeatsOf = (context: EpochContext, seat: Seat): Seat[] =>
+  targetsOf(context.committees, indexOfSeat(context.snapshot, seat)).map(
+    (index) => context.snapshot[index]!.seat,
+  )

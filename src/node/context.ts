@@ -1,0 +1,44 @@
+import type { Logger } from 'pino'
+import type { Genesis, NetworkId, ParamsSchedule, Seat } from '../../protocol/index.ts'
+import type { Ed25519Verifier } from '../keys/ed25519.ts'
+import type { NodeKeys } from '../keys/node-key.ts'
+import type { ProbeRoots } from '../net/certificate-chain.ts'
+import type { Host } from '../net/host.ts'
+import type { ResolveHost } from '../net/resolve.ts'
+import type { AttestationStore } from '../store/attestations.ts'
+import type { EvidenceStore } from '../store/evidence.ts'
+import type { WorkStore } from '../store/work.ts'
+import type { World } from '../world.ts'
+import type { ChainView } from './chain-view.ts'
+import type { Conduct } from './conduct.ts'
+import type { EpochBook } from './epoch-book.ts'
+import type { NodeMetrics } from './metrics.ts'
+
+/** What every role of a daemon is given: the parts that it acts through, and who the node is. */
+export interface NodeContext {
+  genesis: Genesis
+  networkId: NetworkId
+  schedule: ParamsSchedule
+  keys: NodeKeys
+  /** hash160 of the one stake that this daemon answers for (R-REG-4). */
+  stake: Uint8Array
+  /** The seat of that stake, once it was announced. */
+  ownSeat(): Seat | undefined
+  chain: ChainView
+  epochs: EpochBook
+  host: Host
+  attestations: AttestationStore
+  evidence: EvidenceStore
+  work: WorkStore
+  verifier: Ed25519Verifier
+  resolveHost: ResolveHost
+  roots: ProbeRoots
+  /** Profiles of devnets let nodes live on loopback addresses. */
+  allowLoopback: boolean
+  /** Address to dial from, on a machine with several. */
+  localAddress: string | undefined
+  conduct: Conduct
+  metrics: NodeMetrics
+  logger: Logger
+  world: World
+}

@@ -1,0 +1,330 @@
+import type { Logger } from 'pino'
+import {
+  bytesToHex,
+  type Epoch,
+  encodeSigned,
+  type Genesis,
+  networkIdOf,
+  type ParamsSchedule,
+  protocolNames,
+  type Snapshot,
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import { createEd25519Verifier } from '../keys/ed25519.ts'
+import type { NodeKeys } from '../keys/node-key.ts'
+import type { ProbeRoots } from '../net/certificate-chain.ts'
+import { createHost, type Host } from '../net/host.ts'
+import type { ResolveHost } from '../net/resolve.ts'
+import { createTlsEndpoint, type TlsEndpoint } from '../net/tls-endpoint.ts'
+import { createAttestationStore } from '../store/attestations.ts'
+import { createEvidenceStore } from '../store/evidence.ts'
+import type { Store } from '../store/store.ts'
+import { createWorkStore } from '../store/work.ts'
+import type { World } from '../world.ts'
+import type { ChainSource } from './chain-view.ts'
+import { type Challenger, createChallenger } from './challenger.ts'
+import { type Collector, createCollector } from './collector.ts'
+import { type Conduct, honestConduct } from './conduct.ts'
+import type { NodeContext } from './context.ts'
+import { createEpochBook, type EpochBook } from './epoch-book.ts'
+import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
+import { firstOpenEpoch } from './open-epochs.ts'
+import { drawOthers, recoverOwn } from './recovery.ts'
+import { type Responder, startResponder } from './responder.ts'
+import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
+import { createTasks } from './tasks.ts'
+
+/** Version that the TLS endpoint shows. */
+export const daemonVersion = '0.1.0'
+
+export interface DaemonOptions {
+  genesis: Genesis
+  schedule: ParamsSchedule
+  keys: NodeKeys
+  /** hash160 of the stake that this node is for. */
+  stake: Uint8Array
+  /** The announced name. */
+  hostName: string
+  /** Addresses and ports to listen on. */
+  listen: { address: string; p2p: number; tls: number }
+  certificate: { certFile: string; keyFile: string }
+  /** An open data directory; whoever opened it closes it. */
+  store: Store
+  directory: string
+  chain: ChainSource
+  resolveHost: ResolveHost
+  roots: ProbeRoots
+  allowLoopback: boolean
+  localAddress?: string
+  /** Between comparisons with a random peer. */
+  syncIntervalMs: number
+  logger: Logger
+  world: World
+  /** Where this daemon departs from the honest conduct; nobody but a devnet's deviants gives any. */
+  conduct?: (honest: Conduct, node: NodeContext) => Partial<Conduct>
+  /** Signs TLS probes; the node's key unless a devnet's deviant answers with another. */
+  signProbe?: NodeKeys['sign']
+}
+
+/** A running node. */
+export interface Daemon {
+  start(): Promise<void>
+  /** Stops in reverse order and waits for what is under way. Idempotent. */
+  stop(): Promise<void>
+  readonly node: NodeContext
+  readonly collector: Collector
+  readonly challenger: Challenger
+  readonly sync: SyncClient
+  readonly host: Host
+  readonly epochs: EpochBook
+  readonly metrics: NodeMetrics
+  isCaughtUp(): boolean
+}
+
+/** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
+const maxTasks = 24
+const maxWaitingTasks = 256
+/** An exchange that hangs longer than this is given up. */
+const syncDeadlineMs = 60_000
+
+export const createDaemon = (options: DaemonOptions): Daemon => {
+  const { genesis, schedule, keys, chain, logger, world, store } = options
+  const networkId = networkIdOf(genesis)
+  const metrics = createNodeMetrics()
+  const epochs = createEpochBook(genesis, networkId, schedule, chain.view)
+  const host = createHost({
+    keys,
+    networkId,
+    listen: { address: options.listen.address, port: options.listen.p2p },
+    allowLoopback: options.allowLoopback,
+    resolveHost: options.resolveHost,
+    localAddress: options.localAddress,
+    logger,
+    world,
+  })
+  const honest = honestConduct(chain.view)
+  const node: NodeContext = {
+    genesis,
+    networkId,
+    schedule,
+    keys,
+    stake: options.stake,
+    ownSeat: () => chain.view.seatOfStake(options.stake),
+    chain: chain.view,
+    epochs,
+    host,
+    attestations: createAttestationStore(store),
+    evidence: createEvidenceStore(store),
+    work: createWorkStore(store, options.directory),
+    // Every key of the largest network there ever was.
+    verifier: createEd25519Verifier({ maxKeys: 50_000 }),
+    resolveHost: options.resolveHost,
+    roots: options.roots,
+    allowLoopback: options.allowLoopback,
+    localAddress: options.localAddress,
+    conduct: honest,
+    metrics,
+    logger,
+    world,
+  }
+  node.conduct = { ...honest, ...options.conduct?.(honest, node) }
+
+  const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
+  let openFrom: Epoch = 0
+  const collector = createCollector(node, (context) => context.epoch >= openFrom)
+  const sync = createSyncClient(node, collector)
+  const challenger = createChallenger(node, collector, sync, tasks)
+  let responder: Responder | null = null
+  let endpoint: TlsEndpoint | null = null
+  let stopTimer: (() => void) | null = null
+  let lastEpoch: Epoch | null = null
+  let isFenceSet = false
+  let isExchanging = false
+  let stage: 'new' | 'running' | 'stopped' = 'new'
+
+  const isCaughtUp = (): boolean => chain.isCaughtUp()
+
+  const onConnected = async (height: number): Promise<void> => {
+    metrics.confirmedHeight.set(height)
+    const current = epochs.current()
+    // While catching up there is nobody to challenge: weeks go by in seconds.
+    if (current === null || !isCaughtUp()) return
+    openFrom = await firstOpenEpoch(genesis, epochs, height)
+    for (let e = Math.max(0, current - 2); e <= current; e++) {
+      const context = await epochs.get(e)
+      if (context !== undefined) await collector.open(context)
+    }
+    if (current !== lastEpoch) await onNewEpoch(current)
+    if (!isFenceSet) {
+      isFenceSet = true
+      challenger.setFence(current)
+      tasks.run('recover', (signal) => recover(signal))
+    }
+    await challenger.onHeight(height)
+  }
+
+  const onNewEpoch = async (epoch: Epoch): Promise<void> => {
+    lastEpoch = epoch
+    metrics.epoch.set(epoch)
+    const context = await epochs.get(epoch)
+    if (context !== undefined) setRegistered(context.snapshot)
+    collector.closeBefore(epoch - 2)
+    await prune(epoch)
+  }
+
+  const setRegistered = (snapshot: Snapshot): void => {
+    host.setRegistered(
+      new Map(
+        snapshot
+          .filter(({ seat }) => seat !== node.ownSeat())
+          .map((row) => [bytesToHex(row.peer), { peerKey: row.peer, host: row.host, port: row.p2p }]),
+      ),
+    )
+  }
+
+  /** R-EVID-1: evidence for `evidenceWeeks`; what it belongs to goes with it. */
+  const prune = async (epoch: Epoch): Promise<void> => {
+    const context = await epochs.get(epoch)
+    if (context === undefined) return
+    const week = await epochs.epochsOfWeek(context.week)
+    // Weeks have 42 epochs of four hours, but a devnet's have fewer: what counts is the length of the last ones.
+    const perWeek = Math.max(1, (week?.last ?? epoch) - (week?.first ?? epoch) + 1, 42)
+    const before = epoch - perWeek * (context.params.evidenceWeeks + 1)
+    if (before <= 0) return
+    await node.evidence.pruneBefore(before)
+    await node.attestations.pruneBefore(before)
+    await node.work.pruneBefore(before)
+  }
+
+  /** R-ATT-5: before anything of the epoch of the start is signed, others are asked what they know of this node. */
+  const recover = async (signal: AbortSignal): Promise<void> => {
+    const current = epochs.current()
+    const seat = node.ownSeat()
+    const context = current === null ? undefined : await epochs.get(current)
+    if (context === undefined || seat === undefined || context.rowOf(seat) === undefined) {
+      await challenger.settleFence(false)
+      return
+    }
+    await republish(context.epoch)
+    const waitMs = 2_000
+    for (;;) {
+      const recovery = await recoverOwn(node, sync, context.snapshot, seat, signal)
+      if (recovery.is !== 'unanswered') {
+        logger.info({ recovery }, 'other seats were asked for own attestations')
+        await challenger.settleFence(recovery.is === 'complete')
+        return
+      }
+      if (epochs.current() !== context.epoch) {
+        await challenger.settleFence(false)
+        return
+      }
+      await new Promise<void>((resolve) => {
+        const cancel = world.setTimer(waitMs, resolve)
+        signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+      })
+      signal.throwIfAborted()
+    }
+  }
+
+  /** What was signed before a crash may never have left: the same bytes go out again. */
+  const republish = async (current: Epoch): Promise<void> => {
+    for (const e of [current - 1, current]) {
+      const context = await epochs.get(e)
+      if (context === undefined) continue
+      const signed = await node.attestations.ownSigned(e, context.beacon)
+      if (signed === undefined) continue
+      await host.publish(protocolNames(networkId).attestationTopic, encodeSigned(signed))
+    }
+  }
+
+  /** R-SYNC-1: one random seat after the other. */
+  const exchange = async (signal: AbortSignal): Promise<void> => {
+    const current = epochs.current()
+    const context = current === null ? undefined : await epochs.get(current)
+    if (context === undefined || context.snapshot.length === 0) return
+    const [other] = drawOthers(context.snapshot, node.ownSeat(), world.randomBytes(32), 1)
+    if (other === undefined) return
+    try {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(syncDeadlineMs)])
+      const outcome = await sync.exchange(other, openFrom, context.epoch, deadline)
+      metrics.syncExchanges.inc({ outcome: outcome.differing === 0 ? 'agreed' : 'differing' })
+      if (outcome.fetched > 0) logger.debug({ host: other.host, ...outcome }, 'sync brought attestations')
+    } catch (error) {
+      if (signal.aborted) return
+      metrics.syncExchanges.inc({ outcome: 'failed' })
+      logger.debug({ host: other.host, reason: messageOf(error) }, 'sync failed')
+    }
+  }
+
+  const scheduleSync = (): void => {
+    stopTimer = world.setTimer(options.syncIntervalMs, () => {
+      if (stage !== 'running') return
+      scheduleSync()
+      if (isExchanging || !isCaughtUp()) return
+      isExchanging = true
+      tasks.run('sync', async (signal) => {
+        try {
+          await exchange(signal)
+        } finally {
+          isExchanging = false
+        }
+      })
+    })
+  }
+
+  return {
+    node,
+    collector,
+    challenger,
+    sync,
+    host,
+    epochs,
+    metrics,
+    isCaughtUp,
+    async start() {
+      if (stage !== 'new') return
+      stage = 'running'
+      responder = startResponder(node, isCaughtUp)
+      serveSync(node, collector)
+      collector.start()
+      await host.start()
+      endpoint = createTlsEndpoint({
+        host: options.hostName,
+        networkId,
+        address: options.listen.address,
+        port: options.listen.tls,
+        certFile: options.certificate.certFile,
+        keyFile: options.certificate.keyFile,
+        identity: () => ({
+          peer: keys.peerId,
+          seat: node.ownSeat() ?? null,
+          stake: bytesToHex(options.stake),
+          version: daemonVersion,
+          lastSolved: responder?.lastSolved() ?? null,
+        }),
+        sign: options.signProbe ?? keys.sign,
+        logger,
+        world,
+      })
+      await endpoint.start()
+      chain.onEvent(async (event) => {
+        if (event.kind === 'connected') return await onConnected(event.height)
+        epochs.forgetAbove(event.height)
+        collector.forgetAbove(event.height)
+        challenger.forgetAbove(event.height)
+        lastEpoch = null
+      })
+      await chain.start()
+      scheduleSync()
+    },
+    async stop() {
+      if (stage !== 'running') return
+      stage = 'stopped'
+      stopTimer?.()
+      await chain.stop()
+      await tasks.stop()
+      await endpoint?.stop()
+      await host.stop()
+    },
+  }
+}

@@ -1,0 +1,179 @@
+import {
+  challengeAnswerCodec,
+  type ChallengeAnswer,
+  challengeRequestCodec,
+  challengersOf,
+  type ChallengeRequest,
+  encodeReceipt,
+  equalBytes,
+  evidenceAnswerCodec,
+  type EvidenceAnswer,
+  evidenceRequestCodec,
+  indexOfSeat,
+  protocolNames,
+  signPayload,
+  type Snapshot,
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import type { NodeContext } from './context.ts'
+import { digestOf } from './digests.ts'
+
+/** Answers challenges and serves evidence. */
+export interface Responder {
+  /** Epoch of the last challenge that was answered with a receipt; null if none was. */
+  lastSolved(): number | null
+}
+
+/** Digests computed at once: each reads 64 blocks, and challengers of an epoch come at random moments. */
+const maxDigests = 4
+
+const refused = (code: string): ChallengeAnswer => ['refused', code]
+
+export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Responder => {
+  const names = protocolNames(node.networkId)
+  let lastSolved: number | null = null
+  let digesting = 0
+  /** Answers under way, so that a request repeated meanwhile makes no second receipt (R-CHAL-1). */
+  const answering = new Map<string, Promise<ChallengeAnswer>>()
+
+  const answerChallenge = async (
+    request: ChallengeRequest,
+    peerKey: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<ChallengeAnswer> => {
+    const [, networkId, epochNumber, beacon, targetSeat, challengerSeat, nonce] = request
+    if (networkId !== node.networkId) return refused('wrong-network')
+    const current = node.epochs.current()
+    if (current === null || epochNumber > current) return ['later', isCaughtUp() ? 'not-yet' : 'behind']
+    if (epochNumber < current) return refused('epoch-over')
+    const epoch = await node.epochs.get(epochNumber)
+    if (epoch === undefined) return ['later', 'behind']
+    // Another branch of the chain: one of the two will come round.
+    if (!equalBytes(epoch.beacon, beacon)) return ['later', 'behind']
+    const ownSeat = node.ownSeat()
+    if (ownSeat === undefined || targetSeat !== ownSeat) return refused('wrong-seat')
+    const own = epoch.rowOf(ownSeat)
+    if (own === undefined || !equalBytes(own.stake, node.stake)) return refused('wrong-seat')
+    const challenger = epoch.rowOf(challengerSeat)
+    if (challenger === undefined || !equalBytes(challenger.peer, peerKey)) return refused('not-a-challenger')
+    if (!isChallengerOf(epoch.snapshot, epoch.committees, ownSeat, challengerSeat)) {
+      return refused('not-a-challenger')
+    }
+    const given = await node.work.getReceipt(epochNumber, beacon, challengerSeat)
+    if (given !== undefined) {
+      return equalBytes(given.nonce, nonce)
+        ? ['receipt', given.receipt.payload, given.receipt.signature]
+        : refused('second-nonce')
+    }
+    if (digesting >= maxDigests) return ['later', 'busy']
+    digesting++
+    try {
+      const terms = {
+        networkId,
+        epoch: epochNumber,
+        beacon,
+        targetSeat,
+        targetStake: own.stake,
+        challengerSeat,
+        nonce,
+      }
+      const chain = {
+        transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
+        readTransaction: node.conduct.readTransaction,
+      }
+      const digest = await digestOf(node.genesis, terms, epoch.params.samples, chain, signal)
+      const receipt = signPayload('receipt', networkId, encodeReceipt({ ...terms, digest }), node.keys.sign)
+      await node.work.putReceipt(epochNumber, beacon, challengerSeat, nonce, receipt)
+      lastSolved = epochNumber
+      return ['receipt', receipt.payload, receipt.signature]
+    } catch (error) {
+      node.logger.warn({ err: error, epoch: epochNumber }, 'a challenge could not be answered from the chain')
+      return ['later', 'behind']
+    } finally {
+      digesting--
+    }
+  }
+
+  node.host.handle(
+    names.challenge,
+    {
+      maxRequestBytes: challengeRequestCodec.maxBytes,
+      maxResponseBytes: challengeAnswerCodec.maxBytes,
+      // The longest deadline a schedule may set: the challenger's own is what counts.
+      timeoutMs: 60_000,
+      maxConcurrentPerPeer: 4,
+      maxConcurrent: 64,
+      onBusy: challengeAnswerCodec.encode(['later', 'busy']),
+    },
+    async (bytes, { peerKey, signal }) => {
+      const request = challengeRequestCodec.decode(bytes)
+      if (request.is === 'bad') {
+        node.metrics.messages.inc({ kind: 'challenge', outcome: 'reject', code: request.code })
+        node.host.penalise(peerKey, `challenge-${request.code}`)
+        return challengeAnswerCodec.encode(refused(request.code))
+      }
+      const key = `${request.value[2]}:${request.value[5]}`
+      let answer = answering.get(key)
+      if (answer === undefined) {
+        answer = answerChallenge(request.value, peerKey, signal).finally(() => answering.delete(key))
+        answering.set(key, answer)
+      } else {
+        // Its receipt is stored when the first is done: then this one is answered from the store.
+        await answer.catch(() => undefined)
+        answer = answerChallenge(request.value, peerKey, signal)
+      }
+      const value = await answer
+      node.metrics.challengesAnswered.inc({ answer: value[0] === 'receipt' ? 'receipt' : value[1] })
+      if (value[0] === 'refused') {
+        node.logger.debug({ code: value[1], epoch: request.value[2] }, 'challenge refused')
+      }
+      return challengeAnswerCodec.encode(value)
+    },
+  )
+
+  const serveEvidence = async (bytes: Uint8Array): Promise<EvidenceAnswer> => {
+    const request = evidenceRequestCodec.decode(bytes)
+    if (request.is === 'bad') return ['refused', request.code]
+    const block = await node.evidence.get(request.value[1])
+    return block === undefined ? ['unknown'] : ['evidence', block]
+  }
+
+  node.host.handle(
+    names.evidence,
+    {
+      maxRequestBytes: evidenceRequestCodec.maxBytes,
+      maxResponseBytes: evidenceAnswerCodec.maxBytes,
+      timeoutMs: 10_000,
+      maxConcurrentPerPeer: 4,
+      maxConcurrent: 64,
+      onBusy: evidenceAnswerCodec.encode(['refused', 'busy']),
+    },
+    async (bytes, { peerKey }) => {
+      let answer: EvidenceAnswer
+      try {
+        answer = await serveEvidence(bytes)
+      } catch (error) {
+        node.logger.error({ err: error }, messageOf(error))
+        answer = ['refused', 'failed']
+      }
+      if (answer[0] === 'refused' && answer[1] !== 'failed') {
+        node.metrics.messages.inc({ kind: 'evidence', outcome: 'reject', code: answer[1] })
+        node.host.penalise(peerKey, `evidence-${answer[1]}`)
+      }
+      return evidenceAnswerCodec.encode(answer)
+    },
+  )
+
+  return { lastSolved: () => lastSolved }
+}
+
+/** R-CHAL-1: only the challengers that the beacon assigns. */
+const isChallengerOf = (
+  snapshot: Snapshot,
+  committees: Parameters<typeof challengersOf>[0],
+  targetSeat: number,
+  challengerSeat: number,
+): boolean =>
+  challengersOf(committees, indexOfSeat(snapshot, targetSeat)).some(
+    (index) => snapshot[index]!.seat === challengerSeat,
+  )

@@ -1,0 +1,244 @@
+import {
+  answeredFault,
+  type AuditedTarget,
+  auditEvidence,
+  type ChallengeTerms,
+  challengeAnswerCodec,
+  challengeRequestCodec,
+  checkReceipt,
+  decodeAttestation,
+  encodeSigned,
+  equalBytes,
+  evidenceAnswerCodec,
+  evidenceRequestCodec,
+  type Finding,
+  hasReceipts,
+  indexOfSeat,
+  peerIdOfKey,
+  protocolNames,
+  receiptResponse,
+  seenFault,
+  type Signed,
+  type SnapshotRow,
+  targetsOf,
+  Verdict,
+} from '../../protocol/index.ts'
+import { isSecnodeError, messageOf } from '../errors.ts'
+import { probeTls } from '../net/probe.ts'
+import { type ObservedAddress, resolveObservedAddress } from '../net/resolve.ts'
+import type { NodeContext } from './context.ts'
+import { digestOf } from './digests.ts'
+import type { EpochContext } from './epoch-book.ts'
+
+/** What a visit found, or that the target wants to be asked later (R-CHAL-1). */
+export type VisitResult = { finding: Finding } | { later: string }
+
+type SeenVerdict = Parameters<typeof seenFault>[0]
+type AnsweredVerdict = Parameters<typeof answeredFault>[0]
+
+const seen = (verdict: SeenVerdict, text: string): VisitResult => ({
+  finding: { evidence: seenFault(verdict, text), address: null },
+})
+
+/**
+ * One visit to a target of an epoch: name, challenge, TLS probe, audit (R-CHAL-1…5, R-PROBE-1, R-PROBE-2,
+ * R-EVID-2), in this order; the first fault is the verdict. `targetIndex` is the target's index in the snapshot.
+ * Rejects only when `signal` is aborted.
+ */
+export const visitTarget = async (
+  node: NodeContext,
+  epoch: EpochContext,
+  own: SnapshotRow,
+  targetIndex: number,
+  nonce: Uint8Array,
+  signal: AbortSignal,
+): Promise<VisitResult> => {
+  const target = epoch.snapshot[targetIndex]!
+  const answered = (verdict: AnsweredVerdict, response: Uint8Array): VisitResult => ({
+    finding: { evidence: answeredFault(verdict, response, epoch.committees.k), address: null },
+  })
+
+  const resolution = await resolveObservedAddress(target.host, node.resolveHost, {
+    allowLoopback: node.allowLoopback,
+    signal,
+  })
+  if (resolution.is === 'unresolvable') return seen(Verdict.unresolvable, resolution.detail)
+  if (resolution.is === 'unable') return seen(Verdict.abstain, resolution.detail)
+  const { address } = resolution
+
+  const terms: ChallengeTerms = {
+    networkId: node.networkId,
+    epoch: epoch.epoch,
+    beacon: epoch.beacon,
+    targetSeat: target.seat,
+    targetStake: target.stake,
+    challengerSeat: own.seat,
+    nonce,
+  }
+  const challenged = await challenge(node, epoch, terms, target, address, signal)
+  if (challenged.is === 'result') return challenged.result
+  if (challenged.is === 'bad') return answered(Verdict.badReceipt, challenged.response)
+  const { receipt, digest } = challenged
+
+  let expected: Uint8Array
+  try {
+    expected = await digestOf(node.genesis, terms, epoch.params.samples, node.chain, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    return seen(Verdict.abstain, `own chain: ${messageOf(error)}`)
+  }
+  if (!equalBytes(digest, expected)) return answered(Verdict.wrongDigest, receiptResponse(receipt))
+
+  const probe = await probeTls({
+    host: target.host,
+    ip: address.ip,
+    port: target.tls,
+    nonce,
+    roots: node.roots,
+    expected: { peerKey: target.peer, seat: target.seat, stake: target.stake },
+    networkId: node.networkId,
+    timeoutMs: epoch.params.responseMs,
+    localAddress: node.localAddress,
+    now: node.world.now(),
+    verify: node.verifier.verify,
+    signal,
+  })
+  if (probe.is === 'unable') return seen(Verdict.abstain, probe.detail)
+  if (probe.is === 'failed') {
+    return probe.code === Verdict.tlsUnbound
+      ? answered(probe.code, probe.response ?? new TextEncoder().encode(probe.detail))
+      : seen(probe.code, probe.detail)
+  }
+
+  const fault = await audit(node, epoch, target, address, signal)
+  if (fault !== null) return fault
+  return { finding: { evidence: { verdict: Verdict.valid, receipt }, address: address.bytes } }
+}
+
+type Challenged =
+  | { is: 'receipt'; receipt: Signed; digest: Uint8Array }
+  | { is: 'bad'; response: Uint8Array }
+  | { is: 'result'; result: VisitResult }
+
+/** R-CHAL-1, R-CHAL-4: asks for a receipt. */
+const challenge = async (
+  node: NodeContext,
+  epoch: EpochContext,
+  terms: ChallengeTerms,
+  target: SnapshotRow,
+  address: ObservedAddress,
+  signal: AbortSignal,
+): Promise<Challenged> => {
+  const request = challengeRequestCodec.encode([
+    'challenge',
+    terms.networkId,
+    terms.epoch,
+    terms.beacon,
+    terms.targetSeat,
+    terms.challengerSeat,
+    terms.nonce,
+  ])
+  let bytes: Uint8Array
+  try {
+    bytes = await node.host.request(
+      { peerKey: target.peer, address: { ip: address.ip, port: target.p2p } },
+      protocolNames(node.networkId).challenge,
+      request,
+      { timeoutMs: epoch.params.responseMs, maxResponseBytes: challengeAnswerCodec.maxBytes, signal },
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    return failedRequest(error)
+  }
+  const answer = challengeAnswerCodec.decode(bytes)
+  if (answer.is === 'bad') return { is: 'bad', response: bytes }
+  if (answer.value[0] === 'later') return { is: 'result', result: { later: answer.value[1] } }
+  if (answer.value[0] === 'refused') return { is: 'bad', response: bytes }
+  const [, payload, signature] = answer.value
+  const receipt = { payload, signature }
+  const checked = checkReceipt(terms, target.peer, receipt, node.verifier.verify)
+  if (checked.is !== 'accept') return { is: 'bad', response: encodeSigned(receipt) }
+  return { is: 'receipt', receipt, digest: checked.value.digest }
+}
+
+/** R-VERD-1: what a request that brought no answer says of the target. */
+const failedRequest = (error: unknown): Challenged => {
+  const text = messageOf(error)
+  const result = (verdict: SeenVerdict): Challenged => ({ is: 'result', result: seen(verdict, text) })
+  if (isSecnodeError(error, 'NET_UNREACHABLE')) return result(Verdict.unreachable)
+  if (isSecnodeError(error, 'NET_TIMEOUT') || isSecnodeError(error, 'NET_CLOSED'))
+    return result(Verdict.timeout)
+  if (isSecnodeError(error, 'NET_TOO_LARGE') || isSecnodeError(error, 'NET_PROTOCOL_UNSUPPORTED')) {
+    return { is: 'bad', response: new TextEncoder().encode(text) }
+  }
+  // Whatever else goes wrong goes wrong on this side.
+  return result(Verdict.abstain)
+}
+
+/** R-EVID-2: the fault found in the target's attestation of e − 2, or null. */
+const audit = async (
+  node: NodeContext,
+  epoch: EpochContext,
+  target: SnapshotRow,
+  address: ObservedAddress,
+  signal: AbortSignal,
+): Promise<VisitResult | null> => {
+  const audited = await node.epochs.get(epoch.epoch - 2)
+  const challenger = audited?.rowOf(target.seat)
+  if (audited === undefined || challenger === undefined) return null
+  const held = await node.attestations.get(audited.epoch, audited.beacon, target.seat)
+  // Only what was held before its epoch closed is audited, as only that counts (R-CP-3).
+  if (held === undefined || held.heldAt >= audited.phases.closes) return null
+  const attestation = decodeAttestation(held.signed.payload)
+  if (attestation === null || !hasReceipts(attestation)) return null
+
+  const block = await fetchEvidence(node, epoch, target, address, attestation.evidence, signal)
+  const targets = targetsOf(audited.committees, indexOfSeat(audited.snapshot, target.seat)).map(
+    (index): AuditedTarget => audited.snapshot[index]!,
+  )
+  const result = auditEvidence(attestation, targets, block, epoch.beacon, node.verifier.verify)
+  if (result.is === 'bad') return seen(Verdict.evidenceInvalid, `epoch ${audited.epoch}: ${result.code}`)
+  for (const check of result.checks) {
+    let digest: Uint8Array
+    try {
+      digest = await digestOf(node.genesis, check.terms, audited.params.samples, node.chain, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      return seen(Verdict.abstain, `own chain: ${messageOf(error)}`)
+    }
+    if (equalBytes(digest, check.digest) !== check.mustMatch) {
+      return seen(
+        Verdict.evidenceInvalid,
+        `epoch ${audited.epoch}: verdict ${check.mustMatch ? 0 : 4} of seat ${check.terms.targetSeat} does not recompute`,
+      )
+    }
+  }
+  return null
+}
+
+/** Null if the target does not serve its block: it is asked twice, since it has just answered otherwise. */
+const fetchEvidence = async (
+  node: NodeContext,
+  epoch: EpochContext,
+  target: SnapshotRow,
+  address: ObservedAddress,
+  cid: Parameters<typeof node.evidence.get>[0],
+  signal: AbortSignal,
+): Promise<Uint8Array | null> => {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const bytes = await node.host.request(
+        { peerKey: target.peer, address: { ip: address.ip, port: target.p2p } },
+        protocolNames(node.networkId).evidence,
+        evidenceRequestCodec.encode(['evidence', cid]),
+        { timeoutMs: epoch.params.responseMs, maxResponseBytes: evidenceAnswerCodec.maxBytes, signal },
+      )
+      const answer = evidenceAnswerCodec.decode(bytes)
+      if (answer.is === 'ok' && answer.value[0] === 'evidence') return answer.value[1]
+    } catch (error) {
+      signal.throwIfAborted()
+      node.logger.debug({ err: error, peer: peerIdOfKey(target.peer) }, 'evidence not served')
+    }
+  }
+  return null
+}
