@@ -3,8 +3,21 @@
  * and epochs are big-endian, so that ranges run in their order.
  */
 export const prefixes = {
-  /** name → `schema` u32, `network` hex of 16 bytes, `cursor` height u32 + block hash. */
+  /** name → `schema` u32, `network` 32 hex digits. */
   meta: 0x01,
+
+  /** height → hash 32, time u32, median time past u32, transaction count u32: the last row is the cursor. */
+  header: 0x10,
+  /** seat → [version of its identity, active since]: the registry after the cursor's block. */
+  seat: 0x11,
+  /** seat, version from 0 → what an announcement said: once for each, however many snapshots name it. */
+  identity: 0x12,
+  /** txid, index → [seat, value]: unspent outputs that count towards a stake. */
+  stakeOutput: 0x13,
+  /** height → what takes a block's registry change back; no row where nothing changed. */
+  undo: 0x14,
+  /** epoch → its snapshot, as a list of (seat, version of its identity). */
+  snapshot: 0x15,
 
   /** epoch, beacon, seat → heldAt u32, signature 64, payload: attestations, the first held of each seat. */
   attestation: 0x20,

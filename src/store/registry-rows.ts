@@ -1,0 +1,363 @@
+import { z } from 'zod'
+import {
+  applyChange,
+  bytesOf,
+  bytesToHex,
+  type Canonical,
+  compareBytes,
+  createRegistry,
+  decodeCanonical,
+  encodeCanonical,
+  type Epoch,
+  EpochNumber,
+  type Genesis,
+  type Height,
+  HeightNumber,
+  hexToBytes,
+  type NetworkId,
+  outpointKey,
+  type OutpointKey,
+  type Registry,
+  type RegistryChange,
+  revertChange,
+  type Seat,
+  SeatNumber,
+  type SeatRecord,
+  type Snapshot,
+  type SnapshotRow,
+  type StakeOutput,
+} from '../../protocol/index.ts'
+import { storeDamaged } from './errors.ts'
+import { keyOf, prefixes, readU32, u32 } from './keys.ts'
+import { del, put, type Store, type StoreOperation } from './store.ts'
+
+/**
+ * The registry in memory and its rows in a store. `connect` and `disconnect` change the registry at once and give
+ * the operations that make the rows follow: the caller writes them, in order, in the same batch as the header. If
+ * that batch fails the object is of no more use; open it again from the store.
+ */
+export interface RegistryRows {
+  readonly registry: Registry
+  connect(change: RegistryChange): StoreOperation[]
+  /** Takes back the last block, which is `registry.height`. */
+  disconnect(): Promise<StoreOperation[]>
+  /** Writes the snapshot of an epoch, as it was just taken from the registry. */
+  putSnapshot(epoch: Epoch, snapshot: Snapshot): StoreOperation
+  /** Undefined if there is none of this epoch. */
+  snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  /**
+   * All seats as they stood after block `height`, computed backwards from the present: cost grows with the changes
+   * since. Only while what `connect` and `disconnect` gave is written.
+   */
+  seatsAfter(height: Height): Promise<SeatRecord[]>
+}
+
+/** Reads the registry as it stands after block `height`, the cursor of the store. */
+export const openRegistryRows = async (
+  store: Store,
+  genesis: Genesis,
+  networkId: NetworkId,
+  height: Height,
+): Promise<RegistryRows> => {
+  const registry = createRegistry(genesis, networkId)
+  /** Version of the identity in force, by seat. */
+  const versions: number[] = []
+
+  const load = async (): Promise<void> => {
+    const present: { activeSince: Height | null }[] = []
+    for await (const [key, row] of store.range(rangeOf(prefixes.seat))) {
+      const [version, activeSince] = decode(SeatRow, row, 'seat')
+      if (readU32(key, 1) !== present.length) throw damaged('seat')
+      versions.push(version)
+      present.push({ activeSince })
+    }
+    const identities = await readIdentities(versions.map((version, seat) => ({ seat, version })))
+    const created: StakeOutput[] = []
+    for await (const [key, row] of store.range(rangeOf(prefixes.stakeOutput))) {
+      const [seat, value] = decode(StakeOutputRow, row, 'stake output')
+      if (seat >= versions.length) throw damaged('stake output')
+      created.push({
+        outpoint: outpointKey(key.subarray(1, 33), readU32(key, 33)),
+        seat,
+        value: BigInt(value),
+      })
+    }
+    applyChange(registry, {
+      height: Math.max(height, registry.height),
+      seats: identities.map((identity, seat) => ({
+        before: null,
+        after: { ...identity, activeSince: present[seat]!.activeSince },
+      })),
+      created,
+      removed: [],
+      refused: [],
+    })
+  }
+
+  const readIdentities = async (wanted: readonly SeatVersion[]): Promise<SeatIdentity[]> => {
+    const identities: SeatIdentity[] = []
+    for (let start = 0; start < wanted.length; start += identitiesPerRead) {
+      const part = wanted.slice(start, start + identitiesPerRead)
+      const rows = await store.getMany(part.map(({ seat, version }) => identityKey(seat, version)))
+      for (const [i, row] of rows.entries()) {
+        if (row === undefined) throw damaged('identity')
+        identities.push(decodeIdentity(part[i]!.seat, row))
+      }
+    }
+    return identities
+  }
+
+  const putSeat = (record: SeatRecord): StoreOperation =>
+    put(seatKey(record.seat), encodeCanonical([versions[record.seat]!, record.activeSince]))
+
+  const connect = (change: RegistryChange): StoreOperation[] => {
+    applyChange(registry, change)
+    const operations: StoreOperation[] = []
+    for (const { before, after } of change.seats) {
+      if (isAnnounced(before, after)) {
+        versions[after.seat] = before === null ? 0 : versions[after.seat]! + 1
+        operations.push(put(identityKey(after.seat, versions[after.seat]!), encodeIdentity(after)))
+      }
+      operations.push(putSeat(after))
+    }
+    for (const output of change.removed) operations.push(del(outputKey(output.outpoint)))
+    for (const output of change.created) operations.push(putOutput(output))
+    if (operations.length > 0) operations.push(put(undoKey(change.height), encodeUndo(change)))
+    return operations
+  }
+
+  const disconnect = async (): Promise<StoreOperation[]> => {
+    const { height } = registry
+    const operations: StoreOperation[] = []
+    const row = await store.get(undoKey(height))
+    if (row === undefined) {
+      revertChange(registry, { height, seats: [], created: [], removed: [], refused: [] })
+      return operations
+    }
+    operations.push(del(undoKey(height)))
+    const [seatUndos, created, removed] = decodeUndo(row)
+    // Before an announcement stood the version before it; without one only the activity changed.
+    const announcedAgain = seatUndos.filter(({ seat, isAnnounced }) => isAnnounced && versions[seat]! > 0)
+    const previous = await readIdentities(
+      announcedAgain.map(({ seat }) => ({ seat, version: versions[seat]! - 1 })),
+    )
+    const previousBySeat = new Map(previous.map((identity) => [identity.seat, identity]))
+    const seats = seatUndos.map(({ seat, isAnnounced, activeSince }) => {
+      const after = registry.seats[seat]
+      if (after === undefined) throw damaged('undo')
+      if (!isAnnounced) return { before: { ...after, activeSince }, after }
+      const identity = previousBySeat.get(seat)
+      return { before: identity === undefined ? null : { ...identity, activeSince }, after }
+    })
+    revertChange(registry, { height, seats, created, removed, refused: [] })
+    for (const { before, after } of seats) {
+      if (isAnnounced(before, after)) operations.push(del(identityKey(after.seat, versions[after.seat]!--)))
+      operations.push(before === null ? del(seatKey(after.seat)) : putSeat(before))
+    }
+    versions.length = registry.seats.length
+    for (const output of created) operations.push(del(outputKey(output.outpoint)))
+    for (const output of removed) operations.push(putOutput(output))
+    return operations
+  }
+
+  const putSnapshot = (epoch: Epoch, snapshot: Snapshot): StoreOperation =>
+    put(snapshotKey(epoch), encodeSnapshot(snapshot.map(({ seat }) => ({ seat, version: versions[seat]! }))))
+
+  const snapshotOf = async (epoch: Epoch): Promise<Snapshot | undefined> => {
+    const row = await store.get(snapshotKey(epoch))
+    if (row === undefined) return undefined
+    const rows: (SnapshotRow | undefined)[] = []
+    const elsewhere: SeatVersion[] = []
+    for (const { seat, version } of decodeSnapshot(row)) {
+      // Most seats keep their identity for months: no read, and the snapshots share the record.
+      const present = versions[seat] === version ? registry.seats[seat] : undefined
+      if (present === undefined) elsewhere.push({ seat, version })
+      rows.push(present)
+    }
+    const identities = (await readIdentities(elsewhere)).values()
+    return rows.map((present) => present ?? identities.next().value!)
+  }
+
+  const seatsAfter = async (wantedHeight: Height): Promise<SeatRecord[]> => {
+    const versionsThen = [...versions]
+    const activeThen = registry.seats.map(({ activeSince }) => activeSince)
+    const from = undoKey(wantedHeight + 1)
+    const range = { gte: from, lt: undoKey(registry.height + 1), reverse: true }
+    for await (const [, row] of store.range(range)) {
+      const [seatUndos] = decodeUndo(row)
+      for (const { seat, isAnnounced, activeSince } of seatUndos) {
+        activeThen[seat] = activeSince
+        if (isAnnounced) versionsThen[seat]!--
+      }
+    }
+    // Seats are numbered in the order of the chain: those announced later are at the end, with version −1.
+    const wanted = versionsThen
+      .map((version, seat) => ({ seat, version }))
+      .filter(({ version }) => version >= 0)
+    const identities = await readIdentities(wanted)
+    return identities.map((identity) => ({ ...identity, activeSince: activeThen[identity.seat]! }))
+  }
+
+  await load()
+  return { registry, connect, disconnect, putSnapshot, snapshotOf, seatsAfter }
+}
+
+export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
+
+/** Everything of a seat but its activity. */
+type SeatIdentity = Omit<SeatRecord, 'activeSince'>
+
+interface SeatVersion {
+  seat: Seat
+  version: number
+}
+
+/** One crossing to LevelDB for about 1 MB of rows. */
+const identitiesPerRead = 4_000
+
+const isAnnounced = (before: SeatRecord | null, after: SeatRecord): boolean =>
+  before === null ||
+  before.announced.height !== after.announced.height ||
+  before.announced.index !== after.announced.index
+
+const seatKey = (seat: Seat): Uint8Array => keyOf(prefixes.seat, u32(seat))
+const identityKey = (seat: Seat, version: number): Uint8Array =>
+  keyOf(prefixes.identity, u32(seat), u32(version))
+const undoKey = (height: Height): Uint8Array => keyOf(prefixes.undo, u32(height))
+const snapshotKey = (epoch: Epoch): Uint8Array => keyOf(prefixes.snapshot, u32(epoch))
+const outputKey = (outpoint: OutpointKey): Uint8Array => {
+  const { txid, index } = partsOfOutpoint(outpoint)
+  return keyOf(prefixes.stakeOutput, txid, u32(index))
+}
+
+const putOutput = ({ outpoint, seat, value }: StakeOutput): StoreOperation =>
+  put(outputKey(outpoint), encodeCanonical([seat, value]))
+
+const partsOfOutpoint = (outpoint: OutpointKey): { txid: Uint8Array; index: number } => ({
+  txid: hexToBytes(outpoint.slice(0, 64)),
+  index: Number(outpoint.slice(65)),
+})
+
+const rangeOf = (prefix: number) => ({ gte: keyOf(prefix), lt: keyOf(prefix + 1) })
+
+const damaged = (what: string): Error =>
+  storeDamaged('the data directory', `a row of kind "${what}" does not fit`)
+
+const decode = <T>(schema: z.ZodType<T>, row: Uint8Array, what: string): T => {
+  const decoded = decodeCanonical(schema, row, maxRowBytes)
+  if (decoded.is === 'bad') throw damaged(what)
+  return decoded.value
+}
+
+/** The largest row is the undo of a block full of payouts: 60,000 outputs of 50 bytes. */
+const maxRowBytes = 64 * 1024 * 1024
+
+/** Below 2^53, as all the money is: the decoder gives a number. */
+const Value = z.int().min(0)
+const SeatRow = z.tuple([z.int().min(0), HeightNumber.nullable()])
+const StakeOutputRow = z.tuple([SeatNumber, Value])
+
+const IdentityRow = z.tuple([
+  bytesOf(20),
+  bytesOf(32),
+  z.string(),
+  z.int().min(1).max(65_535),
+  z.int().min(1).max(65_535),
+  bytesOf(48),
+  HeightNumber,
+  HeightNumber,
+  z.int().min(0),
+])
+
+const encodeIdentity = (record: SeatIdentity): Uint8Array =>
+  encodeCanonical([
+    record.stake,
+    record.peer,
+    record.host,
+    record.p2p,
+    record.tls,
+    record.bls,
+    record.at,
+    record.announced.height,
+    record.announced.index,
+  ])
+
+const decodeIdentity = (seat: Seat, row: Uint8Array): SeatIdentity => {
+  const [stake, peer, host, p2p, tls, bls, at, height, index] = decode(IdentityRow, row, 'identity')
+  return { seat, stake, peer, host, p2p, tls, bls, at, announced: { height, index } }
+}
+
+const UndoOutput = z.tuple([bytesOf(32), z.int().min(0), SeatNumber, Value])
+const UndoRow = z.tuple([
+  z.array(z.tuple([SeatNumber, z.boolean(), HeightNumber.nullable()])),
+  z.array(UndoOutput),
+  z.array(UndoOutput),
+])
+
+interface SeatUndo {
+  seat: Seat
+  isAnnounced: boolean
+  /** As it was before the block. */
+  activeSince: Height | null
+}
+
+/** Sorted throughout: two stores of one chain hold the same bytes, whatever reorganisations they went through. */
+const encodeUndo = (change: RegistryChange): Uint8Array => {
+  const outputs = (list: readonly StakeOutput[]): Canonical[] =>
+    list
+      .map(({ outpoint, seat, value }) => ({ ...partsOfOutpoint(outpoint), seat, value }))
+      .sort((a, b) => compareBytes(a.txid, b.txid) || a.index - b.index)
+      .map(({ txid, index, seat, value }) => [txid, index, seat, value])
+  return encodeCanonical([
+    change.seats
+      .map(({ before, after }) => ({ before, after }))
+      .sort((a, b) => a.after.seat - b.after.seat)
+      .map(({ before, after }) => [after.seat, isAnnounced(before, after), before?.activeSince ?? null]),
+    outputs(change.created),
+    outputs(change.removed),
+  ])
+}
+
+const decodeUndo = (row: Uint8Array): [SeatUndo[], StakeOutput[], StakeOutput[]] => {
+  const [seats, created, removed] = decode(UndoRow, row, 'undo')
+  const outputs = (list: typeof created): StakeOutput[] =>
+    list.map(([txid, index, seat, value]) => ({
+      outpoint: `${bytesToHex(txid)}:${index}`,
+      seat,
+      value: BigInt(value),
+    }))
+  return [
+    seats.map(([seat, isAnnounced, activeSince]) => ({ seat, isAnnounced, activeSince })),
+    outputs(created),
+    outputs(removed),
+  ]
+}
+
+const SnapshotList = z.array(EpochNumber)
+
+/**
+ * A flat list of pairs: seats skipped since the last one, version of the identity. Nearly always 0 and 0 of one byte
+ * each, so 40,000 seats are 80 kB and LevelDB's compression makes little of that.
+ */
+const encodeSnapshot = (rows: readonly SeatVersion[]): Uint8Array => {
+  let next = 0
+  return encodeCanonical(
+    rows.flatMap(({ seat, version }) => {
+      const skipped = seat - next
+      next = seat + 1
+      return [skipped, version]
+    }),
+  )
+}
+
+const decodeSnapshot = (row: Uint8Array): SeatVersion[] => {
+  const list = decode(SnapshotList, row, 'snapshot')
+  const rows: SeatVersion[] = []
+  let next = 0
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    const seat = next + list[i]!
+    rows.push({ seat, version: list[i + 1]! })
+    next = seat + 1
+  }
+  return rows
+}
