@@ -33,6 +33,8 @@ export const prefixes = {
   work: 0x25,
   /** epoch, beacon, challenger seat → nonce 32, signature 64, receipt: what this node signed as a target. */
   receipt: 0x26,
+  /** epoch, hash of its last block, hash of the treasury scripts → base units u64 that came in. */
+  income: 0x27,
 } as const
 
 /** Prefix, then the parts as they are. */

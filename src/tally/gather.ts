@@ -1,0 +1,114 @@
+import {
+  type AttestedVerdicts,
+  decodeAttestation,
+  type Epoch,
+  type HeldAttestation,
+  type Seat,
+  type TallyEpoch,
+  type TallyInput,
+  type Week,
+  type WeekState,
+} from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import type { EpochBook, EpochContext } from '../node/epoch-book.ts'
+import { freezeHeight } from '../node/open-epochs.ts'
+import type { FundBook } from './fund.ts'
+import type { ChainName, Genesis, NetworkId } from '../../protocol/index.ts'
+
+/** Where the inputs of a tally come from. */
+export interface WeekSources {
+  genesis: Genesis
+  networkId: NetworkId
+  epochs: EpochBook
+  fund: FundBook
+  confirmedHeight(): number
+  /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
+  standing(context: EpochContext): Promise<readonly HeldAttestation[]>
+  equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+}
+
+/** The contexts of a week's epochs that have begun. */
+export const contextsOfWeek = async (
+  sources: Pick<WeekSources, 'epochs'>,
+  week: Week,
+): Promise<{ contexts: EpochContext[]; first: Epoch; last: Epoch; isComplete: boolean }> => {
+  const range = await sources.epochs.epochsOfWeek(week)
+  if (range === null) {
+    throw new SecnodeError('TALLY_NO_WEEK', `no epoch of week ${week} has begun on this chain`, {
+      exitCode: 3,
+      hint: 'Ask for `--week current` or `--week last`, or let the follower catch up first.',
+    })
+  }
+  const contexts: EpochContext[] = []
+  for (let epoch = range.first; epoch <= range.last; epoch++) {
+    const context = await sources.epochs.get(epoch)
+    if (context === undefined) {
+      throw new SecnodeError('TALLY_NO_EPOCH', `the snapshot of epoch ${epoch} is missing in this store`, {
+        exitCode: 3,
+        hint: 'Let the daemon or `secnode chain follow` read the chain from the activation height on.',
+      })
+    }
+    contexts.push(context)
+  }
+  return { contexts, ...range }
+}
+
+/** R-CP states that a store alone can tell: `open` until F = b(last + 2) is confirmed, then `frozen`. */
+export const stateOfWeek = (
+  genesis: Genesis,
+  range: { last: Epoch; isComplete: boolean },
+  confirmedHeight: number,
+): WeekState => (range.isComplete && confirmedHeight >= freezeHeight(genesis, range.last) ? 'frozen' : 'open')
+
+const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
+  const attestation = decodeAttestation(held.signed.payload)
+  if (attestation === null) {
+    throw new SecnodeError(
+      'STORE_DAMAGED',
+      `the attestation of seat ${held.seat} in the store cannot be read`,
+      {
+        hint: 'Move the data directory away and let the node sync anew.',
+      },
+    )
+  }
+  return { verdicts: attestation.verdicts, addresses: attestation.addresses }
+}
+
+const tallyEpochOf = async (sources: WeekSources, context: EpochContext): Promise<TallyEpoch> => {
+  const bySeat = new Map((await sources.standing(context)).map((held) => [held.seat, held]))
+  return {
+    epoch: context.epoch,
+    beacon: context.beacon,
+    snapshot: context.snapshot,
+    attestations: context.snapshot.map(({ seat }) => {
+      const held = bySeat.get(seat)
+      return held === undefined ? undefined : attestedOf(held)
+    }),
+  }
+}
+
+/** The input of a week's tally from a store as it stands. Of a week that is not over, what there is so far. */
+export const gatherWeek = async (
+  sources: WeekSources,
+  week: Week,
+  signal: AbortSignal,
+): Promise<TallyInput> => {
+  const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
+  const { params } = contexts[0]!
+  const epochs: TallyEpoch[] = []
+  for (const context of contexts) epochs.push(await tallyEpochOf(sources, context))
+  // Of the epoch that runs, blocks are still to come.
+  const lastWithFund = isComplete ? last : last - 1
+  return {
+    networkId: sources.networkId,
+    chain: sources.genesis.chain as ChainName,
+    week,
+    state: stateOfWeek(sources.genesis, { last, isComplete }, sources.confirmedHeight()),
+    params,
+    checkpoint: null,
+    anchor: null,
+    equivocators: new Set((await sources.equivocators(week)).keys()),
+    fund: await sources.fund.ofWeek(params.fund, first, lastWithFund, signal),
+    epochs,
+  }
+}
