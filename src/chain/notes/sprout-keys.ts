@@ -72,17 +72,20 @@ export const parseSproutAddress = (
 export const encodeSproutViewingKey = (key: SproutViewingKey, network: NoteNetwork): string =>
   encode('viewingKey', network, concatBytes(key.payingKey, key.receivingKey))
 
+/** Also reads the Base58Check of the bare 64 bytes, which zend's mainnet prints; it names no network. */
 export const parseSproutViewingKey = (
   text: string,
-): { network: 'main' | 'test'; viewingKey: SproutViewingKey } | null => {
+): { network: 'main' | 'test' | null; viewingKey: SproutViewingKey } | null => {
   const decoded = decode('viewingKey', text, 64)
-  return decoded === null
-    ? null
-    : { network: decoded.network, viewingKey: viewingKeyFromBytes(decoded.bytes) }
+  if (decoded !== null) {
+    return { network: decoded.network, viewingKey: sproutViewingKeyFromBytes(decoded.bytes) }
+  }
+  const bare = decodeBase58check(text)
+  return bare?.length === 64 ? { network: null, viewingKey: sproutViewingKeyFromBytes(bare) } : null
 }
 
 /** A viewing key from its 64 raw bytes, a_pk || sk_enc. */
-export const viewingKeyFromBytes = (bytes: Uint8Array): SproutViewingKey => ({
+export const sproutViewingKeyFromBytes = (bytes: Uint8Array): SproutViewingKey => ({
   payingKey: bytes.slice(0, 32),
   receivingKey: bytes.slice(32, 64),
 })
@@ -173,17 +176,25 @@ const encode = (kind: keyof typeof PREFIXES, network: NoteNetwork, payload: Uint
     concatBytes(Uint8Array.from(PREFIXES[kind][network === 'main' ? 'main' : 'test']), payload),
   )
 
+/** Bounds the quadratic work of base 58: the longest key has 103 characters. */
+const MAX_BASE58_CHARACTERS = 128
+
+const decodeBase58check = (text: string): Uint8Array | null => {
+  if (text.length > MAX_BASE58_CHARACTERS) return null
+  try {
+    return base58check.decode(text)
+  } catch {
+    return null
+  }
+}
+
 const decode = (
   kind: keyof typeof PREFIXES,
   text: string,
   length: number,
 ): { network: 'main' | 'test'; bytes: Uint8Array } | null => {
-  let bytes: Uint8Array
-  try {
-    bytes = base58check.decode(text)
-  } catch {
-    return null
-  }
+  const bytes = decodeBase58check(text)
+  if (bytes === null) return null
   for (const network of ['main', 'test'] as const) {
     const prefix = PREFIXES[kind][network]
     if (bytes.length === prefix.length + length && prefix.every((byte, i) => bytes[i] === byte)) {

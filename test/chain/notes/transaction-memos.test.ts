@@ -1,0 +1,194 @@
+import { bytesToHex, hexToBytes } from '@noble/curves/utils.js'
+import { describe, expect, test } from 'vitest'
+import { parseBlock } from '../../../src/chain/formats/block.ts'
+import { parseTransaction } from '../../../src/chain/formats/transaction.ts'
+import type { JoinSplit, OrchardBundle, SaplingOutput } from '../../../src/chain/formats/types.ts'
+import { memoFromText, memoText } from '../../../src/chain/notes/memo.ts'
+import {
+  encryptOrchardAction,
+  type OrchardPool,
+  recoverOrchardAction,
+} from '../../../src/chain/notes/orchard.ts'
+import { deriveOrchardKeys } from '../../../src/chain/notes/orchard-keys.ts'
+import {
+  decryptSaplingNote,
+  encryptSaplingOutput,
+  recoverSaplingOutput,
+  saplingLeadBytes,
+} from '../../../src/chain/notes/sapling.ts'
+import { deriveSaplingKeys } from '../../../src/chain/notes/sapling-keys.ts'
+import { encryptSproutJoinSplit } from '../../../src/chain/notes/sprout.ts'
+import { deriveSproutKeys } from '../../../src/chain/notes/sprout-keys.ts'
+import { memosOf } from '../../../src/chain/notes/transaction-memos.ts'
+import { parseViewingKey, type ViewingKeys } from '../../../src/chain/notes/viewing-key.ts'
+import { readVectorHex, readVectorJson } from '../../vectors/read.ts'
+
+const ANYBODY = new Uint8Array(32)
+const seed = new Uint8Array(32).fill(3)
+const sprout = deriveSproutKeys(seed)
+const sapling = deriveSaplingKeys(seed)
+const orchard = deriveOrchardKeys(seed)
+const keys: ViewingKeys = { sprout: sprout.viewingKey, sapling: sapling.ivk, orchard: orchard.ivk }
+
+describe('ZIP 213: shielded coinbases of real blocks, which anybody can read with the all-zero ovk', () => {
+  const canopy = { main: 1_046_400, test: 1_028_500 }
+  test.each([
+    { file: 'block-main-0-949-496', height: 949_496, canopyHeight: canopy.main },
+    { file: 'block-main-0-975-066', height: 975_066, canopyHeight: canopy.main },
+    { file: 'block-test-0-914-678', height: 914_678, canopyHeight: canopy.test },
+    { file: 'block-test-1-101-629', height: 1_101_629, canopyHeight: canopy.test },
+  ])('$file', ({ file, height, canopyHeight }) => {
+    const block = parseBlock(readVectorHex(`zebra-blocks/${file}.txt`), 'zcash')
+    const coinbase = block.transactions[0]!
+    expect(coinbase.isCoinbase).toBe(true)
+    expect(coinbase.saplingOutputs.length).toBeGreaterThan(0)
+    const leadBytes = saplingLeadBytes(height, canopyHeight)
+    const notes = coinbase.saplingOutputs.map((output) => recoverSaplingOutput(output, ANYBODY, leadBytes))
+    expect(notes).not.toContain(null)
+    // What a shielded coinbase creates is what its value balance takes out of the transparent pool.
+    expect(notes.reduce((sum, note) => sum + note!.value, 0n)).toBe(-coinbase.saplingValueBalance)
+    const wrongLead = leadBytes.includes(2) ? 1 : 2
+    expect(recoverSaplingOutput(coinbase.saplingOutputs[0]!, ANYBODY, [wrongLead])).toBeNull()
+  })
+})
+
+describe('real outputs that are not ours', () => {
+  test.each([
+    ['block-main-0-419-201.txt', [1]],
+    ['block-main-1-046-401.hex', [1, 2]],
+    ['block-main-1-687-106.txt', [2]],
+    ['block-main-1-687-108.txt', [2]],
+    ['block-main-1-687-118.txt', [2]],
+  ] as const)('R-CHAIN-4: %s holds no memo for these keys', (file, leadBytes) => {
+    const block = parseBlock(readVectorHex(`zebra-blocks/${file}`), 'zcash')
+    const shielded = block.transactions.filter(
+      ({ joinSplits, saplingOutputs, orchard }) =>
+        joinSplits.length + saplingOutputs.length > 0 || orchard !== null,
+    )
+    expect(shielded.length).toBeGreaterThan(0)
+    for (const transaction of shielded) expect(memosOf(transaction, keys, leadBytes)).toEqual([])
+  })
+
+  test('nor does the all-zero ovk open what was not sent with it', () => {
+    const block = parseBlock(readVectorHex('zebra-blocks/block-main-1-687-118.txt'), 'zcash')
+    const actions = block.transactions.flatMap(({ orchard }) => orchard?.actions ?? [])
+    expect(actions.length).toBeGreaterThan(0)
+    for (const action of actions) expect(recoverOrchardAction(action, ANYBODY, 'orchard')).toBeNull()
+  })
+})
+
+describe('R-CHAIN-4: memosOf', () => {
+  let counter = 0
+  const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(++counter % 251)
+  const payment = (text: string, value: bigint) => ({ value, memo: memoFromText(text)!, ovk: null })
+  const saplingOutput = (text: string, value: bigint): SaplingOutput => ({
+    ...encryptSaplingOutput({ ...payment(text, value), address: sapling.defaultAddress }, randomBytes),
+    proof: new Uint8Array(192),
+  })
+  const strangerOutput: SaplingOutput = {
+    ...encryptSaplingOutput(
+      { ...payment('not for us', 1n), address: deriveSaplingKeys(new Uint8Array(32)).defaultAddress },
+      randomBytes,
+    ),
+    proof: new Uint8Array(192),
+  }
+  const bundle = (pool: OrchardPool, texts: readonly string[]): OrchardBundle => ({
+    actions: texts.map((text, i) => ({
+      ...encryptOrchardAction(
+        {
+          ...payment(text, BigInt(i)),
+          address: orchard.defaultAddress,
+          nullifier: new Uint8Array(32).fill(i + 1),
+        },
+        pool,
+        randomBytes,
+      ),
+      rk: new Uint8Array(32),
+      signature: new Uint8Array(64),
+    })),
+    flags: 3,
+    valueBalance: 0n,
+    anchor: new Uint8Array(32),
+    proof: new Uint8Array(),
+    bindingSignature: new Uint8Array(64),
+  })
+  const joinSplitPublicKey = new Uint8Array(32).fill(9)
+  const joinSplit = (texts: readonly [string | null, string | null]): JoinSplit => {
+    const nullifiers = [randomBytes(32), randomBytes(32)] as const
+    const [first, second] = texts.map((text) =>
+      text === null ? null : { address: sprout.address, value: 7n, memo: memoFromText(text)! },
+    )
+    return {
+      ...encryptSproutJoinSplit([first ?? null, second ?? null], nullifiers, joinSplitPublicKey, randomBytes),
+      publicOld: 0n,
+      publicNew: 0n,
+      anchor: new Uint8Array(32),
+      macs: [new Uint8Array(32), new Uint8Array(32)],
+      proof: new Uint8Array(192),
+    }
+  }
+  const transaction = {
+    joinSplits: [joinSplit([null, 'sprout 1']), joinSplit(['sprout 2', null])],
+    joinSplitPublicKey,
+    saplingOutputs: [strangerOutput, saplingOutput('sapling 1', 11n), saplingOutput('sapling 2', 12n)],
+    orchard: bundle('orchard', ['orchard 0']),
+    ironwood: bundle('ironwood', ['ironwood 0', 'ironwood 1']),
+  }
+  const listed = (someKeys: ViewingKeys) =>
+    memosOf(transaction, someKeys).map(({ pool, index, amount, memo }) => [
+      pool,
+      index,
+      amount,
+      memoText(memo),
+    ])
+
+  test('pool order Sprout, Sapling, Orchard, Ironwood; order of the transaction within a pool', () => {
+    expect(listed(keys)).toEqual([
+      ['sprout', 1, 7n, 'sprout 1'],
+      ['sprout', 2, 7n, 'sprout 2'],
+      ['sapling', 1, 11n, 'sapling 1'],
+      ['sapling', 2, 12n, 'sapling 2'],
+      ['orchard', 0, 0n, 'orchard 0'],
+      ['ironwood', 0, 0n, 'ironwood 0'],
+      ['ironwood', 1, 1n, 'ironwood 1'],
+    ])
+  })
+
+  test('only the pools whose key is known; one Orchard key serves Orchard and Ironwood', () => {
+    expect(listed({ orchard: orchard.ivk }).map(([pool]) => pool)).toEqual([
+      'orchard',
+      'ironwood',
+      'ironwood',
+    ])
+    expect(listed({ sapling: sapling.ivk }).map(([pool]) => pool)).toEqual(['sapling', 'sapling'])
+    expect(listed({})).toEqual([])
+  })
+
+  test('an Orchard note in the Ironwood bundle is none, and the reverse', () => {
+    const swapped = { ...transaction, orchard: transaction.ironwood, ironwood: transaction.orchard }
+    expect(memosOf(swapped, { orchard: orchard.ivk })).toEqual([])
+  })
+
+  test('lead byte 2 is none where the height allows only 1', () => {
+    expect(memosOf(transaction, { sapling: sapling.ivk }, [1])).toEqual([])
+    expect(decryptSaplingNote(transaction.saplingOutputs[1]!, sapling.ivk, [1, 2])?.leadByte).toBe(2)
+  })
+})
+
+describe('ZEN transactions of an independent implementation (derived/sprout_note_encryption)', () => {
+  const { vectors } = readVectorJson('derived/sprout_note_encryption.json') as {
+    vectors: {
+      viewing_key: string
+      zen_tx: string
+      zen_txid: string
+      outputs: { memo: string; mine: boolean }[]
+    }[]
+  }
+  test.each(vectors)('$zen_txid', ({ viewing_key, zen_tx, zen_txid, outputs }) => {
+    const transaction = parseTransaction(hexToBytes(zen_tx), 'zen')
+    expect(bytesToHex(transaction.txid.toReversed())).toBe(zen_txid)
+    const mine = outputs.flatMap(({ mine, memo }, index) => (mine ? [{ index, memo }] : []))
+    const found = memosOf(transaction, parseViewingKey(viewing_key))
+    expect(found.map(({ index, memo }) => ({ index, memo: bytesToHex(memo) }))).toEqual(mine)
+  })
+})
