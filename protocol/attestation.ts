@@ -1,8 +1,28 @@
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import { equalBytes } from './bytes.ts'
+import {
+  createCanonicalReader,
+  isAtEnd,
+  majorType,
+  readAscii,
+  readBytes,
+  readBytesOf,
+  readCid,
+  readHead,
+  takeNull,
+} from './canonical-reader.ts'
 import { cidOf, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
-import { bytesOf, bytesUpTo, type Epoch, EpochNumber, NetworkId, type Seat, SeatNumber } from './ids.ts'
+import {
+  bytesOf,
+  bytesUpTo,
+  type Epoch,
+  EpochNumber,
+  isNetworkId,
+  NetworkId,
+  type Seat,
+  SeatNumber,
+} from './ids.ts'
 import { isObservedAddress } from './observed-address.ts'
 import { maxCommittee } from './params.ts'
 import { type Signed, decodeSigned, signedBytes, type VerifyEd25519 } from './signed.ts'
@@ -59,8 +79,45 @@ export const encodeAttestation = (attestation: Attestation): Uint8Array =>
     attestation.evidence,
   ])
 
-/** Null for whatever is no canonical payload. Whether its content keeps the rules is `isWellFormed`'s to say. */
-export const decodeAttestation = (payload: Uint8Array): Attestation | null => {
+/**
+ * Null for whatever is no canonical payload. Whether its content keeps the rules is `isWellFormed`'s to say. The
+ * byte strings of the result may be views of `payload`.
+ */
+export const decodeAttestation = (payload: Uint8Array): Attestation | null =>
+  decodeAttestationQuickly(payload) ?? decodeAttestationBySchema(payload)
+
+/** The bulk path: null is no verdict, only a question for the schema. */
+export const decodeAttestationQuickly = (payload: Uint8Array): Attestation | null => {
+  if (payload.length > maxAttestationBytes) return null
+  const reader = createCanonicalReader(payload)
+  if (readHead(reader, majorType.array) !== 11) return null
+  if (readAscii(reader, 3) !== 'att' || readHead(reader, majorType.uint) !== 1) return null
+  const networkId = readAscii(reader, 32)
+  if (networkId === null || !isNetworkId(networkId)) return null
+  const epoch = readHead(reader, majorType.uint)
+  const beacon = readBytesOf(reader, 32)
+  const seat = readHead(reader, majorType.uint)
+  const stake = readBytesOf(reader, 20)
+  if (epoch < 0 || beacon === null || seat < 0 || stake === null) return null
+  const hasPrevious = !takeNull(reader)
+  const previous = hasPrevious ? readCid(reader) : null
+  if (hasPrevious && previous === null) return null
+  const verdicts = readBytes(reader, maxCommittee)
+  const addressCount = readHead(reader, majorType.array)
+  if (verdicts === null || addressCount < 0 || addressCount > maxCommittee) return null
+  const addresses: Uint8Array[] = []
+  for (let i = 0; i < addressCount; i++) {
+    const address = readBytes(reader, 16)
+    if (address === null) return null
+    addresses.push(address)
+  }
+  const evidence = readCid(reader)
+  if (evidence === null || !isAtEnd(reader)) return null
+  return { networkId, epoch, beacon, seat, stake, previous, verdicts, addresses, evidence }
+}
+
+/** The reference that R-CODEC-1 describes. */
+export const decodeAttestationBySchema = (payload: Uint8Array): Attestation | null => {
   const decoded = decodeCanonical(AttestationRow, payload, maxAttestationBytes)
   if (decoded.is === 'bad') return null
   const [, , networkId, epoch, beacon, seat, stake, previous, verdicts, addresses, evidence] = decoded.value

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 
+const networkIdPattern = /^[0-9a-f]{32}$/
+
 /** First 32 hex digits of the hash of a network's genesis part (R-NET-1). */
-export const NetworkId = z
-  .string()
-  .regex(/^[0-9a-f]{32}$/)
-  .brand<'NetworkId'>()
+export const NetworkId = z.string().regex(networkIdPattern).brand<'NetworkId'>()
 export type NetworkId = z.infer<typeof NetworkId>
+
+export const isNetworkId = (text: string): text is NetworkId => networkIdPattern.test(text)
 
 /** An ISO 8601 week, `2026-W47` (R-EPOCH-2). */
 export const Week = z

@@ -1,6 +1,7 @@
 /** The only door to the rules. */
 export * from './announcement.ts'
 export * from './attestation.ts'
+export * from './authenticity.ts'
 export * from './beacon.ts'
 export * from './bls.ts'
 export * from './bytes.ts'

@@ -2,6 +2,14 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
 import { z } from 'zod'
 import { concatBytes, equalBytes, utf8ToBytes } from './bytes.ts'
+import {
+  createCanonicalReader,
+  isAtEnd,
+  majorType,
+  readBytes,
+  readBytesOf,
+  readHead,
+} from './canonical-reader.ts'
 import { decodeCanonical, encodeCanonical, type Decoded } from './codec.ts'
 import { bytesOf, bytesUpTo, type NetworkId } from './ids.ts'
 
@@ -36,7 +44,22 @@ export const signPayload = (
 export const encodeSigned = (signed: Signed): Uint8Array =>
   encodeCanonical([signed.payload, signed.signature])
 
-export const decodeSigned = (bytes: Uint8Array, maxPayloadBytes: number): Decoded<Signed> => {
+/** Reads what `encodeSigned` writes; the result shares no memory with `bytes`. */
+export const decodeSigned = (bytes: Uint8Array, maxPayloadBytes: number): Decoded<Signed> =>
+  decodeSignedQuickly(bytes, maxPayloadBytes) ?? decodeSignedBySchema(bytes, maxPayloadBytes)
+
+/** The bulk path: null is no verdict, only a question for the schema. */
+const decodeSignedQuickly = (bytes: Uint8Array, maxPayloadBytes: number): Decoded<Signed> | null => {
+  const reader = createCanonicalReader(bytes)
+  if (readHead(reader, majorType.array) !== 2) return null
+  const payload = readBytes(reader, maxPayloadBytes)
+  const signature = readBytesOf(reader, 64)
+  if (payload === null || signature === null || !isAtEnd(reader)) return null
+  return { is: 'ok', value: { payload: Uint8Array.from(payload), signature: Uint8Array.from(signature) } }
+}
+
+/** The reference that R-CODEC-1 describes. */
+export const decodeSignedBySchema = (bytes: Uint8Array, maxPayloadBytes: number): Decoded<Signed> => {
   const decoded = decodeCanonical(
     z.tuple([bytesUpTo(maxPayloadBytes), bytesOf(64)]),
     bytes,
