@@ -9,6 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import { chainFault, type ProbeRoots } from './certificate-chain.ts'
+import { isOwnError } from './own-error.ts'
 import { channelBinding, nonceBytes, ProbeAnswer, probeMessage, probePath } from './probe-message.ts'
 
 export interface ProbeRequest {
@@ -230,25 +231,6 @@ const parseAnswer = (body: Uint8Array): ProbeAnswer | null => {
     return null
   }
 }
-
-/** Errors of this machine and its own network, not of the other side: out of descriptors, no such family, no route. */
-const ownErrors: ReadonlySet<string> = new Set([
-  'EACCES',
-  'EADDRINUSE',
-  'EADDRNOTAVAIL',
-  'EAFNOSUPPORT',
-  'EINVAL',
-  'EMFILE',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENFILE',
-  'ENOBUFS',
-  'ENOMEM',
-  'EPERM',
-])
-
-/** True if the code of a failed dial says nothing about the other side (R-FAULT-1). */
-export const isOwnError = (code: string | undefined): boolean => code !== undefined && ownErrors.has(code)
 
 // Alerts by which a server that knows only older versions ends the handshake.
 const versionErrors: ReadonlySet<string> = new Set([

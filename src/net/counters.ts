@@ -1,0 +1,21 @@
+/** Everything that src/net counts: name, what it says, and what its one label tells apart. */
+export const netCounters = {
+  gossip_messages: { help: 'Gossip messages judged', label: 'verdict and code' },
+  gossip_published: { help: 'Own gossip messages sent', label: 'topic' },
+  requests_sent: { help: 'Requests made of other nodes', label: 'ok, or the code of the error' },
+  requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },
+  dials: { help: 'Connections opened for a request', label: 'ok, or the code of the error' },
+  connections_refused: { help: 'Incoming connections refused', label: 'why' },
+  connections_trimmed: { help: 'Idle connections closed to make room', label: 'stranger or registered' },
+  penalties: { help: 'Penalties given to peers', label: 'code' },
+  bans: { help: 'Peers shut out for a time', label: 'stranger or registered' },
+} as const
+
+export type NetCounter = keyof typeof netCounters
+
+/** Where the counts go; the daemon hands in its metrics, and a test what it reads afterwards. */
+export interface NetMetrics {
+  increment(counter: NetCounter, label: string): void
+}
+
+export const noMetrics: NetMetrics = { increment: () => undefined }

@@ -1,0 +1,147 @@
+import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import { bytesToHex } from '../../protocol/index.ts'
+import type { World } from '../world.ts'
+import type { NetMetrics } from './counters.ts'
+import { addressGroup, isDialable, peerKeyOf } from './peer-address.ts'
+
+export interface GaterLimits {
+  /** Incoming connections of peers that are not registered, in all. */
+  maxStrangers: number
+  /** The same by address (IPv6: by /64). */
+  maxStrangersPerAddress: number
+  /** Incoming connections whose peer is not known yet, by address. */
+  maxPendingPerAddress: number
+  /** Connections of one peer, in both directions. */
+  maxConnectionsPerPeer: number
+}
+
+export interface GaterOptions {
+  limits: GaterLimits
+  allowLoopback: boolean
+  world: World
+  metrics: NetMetrics
+}
+
+/**
+ * Who may connect. Registered peers have a place whatever strangers do: their number is only limited one by one, and
+ * old idle connections are closed for new ones (capacity.ts). Noise has proved the peer id before a place is given.
+ */
+export interface Gater {
+  libp2p: ConnectionGater
+  /** Keys (hex) of the peers that the registry knows now. */
+  setRegistered(peers: ReadonlySet<string>): void
+  isRegistered(peer: string): boolean
+  ban(peer: string, durationMs: number): void
+  isBanned(peer: string): boolean
+}
+
+const maxBans = 10_000
+
+export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOptions): Gater => {
+  let registered: ReadonlySet<string> = new Set()
+  const banEndsByPeer = new Map<string, number>()
+  /** Incoming connections in their handshake, by address. */
+  const pending = createPlaces()
+  /** Incoming connections with a place, registered or not: a stranger may become registered while connected. */
+  const placed = new Map<MultiaddrConnection, { peer: string; address: string }>()
+
+  const isBanned = (peer: string): boolean => {
+    const endMs = banEndsByPeer.get(peer)
+    if (endMs === undefined) return false
+    if (endMs > world.monotonicMs()) return true
+    banEndsByPeer.delete(peer)
+    return false
+  }
+
+  /** Null to let it in, or why not. */
+  const refusal = (peer: string | null, address: string): string | null => {
+    if (peer === null) return 'key type'
+    if (isBanned(peer)) return 'banned'
+    const places = [...placed.values()]
+    if (places.filter((place) => place.peer === peer).length >= limits.maxConnectionsPerPeer)
+      return 'peer full'
+    if (registered.has(peer)) return null
+    const strangers = places.filter((place) => !registered.has(place.peer))
+    if (strangers.length >= limits.maxStrangers) return 'strangers full'
+    return strangers.filter((place) => place.address === address).length >= limits.maxStrangersPerAddress
+      ? 'address full'
+      : null
+  }
+
+  const hexOf = (peer: PeerId): string | null => {
+    const key = peerKeyOf(peer)
+    return key === null ? null : bytesToHex(key)
+  }
+
+  const isBannedPeer = (peer: PeerId): boolean => {
+    const hex = hexOf(peer)
+    // A registered peer may always be asked: a verdict on it must not depend on what it did to us.
+    return hex === null || (isBanned(hex) && !registered.has(hex))
+  }
+
+  return {
+    libp2p: {
+      denyDialPeer: isBannedPeer,
+      denyDialMultiaddr: (address) => !isDialable(address, allowLoopback),
+      filterMultiaddrForPeer: (_peer, address) => isDialable(address, allowLoopback),
+      denyInboundConnection: (connection) => {
+        const address = addressGroup(connection.remoteAddr)
+        if (pending.count(address) >= limits.maxPendingPerAddress) {
+          metrics.increment('connections_refused', 'pending full')
+          return true
+        }
+        pending.take(connection, address)
+        connection.addEventListener('close', () => pending.leave(connection))
+        return false
+      },
+      denyInboundEncryptedConnection: (peerId, connection) => {
+        pending.leave(connection)
+        const peer = hexOf(peerId)
+        const address = addressGroup(connection.remoteAddr)
+        const reason = refusal(peer, address)
+        if (peer === null || reason !== null) {
+          metrics.increment('connections_refused', reason ?? 'key type')
+          return true
+        }
+        placed.set(connection, { peer, address })
+        connection.addEventListener('close', () => placed.delete(connection))
+        return false
+      },
+      denyOutboundEncryptedConnection: (peerId) => isBannedPeer(peerId),
+    },
+    setRegistered: (peers) => {
+      registered = peers
+    },
+    isRegistered: (peer) => registered.has(peer),
+    ban: (peer, durationMs) => {
+      banEndsByPeer.delete(peer)
+      banEndsByPeer.set(peer, world.monotonicMs() + durationMs)
+      if (banEndsByPeer.size > maxBans) {
+        const [oldest] = banEndsByPeer.keys()
+        if (oldest !== undefined) banEndsByPeer.delete(oldest)
+      }
+    },
+    isBanned,
+  }
+}
+
+/** Who holds a place, counted by name. */
+const createPlaces = () => {
+  const nameByHolder = new Map<object, string>()
+  const countByName = new Map<string, number>()
+  return {
+    take: (holder: object, name: string): void => {
+      nameByHolder.set(holder, name)
+      countByName.set(name, (countByName.get(name) ?? 0) + 1)
+    },
+    leave: (holder: object): void => {
+      const name = nameByHolder.get(holder)
+      if (name === undefined) return
+      nameByHolder.delete(holder)
+      const left = (countByName.get(name) ?? 1) - 1
+      if (left === 0) countByName.delete(name)
+      else countByName.set(name, left)
+    },
+    count: (name: string): number => countByName.get(name) ?? 0,
+  }
+}

@@ -1,0 +1,183 @@
+import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
+import { setMaxListeners } from 'node:events'
+import { bytesToHex } from '../../protocol/index.ts'
+import { SecnodeError, messageOf } from '../errors.ts'
+import type { NetMetrics } from './counters.ts'
+import { exchangeErrorOf } from './exchange.ts'
+import { isOwnError } from './own-error.ts'
+import { addressOfMultiaddr, multiaddrOf, peerIdOfPeerKey, type PeerAddress } from './peer-address.ts'
+
+/** Whom to ask: the peer, and the address where it must answer, or null for wherever it is connected or known. */
+export interface RequestTarget {
+  /** Ed25519, 32 bytes. */
+  peerKey: Uint8Array
+  address: PeerAddress | null
+}
+
+export interface Links {
+  /**
+   * An open stream to the target. Errors: NET_UNREACHABLE (refused, no route, another peer there, no connection in
+   * `dialTimeoutMs`), NET_UNABLE (this side could not even try), NET_PROTOCOL_UNSUPPORTED, NET_TIMEOUT, NET_CLOSED,
+   * NET_ABORTED.
+   */
+  openStream(target: RequestTarget, protocol: string, options: OpenOptions): Promise<OpenedStream>
+  /** A connection to the peer at that address, or wherever it is known if null. Errors as above. */
+  connect(
+    target: RequestTarget,
+    options: { dialTimeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<Connection>
+}
+
+export interface OpenOptions {
+  dialTimeoutMs: number
+  /** For agreeing on the protocol, once connected. */
+  openTimeoutMs: number
+  maxStreams: number
+  signal?: AbortSignal | undefined
+}
+
+export interface OpenedStream {
+  stream: Stream
+  /** To be called when the stream is done with: a connection opened beside another only for it is closed. */
+  release: () => void
+}
+
+export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
+  /** Dials under way, by peer and address, so that two requests share one. */
+  const dials = new Map<string, Promise<Connection>>()
+  /** Streams open on connections that were opened beside another one to the same peer. */
+  const usesOfExtra = new WeakMap<Connection, number>()
+
+  const existing = (peer: PeerId, address: PeerAddress | null): Connection | undefined =>
+    node
+      .getConnections(peer)
+      .find(
+        (connection) =>
+          connection.status === 'open' && (address === null || isDialledAt(connection, address)),
+      )
+
+  const dial = async (peer: PeerId, address: PeerAddress | null, timeoutMs: number): Promise<Connection> => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    setMaxListeners(Infinity, signal)
+    try {
+      if (address === null) return await node.dial(peer, { signal })
+      // libp2p joins dials of one peer, whatever their addresses; the result may be of another one.
+      for (let tries = 0; tries < 3; tries++) {
+        const hadOthers = node.getConnections(peer).length > 0
+        const connection = await node.dial(multiaddrOf(address, peer), { signal, force: true })
+        if (isDialledAt(connection, address)) {
+          if (hadOthers) usesOfExtra.set(connection, 0)
+          return connection
+        }
+      }
+      throw new Error('other dials to the same peer are in the way')
+    } catch (error) {
+      throw dialErrorOf(error, peer, address, signal.aborted ? timeoutMs : null)
+    }
+  }
+
+  const connect: Links['connect'] = async ({ peerKey, address }, { dialTimeoutMs, signal }) => {
+    throwIfAborted(signal)
+    const peer = peerIdOfPeerKey(peerKey)
+    const open = existing(peer, address)
+    if (open !== undefined) return open
+    const name = `${bytesToHex(peerKey)} ${address === null ? '' : `${address.ip} ${address.port}`}`
+    const dialled =
+      dials.get(name) ??
+      dial(peer, address, dialTimeoutMs)
+        .then(
+          (connection) => {
+            metrics.increment('dials', 'ok')
+            return connection
+          },
+          (error: unknown) => {
+            metrics.increment('dials', error instanceof SecnodeError ? error.code : 'failed')
+            throw error
+          },
+        )
+        .finally(() => dials.delete(name))
+    dials.set(name, dialled)
+    return unlessAborted(dialled, signal)
+  }
+
+  return {
+    connect,
+    openStream: async (target, protocol, options) => {
+      const connection = await connect(target, options)
+      const uses = usesOfExtra.get(connection)
+      if (uses !== undefined) usesOfExtra.set(connection, uses + 1)
+      const release = () => {
+        const left = (usesOfExtra.get(connection) ?? 0) - 1
+        if (left < 0) return
+        usesOfExtra.set(connection, left)
+        const isExtra = node.getConnections(connection.remotePeer).length > 1
+        // Idle, and nothing else uses it: gossip and the rest stay on the connection that was there before.
+        if (left === 0 && isExtra) void connection.close().catch((error: Error) => connection.abort(error))
+      }
+      const deadline = AbortSignal.timeout(options.openTimeoutMs)
+      const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
+      setMaxListeners(Infinity, signal)
+      try {
+        const stream = await connection.newStream(protocol, {
+          signal,
+          maxOutboundStreams: options.maxStreams,
+        })
+        return { stream, release }
+      } catch (error) {
+        release()
+        throwIfAborted(options.signal)
+        throw exchangeErrorOf(error)
+      }
+    },
+  }
+}
+
+/** Outgoing, and to that very address: an incoming connection says nothing of where its peer can be reached. */
+const isDialledAt = (connection: Connection, address: PeerAddress): boolean => {
+  if (connection.direction !== 'outbound') return false
+  const remote = addressOfMultiaddr(connection.remoteAddr)
+  return remote !== null && remote.ip === address.ip && remote.port === address.port
+}
+
+export const throwIfAborted = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true) {
+    // A stop of the host is a coded reason already.
+    if (signal.reason instanceof SecnodeError) throw signal.reason
+    throw new SecnodeError('NET_ABORTED', 'the request was aborted', { cause: signal.reason })
+  }
+}
+
+/** The dial goes on for others that wait for it. */
+const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = () =>
+      reject(new SecnodeError('NET_ABORTED', 'the request was aborted', { cause: signal.reason }))
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+const dialErrorOf = (
+  error: unknown,
+  peer: PeerId,
+  address: PeerAddress | null,
+  timedOutAfterMs: number | null,
+): SecnodeError => {
+  const where = address === null ? `peer ${peer.toString()}` : `${address.ip} port ${address.port}`
+  if (timedOutAfterMs !== null) {
+    return new SecnodeError('NET_UNREACHABLE', `${where}: no connection within ${timedOutAfterMs} ms`, {
+      cause: error,
+    })
+  }
+  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
+  if (causes.length > 0 && causes.every((cause) => isOwnError(codeOf(cause)))) {
+    return new SecnodeError('NET_UNABLE', `cannot dial ${where}: ${messageOf(causes[0])}`, {
+      hint: 'The fault is on this side: no route of that address family, or no free file descriptor or port.',
+      cause: error,
+    })
+  }
+  return new SecnodeError('NET_UNREACHABLE', `${where}: ${messageOf(causes[0] ?? error)}`, { cause: error })
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
