@@ -6,7 +6,7 @@ import {
   stakeKey,
 } from './announcement.ts'
 import type { BlsVerifier } from './bls.ts'
-import { bytesToHex } from './bytes.ts'
+import { bytesToHex, equalBytes } from './bytes.ts'
 import type { Height, NetworkId, Seat } from './ids.ts'
 import type { Genesis } from './params.ts'
 
@@ -68,6 +68,8 @@ export interface SeatRecord {
   p2p: number
   tls: number
   bls: Uint8Array
+  /** First height after which `bls` has been its key without a break: what seniority asks for (R-CP-2). */
+  blsSince: Height
   /** Of the announcement in force. */
   at: Height
   announced: ChainPosition
@@ -187,6 +189,7 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
       p2p: announcement.p2p,
       tls: announcement.tls,
       bls: announcement.bls,
+      blsSince: blsSince(registry.seats[seat], announcement.bls, block.height),
       at: announcement.at,
       announced: { height: block.height, index },
       activeSince: known === undefined ? null : record(known)!.activeSince,
@@ -232,6 +235,10 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
 /** R-REG-5: falling below retires a seat and only a new announcement revives it. */
 const activeFrom = (current: SeatRecord, announcedNow: boolean, height: Height): Height | null =>
   current.activeSince ?? (announcedNow ? height : null)
+
+/** Judged by what stood after the block before, so a key that goes and comes back within one block has stayed. */
+const blsSince = (before: SeatRecord | undefined, bls: Uint8Array, height: Height): Height =>
+  before !== undefined && equalBytes(before.bls, bls) ? before.blsSince : height
 
 /** R-REG-1: at least one output of minStake to the stake address, not a sum. */
 const paysItsStake = (

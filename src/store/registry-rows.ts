@@ -266,6 +266,7 @@ const IdentityRow = z.tuple([
   bytesOf(48),
   HeightNumber,
   HeightNumber,
+  HeightNumber,
   z.int().min(0),
 ])
 
@@ -277,14 +278,15 @@ const encodeIdentity = (record: SeatIdentity): Uint8Array =>
     record.p2p,
     record.tls,
     record.bls,
+    record.blsSince,
     record.at,
     record.announced.height,
     record.announced.index,
   ])
 
 const decodeIdentity = (seat: Seat, row: Uint8Array): SeatIdentity => {
-  const [stake, peer, host, p2p, tls, bls, at, height, index] = decode(IdentityRow, row, 'identity')
-  return { seat, stake, peer, host, p2p, tls, bls, at, announced: { height, index } }
+  const [stake, peer, host, p2p, tls, bls, blsSince, at, height, index] = decode(IdentityRow, row, 'identity')
+  return { seat, stake, peer, host, p2p, tls, bls, blsSince, at, announced: { height, index } }
 }
 
 const UndoOutput = z.tuple([bytesOf(32), z.int().min(0), SeatNumber, Value])
