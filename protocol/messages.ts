@@ -7,17 +7,15 @@ import { maxProofBytes } from './equivocation.ts'
 import { maxEvidenceBytes } from './evidence.ts'
 import { bytesOf, bytesUpTo, EpochNumber, NetworkId, SeatNumber } from './ids.ts'
 
-/** R-MSG-1: names of the protocols and topics of a network; networks with other rules never meet. */
-export const protocolNames = (networkId: NetworkId) => {
-  const head = `/secnode/${networkId}`
-  return {
-    challenge: `${head}/challenge/1`,
-    evidence: `${head}/evidence/1`,
-    sync: `${head}/sync/1`,
-    attestationTopic: `${head}/attestations/1`,
-    equivocationTopic: `${head}/equivocations/1`,
-  }
-}
+/** R-MSG-1: on the wire `/secnode/<networkId>/<name>`, so that networks with other rules never meet. */
+export const protocols = { challenge: 'challenge/1', evidence: 'evidence/1', sync: 'sync/1' } as const
+
+/** R-MSG-1: topics of gossip, with the largest message on each. */
+export const topicsOf = (networkId: NetworkId) =>
+  ({
+    attestations: { name: `/secnode/${networkId}/attestations/1`, maxMessageBytes: maxAttestationBytes + 80 },
+    equivocations: { name: `/secnode/${networkId}/equivocations/1`, maxMessageBytes: maxProofBytes },
+  }) as const
 
 /** Bytes of a message and how to read it: every message of R-MSG-1 is one DAG-CBOR array that begins with its name. */
 export interface MessageCodec<T extends readonly Canonical[]> {

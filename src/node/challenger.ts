@@ -10,7 +10,6 @@ import {
   equalBytes,
   type Finding,
   indexOfSeat,
-  protocolNames,
   resumeChallenger,
   type Seat,
   signPayload,
@@ -19,6 +18,7 @@ import {
   startChallenger,
   stepChallenger,
   targetsOf,
+  topicsOf,
   Verdict,
   type Verdict as VerdictCode,
   verdictNames,
@@ -227,7 +227,7 @@ export const createChallenger = (
     for (const verdict of attestation.verdicts) {
       node.metrics.verdicts.inc({ verdict: verdictNames[verdict as VerdictCode] })
     }
-    const topic = protocolNames(node.networkId).attestationTopic
+    const topic = topicsOf(node.networkId).attestations.name
     await node.conduct.publish(context, signed, async (toSend) => {
       if (equalBytes(toSend.payload, payload)) collector.takeOwn(context, taken, heldAt)
       await node.host.publish(topic, attestationMessageBytes({ signed: toSend }))

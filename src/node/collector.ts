@@ -9,12 +9,12 @@ import {
   type Epoch,
   epochStart,
   type HeldAttestation,
-  protocolNames,
   readAttestation,
   rootOfStanding,
   type Seat,
   type SignedAttestation,
   standingAttestations,
+  topicsOf,
   type Validation,
   validateProof,
   type Week,
@@ -50,7 +50,7 @@ export const createCollector = (
   node: NodeContext,
   isOpenForSync: (context: EpochContext) => boolean,
 ): Collector => {
-  const names = protocolNames(node.networkId)
+  const topics = topicsOf(node.networkId)
   const collected = new Map<Epoch, CollectedEpoch>()
   const opening = new Map<Epoch, Promise<void>>()
   const roots = new Map<Epoch, { count: number; root: Uint8Array }>()
@@ -127,7 +127,7 @@ export const createCollector = (
       await node.attestations.put(context.epoch, context.beacon, [outcome.held])
     } else if (outcome.is === 'equivocation') {
       const isNew = await keepProof(context, received.attestation.seat, outcome.proof)
-      if (isNew) await node.host.publish(names.equivocationTopic, encodeProof(outcome.proof))
+      if (isNew) await node.host.publish(topics.equivocations.name, encodeProof(outcome.proof))
     }
     return outcome
   }
@@ -194,12 +194,12 @@ export const createCollector = (
 
   return {
     start() {
-      node.host.subscribe(names.attestationTopic, async (bytes) => {
+      node.host.subscribe(topics.attestations.name, async (bytes) => {
         const validation = await take(bytes, 'gossip')
         count('attestation', validation)
         return validation
       })
-      node.host.subscribe(names.equivocationTopic, async (bytes) => {
+      node.host.subscribe(topics.equivocations.name, async (bytes) => {
         const validation = await takeProof(bytes)
         count('equivocation', validation)
         return validation
@@ -210,7 +210,7 @@ export const createCollector = (
       for (const map of [collected, roots]) for (const e of map.keys()) if (e < epoch) map.delete(e)
     },
     forgetAbove(height) {
-      for (const e of [...collected.keys()]) if (epochStart(node.genesis, e) > height) collected.delete(e)
+      for (const e of collected.keys()) if (epochStart(node.genesis, e) > height) collected.delete(e)
       roots.clear()
       proofsByWeek.clear()
     },

@@ -6,14 +6,14 @@ import {
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
-  protocolNames,
   type Snapshot,
+  topicsOf,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
-import { createHost, type Host } from '../net/host.ts'
+import { createHost, type Host, type HostLimits } from '../net/host.ts'
 import type { ResolveHost } from '../net/resolve.ts'
 import { createTlsEndpoint, type TlsEndpoint } from '../net/tls-endpoint.ts'
 import { createAttestationStore } from '../store/attestations.ts'
@@ -56,6 +56,8 @@ export interface DaemonOptions {
   roots: ProbeRoots
   allowLoopback: boolean
   localAddress?: string
+  /** Others than the defaults; devnets have many nodes behind few addresses. */
+  hostLimits?: Partial<HostLimits>
   /** Between comparisons with a random peer. */
   syncIntervalMs: number
   logger: Logger
@@ -81,6 +83,9 @@ export interface Daemon {
   isCaughtUp(): boolean
 }
 
+/** What the TLS endpoint shows before the stake was announced: no seat has this number. */
+const unseated = 0xffff_ffff
+
 /** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
 const maxTasks = 24
 const maxWaitingTasks = 256
@@ -97,10 +102,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     networkId,
     listen: { address: options.listen.address, port: options.listen.p2p },
     allowLoopback: options.allowLoopback,
-    resolveHost: options.resolveHost,
     localAddress: options.localAddress,
+    topics: Object.values(topicsOf(networkId)),
     logger,
     world,
+    ...(options.hostLimits === undefined ? {} : { limits: options.hostLimits }),
   })
   const honest = honestConduct(chain.view)
   const node: NodeContext = {
@@ -173,13 +179,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   }
 
   const setRegistered = (snapshot: Snapshot): void => {
-    host.setRegistered(
-      new Map(
-        snapshot
-          .filter(({ seat }) => seat !== node.ownSeat())
-          .map((row) => [bytesToHex(row.peer), { peerKey: row.peer, host: row.host, port: row.p2p }]),
-      ),
-    )
+    host.setRegistered(new Set(snapshot.map((row) => bytesToHex(row.peer))))
   }
 
   /** R-EVID-1: evidence for `evidenceWeeks`; what it belongs to goes with it. */
@@ -233,7 +233,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       if (context === undefined) continue
       const signed = await node.attestations.ownSigned(e, context.beacon)
       if (signed === undefined) continue
-      await host.publish(protocolNames(networkId).attestationTopic, encodeSigned(signed))
+      await host.publish(topicsOf(networkId).attestations.name, encodeSigned(signed))
     }
   }
 
@@ -284,8 +284,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     async start() {
       if (stage !== 'new') return
       stage = 'running'
-      responder = startResponder(node, isCaughtUp)
-      serveSync(node, collector)
+      responder = await startResponder(node, isCaughtUp)
+      await serveSync(node, collector)
       collector.start()
       await host.start()
       endpoint = createTlsEndpoint({
@@ -297,7 +297,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         keyFile: options.certificate.keyFile,
         identity: () => ({
           peer: keys.peerId,
-          seat: node.ownSeat() ?? null,
+          seat: node.ownSeat() ?? unseated,
           stake: bytesToHex(options.stake),
           version: daemonVersion,
           lastSolved: responder?.lastSolved() ?? null,

@@ -10,7 +10,7 @@ import {
   type EvidenceAnswer,
   evidenceRequestCodec,
   indexOfSeat,
-  protocolNames,
+  protocols,
   signPayload,
   type Snapshot,
 } from '../../protocol/index.ts'
@@ -29,8 +29,7 @@ const maxDigests = 4
 
 const refused = (code: string): ChallengeAnswer => ['refused', code]
 
-export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Responder => {
-  const names = protocolNames(node.networkId)
+export const startResponder = async (node: NodeContext, isCaughtUp: () => boolean): Promise<Responder> => {
   let lastSolved: number | null = null
   let digesting = 0
   /** Answers under way, so that a request repeated meanwhile makes no second receipt (R-CHAL-1). */
@@ -94,8 +93,8 @@ export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Re
     }
   }
 
-  node.host.handle(
-    names.challenge,
+  await node.host.handle(
+    protocols.challenge,
     {
       maxRequestBytes: challengeRequestCodec.maxBytes,
       maxResponseBytes: challengeAnswerCodec.maxBytes,
@@ -103,13 +102,13 @@ export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Re
       timeoutMs: 60_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 64,
-      onBusy: challengeAnswerCodec.encode(['later', 'busy']),
+      busy: challengeAnswerCodec.encode(['later', 'busy']),
     },
     async (bytes, { peerKey, signal }) => {
       const request = challengeRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'challenge', outcome: 'reject', code: request.code })
-        node.host.penalise(peerKey, `challenge-${request.code}`)
+        node.host.penalise(peerKey, 'invalid-message')
         return challengeAnswerCodec.encode(refused(request.code))
       }
       const key = `${request.value[2]}:${request.value[5]}`
@@ -138,15 +137,15 @@ export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Re
     return block === undefined ? ['unknown'] : ['evidence', block]
   }
 
-  node.host.handle(
-    names.evidence,
+  await node.host.handle(
+    protocols.evidence,
     {
       maxRequestBytes: evidenceRequestCodec.maxBytes,
       maxResponseBytes: evidenceAnswerCodec.maxBytes,
       timeoutMs: 10_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 64,
-      onBusy: evidenceAnswerCodec.encode(['refused', 'busy']),
+      busy: evidenceAnswerCodec.encode(['refused', 'busy']),
     },
     async (bytes, { peerKey }) => {
       let answer: EvidenceAnswer
@@ -158,7 +157,7 @@ export const startResponder = (node: NodeContext, isCaughtUp: () => boolean): Re
       }
       if (answer[0] === 'refused' && answer[1] !== 'failed') {
         node.metrics.messages.inc({ kind: 'evidence', outcome: 'reject', code: answer[1] })
-        node.host.penalise(peerKey, `evidence-${answer[1]}`)
+        node.host.penalise(peerKey, 'invalid-message')
       }
       return evidenceAnswerCodec.encode(answer)
     },

@@ -7,7 +7,7 @@ import {
   maxSyncAttestations,
   maxSyncEpochs,
   maxSyncProofs,
-  protocolNames,
+  protocols,
   type Seat,
   type Signed,
   type SnapshotRow,
@@ -27,7 +27,7 @@ const refused = (code: string): SyncAnswer => ['refused', code]
 const signedRow = ({ payload, signature }: Signed): [Uint8Array, Uint8Array] => [payload, signature]
 
 /** R-SYNC-1, the side that is asked. */
-export const serveSync = (node: NodeContext, collector: Collector): void => {
+export const serveSync = async (node: NodeContext, collector: Collector): Promise<void> => {
   const epochsFrom = async (from: Epoch, count: number): Promise<EpochContext[]> => {
     const current = node.epochs.current() ?? -1
     const found: EpochContext[] = []
@@ -82,21 +82,21 @@ export const serveSync = (node: NodeContext, collector: Collector): void => {
     }
   }
 
-  node.host.handle(
-    protocolNames(node.networkId).sync,
+  await node.host.handle(
+    protocols.sync,
     {
       maxRequestBytes: syncRequestCodec.maxBytes,
       maxResponseBytes: syncAnswerCodec.maxBytes,
       timeoutMs: 15_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 16,
-      onBusy: syncAnswerCodec.encode(refused('busy')),
+      busy: syncAnswerCodec.encode(refused('busy')),
     },
     async (bytes, { peerKey }) => {
       const request = syncRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: request.code })
-        node.host.penalise(peerKey, `sync-${request.code}`)
+        node.host.penalise(peerKey, 'invalid-message')
         return syncAnswerCodec.encode(refused(request.code))
       }
       return syncAnswerCodec.encode(await answer(request.value))
@@ -141,13 +141,13 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
         peerKey: row.peer,
         address: resolution.is === 'ok' ? { ip: resolution.address.ip, port: row.p2p } : null,
       },
-      protocolNames(node.networkId).sync,
+      protocols.sync,
       syncRequestCodec.encode(request),
       { timeoutMs: requestTimeoutMs, maxResponseBytes: syncAnswerCodec.maxBytes, signal },
     )
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad') {
-      node.host.penalise(row.peer, `sync-answer-${answer.code}`)
+      node.host.penalise(row.peer, 'invalid-message')
       throw new SecnodeError('SYNC_ANSWER', `${row.host} answered sync with ${answer.code}`)
     }
     if (answer.value[0] === 'refused' && answer.value[1] !== 'beacon') {
@@ -157,7 +157,7 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
   }
 
   const misanswered = (row: SnapshotRow): SecnodeError => {
-    node.host.penalise(row.peer, 'sync-answer-other')
+    node.host.penalise(row.peer, 'invalid-message')
     return new SecnodeError('SYNC_ANSWER', `${row.host} answered something else than it was asked`)
   }
 
@@ -185,7 +185,7 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
         const taken = await collector.take(encodeSigned({ payload, signature }), 'sync')
         if (taken.is === 'accept') fetched++
         if (taken.is === 'reject') {
-          node.host.penalise(row.peer, taken.code)
+          node.host.penalise(row.peer, 'false-data')
           throw new SecnodeError(
             'SYNC_INVALID',
             `${row.host} gave an attestation that is wrong: ${taken.code}`,
@@ -208,7 +208,7 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
     for (const proof of proofs[1]) {
       const taken = await collector.takeProof(proof)
       if (taken.is === 'reject') {
-        node.host.penalise(row.peer, taken.code)
+        node.host.penalise(row.peer, 'false-data')
         throw new SecnodeError('SYNC_INVALID', `${row.host} gave a proof that is wrong: ${taken.code}`)
       }
     }

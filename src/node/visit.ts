@@ -15,7 +15,7 @@ import {
   hasReceipts,
   indexOfSeat,
   peerIdOfKey,
-  protocolNames,
+  protocols,
   receiptResponse,
   seenFault,
   type Signed,
@@ -142,7 +142,7 @@ const challenge = async (
   try {
     bytes = await node.host.request(
       { peerKey: target.peer, address: { ip: address.ip, port: target.p2p } },
-      protocolNames(node.networkId).challenge,
+      protocols.challenge,
       request,
       { timeoutMs: epoch.params.responseMs, maxResponseBytes: challengeAnswerCodec.maxBytes, signal },
     )
@@ -229,7 +229,7 @@ const fetchEvidence = async (
     try {
       const bytes = await node.host.request(
         { peerKey: target.peer, address: { ip: address.ip, port: target.p2p } },
-        protocolNames(node.networkId).evidence,
+        protocols.evidence,
         evidenceRequestCodec.encode(['evidence', cid]),
         { timeoutMs: epoch.params.responseMs, maxResponseBytes: evidenceAnswerCodec.maxBytes, signal },
       )
