@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { chainMemoCommand } from './chain-memo.ts'
 import { type CliIo, printError } from './io.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
@@ -34,7 +35,7 @@ const createIo = (): { io: CliIo; exitCode: () => number } => {
   }
 }
 
-export const createProgram = (_io: CliIo): Command => {
+export const createProgram = (io: CliIo): Command => {
   const program = new Command('secnode')
     .description('Staked full nodes check one another and agree on a weekly tally, without a tracker.')
     .option('--verbose', 'print the stack of an error')
@@ -43,7 +44,17 @@ export const createProgram = (_io: CliIo): Command => {
   program
     .command('chain')
     .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
+    .addCommand(chainMemoCommand(io))
+  inheritSettings(program)
   return program
+}
+
+/** A command made on its own would exit by itself, with another code, instead of throwing to `main`. */
+const inheritSettings = (parent: Command): void => {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent)
+    inheritSettings(command)
+  }
 }
 
 const main = async (argv: string[]): Promise<number> => {
