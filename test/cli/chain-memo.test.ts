@@ -4,8 +4,15 @@ import { join } from 'node:path'
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '@noble/curves/utils.js'
-import { deriveSproutKeys, encodeSproutSpendingKey } from '../../src/chain/notes/sprout-keys.ts'
+import { bytesToHex, hexToBytes } from '@noble/curves/utils.js'
+import { parseTransaction, serializeTransaction } from '../../src/chain/formats/transaction.ts'
+import { memoFromText } from '../../src/chain/notes/memo.ts'
+import { encryptSproutJoinSplit } from '../../src/chain/notes/sprout.ts'
+import {
+  deriveSproutKeys,
+  encodeSproutSpendingKey,
+  encodeSproutViewingKey,
+} from '../../src/chain/notes/sprout-keys.ts'
 import { readVectorJson, readVectorText } from '../vectors/read.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -83,6 +90,42 @@ describe('secnode chain memo', () => {
       stdout: `${vector.zen_txid} sprout 0 2223.52703805\n  node announcement 0/0\n`,
       stderr: '',
     })
+  })
+
+  test('a memo cannot steer the terminal', async () => {
+    const keys = deriveSproutKeys(new Uint8Array(32).fill(1))
+    const joinSplitPublicKey = new Uint8Array(32)
+    const zeros = [new Uint8Array(32), new Uint8Array(32)] as const
+    const memo = memoFromText('\u001b[2Jred\u202e\n\u2028end')!
+    const hex = bytesToHex(
+      serializeTransaction({
+        ...parseTransaction(hexToBytes(vector.zen_tx), 'zen'),
+        joinSplits: [
+          {
+            ...encryptSproutJoinSplit(
+              [{ address: keys.address, value: 5n, memo }, null],
+              zeros,
+              joinSplitPublicKey,
+              (length) => new Uint8Array(length).fill(2),
+            ),
+            publicOld: 0n,
+            publicNew: 0n,
+            anchor: new Uint8Array(32),
+            macs: zeros,
+            proof: new Uint8Array(192),
+          },
+        ],
+        joinSplitPublicKey,
+      }),
+    )
+    const key = encodeSproutViewingKey(keys.viewingKey, 'test')
+    const args = ['chain', 'memo', '--key', key, '--tx', '--family', 'zen', '-']
+    expect((await secnode(args, hex)).stdout.split('\n')[1]).toBe(
+      String.raw`  \u{1b}[2Jred\u{202e}\u{a}\u{2028}end`,
+    )
+    expect(JSON.parse((await secnode([...args, '--json'], hex)).stdout)).toMatchObject([
+      { memo: '\u001b[2Jred\u202e\n\u2028end' },
+    ])
   })
 
   test('a real block without a memo for the key is an empty list', async () => {
