@@ -122,7 +122,7 @@ const closingFinding = (work: TargetWork): Finding => {
   return abstention('never visited')
 }
 
-/** R-FAULT-1: a target counts as reached if something of it answered. */
+/** R-FAULT-1: a target counts as reached if its verdict cannot come from this side's network or firewall. */
 const isReached = (finding: Finding): boolean =>
   finding.evidence.verdict !== Verdict.abstain && !isRetried(finding.evidence.verdict)
 

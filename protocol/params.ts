@@ -54,13 +54,16 @@ export const Genesis = z.strictObject({
   viewingKey: z.string().min(1).max(512),
   /** Base units that a stake holds at least: 42 coins. */
   minStake: Amount,
-  /** Seats of the first snapshot from which weeks can be certified: 16 outvote a captured handful; devnets take 4. */
+  /**
+   * Seniors without which no week is certified: of 16, 11 must vote, and with a tenth of liars 11 are captured with
+   * probability 3·10^-8. Devnets take 4.
+   */
   minSeniors: z.int().min(1).max(100_000),
   /** Blocks of an epoch: about 4 hours, so 192 at 75 s and 96 at 150 s. */
   epochBlocks: z.int().min(4).max(10_000),
-  /** Blocks above a block until rules read it: 10, as exchanges of the family wait. */
+  /** Blocks above a block until rules read it: 10 are 12.5 minutes at 75 s; what goes deeper is computed again. */
   confirmations: z.int().min(0).max(1_000),
-  /** Blocks for which an announcement may wait to be mined: 1,000 is about a day. */
+  /** Blocks for which an announcement may wait to be mined: 1,000 are 20.8 hours at 75 s. */
   announceBlocks: z.int().min(1).max(100_000),
 })
 export type Genesis = z.infer<typeof Genesis>
@@ -91,9 +94,9 @@ export const maxCommittee = 48
 
 /** The parameters that a schedule may change from a week on (R-NET-2). Each default carries its reason. */
 export const Params = z.strictObject({
-  /** Challengers of a node: with 11 a fifth of liars outvotes the honest in 1.2 % of committees, with 7 in 3.3 %. */
+  /** Challengers of a node: a fifth of liars is the majority in 1.17 % of committees of 11, in 3.33 % of 7. */
   committee: z.int().min(1).max(maxCommittee).default(11),
-  /** Transactions in a challenge: who keeps 90 % of the chain answers 64 with probability 0.9^64 = 0.1 %. */
+  /** Transactions in a challenge: who keeps 90 % of the chain (R-CHAL-2) answers 64 with 0.9^64 = 0.12 %. */
   samples: z.int().min(1).max(1_024).default(64),
   /** Milliseconds for an answer: 64 reads of a spinning disk at 15 ms are one second, the rest is the way. */
   responseMs: z.int().min(100).max(60_000).default(5_000),
@@ -105,9 +108,9 @@ export const Params = z.strictObject({
   minAvailability: z.int().min(0).max(100).default(50),
   /** Valid seats in one /24 and /16 (IPv4) or /48 (IPv6) and epoch; 0 is no limit. */
   maxPerPrefix: z.int().min(0).max(1_000_000).default(0),
-  /** Weeks for which evidence is kept: two months, longer than any appeal was ever open. */
+  /** Weeks for which evidence is kept: two months to see a bad verdict and ask. At most 5.5 MB of a seat. */
   evidenceWeeks: z.int().min(1).max(520).default(8),
-  /** Certifiers of a view: with 128 and a tenth of liars, a third is reached with probability under 10^-12. */
+  /** Certifiers of a view: with a tenth of liars, 43 of 128, who can block, are liars with probability 4·10^-13. */
   certifiers: z.int().min(1).max(1_024).default(128),
   /** Blocks from the opening of one view to the next: half an hour at 75 s. */
   viewBlocks: z.int().min(1).max(10_000).default(24),
