@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
+import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { type CliIo, printError } from './io.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
@@ -44,7 +46,9 @@ export const createProgram = (io: CliIo): Command => {
   program
     .command('chain')
     .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
+    .addCommand(chainInspectCommand(io))
     .addCommand(chainMemoCommand(io))
+    .addCommand(chainVerifyMessageCommand(io))
   inheritSettings(program)
   return program
 }
