@@ -39,6 +39,8 @@ export interface NodeContext {
   localAddress: string | undefined
   conduct: Conduct
   metrics: NodeMetrics
+  /** Aborted when the daemon stops: whatever waits without a deadline of its own waits on this. */
+  stopping: AbortSignal
   logger: Logger
   world: World
 }

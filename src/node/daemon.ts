@@ -109,6 +109,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     ...(options.hostLimits === undefined ? {} : { limits: options.hostLimits }),
   })
   const honest = honestConduct(chain.view)
+  const stopping = new AbortController()
   const node: NodeContext = {
     genesis,
     networkId,
@@ -130,6 +131,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     localAddress: options.localAddress,
     conduct: honest,
     metrics,
+    stopping: stopping.signal,
     logger,
     world,
   }
@@ -320,6 +322,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     async stop() {
       if (stage !== 'running') return
       stage = 'stopped'
+      stopping.abort(new Error('stopping'))
       stopTimer?.()
       await chain.stop()
       await tasks.stop()

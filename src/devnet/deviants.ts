@@ -1,0 +1,156 @@
+import {
+  type Attestation,
+  decodeAttestation,
+  encodeAttestation,
+  encodeReceipt,
+  epochPhases,
+  type Finding,
+  hash,
+  indexOfSeat,
+  seenFault,
+  signPayload,
+  targetsOf,
+  Verdict,
+} from '../../protocol/index.ts'
+import { ed25519FromSeed } from '../keys/ed25519.ts'
+import { resolveObservedAddress } from '../net/resolve.ts'
+import type { Conduct } from '../node/conduct.ts'
+import type { NodeContext } from '../node/context.ts'
+import type { DaemonOptions } from '../node/daemon.ts'
+import type { EpochContext } from '../node/epoch-book.ts'
+import type { PlannedNode } from './plan.ts'
+
+/** What of a daemon's options makes it a deviant of the planned kind. Kinds that are a matter of when it runs, or of
+ *  what it announces, have nothing here: `network.ts` sees to those. */
+export const deviationOf = (planned: PlannedNode): Pick<DaemonOptions, 'conduct' | 'signProbe'> => {
+  switch (planned.kind) {
+    case 'pruned':
+      return { conduct: withoutOldBlocks }
+    case 'othertls':
+      // Whoever ends the TLS connections has a key of his own, but not the node's.
+      return { signProbe: ed25519FromSeed(hash('tls terminator', planned.secret)).sign }
+    case 'liar':
+      return { conduct: lying }
+    case 'lazy':
+      return { conduct: idling }
+    case 'copycat':
+      return { conduct: copying }
+    case 'equivocator':
+      return { conduct: equivocating }
+    default:
+      return {}
+  }
+}
+
+/** Keeps every fourth block only, and makes up the rest rather than stay silent. */
+const withoutOldBlocks = (honest: Conduct): Partial<Conduct> => ({
+  readTransaction: (height, index, signal) =>
+    height % 4 === 0 ? honest.readTransaction(height, index, signal) : Promise.resolve(new Uint8Array(100)),
+})
+
+const lying = (): Partial<Conduct> => ({
+  attested: (_context, findings) =>
+    Promise.resolve(
+      findings.map((): Finding => ({
+        evidence: seenFault(Verdict.unreachable, 'connection refused'),
+        address: null,
+      })),
+    ),
+})
+
+/** A receipt that its target never gave: the best that one can show who did not ask. */
+const madeUpFinding = (
+  node: NodeContext,
+  context: EpochContext,
+  target: number,
+  address: Uint8Array,
+): Finding => {
+  const row = context.snapshot[target]!
+  const payload = encodeReceipt({
+    networkId: node.networkId,
+    epoch: context.epoch,
+    beacon: context.beacon,
+    targetSeat: row.seat,
+    targetStake: row.stake,
+    challengerSeat: node.ownSeat()!,
+    nonce: hash('nonce', context.beacon, target),
+    digest: hash('digest', context.beacon, target),
+  })
+  const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
+  return { evidence: { verdict: Verdict.valid, receipt }, address }
+}
+
+/** Stands for a visit that was not made; `attested` puts something better in its place. */
+const notVisited: Finding = { evidence: seenFault(Verdict.abstain, 'not visited'), address: null }
+
+const ownTargets = (node: NodeContext, context: EpochContext): number[] =>
+  targetsOf(context.committees, indexOfSeat(context.snapshot, node.ownSeat()!))
+
+const idling = (_honest: Conduct, node: NodeContext): Partial<Conduct> => ({
+  findWithoutVisit: () => notVisited,
+  // It looks names up, which is cheap, and says of each that it is well.
+  attested: async (context) =>
+    await Promise.all(
+      ownTargets(node, context).map(async (target) => {
+        const resolution = await resolveObservedAddress(context.snapshot[target]!.host, node.resolveHost, {
+          allowLoopback: node.allowLoopback,
+        })
+        const address = resolution.is === 'ok' ? resolution.address.bytes : Uint8Array.of(1, 1, 1, 1)
+        return madeUpFinding(node, context, target, address)
+      }),
+    ),
+})
+
+const copying = (_honest: Conduct, node: NodeContext): Partial<Conduct> => ({
+  findWithoutVisit: () => notVisited,
+  attested: async (context) => {
+    // The last counted moment: one block before b(e + 2) is confirmed (R-ATT-6).
+    const { closes } = epochPhases(node.genesis, context.params.attestBlocks, context.epoch)
+    await untilHeight(node, closes - 1)
+    const others: Attestation[] = []
+    for await (const held of node.attestations.ofEpoch(context.epoch, context.beacon)) {
+      const attestation = decodeAttestation(held.signed.payload)
+      if (attestation !== null) others.push(attestation)
+    }
+    return ownTargets(node, context).map((target) => {
+      const addresses = addressesOf(others, context, target)
+      const address = addresses[0]
+      return address === undefined
+        ? { evidence: seenFault(Verdict.unreachable, 'connection refused'), address: null }
+        : madeUpFinding(node, context, target, address)
+    })
+  },
+})
+
+/** Under which addresses others call the target valid. */
+const addressesOf = (others: readonly Attestation[], context: EpochContext, target: number): Uint8Array[] =>
+  others.flatMap(({ seat, verdicts, addresses }) => {
+    const position = targetsOf(context.committees, indexOfSeat(context.snapshot, seat)).indexOf(target)
+    if (position === -1 || verdicts[position] !== Verdict.valid) return []
+    const before = verdicts.subarray(0, position).filter((verdict) => verdict === Verdict.valid).length
+    return [addresses[before]!]
+  })
+
+const pollMs = 50
+
+const untilHeight = (node: NodeContext, height: number): Promise<void> =>
+  new Promise((resolve) => {
+    const look = (): void => {
+      if (node.chain.confirmedHeight >= height || node.stopping.aborted) resolve()
+      else node.world.setTimer(pollMs, look)
+    }
+    look()
+  })
+
+const equivocating = (_honest: Conduct, node: NodeContext): Partial<Conduct> => ({
+  async publish(_context, signed, send) {
+    await send(signed)
+    const attestation = decodeAttestation(signed.payload)!
+    const other = encodeAttestation({
+      ...attestation,
+      verdicts: attestation.verdicts.map(() => Verdict.unreachable),
+      addresses: [],
+    })
+    await send(signPayload('att', node.networkId, other, node.keys.sign))
+  },
+})
