@@ -81,6 +81,8 @@ export interface Daemon {
   readonly epochs: EpochBook
   readonly metrics: NodeMetrics
   isCaughtUp(): boolean
+  /** The last confirmed height whose event the roles have dealt with. */
+  handledHeight(): number
 }
 
 /** What the TLS endpoint shows before the stake was announced: no seat has this number. */
@@ -146,6 +148,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let endpoint: TlsEndpoint | null = null
   let stopTimer: (() => void) | null = null
   let lastEpoch: Epoch | null = null
+  let handledHeight = -1
   let isFenceSet = false
   let isExchanging = false
   let stage: 'new' | 'running' | 'stopped' = 'new'
@@ -283,6 +286,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     epochs,
     metrics,
     isCaughtUp,
+    handledHeight: () => handledHeight,
     async start() {
       if (stage !== 'new') return
       stage = 'running'
@@ -310,7 +314,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       })
       await endpoint.start()
       chain.onEvent(async (event) => {
-        if (event.kind === 'connected') return await onConnected(event.height)
+        if (event.kind === 'connected') {
+          await onConnected(event.height)
+          handledHeight = event.height
+          return
+        }
         epochs.forgetAbove(event.height)
         collector.forgetAbove(event.height)
         challenger.forgetAbove(event.height)

@@ -1,0 +1,249 @@
+import { join } from 'node:path'
+import pino from 'pino'
+import {
+  createTally,
+  type DigestedTally,
+  epochStart,
+  type Height,
+  type TallyDocument,
+  type Week,
+} from '../../protocol/index.ts'
+import { type AssembledNode, assembleNode } from '../node/assemble.ts'
+import { freezeHeight } from '../node/open-epochs.ts'
+import { gatherWeek, type WeekSources } from '../tally/gather.ts'
+import type { World } from '../world.ts'
+import { deviationOf } from './deviants.ts'
+import { createPace, pause } from './pace.ts'
+import type { DeviantKind, DevnetOptions } from './plan.ts'
+import { prepareDevnet, type PreparedDevnet, type PreparedNode } from './prepare.ts'
+
+export interface RunDevnetOptions extends DevnetOptions {
+  profile: 'devnet' | 'zen-devnet'
+  dir: string
+  /** Least milliseconds between two blocks; a node that is busy makes it more. */
+  blockMs: number
+  world: World
+  signal: AbortSignal
+  onProgress(progress: DevnetProgress): void
+}
+
+export interface DevnetProgress {
+  stage: 'preparing' | 'starting' | 'running' | 'closing' | 'tallying'
+  height: Height
+  lastHeight: Height
+  epoch: number | null
+  week: Week
+  running: number
+  nodes: number
+}
+
+/** What `devnet --json` prints. Amounts are base units in decimal. */
+export interface DevnetResult {
+  week: Week
+  agree: boolean
+  digests: Record<string, string>
+  honest: { seat: number; amount: string }[]
+  deviants: { kind: DeviantKind; seat: number | null; amount: string; reasons: string[] }[]
+  seconds: number
+}
+
+/** A devnet that has played its week and still runs. */
+export interface PlayedDevnet {
+  prepared: PreparedDevnet
+  result: DevnetResult
+  /** The document that most nodes agree on. */
+  document: TallyDocument
+  digest: string
+  running(): readonly AssembledNode[]
+  /** Mines on at the same pace until `signal` is aborted. */
+  serve(signal: AbortSignal): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Exchanges of every node between the freeze and the tally: enough to learn from the network what gossip lost. */
+const closingExchanges = 3
+/** In a network of one address every connection seems to come from the same few places. */
+const devnetLimits = {
+  maxNewPerSecondPerAddress: 500,
+  maxStrangersPerAddress: 500,
+  maxPendingPerAddress: 500,
+}
+
+/** Plays a whole week: chain, nodes, announcements, epochs, freeze, tally of every node. */
+export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevnet> => {
+  const { world, signal } = options
+  const begun = world.monotonicMs()
+  const running = new Map<PreparedNode, AssembledNode>()
+  const report = (stage: DevnetProgress['stage'], prepared?: PreparedDevnet): void => {
+    const height = prepared?.chain.tip.height ?? 0
+    const genesis = prepared?.network.profile.genesis
+    options.onProgress({
+      stage,
+      height,
+      lastHeight: prepared === undefined ? 0 : lastHeightOf(prepared),
+      epoch:
+        genesis === undefined || height < genesis.activationHeight
+          ? null
+          : Math.floor((height - genesis.activationHeight) / genesis.epochBlocks),
+      week: prepared?.plan.week ?? ('' as Week),
+      running: running.size,
+      nodes: prepared?.nodes.length ?? options.nodes,
+    })
+  }
+  report('preparing')
+  const prepared = await prepareDevnet(options, options.dir, world)
+  const { chain, plan, network } = prepared
+  const { genesis } = network.profile
+  const pace = createPace(world)
+
+  const start = async (node: PreparedNode): Promise<void> => {
+    const logger = pino(
+      { level: node.config.log, base: { node: node.name } },
+      pino.destination({ dest: join(node.dir, 'log'), sync: false, append: true }),
+    )
+    const assembled = await assembleNode(node.config, {
+      logger,
+      world,
+      daemon: { ...deviationOf(node), hostLimits: devnetLimits },
+    })
+    running.set(node, assembled)
+    await assembled.start()
+  }
+  const stopNode = async (node: PreparedNode): Promise<void> => {
+    const assembled = running.get(node)
+    running.delete(node)
+    await assembled?.stop()
+  }
+  const stop = async (): Promise<void> => {
+    await Promise.all([...running.keys()].map(stopNode))
+    await prepared.close()
+  }
+  const assembled = (): AssembledNode[] => [...running.values()]
+
+  const mineOne = async (): Promise<void> => {
+    signal.throwIfAborted()
+    const minedAt = world.monotonicMs()
+    chain.mine(1)
+    await pace.untilQuiet(assembled, chain.tip.height - genesis.confirmations, signal)
+    const elapsedMs = world.monotonicMs() - minedAt
+    if (elapsedMs < options.blockMs) await pause(world, options.blockMs - elapsedMs)
+    report('running', prepared)
+  }
+  const mineUntil = async (height: Height): Promise<void> => {
+    while (chain.tip.height < height) await mineOne()
+  }
+  /** The tip at which block `height` is confirmed. */
+  const tipFor = (height: Height): Height => height + genesis.confirmations
+
+  /** What nodes do at the first block of an epoch, beside their work: late ones come, flaky ones come and go. */
+  const onEpoch = async (epoch: number): Promise<void> => {
+    for (const node of prepared.nodes) {
+      if (node.kind === 'late' && epoch === lateEpoch(plan.firstEpoch, plan.lastEpoch)) {
+        await prepared.announce(node)
+        await start(node)
+      }
+      if (node.kind === 'flaky') {
+        const isDown = epoch <= plan.lastEpoch && (epoch - plan.firstEpoch) % 2 === 1
+        if (isDown) await stopNode(node)
+        else if (!running.has(node)) await start(node)
+      }
+    }
+  }
+
+  try {
+    for (const node of prepared.nodes) if (node.kind !== 'late') await prepared.announce(node)
+    report('starting', prepared)
+    await Promise.all(prepared.nodes.filter(({ kind }) => kind !== 'late' && kind !== 'offline').map(start))
+    for (let epoch = 0; epoch <= plan.lastEpoch + 2; epoch++) {
+      await mineUntil(tipFor(epochStart(genesis, epoch)))
+      await onEpoch(epoch)
+    }
+    const closes = closingHeight(prepared)
+    await mineUntil(tipFor(closes) - 1)
+    report('closing', prepared)
+    await pace.untilSynced(assembled, closingExchanges, signal)
+    await mineUntil(tipFor(closes))
+    report('tallying', prepared)
+    const tallies = new Map<PreparedNode, DigestedTally>()
+    for (const [node, { daemon, fund, follower }] of running) {
+      const sources: WeekSources = {
+        genesis,
+        networkId: network.networkId,
+        epochs: daemon.epochs,
+        fund,
+        confirmedHeight: () => follower.confirmedHeight,
+        standing: (context) => daemon.collector.standing(context),
+        equivocators: (week) => daemon.collector.equivocators(week),
+      }
+      tallies.set(node, createTally(await gatherWeek(sources, plan.week, signal)))
+    }
+    const agreed = mostCommon([...tallies.values()])
+    return {
+      prepared,
+      result: resultOf(prepared, tallies, agreed, Math.round((world.monotonicMs() - begun) / 1_000)),
+      document: agreed.document,
+      digest: agreed.digest,
+      running: assembled,
+      async serve(serveSignal) {
+        while (!serveSignal.aborted) {
+          chain.mine(1)
+          await pause(world, Math.max(options.blockMs, 1_000))
+        }
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Half an epoch after the freeze of the week nothing is taken in any more. */
+const closingHeight = ({ plan, network }: PreparedDevnet): Height =>
+  freezeHeight(network.profile.genesis, plan.lastEpoch) + Math.floor(network.profile.genesis.epochBlocks / 2)
+
+const lastHeightOf = (prepared: PreparedDevnet): Height =>
+  closingHeight(prepared) + prepared.network.profile.genesis.confirmations
+
+/** A third into the week, so that there is a rest of it to be in. */
+const lateEpoch = (first: number, last: number): number => first + Math.floor((last - first) / 3)
+
+const mostCommon = (tallies: readonly DigestedTally[]): DigestedTally => {
+  const byDigest = Map.groupBy(tallies, ({ digest }) => digest)
+  const groups = [...byDigest.values()].sort((a, b) => b.length - a.length)
+  return groups[0]![0]!
+}
+
+const resultOf = (
+  prepared: PreparedDevnet,
+  tallies: ReadonlyMap<PreparedNode, DigestedTally>,
+  agreed: DigestedTally,
+  seconds: number,
+): DevnetResult => {
+  const rowByStake = new Map(agreed.document.seats.map((row) => [row.stake, row]))
+  const seatOf = (node: PreparedNode): number | null => rowByStake.get(node.address)?.seat ?? null
+  const digests: Record<string, string> = {}
+  for (const [node, { digest }] of tallies) digests[String(seatOf(node) ?? node.name)] = digest
+  return {
+    week: agreed.document.week,
+    agree: new Set(Object.values(digests)).size === 1,
+    digests,
+    honest: prepared.nodes
+      .filter(({ kind }) => kind === 'honest')
+      .map((node) => ({ seat: seatOf(node) ?? -1, amount: rowByStake.get(node.address)?.amount ?? '0' })),
+    deviants: prepared.nodes.flatMap((node) => {
+      if (node.kind === 'honest') return []
+      const row = rowByStake.get(node.address)
+      return [{ kind: node.kind, seat: seatOf(node), amount: row?.amount ?? '0', reasons: reasonsOf(row) }]
+    }),
+    seconds,
+  }
+}
+
+/** Everything but `credited` that was said of a seat, in the order in which it came. */
+const reasonsOf = (row: TallyDocument['seats'][number] | undefined): string[] => {
+  if (row === undefined) return ['never announced in time']
+  const reasons = new Set(row.equivocator ? ['equivocator'] : [])
+  for (const outcome of row.outcomes) if (outcome !== null && outcome !== 'credited') reasons.add(outcome)
+  return [...reasons]
+}

@@ -1,0 +1,74 @@
+import type { World } from '../world.ts'
+import type { AssembledNode } from '../node/assemble.ts'
+import { counterTotal } from '../node/metrics.ts'
+
+/**
+ * A devnet has no wall-clock time of its own: the next block comes when all running nodes have done what a real
+ * network has minutes for, however slow the machine is. A node that hangs holds the others up for a bounded time.
+ */
+export interface Pace {
+  /** Followed the tip, and no visit is under way. */
+  untilQuiet(
+    nodes: () => readonly AssembledNode[],
+    confirmedHeight: number,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Every running node has compared its store with `exchanges` others since now. */
+  untilSynced(nodes: () => readonly AssembledNode[], exchanges: number, signal: AbortSignal): Promise<void>
+}
+
+const lookMs = 20
+const maxQuietMs = 10_000
+const maxSyncMs = 60_000
+
+export const createPace = (world: World): Pace => {
+  const until = async (isDone: () => boolean, maxMs: number, signal: AbortSignal): Promise<void> => {
+    const deadline = world.monotonicMs() + maxMs
+    while (!isDone() && world.monotonicMs() < deadline) {
+      await pause(world, lookMs)
+      signal.throwIfAborted()
+    }
+  }
+  return {
+    async untilQuiet(nodes, confirmedHeight, signal) {
+      await until(
+        () =>
+          nodes().every(
+            ({ daemon, follower }) =>
+              follower.confirmedHeight >= confirmedHeight &&
+              daemon.handledHeight() >= confirmedHeight &&
+              daemon.challenger.state()?.targets.every((work) => work.is !== 'visiting') !== false,
+          ),
+        maxQuietMs,
+        signal,
+      )
+    },
+    async untilSynced(nodes, exchanges, signal) {
+      const wanted = new Map<AssembledNode, number>()
+      for (const node of nodes()) wanted.set(node, (await exchangesOf(node)) + exchanges)
+      const counts = new Map<AssembledNode, number>()
+      const deadline = world.monotonicMs() + maxSyncMs
+      while (world.monotonicMs() < deadline) {
+        for (const node of nodes()) counts.set(node, await exchangesOf(node))
+        if (nodes().every((node) => counts.get(node)! >= (wanted.get(node) ?? 0))) return
+        await pause(world, lookMs)
+        signal.throwIfAborted()
+      }
+    },
+  }
+}
+
+/** Those that ended in agreement or in something fetched; failed ones do not count. */
+const exchangesOf = async ({ daemon }: AssembledNode): Promise<number> =>
+  (await counterTotal(daemon.metrics.syncExchanges, 'agreed')) +
+  (await counterTotal(daemon.metrics.syncExchanges, 'differing'))
+
+export const pause = (world: World, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    // Unlike the world's own timers this one keeps the process alive: the devnet is what it waits for.
+    const timer = setInterval(() => undefined, 1_000)
+    world.setTimer(ms, () => {
+      clearInterval(timer)
+      resolve()
+    })
+  })

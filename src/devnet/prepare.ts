@@ -1,0 +1,239 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import {
+  addressOfStake,
+  announcementMessage,
+  coin,
+  type Fund,
+  formatMemo,
+  formatUnsignedMemo,
+  hash,
+  hexToBytes,
+  type Params,
+  provePossession,
+  stakeOfAddress,
+  utf8ToBytes,
+  type Week,
+} from '../../protocol/index.ts'
+import { loadNetwork, type Network, networkOf, type Profile } from '../chain/profiles.ts'
+import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
+import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
+import { SecnodeError } from '../errors.ts'
+import { createNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
+import type { Config } from '../node/config.ts'
+import type { World } from '../world.ts'
+import { createDevnetCa } from './certificates.ts'
+import { createEmbeddedChain, type EmbeddedChain } from './chain/chain.ts'
+import { createRpcMethods } from './chain/rpc/methods.ts'
+import { createRpcServer, type RpcServer } from './chain/rpc-server.ts'
+import { type DevnetOptions, type DevnetPlan, planDevnet, type PlannedNode } from './plan.ts'
+
+/** A node with its files written: what `secnode start --config` needs. */
+export interface PreparedNode extends PlannedNode {
+  dir: string
+  configFile: string
+  config: Config
+  keys: NodeKeys
+  /** The stake's address and hash160. */
+  address: string
+  stake: Uint8Array
+}
+
+/** A devnet before its first node starts: chain, certificates, announcements and configurations. */
+export interface PreparedDevnet {
+  plan: DevnetPlan
+  network: Network
+  chain: EmbeddedChain
+  server: RpcServer
+  /** The wallet's side of the chain's RPC server. */
+  rpc: RpcClient
+  nodes: readonly PreparedNode[]
+  /** Sends the announcement of a node into the mempool. */
+  announce(node: PreparedNode): Promise<void>
+  close(): Promise<void>
+}
+
+const rpcUser = 'devnet'
+const minerReward = 1_000n * coin
+const treasuryPerBlock = 10n * coin
+/** What an announcement pays to the announcement address, and what its fee may take. */
+const announcementAmount = coin / 1_000n
+const feeRoom = coin
+/** Seven days before and ninety after the present: what a certificate authority gives. */
+const dayMs = 86_400_000
+
+/** A devnet's week lies in the past of nobody's clock: header time is made up. */
+export const devnetWeek = '2026-W47' as Week
+
+/** Shorter deadlines and a smaller chain than a real network's: a whole week passes in a minute. */
+const devnetParams = (params: Params): Params => ({
+  ...params,
+  samples: 32,
+  responseMs: 2_000,
+  feeReserve: coin,
+})
+
+/** Writes everything of a devnet below `dir` and mines up to the block before the activation. */
+export const prepareDevnet = async (
+  options: DevnetOptions & { profile: 'devnet' | 'zen-devnet' },
+  dir: string,
+  world: World,
+): Promise<PreparedDevnet> => {
+  const ca = await createDevnetCa(world.now())
+  const base = (await loadNetwork(options.profile)).profile
+  const profile: Profile = {
+    ...base,
+    roots: [ca.caPem],
+    schedule: base.schedule.map((row) => ({ ...row, params: devnetParams(row.params) })),
+  }
+  const network = networkOf(profile)
+  const plan = planDevnet(options, profile, devnetWeek)
+  const chain = createEmbeddedChain({
+    family: network.facts.family,
+    network: network.facts.noteNetwork,
+    startTime: plan.startTime,
+    spacingSeconds: plan.spacingSeconds,
+    // Coins must be there for the announcements, a few blocks after the start.
+    coinbaseMaturity: 2,
+    minerReward,
+    treasury: { script: treasuryScript(profile.schedule[0]!.params.fund), amountPerBlock: treasuryPerBlock },
+    walletSeed: hash('devnet wallet', options.seed),
+    world,
+  })
+  const password = Buffer.from(world.randomBytes(16)).toString('hex')
+  const server = createRpcServer({
+    methods: createRpcMethods(chain),
+    dialect: network.facts.family === 'zen' ? 'zend' : 'zebrad',
+    auth: { kind: 'password', user: rpcUser, password },
+    world,
+  })
+  await server.start()
+  const rpc = createRpcClient({ url: server.url, auth: { kind: 'password', user: rpcUser, password }, world })
+  const close = async (): Promise<void> => {
+    await rpc.close()
+    await server.stop()
+  }
+  try {
+    await mkdir(dir, { recursive: true })
+    const profileFile = join(dir, 'profile.json')
+    await writeFile(profileFile, profileJson(profile))
+    const hosts = Object.fromEntries(plan.nodes.map(({ host, ip }) => [host, ip]))
+    const certificateOf = async (node: PlannedNode) =>
+      node.kind === 'badcert'
+        ? await ca.issue({
+            host: node.host,
+            notBefore: new Date(world.now() - 97 * dayMs),
+            notAfter: new Date(world.now() - 7 * dayMs),
+          })
+        : await ca.issue({ host: node.host })
+
+    const purses = await fundPurses(chain, rpc, plan.nodes.length, profile)
+    const nodes: PreparedNode[] = []
+    for (const planned of plan.nodes) {
+      const nodeDir = join(dir, planned.name)
+      await mkdir(nodeDir, { recursive: true, mode: 0o700 })
+      const { certPem, keyPem } = await certificateOf(planned)
+      await writeFile(join(nodeDir, 'cert.pem'), certPem)
+      await writeFile(join(nodeDir, 'key.pem'), keyPem, { mode: 0o600 })
+      const keys = await createNodeKeyFile(join(nodeDir, 'node.key'), secretBytes(planned.secret))
+      const address = await getNewAddress(rpc)
+      const config: Config = {
+        profile: profileFile,
+        dir: join(nodeDir, 'data'),
+        host: planned.host,
+        stake: address,
+        listen: { address: planned.ip, p2p: planned.p2p, tls: planned.tls },
+        certificate: { cert: join(nodeDir, 'cert.pem'), key: join(nodeDir, 'key.pem') },
+        keys: join(nodeDir, 'node.key'),
+        rpc: { url: server.url, user: rpcUser, password },
+        hosts,
+        syncSeconds: 1,
+        pollSeconds: 0.05,
+        log: 'info',
+      }
+      const configFile = join(nodeDir, 'secnode.yaml')
+      await writeFile(configFile, stringify(config), { mode: 0o600 })
+      const stake = stakeOfAddress(profile.genesis.chain, address)!
+      nodes.push({ ...planned, dir: nodeDir, configFile, config, keys, address, stake })
+    }
+
+    const victim = nodes[0]!
+    const announce = async (node: PreparedNode): Promise<void> => {
+      // R-REG-4: a squatter claims another's host and peer; its own keys stand behind nothing but the stake.
+      const claimed = node.kind === 'squatter' ? victim : node
+      const unsigned = formatUnsignedMemo({
+        peer: claimed.keys.peerId,
+        host: claimed.host,
+        p2p: claimed.p2p,
+        tls: claimed.tls,
+        at: chain.tip.height,
+        stake: addressOfStake(profile.genesis.chain, node.stake),
+        bls: node.keys.blsPublicKey,
+        pop: provePossession(node.keys.blsSecretKey, node.stake),
+      })
+      const signature = await signMessage(rpc, node.address, announcementMessage(network.networkId, unsigned))
+      const operation = await zSendMany(rpc, {
+        from: purses[nodes.indexOf(node)]!,
+        recipients: [
+          { address: node.address, amount: profile.genesis.minStake },
+          {
+            address: profile.genesis.announceAddress,
+            amount: announcementAmount,
+            memo: utf8ToBytes(formatMemo(unsigned, signature)),
+          },
+        ],
+      })
+      await untilDone(rpc, operation, node.name)
+    }
+    return { plan, network, chain, server, rpc, nodes, announce, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const treasuryScript = (fund: Fund): Uint8Array => {
+  if (fund.kind !== 'treasury') throw new Error('a devnet has a treasury')
+  return hexToBytes(fund.scripts[0]!.script)
+}
+
+/** Random bytes that a node's secret fixes: the same seed makes the same keys. */
+const secretBytes = (secret: Uint8Array): ((length: number) => Uint8Array) => {
+  let drawn = 0
+  return (length) => hash('node secret', secret, drawn++).slice(0, length)
+}
+
+/** One address for each node with enough for its announcement; leaves the tip at the block before the activation. */
+const fundPurses = async (
+  chain: EmbeddedChain,
+  rpc: RpcClient,
+  count: number,
+  profile: Profile,
+): Promise<string[]> => {
+  const { activationHeight, minStake } = profile.genesis
+  const purses: string[] = []
+  for (let i = 0; i < count; i++) purses.push(await getNewAddress(rpc))
+  chain.mine(activationHeight - 2 - chain.tip.height)
+  const each = minStake + announcementAmount + feeRoom
+  await sendMany(rpc, Object.fromEntries(purses.map((purse) => [purse, each])), 1)
+  chain.mine(1)
+  return purses
+}
+
+/** The wallet works beside the server: its outcome is asked for until it is there. */
+const untilDone = async (rpc: RpcClient, operation: string, what: string): Promise<void> => {
+  for (;;) {
+    const [status] = await zGetOperationStatus(rpc, [operation])
+    if (status?.status === 'success') return
+    if (status === undefined || status.status === 'failed' || status.status === 'cancelled') {
+      throw new SecnodeError(
+        'DEVNET_ANNOUNCE',
+        `the announcement of ${what} failed: ${status?.error?.message ?? 'lost'}`,
+      )
+    }
+  }
+}
+
+const profileJson = (profile: Profile): string =>
+  `${JSON.stringify(profile, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`

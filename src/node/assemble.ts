@@ -1,0 +1,139 @@
+import { mkdir } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { stakeOfAddress } from '../../protocol/index.ts'
+import { type Follower, openFollower } from '../chain/follower/follower.ts'
+import { loadNetwork, type Network } from '../chain/profiles.ts'
+import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
+import { SecnodeError } from '../errors.ts'
+import { createBls } from '../keys/bls.ts'
+import { loadNodeKeyFile } from '../keys/node-key.ts'
+import { createProbeRoots } from '../net/certificate-chain.ts'
+import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
+import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
+import { createFundBook, type FundBook } from '../tally/fund.ts'
+import type { World } from '../world.ts'
+import { createChainSource } from './chain-source.ts'
+import type { Config } from './config.ts'
+import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
+
+/** A daemon with everything that it stands on. */
+export interface AssembledNode {
+  daemon: Daemon
+  network: Network
+  follower: Follower
+  store: Store
+  fund: FundBook
+  start(): Promise<void>
+  /** Stops the daemon, then closes what it stands on. Idempotent. */
+  stop(): Promise<void>
+  /** Rejects when something failed that the daemon cannot go on without: the store, most of all. */
+  readonly failed: Promise<never>
+}
+
+export interface AssembleOptions {
+  logger: Logger
+  world: World
+  /** What a devnet changes. */
+  daemon?: Partial<Pick<DaemonOptions, 'conduct' | 'signProbe' | 'hostLimits'>>
+}
+
+const dnsTimeoutMs = 5_000
+
+/** Opens the store, the chain and the keys that a configuration names, and builds the daemon on them. */
+export const assembleNode = async (config: Config, options: AssembleOptions): Promise<AssembledNode> => {
+  const { logger, world } = options
+  const network = await loadNetwork(config.profile)
+  const { profile } = network
+  const stake = stakeOfAddress(profile.genesis.chain, config.stake)
+  if (stake === null) {
+    throw new SecnodeError(
+      'CONFIG_INVALID',
+      `stake: ${config.stake} is no P2PKH address of ${profile.genesis.chain}`,
+      {
+        exitCode: 2,
+        hint: 'Write the transparent address that holds the stake, as the wallet shows it.',
+      },
+    )
+  }
+  if (config.hosts !== undefined && !profile.allowLoopback) {
+    throw new SecnodeError('CONFIG_INVALID', `hosts: profile ${profile.name} resolves names by DNS only`, {
+      exitCode: 2,
+      hint: 'Remove the field; it is for devnets.',
+    })
+  }
+  const keys = await loadNodeKeyFile(config.keys)
+  await mkdir(config.dir, { recursive: true })
+  const store = await openStore({ directory: config.dir, networkId: network.networkId })
+  const rpc = createRpc(config, world)
+  try {
+    const follower = await openFollower({
+      network,
+      rpc,
+      store,
+      bls: createBls(),
+      world,
+      pollMs: config.pollSeconds * 1_000,
+    })
+    const failure = Promise.withResolvers<never>()
+    failure.promise.catch(() => undefined)
+    const daemon = createDaemon({
+      genesis: profile.genesis,
+      schedule: profile.schedule,
+      keys,
+      stake,
+      hostName: config.host,
+      listen: config.listen,
+      certificate: { certFile: config.certificate.cert, keyFile: config.certificate.key },
+      store,
+      directory: config.dir,
+      chain: createChainSource(follower, failure.reject),
+      resolveHost: createResolver(config),
+      roots: createProbeRoots(profile.roots),
+      allowLoopback: profile.allowLoopback,
+      ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
+      syncIntervalMs: config.syncSeconds * 1_000,
+      logger,
+      world,
+      ...options.daemon,
+    })
+    const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
+    let stopping: Promise<void> | null = null
+    return {
+      daemon,
+      network,
+      follower,
+      store,
+      fund,
+      failed: failure.promise,
+      start: () => daemon.start(),
+      stop: () =>
+        (stopping ??= (async () => {
+          await daemon.stop()
+          await rpc.close()
+          await store.close()
+        })()),
+    }
+  } catch (error) {
+    await rpc.close()
+    await store.close()
+    throw error
+  }
+}
+
+export const createRpc = (config: Pick<Config, 'rpc'>, world: World): RpcClient =>
+  createRpcClient({
+    url: config.rpc.url,
+    world,
+    ...(config.rpc.cookie === undefined ? {} : { auth: { kind: 'cookie', path: config.rpc.cookie } }),
+    ...(config.rpc.user === undefined
+      ? {}
+      : { auth: { kind: 'password', user: config.rpc.user, password: config.rpc.password ?? '' } }),
+  })
+
+/** Names of the `hosts` table first; the rest by DNS. A devnet's own names are not asked of anybody's DNS. */
+const createResolver = (config: Config): ResolveHost => {
+  const dns = createDnsResolver({ timeoutMs: dnsTimeoutMs })
+  const { hosts } = config
+  return hosts === undefined ? dns : (host) => Promise.resolve(hosts[host] === undefined ? [] : [hosts[host]])
+}
