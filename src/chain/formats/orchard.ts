@@ -1,4 +1,4 @@
-import { ChainFormatError, type ByteReader } from './reader.ts'
+import type { ByteReader } from './reader.ts'
 import { encCiphertextBytes, outCiphertextBytes } from './sapling.ts'
 import type { OrchardBundle } from './types.ts'
 import type { ByteWriter } from './writer.ts'
@@ -39,7 +39,7 @@ export const writeOrchardBundle = (writer: ByteWriter, bundle: OrchardBundle | n
     return
   }
   if (bundle.actions.length === 0) {
-    throw new ChainFormatError('CHAIN_FORMAT_FIELD', 'a bundle without actions; use null', writer.length)
+    writer.fail('CHAIN_FORMAT_FIELD', 'a bundle without actions; use null')
   }
   writer.vector(bundle.actions, (action) => {
     writer.fixed(action.cv, 32, 'cv').fixed(action.nullifier, 32, 'nullifier').fixed(action.rk, 32, 'rk')

@@ -15,19 +15,22 @@ export type ChainFormatCode =
   /** A field with a value that the format does not allow. */
   | 'CHAIN_FORMAT_FIELD'
 
-/** Bytes that are no block or transaction. `offset` counts bytes from the start of what was parsed. */
+/**
+ * Bytes that are no block or transaction, or fields that make none. `offset` counts bytes from the start of what was
+ * read or written.
+ */
 export class ChainFormatError extends SecnodeError {
   declare readonly code: ChainFormatCode
   readonly offset: number
 
-  constructor(code: ChainFormatCode, message: string, offset: number) {
-    super(code, `${message} (at byte ${offset})`, {
-      hint: 'The bytes are damaged, cut short, or of another chain; fetch them again.',
-    })
+  constructor(code: ChainFormatCode, message: string, offset: number, hint: string) {
+    super(code, `${message} (at byte ${offset})`, { hint })
     this.name = 'ChainFormatError'
     this.offset = offset
   }
 }
+
+const damagedHint = 'The bytes are damaged, cut short, or of another chain; fetch them again.'
 
 /** No CompactSize of the family may exceed this (MAX_SIZE in zcashd and zend, serialize.h). */
 const maxCompactSize = 0x02000000
@@ -72,7 +75,7 @@ export const createByteReader = (input: Uint8Array): ByteReader => {
   let offset = 0
 
   const fail = (code: ChainFormatCode, message: string, at = offset): never => {
-    throw new ChainFormatError(code, message, at)
+    throw new ChainFormatError(code, message, at, damagedHint)
   }
   /** Moves on by `length` and returns where the read starts. */
   const take = (length: number): number => {

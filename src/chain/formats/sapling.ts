@@ -1,4 +1,4 @@
-import { ChainFormatError, type ByteReader } from './reader.ts'
+import type { ByteReader } from './reader.ts'
 import type { SaplingOutput, SaplingSpend, TransactionFields } from './types.ts'
 import type { ByteWriter } from './writer.ts'
 
@@ -98,7 +98,7 @@ export const writeSaplingV5 = (writer: ByteWriter, fields: SaplingFields): void 
   writer.vector(outputs, (output) => writeOutput(writer, output))
   if (spends.length + outputs.length === 0) {
     if (fields.saplingValueBalance !== 0n) {
-      throw new ChainFormatError('CHAIN_FORMAT_FIELD', 'a Sapling balance without a bundle', writer.length)
+      writer.fail('CHAIN_FORMAT_FIELD', 'a Sapling balance without a bundle')
     }
     return
   }
@@ -106,7 +106,7 @@ export const writeSaplingV5 = (writer: ByteWriter, fields: SaplingFields): void 
   const anchor = spends[0]?.anchor
   if (anchor !== undefined) {
     if (spends.some((spend) => Buffer.compare(spend.anchor, anchor) !== 0)) {
-      throw new ChainFormatError('CHAIN_FORMAT_FIELD', 'from v5 on all spends have one anchor', writer.length)
+      writer.fail('CHAIN_FORMAT_FIELD', 'from v5 on all spends have one anchor')
     }
     writer.fixed(anchor, 32, 'anchor')
   }

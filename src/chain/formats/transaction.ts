@@ -1,4 +1,4 @@
-import { type ByteReader, ChainFormatError, createByteReader } from './reader.ts'
+import { type ByteReader, createByteReader } from './reader.ts'
 import { readOrchardBundle, writeOrchardBundle } from './orchard.ts'
 import {
   noSapling,
@@ -107,11 +107,7 @@ const readPlain = (
 const writePlain = (writer: ByteWriter, fields: TransactionFields): void => {
   const { family, version } = fields
   if (!isPlainVersion(family, version)) {
-    throw new ChainFormatError(
-      'CHAIN_FORMAT_VERSION',
-      `no version ${version} without a group in ${family}`,
-      writer.length,
-    )
+    writer.fail('CHAIN_FORMAT_VERSION', `no version ${version} without a group in ${family}`)
   }
   const sproutProof = plainSproutProof(version)
   refuse(
@@ -122,7 +118,10 @@ const writePlain = (writer: ByteWriter, fields: TransactionFields): void => {
   refuse(writer, 'JoinSplits', sproutProof === null && hasSprout(fields))
   refuse(writer, 'Sapling', hasSapling(fields))
   refuse(writer, 'Orchard or Ironwood', fields.orchard !== null || fields.ironwood !== null)
-  refuse(writer, 'sidechain vectors', (fields.sidechain !== null) !== (version === -4))
+  refuse(writer, 'sidechain vectors', fields.sidechain !== null && version !== -4)
+  if (version === -4 && fields.sidechain === null) {
+    writer.fail('CHAIN_FORMAT_FIELD', 'version -4 needs its sidechain vectors')
+  }
   writer.i32(version)
   writeTransparent(writer, fields)
   if (fields.sidechain !== null) writer.bytes(fields.sidechain)
@@ -182,7 +181,7 @@ const readV5V6 = (reader: ByteReader, version: number, versionGroupId: number): 
 const writeOverwintered = (writer: ByteWriter, fields: TransactionFields): void => {
   const { version, versionGroupId, consensusBranchId } = fields
   if (fields.family !== 'zcash' || versionGroupId === null || versionGroupIds[version] !== versionGroupId) {
-    throw new ChainFormatError('CHAIN_FORMAT_VERSION', `no version ${version} in this group`, writer.length)
+    return writer.fail('CHAIN_FORMAT_VERSION', `no version ${version} in this group`)
   }
   refuse(writer, 'sidechain vectors', fields.sidechain !== null)
   refuse(writer, 'an Ironwood bundle', version < 6 && fields.ironwood !== null)
@@ -201,11 +200,10 @@ const writeOverwintered = (writer: ByteWriter, fields: TransactionFields): void 
     return
   }
   refuse(writer, 'JoinSplits', hasSprout(fields))
-  refuse(writer, 'no consensus branch', consensusBranchId === null)
-  writer
-    .u32(consensusBranchId ?? 0)
-    .u32(fields.lockTime)
-    .u32(fields.expiryHeight)
+  if (consensusBranchId === null) {
+    return writer.fail('CHAIN_FORMAT_FIELD', 'from v5 on a transaction names its consensus branch')
+  }
+  writer.u32(consensusBranchId).u32(fields.lockTime).u32(fields.expiryHeight)
   writeTransparent(writer, fields)
   writeSaplingV5(writer, fields)
   writeOrchardBundle(writer, fields.orchard)
@@ -234,11 +232,5 @@ const plainSproutProof = (version: number): SproutProof | null => {
 }
 
 const refuse = (writer: ByteWriter, what: string, isThere: boolean): void => {
-  if (isThere) {
-    throw new ChainFormatError(
-      'CHAIN_FORMAT_FIELD',
-      `this transaction version has not ${what}`,
-      writer.length,
-    )
-  }
+  if (isThere) writer.fail('CHAIN_FORMAT_FIELD', `this transaction version does not have ${what}`)
 }

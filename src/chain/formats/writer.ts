@@ -1,4 +1,4 @@
-import { ChainFormatError } from './reader.ts'
+import { type ChainFormatCode, ChainFormatError } from './reader.ts'
 
 /** Builds a byte string. Refuses what the format cannot hold with a `ChainFormatError` of code `CHAIN_FORMAT_FIELD`. */
 export interface ByteWriter {
@@ -16,7 +16,10 @@ export interface ByteWriter {
   vector<T>(elements: readonly T[], write: (element: T) => void): ByteWriter
   /** A copy of what was written. */
   finish(): Uint8Array
+  fail(code: ChainFormatCode, message: string): never
 }
+
+const builderHint = 'Whoever built this block or transaction gave it a field that its version does not hold.'
 
 export const createByteWriter = (initialBytes = 256): ByteWriter => {
   let buffer = new Uint8Array(initialBytes)
@@ -35,15 +38,18 @@ export const createByteWriter = (initialBytes = 256): ByteWriter => {
     }
     return start
   }
+  const fail = (code: ChainFormatCode, message: string): never => {
+    throw new ChainFormatError(code, message, length, builderHint)
+  }
   const integer = (value: number, least: number, most: number): number => {
     if (!Number.isInteger(value) || value < least || value > most) {
-      throw new ChainFormatError('CHAIN_FORMAT_FIELD', `${value} is not between ${least} and ${most}`, length)
+      fail('CHAIN_FORMAT_FIELD', `${value} is not between ${least} and ${most}`)
     }
     return value
   }
   const wide = (value: bigint, fitted: bigint): bigint => {
     if (value !== fitted) {
-      throw new ChainFormatError('CHAIN_FORMAT_FIELD', `${value} does not fit 64 bits`, length)
+      fail('CHAIN_FORMAT_FIELD', `${value} does not fit 64 bits`)
     }
     return value
   }
@@ -89,11 +95,7 @@ export const createByteWriter = (initialBytes = 256): ByteWriter => {
     },
     fixed: (value, size, name) => {
       if (value.length !== size) {
-        throw new ChainFormatError(
-          'CHAIN_FORMAT_FIELD',
-          `${name} has ${value.length} bytes instead of ${size}`,
-          length,
-        )
+        fail('CHAIN_FORMAT_FIELD', `${name} has ${value.length} bytes instead of ${size}`)
       }
       return writer.bytes(value)
     },
@@ -113,6 +115,7 @@ export const createByteWriter = (initialBytes = 256): ByteWriter => {
       return writer
     },
     finish: () => buffer.slice(0, length),
+    fail,
   }
   return writer
 }

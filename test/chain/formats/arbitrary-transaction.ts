@@ -208,6 +208,8 @@ export const arbitraryTransactions: Readonly<Record<string, fc.Arbitrary<Transac
     orchard: bundle,
     ironwood: bundle,
   }),
+  // Consensus of both chains took any positive number once; the bytes are those of v2.
+  'Zcash v7 without a group': plainTransaction('zcash', 7, sprout(296)),
   'ZEN v1': plainTransaction('zen', 1, fc.constant(noSprout)),
   'ZEN v2': plainTransaction('zen', 2, sprout(296)),
   'ZEN v-3': plainTransaction('zen', -3, sprout(192)),

@@ -125,6 +125,16 @@ describe('properties', () => {
   })
 })
 
+test('views into a Buffer are no Buffers: their slice copies', () => {
+  const { bytes } = looseTransactions.find(({ name }) => name === 'tx394b54bb.hex')!
+  const transaction = parseTransaction(Buffer.from(bytes), 'zen')
+  const { script } = transaction.inputs[0]!
+  for (const view of [script, transaction.bytes, transaction.txid]) expect(view.constructor).toBe(Uint8Array)
+  const copy = script.slice()
+  copy[0] = copy[0]! ^ 1
+  expect(script[0]).not.toBe(copy[0])
+})
+
 describe('refusals', () => {
   const parse = (hex: string, family: 'zcash' | 'zen' = 'zcash'): unknown =>
     parseTransaction(hexToBytes(hex.replaceAll(' ', '')), family)
