@@ -73,6 +73,13 @@ export const getRawBlock = async (
   options?: RpcCallOptions,
 ): Promise<Uint8Array | null> => nullIfUnknown(rpc.call('getblock', [String(height), 0], Bytes, options))
 
+/** The same for a block of this hash; null if the node does not have it. */
+export const getRawBlockByHash = async (
+  rpc: RpcClient,
+  hash: Uint8Array,
+  options?: RpcCallOptions,
+): Promise<Uint8Array | null> => nullIfUnknown(rpc.call('getblock', [hashText(hash), 0], Bytes, options))
+
 const BlockHeaderInfo = z.looseObject({
   hash: Hash,
   /** −1 off the best chain. */
