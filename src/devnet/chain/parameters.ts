@@ -1,3 +1,4 @@
+import type { ChainName } from '../../../protocol/index.ts'
 import type { ChainFamily } from '../../chain/formats/types.ts'
 import type { NoteNetwork } from '../../chain/notes/network.ts'
 
@@ -43,6 +44,8 @@ export interface ReplayRules {
 export interface ChainParameters {
   family: ChainFamily
   network: NoteNetwork
+  /** Family and network, as addresses are named by. */
+  chainName: ChainName
   /** Time of the genesis block in seconds since 1970. */
   startTime: number
   /** Seconds between blocks when the caller of `mine` names no time. */
@@ -88,10 +91,12 @@ const defaultSpacingSeconds = { zcash: 75, zen: 150 } as const
 const zendReplay: ReplayRules = { referenceDepth: 300, minAge: 99, safeDepth: 320 }
 
 export const resolveParameters = (options: ChainParameterOptions): ChainParameters => {
+  const network = options.network ?? 'regtest'
   const coinbaseMaturity = options.coinbaseMaturity ?? 100
   const parameters: ChainParameters = {
     family: options.family,
-    network: options.network ?? 'regtest',
+    network,
+    chainName: `${options.family}-${network}`,
     startTime: options.startTime,
     spacingSeconds: options.spacingSeconds ?? defaultSpacingSeconds[options.family],
     coinbaseMaturity,

@@ -13,13 +13,17 @@ export interface WalletKey {
   owner: ScriptOwner
 }
 
-/** The keys of the node's wallet: those that follow from its seed, in order, and imported ones. */
-export interface WalletKeys {
-  /** The next key of the seed that was not handed out. */
-  next(): WalletKey
+/** Keys by the owner key of their P2PKH outputs. */
+export interface KeyRing {
   find(owner: string): WalletKey | undefined
   all(): WalletKey[]
   add(secretKey: Uint8Array, isCompressed: boolean): WalletKey
+}
+
+/** The keys of the node's wallet: those that follow from its seed, in order, and imported ones. */
+export interface WalletKeys extends KeyRing {
+  /** The next key of the seed that was not handed out. */
+  next(): WalletKey
   /** The script that a new chain's blocks pay to: the seed's first key. */
   miningScript(): Uint8Array
   /** Hands out every key up to the last one that `isUsed`; a wallet that was loaded again must not reuse keys. */
@@ -29,43 +33,49 @@ export interface WalletKeys {
 /** How many unused keys in a row end the search for used ones (BIP 44). */
 const gapLimit = 20
 
-export const createWalletKeys = (seed: Uint8Array): WalletKeys => {
-  if (seed.length !== 32) throw new RangeError('a wallet seed is 32 bytes')
+export const createKeyRing = (): KeyRing => {
   const keys = new Map<string, WalletKey>()
-  const keep = (key: WalletKey): WalletKey => {
-    const known = keys.get(key.owner)
-    if (known !== undefined) return known
-    keys.set(key.owner, key)
-    return key
-  }
-  let handedOut = 0
-  const next = (): WalletKey => keep(deriveKey(seed, handedOut++))
-  const miningKey = next()
   return {
-    next,
     find: (owner) => keys.get(owner),
     all: () => [...keys.values()],
-    add: (secretKey, isCompressed) => keep(keyOf(secretKey, isCompressed)),
+    add: (secretKey, isCompressed) => {
+      const key = keyOf(secretKey, isCompressed)
+      const known = keys.get(key.owner)
+      if (known !== undefined) return known
+      keys.set(key.owner, key)
+      return key
+    },
+  }
+}
+
+export const createWalletKeys = (seed: Uint8Array): WalletKeys => {
+  if (seed.length !== 32) throw new RangeError('a wallet seed is 32 bytes')
+  const ring = createKeyRing()
+  let handedOut = 0
+  const next = (): WalletKey => ring.add(deriveSecret(seed, handedOut++), true)
+  const miningKey = next()
+  return {
+    ...ring,
+    next,
     miningScript: () => p2pkhScript(miningKey.hash160),
     catchUp: (isUsed) => {
-      const candidates: WalletKey[] = []
-      while (candidates.length < gapLimit) {
-        const candidate = deriveKey(seed, handedOut + candidates.length)
-        candidates.push(candidate)
+      for (let unused = 0; unused < gapLimit; unused++) {
+        const candidate = keyOf(deriveSecret(seed, handedOut + unused), true)
         if (!isUsed(candidate.owner)) continue
-        for (const key of candidates) keep(key)
-        handedOut += candidates.length
-        candidates.length = 0
+        while (unused >= 0) {
+          next()
+          unused--
+        }
       }
     },
   }
 }
 
-const deriveKey = (seed: Uint8Array, index: number): WalletKey => {
+const deriveSecret = (seed: Uint8Array, index: number): Uint8Array => {
   const info = `secnode embedded chain wallet key ${index}`
   // 48 bytes reduced below the order of the curve: the bias is 2^-128.
   const wide = new Uint8Array(hkdfSync('sha256', seed, new Uint8Array(), info, 48))
-  return keyOf(secp256k1.utils.randomSecretKey(wide), true)
+  return secp256k1.utils.randomSecretKey(wide)
 }
 
 const keyOf = (secretKey: Uint8Array, isCompressed: boolean): WalletKey => {

@@ -1,0 +1,8 @@
+import type { EmbeddedChain } from '../chain.ts'
+import type { RpcDialect } from '../rpc-server.ts'
+
+/** What the methods work on. The dialect decides the shape of answers where zend and zebrad differ. */
+export interface NodeContext {
+  chain: EmbeddedChain
+  dialect: RpcDialect
+}
