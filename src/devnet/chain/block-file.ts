@@ -50,7 +50,9 @@ export const openBlockFile = (path: string, chain: EmbeddedChain): BlockFile => 
   try {
     file = openSync(path, existsSync(path) ? 'r+' : 'w+')
   } catch (error) {
-    throw new SecnodeError('DEVNET_BLOCK_FILE', `${path} cannot be written: ${messageOf(error)}`, { cause: error })
+    throw new SecnodeError('DEVNET_BLOCK_FILE', `${path} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   ftruncateSync(file, end)
   const append = (block: Uint8Array): void => {
