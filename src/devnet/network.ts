@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { type AssembledNode, assembleNode } from '../node/assemble.ts'
 import { freezeHeight } from '../node/open-epochs.ts'
-import { gatherWeek, type WeekSources } from '../tally/gather.ts'
+import { gatherWeek } from '../tally/gather.ts'
 import type { World } from '../world.ts'
 import { deviationOf } from './deviants.ts'
 import { createPace, pause } from './pace.ts'
@@ -165,17 +165,8 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     await mineUntil(tipFor(closes))
     report('tallying', prepared)
     const tallies = new Map<PreparedNode, DigestedTally>()
-    for (const [node, { daemon, fund, follower }] of running) {
-      const sources: WeekSources = {
-        genesis,
-        networkId: network.networkId,
-        epochs: daemon.epochs,
-        fund,
-        confirmedHeight: () => follower.confirmedHeight,
-        standing: (context) => daemon.collector.standing(context),
-        equivocators: (week) => daemon.collector.equivocators(week),
-      }
-      tallies.set(node, createTally(await gatherWeek(sources, plan.week, signal)))
+    for (const [node, { weeks }] of running) {
+      tallies.set(node, createTally(await gatherWeek(weeks, plan.week, signal)))
     }
     const agreed = mostCommon([...tallies.values()])
     return {

@@ -22,6 +22,7 @@ import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } 
 import { SecnodeError } from '../errors.ts'
 import { createNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import type { Config } from '../node/config.ts'
+import { profileJson } from '../node/data-dir.ts'
 import type { World } from '../world.ts'
 import { createDevnetCa } from './certificates.ts'
 import { createEmbeddedChain, type EmbeddedChain } from './chain/chain.ts'
@@ -234,6 +235,3 @@ const untilDone = async (rpc: RpcClient, operation: string, what: string): Promi
     }
   }
 }
-
-const profileJson = (profile: Profile): string =>
-  `${JSON.stringify(profile, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`

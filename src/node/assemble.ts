@@ -11,10 +11,12 @@ import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
-import { createFundBook, type FundBook } from '../tally/fund.ts'
+import { createFundBook } from '../tally/fund.ts'
+import type { WeekSources } from '../tally/gather.ts'
 import type { World } from '../world.ts'
 import { createChainSource } from './chain-source.ts'
 import type { Config } from './config.ts'
+import { writeProfile } from './data-dir.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
 
 /** A daemon with everything that it stands on. */
@@ -23,7 +25,8 @@ export interface AssembledNode {
   network: Network
   follower: Follower
   store: Store
-  fund: FundBook
+  /** The inputs of tallies, from the running daemon. */
+  weeks: WeekSources
   start(): Promise<void>
   /** Stops the daemon, then closes what it stands on. Idempotent. */
   stop(): Promise<void>
@@ -64,6 +67,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   }
   const keys = await loadNodeKeyFile(config.keys)
   await mkdir(config.dir, { recursive: true })
+  await writeProfile(config.dir, profile)
   const store = await openStore({ directory: config.dir, networkId: network.networkId })
   const rpc = createRpc(config, world)
   try {
@@ -77,6 +81,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     })
     const failure = Promise.withResolvers<never>()
     failure.promise.catch(() => undefined)
+    const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
     const daemon = createDaemon({
       genesis: profile.genesis,
       schedule: profile.schedule,
@@ -92,19 +97,27 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       roots: createProbeRoots(profile.roots),
       allowLoopback: profile.allowLoopback,
       ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
+      fund,
       syncIntervalMs: config.syncSeconds * 1_000,
       logger,
       world,
       ...options.daemon,
     })
-    const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
     let stopping: Promise<void> | null = null
     return {
       daemon,
       network,
       follower,
       store,
-      fund,
+      weeks: {
+        genesis: profile.genesis,
+        networkId: network.networkId,
+        epochs: daemon.epochs,
+        fund,
+        confirmedHeight: () => follower.confirmedHeight,
+        standing: (context) => daemon.collector.standing(context),
+        equivocators: (week) => daemon.collector.equivocators(week),
+      },
       failed: failure.promise,
       start: () => daemon.start(),
       stop: () =>

@@ -11,7 +11,6 @@ import {
   type Finding,
   indexOfSeat,
   resumeChallenger,
-  type Seat,
   signPayload,
   type SignedAttestation,
   type SnapshotRow,
@@ -45,6 +44,8 @@ export interface Challenger {
   settleFence(mayAttest: boolean): Promise<void>
   /** What is being done, for status pages. */
   state(): ChallengerState | null
+  /** Indexes in the snapshot of what `state` is about, in its order. */
+  targets(): readonly number[]
 }
 
 interface Running {
@@ -268,11 +269,6 @@ export const createChallenger = (
       await onHeight(height)
     },
     state: () => running?.state ?? null,
+    targets: () => running?.targets ?? [],
   }
 }
-
-/** Seats of an epoch's targets, for those who show them. */
-export const targetSeatsOf = (context: EpochContext, seat: Seat): Seat[] =>
-  targetsOf(context.committees, indexOfSeat(context.snapshot, seat)).map(
-    (index) => context.snapshot[index]!.seat,
-  )

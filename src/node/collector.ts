@@ -22,6 +22,7 @@ import {
 } from '../../protocol/index.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from './epoch-book.ts'
+import { equivocatorsOf } from './equivocators.ts'
 
 /** Takes in attestations and proofs from gossip and sync, and knows what stands. */
 export interface Collector {
@@ -82,15 +83,7 @@ export const createCollector = (
   const equivocators = async (week: Week): Promise<Map<Seat, Uint8Array>> => {
     const known = proofsByWeek.get(week)
     if (known !== undefined) return known
-    const proofs = new Map<Seat, Uint8Array>()
-    const epochs = await node.epochs.epochsOfWeek(week)
-    for (let e = epochs?.first ?? 0; e <= (epochs?.last ?? -1); e++) {
-      const context = await node.epochs.get(e)
-      if (context === undefined) continue
-      for (const { seat, proof } of await node.attestations.proofs(e, context.beacon)) {
-        if (!proofs.has(seat)) proofs.set(seat, proof)
-      }
-    }
+    const proofs = await equivocatorsOf(node.attestations, node.epochs, week)
     proofsByWeek.set(week, proofs)
     return proofs
   }

@@ -8,6 +8,7 @@ import {
   type ParamsSchedule,
   type Snapshot,
   topicsOf,
+  weekBefore,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
@@ -20,6 +21,7 @@ import { createAttestationStore } from '../store/attestations.ts'
 import { createEvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { createWorkStore } from '../store/work.ts'
+import type { FundBook } from '../tally/fund.ts'
 import type { World } from '../world.ts'
 import type { ChainSource } from './chain-view.ts'
 import { type Challenger, createChallenger } from './challenger.ts'
@@ -58,6 +60,8 @@ export interface DaemonOptions {
   localAddress?: string
   /** Others than the defaults; devnets have many nodes behind few addresses. */
   hostLimits?: Partial<HostLimits>
+  /** Adds up what came in for each epoch when it is over, so that a tally needs no chain node. */
+  fund: FundBook
   /** Between comparisons with a random peer. */
   syncIntervalMs: number
   logger: Logger
@@ -181,6 +185,16 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     if (context !== undefined) setRegistered(context.snapshot)
     collector.closeBefore(epoch - 2)
     await prune(epoch)
+    tasks.run('income', (signal) => addUpIncome(epoch, signal))
+  }
+
+  const addUpIncome = async (current: Epoch, signal: AbortSignal): Promise<void> => {
+    const week = await epochs.weekOf(current)
+    const first = week === undefined ? null : await epochs.epochsOfWeek(weekBefore(week))
+    for (let epoch = first?.first ?? 0; epoch < current; epoch++) {
+      const context = await epochs.get(epoch)
+      if (context !== undefined) await options.fund.ofEpoch(context.params.fund, epoch, signal)
+    }
   }
 
   const setRegistered = (snapshot: Snapshot): void => {

@@ -74,7 +74,11 @@ const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
   return { verdicts: attestation.verdicts, addresses: attestation.addresses }
 }
 
-const tallyEpochOf = async (sources: WeekSources, context: EpochContext): Promise<TallyEpoch> => {
+/** What of an epoch the tally reads. */
+export const gatherEpoch = async (
+  sources: Pick<WeekSources, 'standing'>,
+  context: EpochContext,
+): Promise<TallyEpoch> => {
   const bySeat = new Map((await sources.standing(context)).map((held) => [held.seat, held]))
   return {
     epoch: context.epoch,
@@ -96,7 +100,7 @@ export const gatherWeek = async (
   const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
   const { params } = contexts[0]!
   const epochs: TallyEpoch[] = []
-  for (const context of contexts) epochs.push(await tallyEpochOf(sources, context))
+  for (const context of contexts) epochs.push(await gatherEpoch(sources, context))
   // Of the epoch that runs, blocks are still to come.
   const lastWithFund = isComplete ? last : last - 1
   return {

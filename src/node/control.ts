@@ -1,0 +1,73 @@
+import { chmod, rm } from 'node:fs/promises'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Logger } from 'pino'
+import { formatTally } from '../../protocol/index.ts'
+import { isSecnodeError, messageOf } from '../errors.ts'
+import { reportEpoch, tallyOfWeek } from '../tally/answers.ts'
+import type { AssembledNode } from './assemble.ts'
+import { controlSocketOf } from './data-dir.ts'
+import { nodeStatus } from './status.ts'
+
+/**
+ * The daemon's answers to the command line of its own machine, over a socket in the data directory that only its
+ * owner may open: the store itself can be open once only.
+ */
+export interface ControlServer {
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** What a refusal looks like: the parts of a SecnodeError. */
+export interface ControlError {
+  code: string
+  message: string
+  hint?: string
+  exitCode: 1 | 2 | 3
+}
+
+export const createControlServer = (node: AssembledNode, dir: string, logger: Logger): ControlServer => {
+  const stopping = new AbortController()
+  const app = new Hono()
+  app.get('/status', async (context) => context.json(await nodeStatus(node)))
+  app.get('/tally/:week', async (context) => {
+    const tally = await tallyOfWeek(node.weeks, context.req.param('week'), stopping.signal)
+    return context.body(formatTally(tally), 200, { 'content-type': 'application/json' })
+  })
+  app.get('/epoch/:epoch', async (context) =>
+    context.json(await reportEpoch(node.weeks, Number(context.req.param('epoch')))),
+  )
+  app.onError((error, context) => {
+    if (!isSecnodeError(error)) logger.error({ err: error }, 'a question of the command line failed')
+    const answer: ControlError = isSecnodeError(error)
+      ? {
+          code: error.code,
+          message: error.message,
+          exitCode: error.exitCode,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        }
+      : { code: 'CONTROL_FAILED', message: messageOf(error), exitCode: 1 }
+    return context.json(answer, 500)
+  })
+  const server = createAdaptorServer({ fetch: app.fetch })
+  const path = controlSocketOf(dir)
+  return {
+    async start() {
+      // Left behind by a daemon that was killed; the lock of the store says that none runs now.
+      await rm(path, { force: true })
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(path, resolve)
+      })
+      await chmod(path, 0o600)
+    },
+    async stop() {
+      stopping.abort(new Error('stopping'))
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      })
+      await rm(path, { force: true })
+    },
+  }
+}

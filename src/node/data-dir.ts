@@ -1,0 +1,36 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadNetwork, type Network, type Profile } from '../chain/profiles.ts'
+import { SecnodeError } from '../errors.ts'
+
+/** The profile that a data directory belongs to lies in it, so that whoever reads the store needs no configuration. */
+const profileFile = (dir: string): string => join(dir, 'profile.json')
+
+/** JSON has no bigint: amounts are strings of digits. */
+export const profileJson = (profile: Profile): string =>
+  `${JSON.stringify(profile, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`
+
+export const writeProfile = async (dir: string, profile: Profile): Promise<void> => {
+  const text = profileJson(profile)
+  if ((await readFile(profileFile(dir), 'utf8').catch(() => '')) === text) return
+  const fresh = `${profileFile(dir)}.new`
+  await writeFile(fresh, text)
+  await rename(fresh, profileFile(dir))
+}
+
+/** The network of a data directory. Errors: DIR_UNKNOWN (exit code 2), and those of `loadNetwork`. */
+export const networkOfDirectory = async (dir: string): Promise<Network> => {
+  try {
+    await readFile(profileFile(dir))
+  } catch (error) {
+    throw new SecnodeError('DIR_UNKNOWN', `${dir} is no data directory of a Secnode daemon`, {
+      exitCode: 2,
+      hint: "Name the `dir` of the daemon's configuration with --dir.",
+      cause: error,
+    })
+  }
+  return await loadNetwork(profileFile(dir))
+}
+
+/** Where a running daemon answers the command line of its own machine. */
+export const controlSocketOf = (dir: string): string => join(dir, 'control.sock')

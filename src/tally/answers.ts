@@ -1,0 +1,86 @@
+import {
+  challengersOf,
+  createTally,
+  type DigestedTally,
+  type Epoch,
+  isWeek,
+  judgeEpoch,
+  type Seat,
+  type Verdict,
+  verdictNames,
+  type Week,
+  weekBefore,
+} from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import { gatherEpoch, gatherWeek, type WeekSources } from './gather.ts'
+
+/** `2026-W47`, `current` or `last` as a week of this chain. Errors: TALLY_WEEK (exit code 2), TALLY_NO_WEEK (3). */
+export const resolveWeek = async (sources: WeekSources, text: string): Promise<Week> => {
+  if (isWeek(text)) return text
+  if (text !== 'current' && text !== 'last') {
+    throw new SecnodeError('TALLY_WEEK', `${text} is no week`, {
+      exitCode: 2,
+      hint: 'Write an ISO week such as 2026-W47, or `current`, or `last`.',
+    })
+  }
+  const current = sources.epochs.current()
+  const week = current === null ? undefined : await sources.epochs.weekOf(current)
+  if (week === undefined) {
+    throw new SecnodeError('TALLY_NO_WEEK', 'no epoch has begun on this chain yet', {
+      exitCode: 3,
+      hint: 'Let the follower reach the activation height first.',
+    })
+  }
+  return text === 'current' ? week : weekBefore(week)
+}
+
+/** The tally of a week as the sources stand. */
+export const tallyOfWeek = async (
+  sources: WeekSources,
+  week: string,
+  signal: AbortSignal,
+): Promise<DigestedTally> => createTally(await gatherWeek(sources, await resolveWeek(sources, week), signal))
+
+/** One epoch: what came out for each seat, and how often each verdict was given of it. */
+export interface EpochReport {
+  epoch: Epoch
+  week: Week
+  seats: {
+    seat: Seat
+    host: string
+    outcome: string
+    /** Number of assigned challengers. */
+    challengers: number
+    /** Words of R-VERD-1 → how many challengers; `silent` for those without an attestation in the set. */
+    said: Record<string, number>
+  }[]
+}
+
+export const reportEpoch = async (sources: WeekSources, number: Epoch): Promise<EpochReport> => {
+  const context = await sources.epochs.get(number)
+  if (context === undefined) {
+    throw new SecnodeError(
+      'TALLY_NO_EPOCH',
+      `epoch ${number} has not begun, or this store does not know it`,
+      {
+        exitCode: 3,
+        hint: `The current epoch is ${sources.epochs.current() ?? 'none'}.`,
+      },
+    )
+  }
+  const epoch = await gatherEpoch(sources, context)
+  const { outcomes } = judgeEpoch(epoch, context.params)
+  return {
+    epoch: number,
+    week: context.week,
+    seats: context.snapshot.map(({ seat, host }, index) => {
+      const said: Record<string, number> = {}
+      for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
+        const verdict = epoch.attestations[challenger]?.verdicts[i]
+        const word = verdict === undefined ? 'silent' : verdictNames[verdict as Verdict]
+        said[word] = (said[word] ?? 0) + 1
+      }
+      return { seat, host, outcome: outcomes[index]!, challengers: context.committees.k, said }
+    }),
+  }
+}
