@@ -53,6 +53,12 @@ export {
   parseViewingKey,
   type ViewingKeys,
 } from './viewing-key.ts'
+export {
+  encodeUnifiedAddress,
+  parseShieldedAddress,
+  readsPaymentsTo,
+  type ShieldedAddresses,
+} from './payment-address.ts'
 export { memosOf, type TransactionMemo } from './transaction-memos.ts'
 export { memoFromText, MEMO_BYTES, memoText, noMemo, padMemo } from './memo.ts'
 export type { NoteNetwork } from './network.ts'

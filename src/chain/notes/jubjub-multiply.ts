@@ -1,5 +1,6 @@
 import type { EdwardsPoint } from '@noble/curves/abstract/edwards.js'
 import { jubjub } from '@noble/curves/misc.js'
+import { ODD_MULTIPLES, signedDigits } from './signed-windows.ts'
 
 /**
  * Multiplication on Jubjub for trial decryption, where it is nearly all of the work: the same formulas as the
@@ -60,42 +61,16 @@ interface Addend {
   z: bigint
 }
 
-const WINDOW_BITS = 5
-const TABLE_SIZE = 2 ** (WINDOW_BITS - 2)
-
 /** P, 3P, 5P, … 15P. Edwards addition is complete here (a is a square, d is not), so no point is an exception. */
 const oddMultiples = (x: bigint, y: bigint): Addend[] => {
   const Point = jubjub.Point
   let multiple = Point.fromAffine({ x, y })
   const double = multiple.double()
   const table: Addend[] = []
-  for (let i = 0; i < TABLE_SIZE; i++) {
+  for (let i = 0; i < ODD_MULTIPLES; i++) {
     const { X, Y, Z, T } = multiple
     table.push({ minus: Y - X, plus: Y + X, t: (2n * d * T) % p, z: 2n * Z })
     multiple = multiple.add(double)
   }
   return table
-}
-
-/** Width-5 non-adjacent form, least significant digit first: each digit is 0 or odd in [-15, 15]. */
-const signedDigits = (scalar: bigint): number[] => {
-  const bits = Array.from(scalar.toString(2), Number).reverse()
-  const digits: number[] = []
-  let carry = 0
-  for (let i = 0; i < bits.length || carry > 0;) {
-    const bit = (bits[i] ?? 0) + carry
-    if (bit % 2 === 0) {
-      digits.push(0)
-      carry = bit >> 1
-      i++
-      continue
-    }
-    let value = carry
-    for (let k = 0; k < WINDOW_BITS; k++) value += (bits[i + k] ?? 0) << k
-    carry = value > 2 ** (WINDOW_BITS - 1) ? 1 : 0
-    digits.push(value - carry * 2 ** WINDOW_BITS, 0, 0, 0, 0)
-    i += WINDOW_BITS
-  }
-  while (digits.at(-1) === 0) digits.pop()
-  return digits
 }

@@ -4,14 +4,13 @@ import { prfExpand, reduceTo } from './note-cipher.ts'
 import {
   extractX,
   multiplyPallas,
-  PALLAS_BASE,
-  PALLAS_ORDER,
   pallasBaseFromBytes,
   pallasFromBytes,
   pallasGroupHash,
   type PallasPoint,
   pallasToBytes,
 } from './pallas.ts'
+import { PALLAS_BASE, PALLAS_ORDER } from './pallas-curve.ts'
 import { sinsemillaShortCommit } from './sinsemilla.ts'
 
 /** Keys and addresses of Orchard, which Ironwood shares: Zcash protocol specification 4.2.3, 5.6.4. */
@@ -96,14 +95,17 @@ export const orchardIvkScalar = (ivk: Uint8Array): bigint | null => {
   return scalar === 0n ? null : scalar
 }
 
-/** The address of (dk, ivk) at an index below 2^88; null for a bad key. Every index has one. */
-export const orchardAddressAt = (dk: Uint8Array, ivk: Uint8Array, index: bigint): OrchardAddress | null => {
+/** The address of an incoming viewing key at a diversifier (11 bytes); null for a bad key. */
+export const orchardAddress = (ivk: Uint8Array, diversifier: Uint8Array): OrchardAddress | null => {
   const scalar = orchardIvkScalar(ivk)
-  if (scalar === null) return null
-  const diversifier = diversifierAt(dk, index)
+  if (scalar === null || diversifier.length !== 11) return null
   const key = multiplyPallas(diversifyHashOrchard(diversifier), scalar)
   return { diversifier, transmissionKey: pallasToBytes(key) }
 }
+
+/** The address of (dk, ivk) at an index below 2^88; null for a bad key. Every index has one. */
+export const orchardAddressAt = (dk: Uint8Array, ivk: Uint8Array, index: bigint): OrchardAddress | null =>
+  orchardAddress(ivk, diversifierAt(dk, index))
 
 /** An address from its 43 raw bytes (11 + 32), or null. */
 export const orchardAddressFromBytes = (bytes: Uint8Array): OrchardAddress | null => {

@@ -12,14 +12,13 @@ import { encodeNotePlaintext, type NotePlaintext, parseNotePlaintext } from './n
 import { diversifyHashOrchard, type OrchardAddress, orchardIvkScalar } from './orchard-keys.ts'
 import {
   multiplyPallas,
-  PALLAS_BASE,
-  PALLAS_ORDER,
   pallasBaseFromBytes,
   pallasFromBytes,
   pallasGroupHash,
   type PallasPoint,
   pallasToBytes,
 } from './pallas.ts'
+import { PALLAS_BASE, PALLAS_ORDER } from './pallas-curve.ts'
 import { joinBits, sinsemillaShortCommit } from './sinsemilla.ts'
 
 /**

@@ -3,25 +3,12 @@ import { Field } from '@noble/curves/abstract/modular.js'
 import { weierstrass, type WeierstrassPoint } from '@noble/curves/abstract/weierstrass.js'
 import { bytesToNumberLE, numberToBytesLE } from '@noble/curves/utils.js'
 import { blake2b } from '@noble/hashes/blake2.js'
+import { PALLAS_BASE, PALLAS_CURVE } from './pallas-curve.ts'
+import { multiplyPallasPublic } from './pallas-multiply.ts'
 import { createSquareRoot } from './square-root.ts'
 
 /** Pallas, the curve of Orchard and Ironwood, y² = x³ + 5: Zcash protocol specification 5.4.9.6 to 5.4.9.8. */
 export type PallasPoint = WeierstrassPoint<bigint>
-
-/** The base field's order q_P. */
-export const PALLAS_BASE = 0x40000000000000000000000000000000224698fc094cf91b992d30ed00000001n
-/** The group's order r_P, larger than q_P, so that every field element is a scalar. */
-export const PALLAS_ORDER = 0x40000000000000000000000000000000224698fc0994a8dd8c46eb2100000001n
-
-export const PALLAS_CURVE = {
-  p: PALLAS_BASE,
-  n: PALLAS_ORDER,
-  h: 1n,
-  a: 0n,
-  b: 5n,
-  Gx: PALLAS_BASE - 1n,
-  Gy: 2n,
-}
 
 const squareRoot = createSquareRoot(PALLAS_BASE, 5n)
 
@@ -33,20 +20,7 @@ const field = Field(PALLAS_BASE, {
   },
 })
 
-/**
- * With the endomorphism (x, y) → (βx, y) a multiplication takes half the doublings (Gallant, Lambert, Vanstone).
- * β is a cube root of unity; the basis is that of the lattice (a, b) with a + bλ = 0 mod the group's order.
- */
-export const PallasCurve = weierstrass(PALLAS_CURVE, {
-  Fp: field,
-  endo: {
-    beta: 0x2d33357cb532458ed3552a23a8554e5005270d29d19fc7d27b7fd22f0201b547n,
-    basises: [
-      [0x49e69d1640a899538cb1279300000000n, -0x49e69d1640f049157fcae1c700000001n],
-      [0x93cd3a2c8198e2690c7c095a00000001n, 0x49e69d1640a899538cb1279300000000n],
-    ],
-  },
-})
+export const PallasCurve = weierstrass(PALLAS_CURVE, { Fp: field })
 
 const SIGN_BIT = 1n << 255n
 
@@ -80,8 +54,12 @@ export const pallasBaseFromBytes = (bytes: Uint8Array): bigint | null => {
 export const extractX = (point: PallasPoint): bigint => (point.is0() ? 0n : point.toAffine().x)
 
 /** [scalar] point for a public scalar below the group's order. */
-export const multiplyPallas = (point: PallasPoint, scalar: bigint): PallasPoint =>
-  point.multiplyUnsafe(scalar)
+export const multiplyPallas = (point: PallasPoint, scalar: bigint): PallasPoint => {
+  const { X, Y, Z } = multiplyPallasPublic(point, scalar)
+  return Z % PALLAS_BASE === 0n
+    ? PallasCurve.ZERO
+    : new PallasCurve(field.create(X), field.create(Y), field.create(Z))
+}
 
 /** GroupHash^P of a domain and a message. */
 export const pallasGroupHash = (domain: string, message: Uint8Array): PallasPoint =>

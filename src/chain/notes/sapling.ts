@@ -59,8 +59,11 @@ export const decryptSaplingNote = (
 ): SaplingNote | null => {
   const scalar = saplingIvkScalar(ivk)
   const ephemeralKey = jubjubFromBytes(output.ephemeralKey)
-  if (scalar === null || ephemeralKey === null || ephemeralKey.isSmallOrder()) return null
-  const plaintext = openPlaintext(output, multiplyJubjub(ephemeralKey, scalar), leadBytes)
+  if (scalar === null || ephemeralKey === null) return null
+  const shared = multiplyJubjub(ephemeralKey, scalar).clearCofactor()
+  // Consensus refuses ephemeral keys of small order; they are the ones that agree on the identity.
+  if (shared.is0()) return null
+  const plaintext = openPlaintext(output, shared, leadBytes)
   if (plaintext === null) return null
   const base = diversifyHashSapling(plaintext.diversifier)
   if (base === null) return null
@@ -82,7 +85,7 @@ export const recoverSaplingOutput = (
   const key = jubjubKeyFromBytes(outgoing.subarray(0, 32))
   const ephemeralSecret = bytesToNumberLE(outgoing.subarray(32))
   if (key === null || ephemeralSecret === 0n || ephemeralSecret >= JUBJUB_ORDER) return null
-  const plaintext = openPlaintext(output, multiplyJubjub(key, ephemeralSecret), leadBytes)
+  const plaintext = openPlaintext(output, multiplyJubjub(key, ephemeralSecret).clearCofactor(), leadBytes)
   if (plaintext === null) return null
   const base = diversifyHashSapling(plaintext.diversifier)
   if (base === null || !equalBytes(multiplyJubjub(base, ephemeralSecret).toBytes(), output.ephemeralKey)) {
@@ -151,7 +154,10 @@ export const sealSaplingNote = (
     randomness,
     memo,
   })
-  const encCiphertext = seal(noteKey(multiplyJubjub(key, ephemeralSecret), ephemeralKey), plaintext)
+  const encCiphertext = seal(
+    noteKey(multiplyJubjub(key, ephemeralSecret).clearCofactor(), ephemeralKey),
+    plaintext,
+  )
   const outgoing =
     ovk === null
       ? sealUnreadable(outgoingFiller)
@@ -200,9 +206,9 @@ const trapdoorOf = (leadByte: SaplingLeadByte, randomness: Uint8Array): bigint |
 const KDF = asciiToBytes('Zcash_SaplingKDF')
 const DERIVE_OCK = asciiToBytes('Zcash_Derive_ock')
 
-/** KDF^Sapling of the key agreement: the cofactor is cleared after the multiplication. */
+/** KDF^Sapling of a shared point whose cofactor is cleared. */
 const noteKey = (shared: JubjubPoint, ephemeralKey: Uint8Array): Uint8Array =>
-  blake2b256(KDF, shared.clearCofactor().toBytes(), ephemeralKey)
+  blake2b256(KDF, shared.toBytes(), ephemeralKey)
 
 const outgoingKey = (
   ovk: Uint8Array,

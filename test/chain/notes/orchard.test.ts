@@ -18,7 +18,8 @@ import {
   orchardInternalKey,
   orchardViewingKeys,
 } from '../../../src/chain/notes/orchard-keys.ts'
-import { PALLAS_BASE, pallasToBytes } from '../../../src/chain/notes/pallas.ts'
+import { pallasToBytes } from '../../../src/chain/notes/pallas.ts'
+import { PALLAS_BASE } from '../../../src/chain/notes/pallas-curve.ts'
 import { readVectorJson, readVectorTable } from '../../vectors/read.ts'
 import { bytesCell, integerCell } from './cells.ts'
 

@@ -6,14 +6,12 @@ import {
   extractX,
   mapToIsoPallas,
   multiplyPallas,
-  PALLAS_BASE,
-  PALLAS_CURVE,
-  PALLAS_ORDER,
   PallasCurve,
   pallasFromBytes,
   pallasGroupHash,
   pallasToBytes,
 } from '../../../src/chain/notes/pallas.ts'
+import { PALLAS_BASE, PALLAS_CURVE, PALLAS_ORDER } from '../../../src/chain/notes/pallas-curve.ts'
 import { sinsemillaHashToPoint } from '../../../src/chain/notes/sinsemilla.ts'
 import { readVectorTable, type VectorCell } from '../../vectors/read.ts'
 import { bytesCell } from './cells.ts'
@@ -74,6 +72,8 @@ describe('official vectors: orchard_sinsemilla', () => {
 describe('cross-check with the plain library', () => {
   const Plain = weierstrass(PALLAS_CURVE)
   const scalar = fc.bigInt({ min: 0n, max: PALLAS_ORDER - 1n })
+  /** A cube root of 1 modulo the order: where the scalar's halves are extreme. */
+  const LAMBDA = Plain.Fn.pow(5n, (PALLAS_ORDER - 1n) / 3n)
 
   test('multiplication with the endomorphism', () => {
     fc.assert(
@@ -82,8 +82,12 @@ describe('cross-check with the plain library', () => {
         const fast = multiplyPallas(PallasCurve.fromAffine(plain.toAffine()), factor)
         expect(fast.toAffine()).toEqual(plain.multiplyUnsafe(factor).toAffine())
       }),
-      { numRuns: 60 },
+      {
+        numRuns: 60,
+        examples: [0n, 1n, 2n, LAMBDA, PALLAS_ORDER - LAMBDA, PALLAS_ORDER - 1n].map((k) => [7n, k]),
+      },
     )
+    expect(multiplyPallas(PallasCurve.ZERO, 5n).is0()).toBe(true)
   })
 
   test('encoding and decoding, and strictness', () => {

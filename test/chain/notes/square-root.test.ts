@@ -2,7 +2,7 @@ import { jubjub } from '@noble/curves/misc.js'
 import { Field } from '@noble/curves/abstract/modular.js'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PALLAS_BASE } from '../../../src/chain/notes/pallas.ts'
+import { PALLAS_BASE } from '../../../src/chain/notes/pallas-curve.ts'
 import { createSquareRoot } from '../../../src/chain/notes/square-root.ts'
 
 describe.each([
