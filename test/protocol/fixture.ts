@@ -3,12 +3,10 @@ import { base64 } from '@scure/base'
 import {
   addressOfStake,
   announcementMessage,
-  type Announcement,
   type Attestation,
   beaconOf,
   type BlsVerifier,
   blsPublicKey,
-  bytesToHex,
   type ChainBlock,
   type ChainTransaction,
   coin,
@@ -178,8 +176,8 @@ export const memoOf = (
     tls: 9_001,
     at,
     stake: addressOfStake(genesis.chain, wallet.stake),
-    bls: blsPublicKey(blsKey),
-    pop: provePossession(blsKey, wallet.stake),
+    bls: changes.bls ?? blsPublicKey(blsKey),
+    pop: changes.pop ?? provePossession(blsKey, wallet.stake),
     ...changes,
   })
   return formatMemo(unsigned, wallet.signMessage(announcementMessage(networkId, unsigned)))
@@ -211,6 +209,3 @@ export const blockOf = (height: Height, txs: readonly ChainTransaction[] = []): 
   transactions: txs,
   certificateSpends: [],
 })
-
-export const hexOf = bytesToHex
-export type { Announcement }
