@@ -51,27 +51,21 @@ export const createNodeKeyFile = async (
     2,
   )}\n`
   const folder = dirname(path)
-  const unfinished = join(folder, `.node-key-${bytesToHex(randomBytes(8))}`)
+  const unfinished = join(folder, `.node-keys-${bytesToHex(randomBytes(8))}`)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const file = await open(unfinished, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeDurably(unfinished, text)
+  } catch (error) {
+    throw unwritable(path, error)
+  }
+  try {
     // Unlike a rename, a link fails where there is a file already.
     await link(unfinished, path)
     await syncFolder(folder)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new SecnodeError('KEY_FILE_EXISTS', `${path} exists already`, {
-        hint: 'Keys are never overwritten. If the node shall get new ones, move the file away first, and announce again.',
-        cause: error,
-      })
-    }
-    throw new SecnodeError('KEY_FILE_UNWRITABLE', `cannot write ${path}: ${messageOf(error)}`, {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, error)
+    throw new SecnodeError('KEY_FILE_EXISTS', `${path} exists already`, {
+      hint: 'Keys are never overwritten. If the node shall get new ones, move the file away first, and announce again.',
       cause: error,
     })
   } finally {
@@ -163,6 +157,22 @@ const damaged = (path: string, why: string, cause?: unknown): SecnodeError =>
     hint: 'Put back a copy of it. Without one, move it away, make new keys and announce again.',
     cause,
   })
+
+const unwritable = (path: string, error: unknown): SecnodeError =>
+  new SecnodeError('KEY_FILE_UNWRITABLE', `cannot write ${path}: ${messageOf(error)}`, {
+    hint: 'Check that the folder exists, that this user may write to it, and that the disk is not full.',
+    cause: error,
+  })
+
+const writeDurably = async (path: string, text: string): Promise<void> => {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
 
 const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r')
