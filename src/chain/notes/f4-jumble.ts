@@ -5,7 +5,7 @@ import { blake2b } from '@noble/hashes/blake2.js'
 
 export const F4_JUMBLE_MIN_BYTES = 38
 /** Above 65,536 blocks of G the 16-bit block number would not suffice. */
-export const F4_JUMBLE_MAX_BYTES = 4_194_368
+const F4_JUMBLE_MAX_BYTES = 4_194_368
 
 export const f4Jumble = (message: Uint8Array): Uint8Array => {
   let [left, right] = split(message)

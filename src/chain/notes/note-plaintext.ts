@@ -17,7 +17,7 @@ export interface NotePlaintext<LeadByte extends number> {
 const VALUE_AT = 12
 const RANDOMNESS_AT = 20
 const MEMO_AT = 52
-export const NOTE_PLAINTEXT_BYTES = MEMO_AT + MEMO_BYTES
+const NOTE_PLAINTEXT_BYTES = MEMO_AT + MEMO_BYTES
 
 export const encodeNotePlaintext = (note: NotePlaintext<number>): Uint8Array =>
   concatBytes(

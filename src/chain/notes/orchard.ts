@@ -194,7 +194,8 @@ export const orchardNoteCommitment = (
   const preimage =
     pool === 'orchard'
       ? prfExpand(randomness, 0x05, nullifier)
-      : // ZIP 2005: the trapdoor of Ironwood binds every field of the note.
+      : // ZIP 2005: Ironwood's binds every field of the note. No official table has it yet; the tests compare with
+        // values that the orchard crate made (test/vectors/app-zcash).
         prfExpand(
           randomness,
           0x0b,

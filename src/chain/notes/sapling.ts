@@ -40,7 +40,7 @@ export interface SaplingNote {
 }
 
 /** ZIP 212: how long the old lead byte is still accepted after Canopy. */
-export const LEAD_BYTE_GRACE_BLOCKS = 32_256
+const LEAD_BYTE_GRACE_BLOCKS = 32_256
 
 /** The lead bytes allowed in a block at `height` of a network where Canopy activates at `canopyHeight` (ZIP 212). */
 export const saplingLeadBytes = (height: number, canopyHeight: number): readonly SaplingLeadByte[] => {

@@ -31,7 +31,7 @@ export const TYPECODE = {
 } as const
 
 /** Bounds the work on hostile text: real encodings are below 1,000 characters. */
-export const UNIFIED_MAX_CHARACTERS = 16_384
+const UNIFIED_MAX_CHARACTERS = 16_384
 
 /** Null for a text that is no unified encoding, or breaks a rule of ZIP 316. */
 export const parseUnified = (text: string): Unified | null => {

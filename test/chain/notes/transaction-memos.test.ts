@@ -1,4 +1,5 @@
 import { bytesToHex, hexToBytes } from '@noble/curves/utils.js'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseBlock } from '../../../src/chain/formats/block.ts'
 import { parseTransaction } from '../../../src/chain/formats/transaction.ts'
@@ -162,6 +163,53 @@ describe('R-CHAIN-4: memosOf', () => {
     ])
     expect(listed({ sapling: sapling.ivk }).map(([pool]) => pool)).toEqual(['sapling', 'sapling'])
     expect(listed({})).toEqual([])
+  })
+
+  test('whatever the bytes and their lengths, there is a list and no error', () => {
+    const bytes = fc.oneof(fc.uint8Array({ maxLength: 700 }), fc.uint8Array({ minLength: 32, maxLength: 32 }))
+    const pair = fc.tuple(bytes, bytes)
+    const hostile = fc.record({
+      joinSplits: fc.array(
+        fc.record({
+          nullifiers: pair,
+          commitments: pair,
+          ephemeralKey: bytes,
+          randomSeed: bytes,
+          ciphertexts: pair,
+        }),
+        { maxLength: 2 },
+      ),
+      joinSplitPublicKey: fc.option(bytes),
+      saplingOutputs: fc.array(fc.record({ cmu: bytes, ephemeralKey: bytes, encCiphertext: bytes }), {
+        maxLength: 2,
+      }),
+      actions: fc.array(
+        fc.record({ nullifier: bytes, cmx: bytes, ephemeralKey: bytes, encCiphertext: bytes }),
+        { maxLength: 2 },
+      ),
+    })
+    fc.assert(
+      fc.property(hostile, ({ actions, joinSplits, joinSplitPublicKey, saplingOutputs }) => {
+        const [action] = bundle('orchard', ['x']).actions
+        const full = {
+          ...bundle('orchard', []),
+          actions: actions.map((fields) => ({ ...action!, ...fields })),
+        }
+        const found = memosOf(
+          {
+            joinSplits: joinSplits.map((fields) => ({ ...transaction.joinSplits[0]!, ...fields })),
+            joinSplitPublicKey,
+            saplingOutputs: saplingOutputs.map((fields) => ({ ...strangerOutput, ...fields })),
+            orchard: full,
+            ironwood: full,
+          },
+          keys,
+          [1, 2],
+        )
+        expect(found).toEqual([])
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('an Orchard note in the Ironwood bundle is none, and the reverse', () => {
