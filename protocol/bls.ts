@@ -61,11 +61,11 @@ export const nobleBls: BlsVerifier = {
 }
 
 /** A vote: 96 bytes. `secretKey` is 32 bytes. */
-export const signVoteSlowly = (secretKey: Uint8Array, message: Uint8Array): Uint8Array =>
+export const nobleSignVote = (secretKey: Uint8Array, message: Uint8Array): Uint8Array =>
   bls.sign(bls.hash(message, voteTag), secretKey).toBytes()
 
 /** R-CP-4: the sum of signatures, 96 bytes. Throws for none, and for what is no point. */
-export const aggregateSlowly = (signatures: readonly Uint8Array[]): Uint8Array =>
+export const nobleAggregateVotes = (signatures: readonly Uint8Array[]): Uint8Array =>
   bls.aggregateSignatures([...signatures]).toBytes()
 
 /** The proof that goes into an announcement; `secretKey` is 32 bytes. */

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import { maxAttestationBytes } from './attestation.ts'
+import { maxCertificateBytes } from './certificate.ts'
 import { maxReceiptBytes } from './challenge.ts'
 import { type Canonical, decodeCanonical, type Decoded, encodeCanonical, PayloadCid } from './codec.ts'
 import { maxProofBytes } from './equivocation.ts'
@@ -8,13 +9,20 @@ import { maxEvidenceBytes } from './evidence.ts'
 import { bytesOf, bytesUpTo, EpochNumber, NetworkId, SeatNumber } from './ids.ts'
 
 /** R-MSG-1: on the wire `/secnode/<networkId>/<name>`, so that networks with other rules never meet. */
-export const protocols = { challenge: 'challenge/1', evidence: 'evidence/1', sync: 'sync/1' } as const
+export const protocols = {
+  challenge: 'challenge/1',
+  evidence: 'evidence/1',
+  sync: 'sync/1',
+  propose: 'propose/1',
+  checkpoint: 'checkpoint/1',
+} as const
 
 /** R-MSG-1: topics of gossip, with the largest message on each. */
 export const topicsOf = (networkId: NetworkId) =>
   ({
     attestations: { name: `/secnode/${networkId}/attestations/1`, maxMessageBytes: maxAttestationBytes + 80 },
     equivocations: { name: `/secnode/${networkId}/equivocations/1`, maxMessageBytes: maxProofBytes },
+    certificates: { name: `/secnode/${networkId}/certificates/1`, maxMessageBytes: maxCertificateBytes },
   }) as const
 
 /** Bytes of a message and how to read it: every message of R-MSG-1 is one DAG-CBOR array that begins with its name. */
@@ -24,7 +32,8 @@ export interface MessageCodec<T extends readonly Canonical[]> {
   decode(bytes: Uint8Array): Decoded<T>
 }
 
-const codecOf = <T extends readonly Canonical[]>(
+/** The strict codec of one message. */
+export const codecOf = <T extends readonly Canonical[]>(
   schema: z.ZodType<T>,
   maxBytes: number,
 ): MessageCodec<T> => ({
@@ -33,7 +42,8 @@ const codecOf = <T extends readonly Canonical[]>(
   decode: (bytes) => decodeCanonical(schema, bytes, maxBytes),
 })
 
-const Code = z.string().regex(/^[a-z0-9-]{1,48}$/)
+/** Why something is refused or put off. */
+export const MessageCode = z.string().regex(/^[a-z0-9-]{1,48}$/)
 const SignedRow = (maxBytes: number) => z.tuple([bytesUpTo(maxBytes), bytesOf(64)])
 
 /** ["challenge", networkId, epoch, beacon, target seat, challenger seat, nonce] (R-CHAL-1) */
@@ -55,7 +65,7 @@ export type LaterCode = z.infer<typeof LaterCode>
 export const ChallengeAnswer = z.union([
   z.tuple([z.literal('receipt'), bytesUpTo(maxReceiptBytes), bytesOf(64)]),
   z.tuple([z.literal('later'), LaterCode]),
-  z.tuple([z.literal('refused'), Code]),
+  z.tuple([z.literal('refused'), MessageCode]),
 ])
 export type ChallengeAnswer = z.infer<typeof ChallengeAnswer>
 
@@ -68,7 +78,7 @@ export type EvidenceRequest = readonly ['evidence', CID]
 export const EvidenceAnswer = z.union([
   z.tuple([z.literal('evidence'), bytesUpTo(maxEvidenceBytes)]),
   z.tuple([z.literal('unknown')]),
-  z.tuple([z.literal('refused'), Code]),
+  z.tuple([z.literal('refused'), MessageCode]),
 ])
 export type EvidenceAnswer = z.infer<typeof EvidenceAnswer>
 export const evidenceRequestCodec = codecOf<EvidenceRequest>(
@@ -115,7 +125,7 @@ export const SyncAnswer = z.union([
   z.tuple([z.literal('held'), bytesUpTo(maxBitfieldBytes)]),
   z.tuple([z.literal('attestations'), z.array(SignedRow(maxAttestationBytes)).max(maxSyncAttestations)]),
   z.tuple([z.literal('proofs'), z.array(bytesUpTo(maxProofBytes)).max(maxSyncProofs)]),
-  z.tuple([z.literal('refused'), Code]),
+  z.tuple([z.literal('refused'), MessageCode]),
 ])
 export type SyncAnswer = z.infer<typeof SyncAnswer>
 

@@ -1,0 +1,497 @@
+import type { CID } from 'multiformats/cid'
+import { formatAnchor, lastView } from './anchor.ts'
+import type { BlsVerifier } from './bls.ts'
+import {
+  type Certificate,
+  checkCertificate,
+  encodeCertificate,
+  isEnough,
+  signersOf,
+  voteMessage,
+} from './certificate.ts'
+import { type CheckpointFrame, checkFrame, decodeCheckpoint } from './checkpoint.ts'
+import { type ProposalAnswer, readWants, wantsAnswer } from './checkpoint-messages.ts'
+import { cidOf } from './codec.ts'
+import type { Epoch, Height, Seat, Week } from './ids.ts'
+import type { Params } from './params.ts'
+import {
+  type ProposingEffect,
+  type ProposingEvent,
+  type ProposingState,
+  startProposing,
+  stepProposing,
+} from './proposing.ts'
+import {
+  type HeldProofs,
+  type ReviewEffect,
+  type ReviewEvent,
+  type ReviewState,
+  startReview,
+  stepReview,
+} from './review.ts'
+import { certifiersOf, type Senior } from './seniors.ts'
+
+/** What one node has to do for one frozen week; fixed by the chain up to block F. */
+export interface CertifierDuty {
+  seat: Seat
+  frame: CheckpointFrame
+  /** Height of block F. */
+  freeze: Height
+  seniors: readonly Senior[]
+  /** Beacon of the epoch that begins with block F. */
+  beacon: Uint8Array
+  params: Pick<Params, 'certifiers' | 'viewBlocks' | 'anchorBlocks'>
+}
+
+/** A proof of equivocation that the node holds. */
+export interface HeldProof {
+  week: Week
+  seat: Seat
+  epoch: Epoch
+  /** Held when block F was confirmed: then every proposal must list the seat (R-CP-3). */
+  isRequired: boolean
+}
+
+/** A vote that was recorded before it was sent. */
+export interface RecordedVote {
+  view: number
+  checkpoint: CID
+}
+
+/**
+ * The work of one node on one week as a step function (R-CP-2…5). The shell feeds it confirmed heights, messages and
+ * what its effects found, and carries out the effects. Never changed in place.
+ */
+export interface CertifierState {
+  duty: CertifierDuty
+  /** Last confirmed height; view v is open from F + v · viewBlocks on. */
+  height: Height
+  /** Certifiers of every open view, by position. */
+  views: readonly (readonly Senior[])[]
+  votes: readonly RecordedVote[]
+  proofs: readonly HeldProof[]
+  /** Payloads that were found right: text of the CID. */
+  agreed: ReadonlySet<string>
+  /** By text of the CID, with those who wait for an answer. */
+  reviews: ReadonlyMap<string, Review>
+  /** Reviews that a proposer of a view has caused, by `<view>:<seat>`. */
+  reviewsCaused: ReadonlyMap<string, number>
+  proposing: ProposingState | null
+  certified: { certificate: Certificate; turn: Height | null; isPosted: boolean } | null
+  isOver: boolean
+}
+
+interface Review {
+  state: ReviewState
+  /** In order of arrival; the first is asked for what is missing. */
+  askers: readonly { seat: Seat; view: number }[]
+}
+
+export type CertifierEvent =
+  | { is: 'height'; height: Height }
+  /** A proposal from the node of a seat, over an authenticated stream. */
+  | { is: 'proposed'; from: Seat; view: number; payload: Uint8Array }
+  | { is: 'review'; checkpoint: CID; event: ReviewEvent }
+  /** `agrees`: the own holding would vote for it (`ChosenContents.isOwn` of every epoch). */
+  | { is: 'built'; cid: CID; payload: Uint8Array; agrees: boolean }
+  /** One answer of everybody who was asked; null for silence. The own vote comes from the own seat. */
+  | { is: 'answered'; from: Seat; view: number; checkpoint: CID; answer: ProposalAnswer | null }
+  | { is: 'gathered' }
+  | { is: 'aggregated'; view: number; checkpoint: CID; signature: Uint8Array }
+  | { is: 'proof'; week: Week; seat: Seat; epoch: Epoch }
+  /** Heard in gossip or from a peer, not checked yet. */
+  | { is: 'certificate'; certificate: Certificate }
+  /** The week is fixed, or its window is over. */
+  | { is: 'over' }
+
+export type CertifierEffect =
+  | { is: 'answer'; to: Seat; view: number; checkpoint: CID; answer: ProposalAnswer }
+  /** Record (view, checkpoint) durably, then sign `message` and answer with the vote, to `to` or as an own answer. */
+  | { is: 'vote'; to: Seat; view: number; checkpoint: CID; message: Uint8Array }
+  /** Part of a review; what has to be fetched is asked of `from`. */
+  | { is: 'review'; checkpoint: CID; from: Seat; effect: ReviewEffect }
+  /** `build` uses `chooseContents` and lists every proof that is held; `liars` is its last argument. */
+  | { is: 'propose'; effect: ProposingEffect; liars: number }
+  | { is: 'aggregate'; view: number; checkpoint: CID; signatures: readonly Uint8Array[] }
+  | { is: 'publish'; certificate: Uint8Array }
+  /** A certificate is known: from `turn` on this node posts it if it can. For the operator, and to check the wallet. */
+  | { is: 'anchor-due'; memo: string; turn: Height | null }
+  | { is: 'post-anchor'; memo: string }
+
+export interface CertifierStep {
+  state: CertifierState
+  effects: readonly CertifierEffect[]
+}
+
+/** Proposals of one seat that are examined in a view; as many as an honest proposer makes. */
+const maxReviewsCaused = 16
+/** Proposers of a view who begin by themselves, one after the other. */
+const proposersPerView = 8
+/** Blocks between the turns to post the anchor: enough to see it come in at the tip. */
+const postBlocks = 2
+
+/** `votes`: what was recorded before, of this week; `proofs`: what is held at the start. */
+export const startCertifier = (
+  duty: CertifierDuty,
+  height: Height,
+  votes: readonly RecordedVote[],
+  proofs: readonly Omit<HeldProof, 'isRequired'>[],
+): CertifierState => ({
+  duty,
+  // The first height event opens views and takes turns.
+  height,
+  views: openViews(duty, [], height),
+  votes,
+  proofs: proofs.map((proof) => ({ ...proof, isRequired: true })),
+  // What was voted for once was found right, and may be voted for in another view.
+  agreed: new Set(votes.map(({ checkpoint }) => checkpoint.toString())),
+  reviews: new Map(),
+  reviewsCaused: new Map(),
+  proposing: null,
+  certified: null,
+  isOver: false,
+})
+
+/** One step. `bls` checks votes and certificates. */
+export const stepCertifier = (
+  state: CertifierState,
+  event: CertifierEvent,
+  bls: Pick<BlsVerifier, 'verifyAggregate'>,
+): CertifierStep => {
+  if (state.isOver) return same(state)
+  switch (event.is) {
+    case 'height':
+      return onHeight(state, event.height)
+    case 'proposed':
+      return onProposed(state, event)
+    case 'review':
+      return onReview(state, event.checkpoint, event.event)
+    case 'built':
+      return onBuilt(state, event)
+    case 'answered':
+      return onAnswered(state, event, bls)
+    case 'gathered':
+      return propose(state, { is: 'gathered' })
+    case 'aggregated':
+      return onAggregated(state, event, bls)
+    case 'proof':
+      return same(addProof(state, event))
+    case 'certificate':
+      return onCertificate(state, event.certificate, bls)
+    case 'over':
+      return same({ ...state, isOver: true, reviews: new Map(), proposing: null })
+  }
+}
+
+const same = (state: CertifierState): CertifierStep => ({ state, effects: [] })
+
+/** Does one step after the other, collecting effects. */
+const chain = (first: CertifierStep, next: (state: CertifierState) => CertifierStep): CertifierStep => {
+  const second = next(first.state)
+  return { state: second.state, effects: [...first.effects, ...second.effects] }
+}
+
+/** Views open at confirmed heights F + v · viewBlocks: then the tip is at the opening of R-CP-2. */
+const openViews = (
+  duty: CertifierDuty,
+  open: readonly (readonly Senior[])[],
+  height: Height,
+): readonly (readonly Senior[])[] => {
+  const { params, seniors, beacon, freeze } = duty
+  const last = Math.min(lastView(params), Math.floor((height - freeze) / params.viewBlocks))
+  if (last < open.length) return open
+  const views = [...open]
+  for (let view = views.length; view <= last; view++) {
+    views.push(certifiersOf(seniors, beacon, view, params.certifiers))
+  }
+  return views
+}
+
+const positionOf = (certifiers: readonly Senior[], seat: Seat): number =>
+  certifiers.findIndex((certifier) => certifier.seat === seat)
+
+const heldProofs = (state: CertifierState): HeldProofs => ({
+  epochOf: (week, seat) => state.proofs.find((proof) => proof.week === week && proof.seat === seat)?.epoch,
+  required: (week) => state.proofs.filter((proof) => proof.week === week && proof.isRequired),
+})
+
+const addProof = (
+  state: CertifierState,
+  { week, seat, epoch }: { week: Week; seat: Seat; epoch: Epoch },
+): CertifierState =>
+  heldProofs(state).epochOf(week, seat) === undefined
+    ? { ...state, proofs: [...state.proofs, { week, seat, epoch, isRequired: false }] }
+    : state
+
+const onHeight = (before: CertifierState, height: Height): CertifierStep => {
+  const views = openViews(before.duty, before.views, height)
+  const hasTurned = views.length > before.views.length
+  const state = { ...before, height, views, proposing: hasTurned ? null : before.proposing }
+  if (state.certified !== null) return takePostTurn(state)
+  return state.proposing === null ? takeProposeTurn(state) : propose(state, { is: 'height', height })
+}
+
+/** R-CP-3: position r proposes r/8 of the view's length after its opening, unless a certificate is known. */
+const takeProposeTurn = (state: CertifierState): CertifierStep => {
+  const view = state.views.length - 1
+  if (view < 0) return same(state)
+  const { duty } = state
+  const position = positionOf(state.views[view]!, duty.seat)
+  if (position === -1 || position >= proposersPerView) return same(state)
+  const opening = duty.freeze + view * duty.params.viewBlocks
+  const turn = opening + Math.floor((position * duty.params.viewBlocks) / proposersPerView)
+  if (state.height < turn) return same(state)
+  return carryOut(state, startProposing(view, state.height))
+}
+
+/** A step of the own proposal. */
+const propose = (state: CertifierState, event: ProposingEvent): CertifierStep => {
+  if (state.proposing === null) return same(state)
+  const others = state.views[state.proposing.view]!.map(({ seat }) => seat).filter(
+    (seat) => seat !== state.duty.seat,
+  )
+  return carryOut(state, stepProposing(state.proposing, event, others, state.height))
+}
+
+const carryOut = (
+  state: CertifierState,
+  step: { state: ProposingState; effects: readonly ProposingEffect[] },
+): CertifierStep => {
+  const liars = Math.floor(state.views[step.state.view]!.length / 3)
+  return {
+    state: { ...state, proposing: step.state },
+    effects: step.effects.map((effect) => ({ is: 'propose', effect, liars })),
+  }
+}
+
+const onBuilt = (
+  state: CertifierState,
+  { cid, payload, agrees }: Extract<CertifierEvent, { is: 'built' }>,
+): CertifierStep => {
+  if (state.proposing?.stage !== 'building') return same(state)
+  const { view } = state.proposing
+  const proposed = propose(state, { is: 'built', cid, bytes: payload })
+  if (!agrees || proposed.state.proposing?.stage === 'done') return proposed
+  const agreed = { ...proposed.state, agreed: new Set([...state.agreed, cid.toString()]) }
+  return chain({ ...proposed, state: agreed }, (next) => vote(next, state.duty.seat, view, cid))
+}
+
+const onProposed = (
+  state: CertifierState,
+  { from, view, payload }: Extract<CertifierEvent, { is: 'proposed' }>,
+): CertifierStep => {
+  const cid = cidOf(payload)
+  const answer = (text: ProposalAnswer): CertifierStep => ({
+    state,
+    effects: [{ is: 'answer', to: from, view, checkpoint: cid, answer: text }],
+  })
+  const certifiers = state.views[view]
+  if (certifiers === undefined) return answer(['later', 'view-not-open'])
+  if (positionOf(certifiers, from) === -1) return answer(['refused', 'proposer-not-drawn'])
+  if (positionOf(certifiers, state.duty.seat) === -1) return answer(['refused', 'not-drawn'])
+  if (state.certified !== null) return answer(certifiedAnswer(state.duty, state.certified.certificate))
+  const name = cid.toString()
+  if (state.agreed.has(name)) return vote(state, from, view, cid)
+  const running = state.reviews.get(name)
+  if (running !== undefined) {
+    const isWaiting = running.askers.some((asker) => asker.seat === from && asker.view === view)
+    const askers = isWaiting ? running.askers : [...running.askers, { seat: from, view }]
+    return same({ ...state, reviews: new Map(state.reviews).set(name, { ...running, askers }) })
+  }
+  const cause = `${view}:${from}`
+  const caused = state.reviewsCaused.get(cause) ?? 0
+  if (caused >= maxReviewsCaused) return answer(['refused', 'too-many-proposals'])
+  // One proposal of a seat at a time: with the next one, nobody waits for the one before.
+  for (const { askers } of state.reviews.values()) {
+    if (askers.length === 1 && askers[0]!.seat === from) return answer(['later', 'examining-another'])
+  }
+  const decoded = decodeCheckpoint(payload)
+  if (decoded.is === 'bad') return answer(['refused', `checkpoint-${decoded.code}`])
+  const framed = checkFrame(state.duty.frame, decoded.value)
+  if (framed.is !== 'accept') return answer(['refused', framed.code])
+  const started = startReview(cid, decoded.value, heldProofs(state))
+  const counted = { ...state, reviewsCaused: new Map(state.reviewsCaused).set(cause, caused + 1) }
+  return afterReview(counted, { state: started.state, askers: [{ seat: from, view }] }, started.effects)
+}
+
+const onReview = (state: CertifierState, checkpoint: CID, event: ReviewEvent): CertifierStep => {
+  const review = state.reviews.get(checkpoint.toString())
+  if (review === undefined) return same(state)
+  const step = stepReview(review.state, event, heldProofs(state))
+  return afterReview(state, { ...review, state: step.state }, step.effects)
+}
+
+const afterReview = (
+  state: CertifierState,
+  review: Review,
+  effects: readonly ReviewEffect[],
+): CertifierStep => {
+  const { cid, outcome, wants } = review.state
+  const name = cid.toString()
+  const reviews = new Map(state.reviews)
+  if (outcome === null) {
+    reviews.set(name, review)
+    const from = review.askers[0]!.seat
+    return {
+      state: { ...state, reviews },
+      effects: effects.map((effect) => ({ is: 'review', checkpoint: cid, from, effect })),
+    }
+  }
+  reviews.delete(name)
+  const ended: CertifierState = { ...state, reviews }
+  if (outcome.is === 'agrees') {
+    const agreed = { ...ended, agreed: new Set([...state.agreed, name]) }
+    return review.askers.reduce(
+      (step, { seat, view }) => chain(step, (next) => vote(next, seat, view, cid)),
+      same(agreed),
+    )
+  }
+  const answer: ProposalAnswer = outcome.is === 'wants' ? wantsAnswer(wants) : ['refused', outcome.code]
+  return {
+    state: ended,
+    effects: review.askers.map(({ seat, view }) => ({
+      is: 'answer',
+      to: seat,
+      view,
+      checkpoint: cid,
+      answer,
+    })),
+  }
+}
+
+/** R-CP-3: recorded before it is signed; the same vote again is the same bytes. Nothing once a certificate is known. */
+const vote = (state: CertifierState, to: Seat, view: number, checkpoint: CID): CertifierStep => {
+  const { duty, votes, certified } = state
+  if (certified !== null) {
+    const answer = certifiedAnswer(duty, certified.certificate)
+    return { state, effects: to === duty.seat ? [] : [{ is: 'answer', to, view, checkpoint, answer }] }
+  }
+  const { networkId, week, freezeHash } = duty.frame
+  const isRecorded = votes.some((old) => old.view === view && old.checkpoint.equals(checkpoint))
+  return {
+    state: isRecorded ? state : { ...state, votes: [...votes, { view, checkpoint }] },
+    effects: [
+      {
+        is: 'vote',
+        to,
+        view,
+        checkpoint,
+        message: voteMessage(networkId, { week, view, checkpoint, freezeHash }),
+      },
+    ],
+  }
+}
+
+const certifiedAnswer = (duty: CertifierDuty, certificate: Certificate): ProposalAnswer => [
+  'certified',
+  encodeCertificate(duty.frame.networkId, certificate),
+]
+
+const onAnswered = (
+  state: CertifierState,
+  { from, view, checkpoint, answer }: Extract<CertifierEvent, { is: 'answered' }>,
+  bls: Pick<BlsVerifier, 'verifyAggregate'>,
+): CertifierStep => {
+  const { proposing, duty } = state
+  const isCurrent =
+    proposing !== null &&
+    proposing.view === view &&
+    proposing.payload !== null &&
+    proposing.payload.cid.equals(checkpoint)
+  if (!isCurrent || proposing.stage === 'aggregating') return same(state)
+  const certifier = state.views[view]!.find(({ seat }) => seat === from)
+  if (certifier === undefined) return same(state)
+  if (answer?.[0] === 'wants') return propose(state, { is: 'wants', from, wants: readWants(answer) })
+  if (answer?.[0] !== 'vote') return propose(state, { is: 'nothing', from })
+  const { networkId, week, freezeHash } = duty.frame
+  const message = voteMessage(networkId, { week, view, checkpoint, freezeHash })
+  const [, signature] = answer
+  if (!bls.verifyAggregate([certifier.bls], message, signature))
+    return propose(state, { is: 'nothing', from })
+  const voted = propose(state, { is: 'vote', from, signature })
+  const certifiers = state.views[view]!
+  const { votes } = voted.state.proposing!
+  if (!isEnough(votes.size, certifiers.length)) return voted
+  return {
+    // What the round would have done next is no longer needed.
+    state: { ...voted.state, proposing: { ...voted.state.proposing!, stage: 'aggregating' } },
+    effects: [{ is: 'aggregate', view, checkpoint, signatures: [...votes.values()] }],
+  }
+}
+
+const onAggregated = (
+  state: CertifierState,
+  { view, checkpoint, signature }: Extract<CertifierEvent, { is: 'aggregated' }>,
+  bls: Pick<BlsVerifier, 'verifyAggregate'>,
+): CertifierStep => {
+  const { proposing } = state
+  if (proposing?.stage !== 'aggregating' || proposing.view !== view) return same(state)
+  const certifiers = state.views[view]!
+  const positions = new Set([...proposing.votes.keys()].map((seat) => positionOf(certifiers, seat)))
+  const certificate: Certificate = {
+    week: state.duty.frame.week,
+    view,
+    checkpoint,
+    signers: signersOf(positions, certifiers.length),
+    signature,
+  }
+  const done = { ...state, proposing: { ...proposing, stage: 'done' as const } }
+  return chain(onCertificate(done, certificate, bls), (next) => ({
+    state: next,
+    effects:
+      next.certified === null
+        ? []
+        : [{ is: 'publish', certificate: encodeCertificate(state.duty.frame.networkId, certificate) }],
+  }))
+}
+
+/** R-CP-4: the first valid certificate ends voting here; the chain decides between several (R-CP-5). */
+const onCertificate = (
+  state: CertifierState,
+  certificate: Certificate,
+  bls: Pick<BlsVerifier, 'verifyAggregate'>,
+): CertifierStep => {
+  const { duty } = state
+  const certifiers = state.views[certificate.view]
+  if (state.certified !== null || certificate.week !== duty.frame.week || certifiers === undefined) {
+    return same(state)
+  }
+  const checked = checkCertificate(duty.frame.networkId, certificate, certifiers, duty.frame.freezeHash, bls)
+  if (checked.is !== 'accept') return same(state)
+  const position = positionOf(certifiers, duty.seat)
+  const turn = position === -1 ? null : state.height + position * postBlocks
+  const answer = certifiedAnswer(duty, certificate)
+  const waiting = [...state.reviews.values()].flatMap(({ state: { cid }, askers }) =>
+    askers.map(({ seat, view }): CertifierEffect => ({
+      is: 'answer',
+      to: seat,
+      view,
+      checkpoint: cid,
+      answer,
+    })),
+  )
+  const certified: CertifierState = {
+    ...state,
+    reviews: new Map(),
+    proposing: null,
+    certified: { certificate, turn, isPosted: false },
+  }
+  return chain(
+    {
+      state: certified,
+      effects: [...waiting, { is: 'anchor-due', memo: formatAnchor(certificate), turn }],
+    },
+    takePostTurn,
+  )
+}
+
+const takePostTurn = (state: CertifierState): CertifierStep => {
+  const { certified } = state
+  if (certified === null || certified.isPosted || certified.turn === null || state.height < certified.turn) {
+    return same(state)
+  }
+  return {
+    state: { ...state, certified: { ...certified, isPosted: true } },
+    effects: [{ is: 'post-anchor', memo: formatAnchor(certified.certificate) }],
+  }
+}

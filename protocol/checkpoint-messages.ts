@@ -1,0 +1,105 @@
+import type { CID } from 'multiformats/cid'
+import { z } from 'zod'
+import { maxCertificateBytes, maxView } from './certificate.ts'
+import { maxCheckpointBytes } from './checkpoint.ts'
+import { PayloadCid } from './codec.ts'
+import { bytesOf, bytesUpTo, type Epoch, EpochNumber, type Seat, SeatNumber, Week } from './ids.ts'
+import { codecOf, MessageCode, type MessageCodec } from './messages.ts'
+import { maxPageBytes } from './proof-page.ts'
+import { isWeek } from './week.ts'
+
+/** Rows in each list of an answer. Whoever misses more than that is not in sync and says so in parts. */
+export const maxWants = 1_024
+/** Leaves in one answer: 1,024 of 40 bytes. */
+export const maxLeaves = 1_024
+
+/** ["propose", view, payload]: the proposer is whoever ends the other side of the stream (R-CP-3). */
+export const ProposalRequest = z.tuple([
+  z.literal('propose'),
+  z.int().min(0).max(maxView),
+  bytesUpTo(maxCheckpointBytes),
+])
+export type ProposalRequest = z.infer<typeof ProposalRequest>
+
+const Item = z.tuple([EpochNumber, SeatNumber])
+const Items = z.array(Item).max(maxWants)
+const MissingItems = z.array(z.tuple([EpochNumber, SeatNumber, bytesOf(32)])).max(maxWants)
+
+/** What a certifier answers a proposal (R-CP-3). */
+export const ProposalAnswer = z.union([
+  /** ["vote", signature] */
+  z.tuple([z.literal('vote'), bytesOf(96)]),
+  /** ["wants", missing attestations, attestations that came too late, missing proofs] */
+  z.tuple([z.literal('wants'), MissingItems, Items, Items]),
+  /** ["certified", certificate]: too late, there is one. */
+  z.tuple([z.literal('certified'), bytesUpTo(maxCertificateBytes)]),
+  /** Ask again at the next block. */
+  z.tuple([z.literal('later'), MessageCode]),
+  z.tuple([z.literal('refused'), MessageCode]),
+])
+export type ProposalAnswer = z.infer<typeof ProposalAnswer>
+
+export const proposalRequestCodec = codecOf<ProposalRequest>(ProposalRequest, maxCheckpointBytes + 32)
+export const proposalAnswerCodec = codecOf<ProposalAnswer>(ProposalAnswer, 98_304)
+
+/** What a certifier lacks in a proposal: lists of `maxWants` rows at most. */
+export interface Wants {
+  missing: readonly { epoch: Epoch; seat: Seat; digest: Uint8Array }[]
+  late: readonly { epoch: Epoch; seat: Seat }[]
+  /** Seats whose proof of that epoch is not listed. */
+  proofs: readonly { epoch: Epoch; seat: Seat }[]
+}
+
+export const wantsAnswer = ({ missing, late, proofs }: Wants): ProposalAnswer => [
+  'wants',
+  missing.map(({ epoch, seat, digest }) => [epoch, seat, digest] as [number, number, Uint8Array]),
+  late.map(({ epoch, seat }) => [epoch, seat] as [number, number]),
+  proofs.map(({ epoch, seat }) => [epoch, seat] as [number, number]),
+]
+
+export const readWants = ([, missing, late, proofs]: Extract<
+  ProposalAnswer,
+  ['wants', ...unknown[]]
+>): Wants => ({
+  missing: missing.map(([epoch, seat, digest]) => ({ epoch, seat, digest })),
+  late: late.map(([epoch, seat]) => ({ epoch, seat })),
+  proofs: proofs.map(([epoch, seat]) => ({ epoch, seat })),
+})
+
+/** What is asked about a checkpoint, by certifiers of a proposal and later by anyone of an anchored one. */
+export type CheckpointRequest =
+  /** ["checkpoint", CID]: its payload. */
+  | readonly ['checkpoint', CID]
+  /** ["page", CID]: a page of its proofs. */
+  | readonly ['page', CID]
+  /** ["bits", CID of the checkpoint, epoch]: a bit for each seat of the snapshot that has an attestation in it. */
+  | readonly ['bits', CID, number]
+  /** ["leaves", CID of the checkpoint, epoch, first index, how many] */
+  | readonly ['leaves', CID, number, number, number]
+  /** ["certificate", week] */
+  | readonly ['certificate', string]
+
+export const CheckpointRequest = z.union([
+  z.tuple([z.literal('checkpoint'), PayloadCid]),
+  z.tuple([z.literal('page'), PayloadCid]),
+  z.tuple([z.literal('bits'), PayloadCid, EpochNumber]),
+  z.tuple([z.literal('leaves'), PayloadCid, EpochNumber, SeatNumber, z.int().min(1).max(maxLeaves)]),
+  z.tuple([z.literal('certificate'), Week.refine(isWeek)]),
+])
+
+export const CheckpointAnswer = z.union([
+  z.tuple([z.literal('checkpoint'), bytesUpTo(maxCheckpointBytes)]),
+  z.tuple([z.literal('page'), bytesUpTo(maxPageBytes)]),
+  z.tuple([z.literal('bits'), bytesUpTo(65_536)]),
+  z.tuple([z.literal('leaves'), z.array(z.tuple([SeatNumber, bytesOf(32)])).max(maxLeaves)]),
+  z.tuple([z.literal('certificate'), bytesUpTo(maxCertificateBytes)]),
+  z.tuple([z.literal('unknown')]),
+  z.tuple([z.literal('refused'), MessageCode]),
+])
+export type CheckpointAnswer = z.infer<typeof CheckpointAnswer>
+
+export const checkpointRequestCodec: MessageCodec<CheckpointRequest> = codecOf<CheckpointRequest>(
+  CheckpointRequest as unknown as z.ZodType<CheckpointRequest>,
+  128,
+)
+export const checkpointAnswerCodec = codecOf<CheckpointAnswer>(CheckpointAnswer, maxCheckpointBytes + 32)
