@@ -3,7 +3,10 @@ import { Command, CommanderError } from 'commander'
 import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
 import { chainVerifyMessageCommand } from './chain-verify-message.ts'
+import { devnetCommand } from './devnet.ts'
 import { type CliIo, printError } from './io.ts'
+import { startCommand } from './start.ts'
+import { tallyCommand } from './tally.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
   const abort = new AbortController()
@@ -49,6 +52,7 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(chainInspectCommand(io))
     .addCommand(chainMemoCommand(io))
     .addCommand(chainVerifyMessageCommand(io))
+  program.addCommand(startCommand(io)).addCommand(tallyCommand(io)).addCommand(devnetCommand(io))
   inheritSettings(program)
   return program
 }

@@ -8,8 +8,10 @@ import {
   judgeBlock,
   medianTimePast,
   type RegistryChange,
+  type Seat,
   type SeatRecord,
   type Snapshot,
+  stakeKey,
   takeSnapshot,
 } from '../../../protocol/index.ts'
 import { SecnodeError } from '../../errors.ts'
@@ -44,6 +46,8 @@ export interface ChainState {
   disconnect(height: Height, maxBlocks: number): Promise<HeaderRow[]>
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
   seatsAfter(height: Height): Promise<SeatRecord[] | undefined>
+  /** The seat of a stake (hash160) as of the cursor. */
+  seatOfStake(stake: Uint8Array): Seat | undefined
 }
 
 /** MTP(h) is the median over h − 10 … h (R-CHAIN-3). */
@@ -164,6 +168,7 @@ export const openChainState = async (
           ? undefined
           : rows.seatsAfter(height),
       ),
+    seatOfStake: (stake) => rows.registry.seatByStake.get(stakeKey(stake)),
   }
 }
 

@@ -3,6 +3,7 @@ import {
   type Epoch,
   epochStart,
   type Height,
+  type Seat,
   type SeatRecord,
   type Snapshot,
 } from '../../../protocol/index.ts'
@@ -75,6 +76,8 @@ export interface Follower {
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
   /** All seats, active or not, as they stood after block b(epoch); undefined until it was followed. */
   registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  /** The seat of a stake (hash160) as of the block followed last. */
+  seatOfStake(stake: Uint8Array): Seat | undefined
   /** See `TransactionReader`. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }
@@ -210,6 +213,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     transactionCountAt: async (height) => (await headerAt(height))?.transactionCount,
     snapshotOf: async (epoch) => state.snapshotOf(epoch),
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+    seatOfStake: (stake) => state.seatOfStake(stake),
     readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
   }
 }

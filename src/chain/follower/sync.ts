@@ -88,9 +88,9 @@ export const createSync = (options: SyncOptions): RunRound => {
         await batch.add(fetched)
       }
     } catch (error) {
-      if (!mayBeRace(error)) throw error
-      // What came before is in order and is kept; the block in question is looked at alone.
+      // What came before is in order and is kept.
       await batch.flush()
+      if (!mayBeRace(error)) throw error
       return lookAgain()
     }
     await batch.flush()

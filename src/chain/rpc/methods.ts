@@ -209,6 +209,10 @@ export const signMessage = async (
   options?: RpcCallOptions,
 ): Promise<string> => rpc.call('signmessage', [address, message], z.string(), options)
 
+/** A fresh transparent address of the node's wallet. */
+export const getNewAddress = async (rpc: RpcClient, options?: RpcCallOptions): Promise<string> =>
+  rpc.call('getnewaddress', [], z.string(), { ...options, isRepeatable: false })
+
 /** Pays from the transparent wallet; the txid. */
 export const sendMany = async (
   rpc: RpcClient,
