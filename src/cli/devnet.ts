@@ -70,7 +70,7 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
       dir,
       world: realWorld(),
       signal: io.signal,
-      onProgress: progress.show,
+      onProgress: (state) => progress.show(state),
     })
     progress.end()
     const { result, document, digest } = devnet

@@ -42,6 +42,8 @@ export interface Challenger {
    */
   setFence(epoch: Epoch): void
   settleFence(mayAttest: boolean): Promise<void>
+  /** Begins nothing more and waits for what is being written or signed. */
+  stop(): Promise<void>
   /** What is being done, for status pages. */
   state(): ChallengerState | null
   /** Indexes in the snapshot of what `state` is about, in its order. */
@@ -65,6 +67,8 @@ export const createChallenger = (
   tasks: Tasks,
 ): Challenger => {
   let running: Running | null = null
+  /** Steps under way, those of an epoch that is over included. */
+  const stepping = new Set<Promise<void>>()
   let fence: { epoch: Epoch; stands: 'pending' | 'open' | 'closed' } | null = null
   let height = 0
 
@@ -102,7 +106,7 @@ export const createChallenger = (
   }
 
   const step = (work: Running, event: ChallengerEvent): Promise<void> => {
-    work.queue = work.queue
+    const queue = work.queue
       .then(async () => {
         if (work !== running) return
         const before = work.state
@@ -115,7 +119,10 @@ export const createChallenger = (
       .catch((error: unknown) => {
         node.logger.error({ err: error, epoch: work.context.epoch }, 'the work of an epoch failed')
       })
-    return work.queue
+      .finally(() => stepping.delete(queue))
+    stepping.add(queue)
+    work.queue = queue
+    return queue
   }
 
   const carryOut = async (work: Running, effect: ChallengerEffect): Promise<void> => {
@@ -267,6 +274,11 @@ export const createChallenger = (
       if (fence === null) return
       fence.stands = mayAttest ? 'open' : 'closed'
       await onHeight(height)
+    },
+    async stop() {
+      running?.abort.abort(new Error('stopping'))
+      running = null
+      await Promise.all(stepping)
     },
     state: () => running?.state ?? null,
     targets: () => running?.targets ?? [],

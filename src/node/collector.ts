@@ -45,6 +45,8 @@ export interface Collector {
   rootOf(context: EpochContext): Promise<{ count: number; root: Uint8Array }>
   /** Seats with a proof in a week, with one proof each. */
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+  /** Waits for what is being taken in. */
+  idle(): Promise<void>
 }
 
 export const createCollector = (
@@ -125,6 +127,16 @@ export const createCollector = (
     return outcome
   }
 
+  const taking = new Set<Promise<unknown>>()
+  const tracked = async <T>(work: Promise<T>): Promise<T> => {
+    taking.add(work)
+    try {
+      return await work
+    } finally {
+      taking.delete(work)
+    }
+  }
+
   const take = async (bytes: Uint8Array, source: 'gossip' | 'sync'): Promise<Validation> => {
     const height = node.chain.confirmedHeight
     const contextOf = (e: Epoch): EpochContext | { closed: string } => {
@@ -188,12 +200,12 @@ export const createCollector = (
   return {
     start() {
       node.host.subscribe(topics.attestations.name, async (bytes) => {
-        const validation = await take(bytes, 'gossip')
+        const validation = await tracked(take(bytes, 'gossip'))
         count('attestation', validation)
         return validation
       })
       node.host.subscribe(topics.equivocations.name, async (bytes) => {
-        const validation = await takeProof(bytes)
+        const validation = await tracked(takeProof(bytes))
         count('equivocation', validation)
         return validation
       })
@@ -208,12 +220,12 @@ export const createCollector = (
       proofsByWeek.clear()
     },
     async take(bytes, source) {
-      const validation = await take(bytes, source)
+      const validation = await tracked(take(bytes, source))
       count('attestation', validation)
       return validation
     },
     async takeProof(bytes) {
-      const validation = await takeProof(bytes)
+      const validation = await tracked(takeProof(bytes))
       count('equivocation', validation)
       return validation
     },
@@ -232,6 +244,9 @@ export const createCollector = (
       return root
     },
     equivocators,
+    async idle() {
+      await Promise.allSettled(taking)
+    },
   }
 }
 

@@ -348,8 +348,10 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       stopTimer?.()
       await chain.stop()
       await tasks.stop()
+      await challenger.stop()
       await endpoint?.stop()
       await host.stop()
+      await collector.idle()
     },
   }
 }

@@ -72,7 +72,7 @@ export const createNodeMetrics = (): NodeMetrics => {
 }
 
 /** The count of a counter's series whose first label has this value. */
-export const counterTotal = async (counter: Counter<string>, value: string): Promise<number> => {
+export const counterTotal = async (counter: Counter, value: string): Promise<number> => {
   const { values } = await counter.get()
   return values.reduce(
     (sum, series) => (Object.values(series.labels).includes(value) ? sum + series.value : sum),

@@ -20,7 +20,8 @@ export const nodeStatus = async ({ daemon, network, follower }: AssembledNode): 
   const { status } = follower
   const epoch = epochs.current()
   const recent = []
-  for (let e = Math.max(0, (epoch ?? 0) - 2); epoch !== null && e <= epoch; e++) {
+  const last = epoch ?? -1
+  for (let e = Math.max(0, last - 2); e <= last; e++) {
     const context = await epochs.get(e)
     if (context === undefined) continue
     recent.push({
