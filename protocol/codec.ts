@@ -8,8 +8,14 @@ import { equalBytes } from './bytes.ts'
 /** What canonical data is made of: DAG-CBOR without floats and maps. */
 export type Canonical = number | bigint | string | boolean | null | Uint8Array | CID | readonly Canonical[]
 
-/** The canonical bytes of a value (R-CODEC-1). Throws only on what is no canonical value at all. */
-export const encodeCanonical = (value: Canonical): Uint8Array => dagCbor.encode(value)
+/**
+ * The canonical bytes of a value (R-CODEC-1), in memory of their own. Throws only on what is no canonical value at all.
+ */
+export const encodeCanonical = (value: Canonical): Uint8Array => {
+  const bytes = dagCbor.encode(value)
+  // Under Node the library now and then gives a view of Node's pool, whose `slice` does not copy.
+  return Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : new Uint8Array(bytes)
+}
 
 export type Decoded<T> = { is: 'ok'; value: T } | { is: 'bad'; code: DecodeCode }
 export type DecodeCode = 'too-long' | 'not-cbor' | 'wrong-shape' | 'not-canonical'
