@@ -111,13 +111,19 @@ export const createDnsResolver = (options: {
     signal?.throwIfAborted()
     signal?.addEventListener('abort', cancel, { once: true })
     try {
-      const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
-      const ipv4 = addressesOf(v4)
-      return ipv4.length > 0 ? ipv4 : addressesOf(v6)
+      const v6 = settled(resolver.resolve6(host))
+      const ipv4 = addressesOf(await settled(resolver.resolve4(host)))
+      return ipv4.length > 0 ? ipv4 : addressesOf(await v6)
     } finally {
+      resolver.cancel()
       signal?.removeEventListener('abort', cancel)
     }
   }
+}
+
+const settled = async <T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> => {
+  const [outcome] = await Promise.allSettled([promise])
+  return outcome
 }
 
 const addressesOf = (answer: PromiseSettledResult<string[]>): string[] => {

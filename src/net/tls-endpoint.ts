@@ -34,6 +34,8 @@ export interface TlsEndpointOptions {
   world: World
   /** How often the files are looked at. */
   watchIntervalMs?: number
+  /** For the handshake, and again for the request and its answer. */
+  timeoutMs?: number
   maxConnections?: number
   maxConnectionsPerAddress?: number
 }
@@ -58,9 +60,12 @@ export interface TlsEndpointCounters {
 
 // A challenger sends one small request on a fresh connection; more is somebody else. Challengers of an epoch are 11,
 // retries included 33, so 256 connections leave room for scanners; 16 an address for those behind one NAT.
-const defaults = { watchIntervalMs: 30_000, maxConnections: 256, maxConnectionsPerAddress: 16 }
-const handshakeMs = 5_000
-const requestMs = 5_000
+const defaults = {
+  watchIntervalMs: 30_000,
+  timeoutMs: 5_000,
+  maxConnections: 256,
+  maxConnectionsPerAddress: 16,
+}
 const maxHeaderBytes = 4_096
 
 /** R-PROBE-1, the node's side: TLS 1.3 only, one question, an answer bound to this very connection. */
@@ -68,6 +73,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
   const { host, logger, world } = options
   const counters: TlsEndpointCounters = { answered: 0, refused: 0, overLimit: 0, reloads: 0, badReloads: 0 }
   const connectionsByAddress = new Map<string, Set<Socket>>()
+  const timeoutMs = options.timeoutMs ?? defaults.timeoutMs
   const maxPerAddress = options.maxConnectionsPerAddress ?? defaults.maxConnectionsPerAddress
   let server: Server | null = null
   let current: CertificatePair | null = null
@@ -105,10 +111,10 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
         // Given here and with every new context: setSecureContext without it allows TLS 1.2 again.
         minVersion: 'TLSv1.3',
         maxVersion: 'TLSv1.3',
-        handshakeTimeout: handshakeMs,
-        headersTimeout: requestMs,
-        requestTimeout: requestMs,
-        connectionsCheckingInterval: 1_000,
+        handshakeTimeout: timeoutMs,
+        headersTimeout: timeoutMs,
+        requestTimeout: timeoutMs,
+        connectionsCheckingInterval: Math.min(1_000, timeoutMs),
         keepAliveTimeout: 1_000,
         maxHeaderSize: maxHeaderBytes,
       },
@@ -123,7 +129,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
     )
     opened.maxConnections = options.maxConnections ?? defaults.maxConnections
     opened.maxRequestsPerSocket = 1
-    opened.setTimeout(requestMs, (socket) => socket.destroy())
+    opened.setTimeout(timeoutMs, (socket) => socket.destroy())
     opened.on('drop', () => counters.overLimit++)
     opened.on('connection', (socket: Socket) => {
       const address = socket.remoteAddress ?? ''
@@ -148,6 +154,14 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
     return opened
   }
 
+  const openWith = (pair: CertificatePair): Server => {
+    try {
+      return open(pair)
+    } catch (error) {
+      throw badCertificate(options, `${options.certFile} cannot be served: ${messageOf(error)}`, error)
+    }
+  }
+
   const reloadOnce = async (): Promise<boolean> => {
     try {
       tried = await versionOf(options)
@@ -156,9 +170,10 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       const isWorse =
         faults.length > 0 && current !== null && faultsOf(current, host, world.now()).length === 0
       if (isWorse) {
-        throw new SecnodeError('TLS_BAD_CERTIFICATE', `the new certificate ${faults.join(' and ')}`, {
-          hint: `Put a certificate for ${host} into ${options.certFile} and its key into ${options.keyFile}.`,
-        })
+        throw badCertificate(
+          options,
+          `the new certificate ${faults.join(' and ')}, so it is worse than the old one`,
+        )
       }
       server?.setSecureContext({ ...pair.pem, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' })
       current = pair
@@ -212,7 +227,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       tried = await versionOf(options).catch(() => '')
       current = await readPair(options)
       warnOfFaults(current)
-      const opened = open(current)
+      const opened = openWith(current)
       await new Promise<void>((resolve, reject) => {
         opened.once('error', (error: NodeJS.ErrnoException) => {
           reject(
@@ -278,16 +293,18 @@ interface CertificateFiles {
   keyFile: string
 }
 
+const badCertificate = (files: CertificateFiles, message: string, cause?: unknown): SecnodeError =>
+  new SecnodeError('TLS_BAD_CERTIFICATE', message, {
+    hint: `Put the certificate with its chain into ${files.certFile} and its key into ${files.keyFile}, both PEM.`,
+    cause,
+  })
+
 const readPair = async (files: CertificateFiles): Promise<CertificatePair> => {
-  const hint = `Put the certificate with its chain into ${files.certFile} and its key into ${files.keyFile}, both PEM.`
   const read = async (path: string): Promise<string> => {
     try {
       return await readFile(path, 'utf8')
     } catch (error) {
-      throw new SecnodeError('TLS_BAD_CERTIFICATE', `cannot read ${path}: ${messageOf(error)}`, {
-        hint,
-        cause: error,
-      })
+      throw badCertificate(files, `cannot read ${path}: ${messageOf(error)}`, error)
     }
   }
   const cert = await read(files.certFile)
@@ -298,16 +315,9 @@ const readPair = async (files: CertificateFiles): Promise<CertificatePair> => {
     certificate = new X509Certificate(cert)
     fits = certificate.checkPrivateKey(createPrivateKey(key))
   } catch (error) {
-    throw new SecnodeError('TLS_BAD_CERTIFICATE', `${files.certFile} or ${files.keyFile} is no PEM`, {
-      hint,
-      cause: error,
-    })
+    throw badCertificate(files, `${files.certFile} or ${files.keyFile} is no PEM`, error)
   }
-  if (!fits) {
-    throw new SecnodeError('TLS_BAD_CERTIFICATE', `${files.keyFile} is not the key of ${files.certFile}`, {
-      hint,
-    })
-  }
+  if (!fits) throw badCertificate(files, `${files.keyFile} is not the key of ${files.certFile}`)
   return { pem: { cert, key }, certificate }
 }
 
