@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  bytesToHex,
+  createStream,
+  createTally,
+  decodeAttestation,
+  epochStart,
+  formatTally,
+  hash,
+} from '../../protocol/index.ts'
+import { prepareDevnet, type PreparedDevnet } from '../../src/devnet/prepare.ts'
+import { freezeHeight } from '../../src/node/open-epochs.ts'
+import { keyOf, prefixes } from '../../src/store/keys.ts'
+import { openStore } from '../../src/store/open.ts'
+import { gatherWeek } from '../../src/tally/gather.ts'
+import { openStoredWeeks } from '../../src/tally/stored-week.ts'
+import { realWorld } from '../../src/world.ts'
+import { DaemonProcess } from './daemon-process.ts'
+
+// A week of six daemons, each a process of its own: killed at random moments, one set back to an older copy of its
+// data, and the chain reorganised across the first block of an epoch.
+const seed = 20_261_122
+const nodes = 6
+const epochs = 4
+const blockMs = 400
+
+let dir: string
+let devnet: PreparedDevnet
+let daemons: DaemonProcess[]
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'secnode-crashes-'))
+  devnet = await prepareDevnet({ nodes, epochs, seed: 7, with: {}, profile: 'devnet' }, dir, realWorld())
+  daemons = devnet.nodes.map((node) => new DaemonProcess(node))
+})
+
+afterAll(async () => {
+  await Promise.all(daemons.map((daemon) => daemon.kill()))
+  await devnet.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const confirmations = (): number => devnet.network.profile.genesis.confirmations
+
+/** Looks again and again, each time after an answer or a moment, until the condition holds. */
+const until = async (what: string, isTrue: () => Promise<boolean>, maxMs = 60_000): Promise<void> => {
+  const deadline = performance.now() + maxMs
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) {
+      throw new Error(`${what}: not within ${maxMs} ms\n${daemons.map((daemon) => daemon.log).join('\n')}`)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+const areAtTip = async (): Promise<boolean> => {
+  const states = await Promise.all(
+    daemons.filter(({ isRunning }) => isRunning).map((daemon) => daemon.status()),
+  )
+  return states.every(
+    (state) => state !== null && state.chain.confirmedHeight >= devnet.chain.tip.height - confirmations(),
+  )
+}
+
+const mineOne = async (): Promise<void> => {
+  const minedAt = performance.now()
+  devnet.chain.mine(1)
+  await until('all daemons at the tip', areAtTip)
+  await until('the next block', () => Promise.resolve(performance.now() - minedAt >= blockMs))
+}
+
+test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: one signature each, one tally', async () => {
+  const stream = createStream(hash('crashes', seed))
+  const { chain, plan, network } = devnet
+  const { genesis } = network.profile
+  for (const node of devnet.nodes) await devnet.announce(node)
+  for (const daemon of daemons) daemon.start()
+
+  const reorganiseAt = epochStart(genesis, plan.firstEpoch + 2) + genesis.confirmations + 1
+  const copyAt = epochStart(genesis, plan.firstEpoch + 1) + 1
+  const restoreAt = epochStart(genesis, plan.firstEpoch + 1) + genesis.epochBlocks + 4
+  const last = freezeHeight(genesis, plan.lastEpoch) + Math.floor(genesis.epochBlocks / 2)
+  const restored = daemons[nodes - 1]!
+  const copy = join(dir, 'copy')
+  let kills = 0
+  let isReorganised = false
+  while (chain.tip.height < last + genesis.confirmations - 1) {
+    await mineOne()
+    const { height } = chain.tip
+    // Those that were killed come back after a block.
+    for (const daemon of daemons) if (!daemon.isRunning) daemon.start()
+    if (height === copyAt || height === restoreAt) {
+      await restored.kill()
+      if (height === copyAt) await restored.copyData(copy)
+      else await restored.restoreData(copy)
+      continue
+    }
+    if (!isReorganised && height >= reorganiseAt) {
+      isReorganised = true
+      const before = chain.tree.at(epochStart(genesis, plan.firstEpoch + 2))?.hash
+      chain.reorganise(genesis.confirmations + 3, genesis.confirmations + 4)
+      expect(chain.tree.at(epochStart(genesis, plan.firstEpoch + 2))?.hash).not.toEqual(before)
+      continue
+    }
+    // At any moment of a block, not only between two: at most one of the others at a time.
+    if (height > epochStart(genesis, plan.firstEpoch) && stream.below(3) === 0) {
+      const victim = daemons[stream.below(nodes - 1)]!
+      await until('a moment within the block', () => Promise.resolve(stream.below(40) === 0))
+      await victim.kill()
+      kills++
+    }
+  }
+  for (const daemon of daemons) if (!daemon.isRunning) daemon.start()
+  await until('all daemons answer', areAtTip)
+  // Half an epoch of a real network is two hours of comparing stores: here it is until all have all.
+  await until('all stores alike', async () => {
+    const states = await Promise.all(daemons.map((daemon) => daemon.status()))
+    const held = states.map((state) => JSON.stringify(state?.attestations))
+    return new Set(held).size === 1
+  })
+  chain.mine(1)
+  await until('all daemons at the tip', areAtTip)
+  await Promise.all(daemons.map((daemon) => daemon.stop()))
+
+  const documents = new Set<string>()
+  const cids = new Map<string, Set<string>>()
+  for (const { node } of daemons) {
+    await using store = await openStore({ directory: node.config.dir, networkId: network.networkId })
+    for await (const [, row] of store.range({
+      gte: keyOf(prefixes.attestation),
+      lt: keyOf(prefixes.attestation + 1),
+    })) {
+      const attestation = decodeAttestation(row.subarray(68))!
+      const key = `${attestation.seat} ${attestation.epoch} ${bytesToHex(attestation.beacon)}`
+      const known = cids.get(key) ?? new Set<string>()
+      cids.set(key, known.add(bytesToHex(row.subarray(68))))
+    }
+    const weeks = await openStoredWeeks(network, store)
+    expect([...(await weeks.equivocators(plan.week)).keys()]).toEqual([])
+    const tally = createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000)))
+    documents.add(formatTally(tally))
+  }
+  const doubled = [...cids].filter(([, payloads]) => payloads.size > 1).map(([key]) => key)
+  expect(doubled).toEqual([])
+  expect(kills).toBeGreaterThan(2)
+  expect(cids.size).toBeGreaterThan(nodes)
+  expect(documents.size).toBe(1)
+  const [document] = [...documents].map((text) => JSON.parse(text) as { seats: { amount: string }[] })
+  expect(document!.seats.every(({ amount }) => BigInt(amount) > 0n)).toBe(true)
+}, 300_000)
