@@ -4,6 +4,7 @@ import { doubleSha256 } from '../../chain/formats/hashes.ts'
 import { merkleRoot } from '../../chain/formats/merkle.ts'
 import { parseTransaction, serializeTransaction } from '../../chain/formats/transaction.ts'
 import type { Transaction } from '../../chain/formats/types.ts'
+import { commitmentOf } from './block-commitment.ts'
 import { coinbaseFields } from './coinbase.ts'
 import type { Mempool, MempoolEntry } from './mempool.ts'
 import { type ChainParameters, maxBlockBytes, regtestBits } from './parameters.ts'
@@ -40,10 +41,7 @@ export const chooseTransactions = (mempool: Mempool): MempoolEntry[] => {
   return chosen
 }
 
-/**
- * A whole block. Proof of work is off, so the solution is zeros; the header's commitment (ZIP 244 block commitments,
- * ZEN's scTxsCommitment) is zeros too, because without proofs nothing is ever anchored in the note trees.
- */
+/** A whole block. Proof of work is off, so the solution is zeros. */
 export const assembleBlock = (parameters: ChainParameters, plan: BlockPlan): Uint8Array => {
   const { time, previousHash, entries, extraNonce } = plan
   const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
@@ -58,7 +56,7 @@ export const assembleBlock = (parameters: ChainParameters, plan: BlockPlan): Uin
       version: 4,
       previousHash,
       merkleRoot: merkleRoot(transactions.map(({ txid }) => txid)).root,
-      commitment: new Uint8Array(32),
+      commitment: commitmentOf(parameters, plan.height, transactions),
       time,
       bits: regtestBits,
       nonce: nonceOf(extraNonce),

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../../protocol/index.ts'
 import type { Block, Transaction } from '../../chain/formats/types.ts'
 import { type Coin, type CoinView, coinsOf, nullifierKeys, outpointKey } from './coins.ts'
+import { commitmentOf } from './block-commitment.ts'
 import { encodeCoinbaseHeight } from './coinbase.ts'
 import { isUpgradeActive, maxMoney, regtestBits } from './parameters.ts'
 import { invalid, type Rejection } from './rejection.ts'
@@ -20,6 +21,8 @@ export const checkBlock = (block: Block, context: RuleContext): Rejection | null
   if (others.some((transaction) => transaction.isCoinbase)) return invalid('bad-cb-multiple')
   if (!startsWith(coinbase.inputs[0]!.script, encodeCoinbaseHeight(context.height)))
     return invalid('bad-cb-height')
+  if (!equalBytes(header.commitment, commitmentOf(context.parameters, context.height, transactions)))
+    return invalid('bad-block-commitments-hash')
   // Since NU5 (ZIP 203) the coinbase expires at its own height, so that its txid is unique.
   if (
     isUpgradeActive(context.parameters, 'NU5', context.height) &&

@@ -77,7 +77,7 @@ export const zebradTransactionJson = (
     size: transaction.bytes.length,
     ...(place === null ? {} : { time: place.entry.header.time }),
     txid: reversedHex(transaction.txid),
-    ...(version === 5 ? { authdigest: reversedHex(authDigest(transaction)) } : {}),
+    ...(version >= 5 ? { authdigest: reversedHex(authDigest(transaction)) } : {}),
     overwintered: isOverwintered,
     version,
     ...(isOverwintered ? { versiongroupid: versionGroupId.toString(16).padStart(8, '0') } : {}),
