@@ -4,7 +4,7 @@ import { classifyScript, multisigInputScript, p2pkhInputScript } from '../../cha
 import { sighash, transparentSignatureHash } from '../../chain/formats/sighash.ts'
 import type { TransactionFields } from '../../chain/formats/types.ts'
 import type { Coin } from './coins.ts'
-import { parseMultisig, parsePushes } from './input-script.ts'
+import { parseMultisig, parsePushes } from '../../chain/formats/input-script.ts'
 import { isSignatureGood } from './script-check.ts'
 import { ownerKey } from './script-owner.ts'
 import type { WalletKey } from './wallet-keys.ts'

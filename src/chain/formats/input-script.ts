@@ -1,4 +1,4 @@
-import { decodeScriptNumber } from '../../chain/formats/script.ts'
+import { decodeScriptNumber } from './script.ts'
 
 /** Reading the two kinds of scripts that spend: pushes of data, and the m-of-n that a P2SH hides. */
 
