@@ -1,5 +1,5 @@
 import { base64 } from '@scure/base'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   addressOfStake,
@@ -159,7 +159,7 @@ describe('R-REG-6 hosts', () => {
     'A.b',
     'a_b.c',
     `${'a'.repeat(64)}.b`,
-    `${'a.'.repeat(36)}`,
+    'a.'.repeat(36),
     'a.b\n',
   ])('R-REG-6 %j is none', (host) => {
     expect(isHost(host)).toBe(false)

@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import * as dagCbor from '@ipld/dag-cbor'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, test } from 'vitest'
@@ -115,7 +115,7 @@ describe('R-CODEC-1', () => {
     ]
     for (const cid of others) {
       const framed = Uint8Array.of(0xd8, 0x2a, 0x58, cid.length + 1, 0, ...cid)
-      expect(decodeCanonical(PayloadCid, framed, 100).is, bytesToHex(framed)).toBe('bad')
+      expect(decodeCanonical(PayloadCid, framed, 100).is).toBe('bad')
     }
     expect(
       decodeCanonical(PayloadCid, Uint8Array.of(0xd8, 0x2a, 0x58, 37, 1, ...rightful.subarray(5)), 100).is,
@@ -137,7 +137,7 @@ describe('R-CODEC-1', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         const decoded = decodeCanonical(Any, bytes, 60)
-        if (decoded.is === 'ok') expect(dagCbor.encode(decoded.value)).toEqual(bytes)
+        expect(decoded.is === 'ok' ? dagCbor.encode(decoded.value) : bytes).toEqual(bytes)
       }),
       { numRuns: 5_000 },
     )
@@ -147,7 +147,7 @@ describe('R-CODEC-1', () => {
 describe('R-HASH-1 and R-ID-1', () => {
   test('R-HASH-1 is SHA-256 over the array of domain and values', () => {
     // 83 64 "seed" 01 41 ff, put together by hand.
-    const expected = sha256(hexToBytes('83' + '6473656564' + '01' + '41ff'))
+    const expected = sha256(hexToBytes('8364736565640141ff'))
     expect(hash('seed', 1, Uint8Array.of(0xff))).toEqual(expected)
   })
 

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   answeredFault,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createStream, shuffledIndexes } from '../../protocol/index.ts'
 import { chiSquareTest, uniformityTest } from '../../src/cli/chi-square.ts'

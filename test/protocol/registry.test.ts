@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   applyChange,
@@ -71,13 +71,16 @@ const activeOf = (registry: Registry): Record<number, number | null> =>
   Object.fromEntries(registry.seats.map((record) => [record.seat, record.activeSince]))
 
 /** Everything a registry says, in an order that does not depend on how it came about. */
+const byText = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1)
 const stateOf = (registry: Registry) => ({
   height: registry.height,
   seats: registry.seats,
-  seatByStake: [...registry.seatByStake].toSorted(),
-  outputs: [...registry.outputsBySeat].map(([seat, outputs]) => [seat, [...outputs].toSorted()]).toSorted(),
-  balances: [...registry.balanceBySeat].toSorted(),
-  seatByOutpoint: [...registry.seatByOutpoint].toSorted(),
+  seatByStake: [...registry.seatByStake].toSorted(byText),
+  outputs: [...registry.outputsBySeat]
+    .map(([seat, outputs]) => [seat, [...outputs].toSorted(byText)])
+    .toSorted(byText),
+  balances: [...registry.balanceBySeat].toSorted(byText),
+  seatByOutpoint: [...registry.seatByOutpoint].toSorted(byText),
 })
 
 describe('R-REG-3 seats', () => {

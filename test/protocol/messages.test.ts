@@ -1,0 +1,203 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  challengeAnswerCodec,
+  challengeRequestCodec,
+  cidOf,
+  concatBytes,
+  decodeAttestation,
+  decodeEvidence,
+  decodeReceipt,
+  decodeSigned,
+  encodeCanonical,
+  evidenceAnswerCodec,
+  evidenceRequestCodec,
+  maxAttestationBytes,
+  maxEvidenceBytes,
+  maxReceiptBytes,
+  maxSyncAttestations,
+  type MessageCodec,
+  type NetworkId,
+  protocols,
+  syncAnswerCodec,
+  syncRequestCodec,
+  topicsOf,
+  validateProof,
+} from '../../protocol/index.ts'
+import { networkId, seedOf } from './fixture.ts'
+
+const cid = cidOf(seedOf('block'))
+const beacon = seedOf('beacon')
+const signature = new Uint8Array(64).fill(7)
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the codecs differ in their messages only
+type AnyCodec = MessageCodec<never>
+const messages: [name: string, codec: AnyCodec, message: readonly unknown[]][] = [
+  ['challenge', challengeRequestCodec, ['challenge', networkId, 7, beacon, 3, 400, seedOf('nonce')]],
+  ['a receipt', challengeAnswerCodec, ['receipt', new Uint8Array(173), signature]],
+  ['later', challengeAnswerCodec, ['later', 'busy']],
+  ['refused', challengeAnswerCodec, ['refused', 'wrong-seat']],
+  ['evidence', evidenceRequestCodec, ['evidence', cid]],
+  ['an evidence block', evidenceAnswerCodec, ['evidence', new Uint8Array(maxEvidenceBytes)]],
+  ['unknown', evidenceAnswerCodec, ['unknown']],
+  ['evidence refused', evidenceAnswerCodec, ['refused', 'busy']],
+  ['roots', syncRequestCodec, ['roots', 70_000, 64]],
+  ['held', syncRequestCodec, ['held', 1, beacon]],
+  [
+    'fetch',
+    syncRequestCodec,
+    ['fetch', 1, beacon, Array.from({ length: maxSyncAttestations }, (_, i) => 0xffff_ffff - i)],
+  ],
+  ['of-seat', syncRequestCodec, ['of-seat', 5, 3, 42]],
+  ['proofs', syncRequestCodec, ['proofs', 3, 42]],
+  ['roots held', syncAnswerCodec, ['roots', [[1, beacon, 40_000, seedOf('root')]]]],
+  ['bits', syncAnswerCodec, ['held', new Uint8Array(5_000)]],
+  [
+    'attestations',
+    syncAnswerCodec,
+    [
+      'attestations',
+      Array.from({ length: maxSyncAttestations }, () => [new Uint8Array(maxAttestationBytes), signature]),
+    ],
+  ],
+  ['proof bytes', syncAnswerCodec, ['proofs', [new Uint8Array(2_700)]]],
+  ['sync refused', syncAnswerCodec, ['refused', 'busy']],
+] as unknown as [string, AnyCodec, readonly unknown[]][]
+
+describe('R-MSG-1', () => {
+  test('R-MSG-1 names carry the network: networks with other rules never meet', () => {
+    const topics = Object.values(topicsOf(networkId)).map(({ name }) => name)
+    const names = [...Object.values(protocols), ...topics]
+    expect(new Set(names).size).toBe(names.length)
+    for (const name of topics) expect(name).toMatch(new RegExp(`^/secnode/${networkId}/[a-z]+/1$`))
+    for (const name of Object.values(protocols)) expect(name).toMatch(/^[a-z]+\/1$/)
+    expect(topicsOf('0'.repeat(32) as NetworkId).attestations.name).not.toBe(topics[0])
+  })
+
+  test.each(messages)(
+    'R-MSG-1 %s: within its limit, and decode after encode is the identity',
+    (_, codec, message) => {
+      const bytes = codec.encode(message as never)
+      expect(bytes.length).toBeLessThanOrEqual(codec.maxBytes)
+      const decoded = codec.decode(bytes)
+      expect(decoded.is).toBe('ok')
+      if (decoded.is === 'ok') expect(codec.encode(decoded.value)).toEqual(bytes)
+      expect(codec.decode(concatBytes(bytes, Uint8Array.of(0))).is).toBe('bad')
+      expect(codec.decode(new Uint8Array(codec.maxBytes + 1))).toEqual({ is: 'bad', code: 'too-long' })
+    },
+  )
+
+  test.each(messages.filter(([, codec, message]) => codec.encode(message as never).length < 600))(
+    'R-CODEC-1 %s: with any byte changed it is refused, or is another message that encodes to itself',
+    (_, codec, message) => {
+      const bytes = codec.encode(message as never)
+      let refused = 0
+      for (let at = 0; at < bytes.length; at++) {
+        for (const mask of [0x01, 0x20, 0x80, 0xff]) {
+          const changed = bytes.map((byte, i) => (i === at ? byte ^ mask : byte))
+          const decoded = codec.decode(changed)
+          if (decoded.is === 'ok') expect(codec.encode(decoded.value)).toEqual(changed)
+          else refused++
+        }
+      }
+      expect(refused).toBeGreaterThan(0)
+    },
+  )
+
+  test.each([
+    [
+      'more seats than are answered',
+      syncRequestCodec,
+      ['fetch', 1, beacon, Array.from({ length: maxSyncAttestations + 1 }, (_, i) => i)],
+    ],
+    ['no seats', syncRequestCodec, ['fetch', 1, beacon, []]],
+    ['too many epochs', syncRequestCodec, ['roots', 1, 65]],
+    ['a negative epoch', syncRequestCodec, ['roots', -1, 1]],
+    ['an epoch of 33 bits', syncRequestCodec, ['roots', 2 ** 32, 1]],
+    ['an unknown question', syncRequestCodec, ['everything', 1, 1]],
+    ['a member too many', syncRequestCodec, ['roots', 1, 1, 1]],
+    [
+      'a nonce of 31 bytes',
+      challengeRequestCodec,
+      ['challenge', networkId, 7, beacon, 3, 4, new Uint8Array(31)],
+    ],
+    ['a network in capitals', challengeRequestCodec, ['challenge', 'A'.repeat(32), 7, beacon, 3, 4, beacon]],
+    ['an unknown "later"', challengeAnswerCodec, ['later', 'tomorrow']],
+    ['a code with a line feed', challengeAnswerCodec, ['refused', 'x\n']],
+    ['a map', evidenceRequestCodec, { evidence: cid }],
+  ] as unknown as [string, AnyCodec, never][])('R-MSG-1 %s is refused', (_, codec, message) => {
+    expect(codec.decode(encodeCanonical(message)).is).toBe('bad')
+  })
+
+  const codecs = [
+    challengeRequestCodec,
+    challengeAnswerCodec,
+    evidenceRequestCodec,
+    evidenceAnswerCodec,
+    syncRequestCodec,
+    syncAnswerCodec,
+  ] as unknown as AnyCodec[]
+  const readers: ((bytes: Uint8Array) => unknown)[] = [
+    ...codecs.map((codec) => (bytes: Uint8Array) => codec.decode(bytes)),
+    decodeAttestation,
+    decodeReceipt,
+    decodeEvidence,
+    (bytes) => decodeSigned(bytes, maxReceiptBytes),
+    (bytes) =>
+      validateProof(
+        networkId,
+        bytes,
+        () => undefined,
+        () => false,
+      ),
+  ]
+
+  test('R-CODEC-1 no bytes make any reader throw', () => {
+    const cborish = fc
+      .array(
+        fc.oneof(
+          fc.constantFrom(
+            0x80,
+            0x81,
+            0x82,
+            0x98,
+            0x9f,
+            0xff,
+            0xd8,
+            0x2a,
+            0x58,
+            0x5b,
+            0x9b,
+            0xbb,
+            0xfb,
+            0xf9,
+            0x1b,
+            0x7f,
+          ),
+          fc.nat(255),
+        ),
+        { maxLength: 120 },
+      )
+      .map((bytes) => Uint8Array.from(bytes))
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 120 }), cborish), (bytes) => {
+        expect(() => readers.map((read) => read(bytes))).not.toThrow()
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('R-CODEC-1 nesting and claimed lengths cost nothing', () => {
+    const started = performance.now()
+    const hostile = [
+      new Uint8Array(390_000).fill(0x81),
+      new Uint8Array(390_000).fill(0x9f),
+      Uint8Array.of(0x9b, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+      Uint8Array.of(0x82, 0x6c, ...new TextEncoder().encode('attestations'), 0x9a, 0xff, 0xff, 0xff, 0xff),
+      Uint8Array.of(0xbb, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+      Uint8Array.of(0x5b, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+    ]
+    for (const bytes of hostile) for (const read of readers) read(bytes)
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+})
