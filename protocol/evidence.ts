@@ -9,6 +9,7 @@ import { bytesOf, bytesUpTo, type Epoch, EpochNumber, NetworkId, type Seat, Seat
 import { maxCommittee } from './params.ts'
 import { createStream } from './random.ts'
 import { decodeSigned, encodeSigned, type Signed, type VerifyEd25519 } from './signed.ts'
+import { accept, reject, type Validation } from './validation.ts'
 import { Verdict } from './verdict.ts'
 
 /** What stands behind one verdict (R-EVID-1). */
@@ -137,13 +138,65 @@ export interface DigestCheck {
 
 export type Audit = { is: 'bad'; code: string } | { is: 'recompute'; checks: readonly DigestCheck[] }
 
+/** Reads the block behind an attestation: the one with its CID, of the same seat, epoch and verdicts (R-EVID-1). */
+export const readEvidence = (attestation: Attestation, bytes: Uint8Array): Validation<Evidence> => {
+  if (!cidOf(bytes).equals(attestation.evidence)) return reject('evidence-other-block')
+  const evidence = decodeEvidence(bytes)
+  if (evidence === null) return reject('evidence-form')
+  const isOfAttestation =
+    evidence.networkId === attestation.networkId &&
+    evidence.epoch === attestation.epoch &&
+    equalBytes(evidence.beacon, attestation.beacon) &&
+    evidence.seat === attestation.seat &&
+    evidence.entries.length === attestation.verdicts.length &&
+    evidence.entries.every((entry, i) => entry.verdict === attestation.verdicts[i])
+  return isOfAttestation ? accept(evidence) : reject('evidence-unrelated')
+}
+
+/**
+ * R-EVID-2 (a) and (b): what an entry about a target must show. An entry 0 or 4 holds a receipt that the target signed
+ * for this challenger and epoch, and leaves a digest to be computed; nothing can be checked of the others (null).
+ *
+ * A code 5 is not judged: its entry cannot say which nonce was asked for, so a good receipt for another nonce, which
+ * is a bad answer, would convict the honest challenger that reports it.
+ */
+export const checkEntry = (
+  attestation: Pick<Attestation, 'networkId' | 'epoch' | 'beacon' | 'seat'>,
+  target: AuditedTarget,
+  entry: EvidenceEntry,
+  verify: VerifyEd25519,
+): Validation<DigestCheck | null> => {
+  const checkReceiptOf = (signed: Signed, mustMatch: boolean): DigestCheck | null => {
+    const claimed = decodeReceipt(signed.payload)
+    if (claimed === null) return null
+    const terms: ChallengeTerms = {
+      networkId: attestation.networkId,
+      epoch: attestation.epoch,
+      beacon: attestation.beacon,
+      targetSeat: target.seat,
+      targetStake: target.stake,
+      challengerSeat: attestation.seat,
+      nonce: claimed.nonce,
+    }
+    if (checkReceipt(terms, target.peer, signed, verify).is !== 'accept') return null
+    return { terms, digest: claimed.digest, mustMatch }
+  }
+  if (entry.verdict === Verdict.valid) {
+    const check = checkReceiptOf(entry.receipt, true)
+    return check === null ? reject('evidence-receipt') : accept(check)
+  }
+  if (entry.verdict === Verdict.wrongDigest) {
+    const signed = decodeSigned(entry.response, maxReceiptBytes)
+    const check = signed.is === 'ok' ? checkReceiptOf(signed.value, false) : null
+    return check === null ? reject('evidence-wrong-digest') : accept(check)
+  }
+  return accept(null)
+}
+
 /**
  * R-EVID-2: judges the evidence block of an attestation, all but the digests that only a chain can tell. `bytes` is
  * null if nobody served the block; `targets` are those of the attestation's own epoch; `auditBeacon` is that of the
  * epoch in which the audit takes place, e + 2. An attestation without a verdict 0 passes: it shows nothing.
- *
- * A code 5 is not judged: its entry cannot say which nonce was asked for, so a good receipt for another nonce, which
- * is a bad answer, would convict the honest challenger that reports it.
  */
 export const auditEvidence = (
   attestation: Attestation,
@@ -155,50 +208,16 @@ export const auditEvidence = (
   const bad = (code: string): Audit => ({ is: 'bad', code })
   if (!hasReceipts(attestation)) return { is: 'recompute', checks: [] }
   if (bytes === null) return bad('evidence-missing')
-  if (!cidOf(bytes).equals(attestation.evidence)) return bad('evidence-other-block')
-  const evidence = decodeEvidence(bytes)
-  if (evidence === null) return bad('evidence-form')
-  const isOfAttestation =
-    evidence.networkId === attestation.networkId &&
-    evidence.epoch === attestation.epoch &&
-    equalBytes(evidence.beacon, attestation.beacon) &&
-    evidence.seat === attestation.seat &&
-    evidence.entries.length === attestation.verdicts.length &&
-    evidence.entries.length === targets.length &&
-    evidence.entries.every((entry, i) => entry.verdict === attestation.verdicts[i])
-  if (!isOfAttestation) return bad('evidence-unrelated')
-
-  const termsOf = (target: AuditedTarget, nonce: Uint8Array): ChallengeTerms => ({
-    networkId: attestation.networkId,
-    epoch: attestation.epoch,
-    beacon: attestation.beacon,
-    targetSeat: target.seat,
-    targetStake: target.stake,
-    challengerSeat: attestation.seat,
-    nonce,
-  })
-  const receiptCheck = (signed: Signed, target: AuditedTarget, mustMatch: boolean): DigestCheck | null => {
-    const claimed = decodeReceipt(signed.payload)
-    if (claimed === null) return null
-    const terms = termsOf(target, claimed.nonce)
-    if (checkReceipt(terms, target.peer, signed, verify).is !== 'accept') return null
-    return { terms, digest: claimed.digest, mustMatch }
-  }
-
+  const read = readEvidence(attestation, bytes)
+  if (read.is !== 'accept') return bad(read.code)
+  const { entries } = read.value
+  if (entries.length !== targets.length) return bad('evidence-unrelated')
   const passed: DigestCheck[] = []
   const checks: DigestCheck[] = []
-  for (const [i, entry] of evidence.entries.entries()) {
-    const target = targets[i]!
-    if (entry.verdict === Verdict.valid) {
-      const check = receiptCheck(entry.receipt, target, true)
-      if (check === null) return bad('evidence-receipt')
-      passed.push(check)
-    } else if (entry.verdict === Verdict.wrongDigest) {
-      const signed = decodeSigned(entry.response, maxReceiptBytes)
-      const check = signed.is === 'ok' ? receiptCheck(signed.value, target, false) : null
-      if (check === null) return bad('evidence-wrong-digest')
-      checks.push(check)
-    }
+  for (const [i, entry] of entries.entries()) {
+    const checked = checkEntry(attestation, targets[i]!, entry, verify)
+    if (checked.is !== 'accept') return bad(checked.code)
+    if (checked.value !== null) (checked.value.mustMatch ? passed : checks).push(checked.value)
   }
   const drawn = createStream(auditSeed(auditBeacon, attestation.seat)).below(passed.length)
   checks.push(passed[drawn]!)

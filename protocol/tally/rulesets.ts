@@ -1,16 +1,22 @@
 import type { Week } from '../ids.ts'
 import type { TallyInput } from './input.ts'
-import { tallyWeek, type WeekTally } from './v1.ts'
+import { judgeEpoch, shareFund, tallyWeek, type WeekTally } from './v1.ts'
 
 export interface Ruleset {
   number: number
   /** First week it holds for. */
   from: Week
   tally(input: TallyInput): WeekTally
+  /** One epoch of it, for whoever explains or checks a single seat. */
+  judgeEpoch: typeof judgeEpoch
+  /** What scores are paid of a fund, for whoever asks what other scores would have been. */
+  shareFund: typeof shareFund
 }
 
 /** In rising order of week. A ruleset is never changed and never removed: old weeks stay verifiable. */
-export const rulesets: readonly Ruleset[] = [{ number: 1, from: '1970-W01' as Week, tally: tallyWeek }]
+export const rulesets: readonly Ruleset[] = [
+  { number: 1, from: '1970-W01' as Week, tally: tallyWeek, judgeEpoch, shareFund },
+]
 
 export const rulesetOfWeek = (week: Week): Ruleset =>
   rulesets.findLast((ruleset) => ruleset.from <= week) ?? rulesets[0]!

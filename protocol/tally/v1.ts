@@ -36,16 +36,22 @@ export interface WeekTally {
   undistributed: bigint
 }
 
-/** R-TALLY-0…4 for one epoch: an outcome for each index of the snapshot, and how many attested. */
+/**
+ * R-TALLY-0…4 for one epoch: an outcome for each index of the snapshot, and how many attested. Who has only some of
+ * the epoch's attestations says how many there are; outcomes then hold for the seats whose challengers, targets and
+ * targets' challengers he has.
+ */
 export const judgeEpoch = (
   epoch: TallyEpoch,
   params: Pick<Params, 'committee' | 'maxPerPrefix'>,
+  attestedInAll?: number,
 ): { outcomes: Outcome[]; attested: number } => {
   const committees = createCommittees(epoch.beacon, epoch.snapshot.length, params.committee)
   const { size, k } = committees
   const judged = classify(epoch, committees)
   const faults = addressFaults(judged, committees, params.maxPerPrefix)
-  const validityIsEnough = 2 * judged.attestedCount < size
+  const attested = attestedInAll ?? judged.attestedCount
+  const validityIsEnough = 2 * attested < size
 
   const outcomeOf = (index: number): Outcome => {
     const decided = judged.classes[index]!
@@ -62,7 +68,7 @@ export const judgeEpoch = (
   }
   return {
     outcomes: Array.from({ length: size }, (_, index) => outcomeOf(index)),
-    attested: judged.attestedCount,
+    attested,
   }
 }
 
@@ -95,7 +101,9 @@ export const tallyWeek = (input: TallyInput): WeekTally => {
   const seats = [...bySeat.values()].sort((a, b) => a.row.seat - b.row.seat)
   for (const seat of seats) seat.score = seat.isEquivocator ? 0 : seat.credits
   const fund = input.fund > input.params.feeReserve ? input.fund - input.params.feeReserve : 0n
-  const paid = distribute(seats, fund, input.params.minAvailability)
+  const amounts = shareFund(seats, fund, input.params.minAvailability)
+  for (const [i, seat] of seats.entries()) seat.amount = amounts[i]!
+  const paid = amounts.reduce((sum, amount) => sum + amount, 0n)
   return { seats, attested, fund, paid, undistributed: fund - paid }
 }
 
@@ -109,21 +117,19 @@ const createSeatTally = (row: SnapshotRow, input: TallyInput): SeatTally => ({
   amount: 0n,
 })
 
-/** R-TALLY-5, R-TALLY-6: sets the amounts and gives their sum. */
-const distribute = (seats: readonly SeatTally[], fund: bigint, minAvailability: number): bigint => {
-  const scored = seats.filter((seat) => seat.score > 0)
+/** R-TALLY-5, R-TALLY-6: what each row is paid of a fund (after `feeReserve`), in base units and in their order. */
+export const shareFund = (
+  rows: readonly { score: number; epochs: number }[],
+  fund: bigint,
+  minAvailability: number,
+): bigint[] => {
   // score / epochs of each, compared by cross-multiplication: both are far below 2^20.
-  const sorted = [...scored].sort((a, b) => a.score * b.epochs - b.score * a.epochs)
+  const sorted = rows.filter(({ score }) => score > 0).sort((a, b) => a.score * b.epochs - b.score * a.epochs)
   const median = sorted[Math.floor((sorted.length - 1) / 2)]
-  if (median === undefined) return 0n
-  const isPaid = (seat: SeatTally): boolean =>
-    100 * seat.score * median.epochs >= minAvailability * median.score * seat.epochs
-  const paidSeats = scored.filter(isPaid)
-  const total = paidSeats.reduce((sum, seat) => sum + BigInt(seat.score), 0n)
-  let paid = 0n
-  for (const seat of paidSeats) {
-    seat.amount = (fund * BigInt(seat.score)) / total
-    paid += seat.amount
-  }
-  return paid
+  if (median === undefined) return rows.map(() => 0n)
+  const paidScores = rows.map(({ score, epochs }) =>
+    100 * score * median.epochs >= minAvailability * median.score * epochs ? BigInt(score) : 0n,
+  )
+  const total = paidScores.reduce((sum, score) => sum + score, 0n)
+  return paidScores.map((score) => (fund * score) / total)
 }
