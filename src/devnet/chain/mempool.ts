@@ -5,7 +5,7 @@ import { type Coin, type CoinView, coinsOf, nullifierKeys, outpointKey, unconfir
 import { branchIdAt } from './parameters.ts'
 import { checkPolicy } from './policy.ts'
 import { alreadyInChain, duplicate, insufficientFee, invalid, type Rejection } from './rejection.ts'
-import { checkSpends, checkTransaction } from './transaction-rules.ts'
+import { checkSpends, checkTransaction, type SpendVerdict } from './transaction-rules.ts'
 
 export interface MempoolEntry {
   transaction: Transaction
@@ -79,13 +79,10 @@ export const createMempool = (tree: BlockTree, nowMs: () => number): Mempool => 
     }
   }
 
-  const accept = (
-    transaction: Transaction,
-    { allowHighFees = false, arrivedMs = nowMs() }: { allowHighFees?: boolean; arrivedMs?: number } = {},
-  ): MempoolVerdict => {
-    const reject = (rejection: Rejection): MempoolVerdict => ({ is: 'reject', rejection })
-    const known = entries.get(bytesToHex(transaction.txid))
-    if (known !== undefined) return reject(duplicate('txn-already-in-mempool'))
+  /** By the rules of the chain, and by policy unless it is null. */
+  const judge = (transaction: Transaction, policy: { allowHighFees: boolean } | null): SpendVerdict => {
+    const reject = (rejection: Rejection): SpendVerdict => ({ is: 'reject', rejection })
+    if (entries.has(bytesToHex(transaction.txid))) return reject(duplicate('txn-already-in-mempool'))
     if (tree.locate(transaction.txid) !== undefined) return reject(alreadyInChain)
     if (transaction.isCoinbase) return reject(invalid('coinbase'))
     const context = tree.nextContext()
@@ -95,23 +92,41 @@ export const createMempool = (tree: BlockTree, nowMs: () => number): Mempool => 
       return reject(duplicate('txn-mempool-conflict'))
     }
     const verdict = checkSpends(transaction, view, context)
+    if (verdict.is === 'reject' || policy === null) return verdict
+    const disliked = checkPolicy(transaction, verdict.fee, context, policy.allowHighFees)
+    return disliked === null ? verdict : reject(disliked)
+  }
+
+  const accept = (
+    transaction: Transaction,
+    { allowHighFees = false }: { allowHighFees?: boolean } = {},
+  ): MempoolVerdict => {
+    const verdict = judge(transaction, { allowHighFees })
     if (verdict.is === 'reject') return verdict
-    const disliked = checkPolicy(transaction, verdict.fee, context, allowHighFees)
-    if (disliked !== null) return reject(disliked)
-    if (totalBytes + transaction.bytes.length > maxMempoolBytes)
-      return reject(insufficientFee('mempool full'))
-    const entry = { transaction, fee: verdict.fee, arrivedMs, height: tree.tip.height }
+    if (totalBytes + transaction.bytes.length > maxMempoolBytes) {
+      return { is: 'reject', rejection: insufficientFee('mempool full') }
+    }
+    const entry = { transaction, fee: verdict.fee, arrivedMs: nowMs(), height: tree.tip.height }
     add(entry)
     return { is: 'accept', entry }
   }
 
-  /** Judges everything anew, `returning` first, since what waits may spend it. */
+  /**
+   * Judges everything anew by the rules of the chain, `returning` first, since what waits may spend it. Policy was
+   * asked when each first came in, or was no question to the miner.
+   */
   const rebuild = (returning: readonly Transaction[]): void => {
     const waiting = [...entries.values()]
     for (const entry of waiting) remove(entry)
-    // What was in a block paid its way there; only the rules of the chain may drop it now, not high fees.
-    for (const transaction of returning) accept(transaction, { allowHighFees: true })
-    for (const { transaction, arrivedMs } of waiting) accept(transaction, { allowHighFees: true, arrivedMs })
+    const { height } = tree.tip
+    const again = [
+      ...returning.map((transaction) => ({ transaction, arrivedMs: nowMs(), height })),
+      ...waiting,
+    ]
+    for (const entry of again) {
+      const verdict = judge(entry.transaction, null)
+      if (verdict.is === 'accept') add({ ...entry, fee: verdict.fee })
+    }
   }
 
   const removeMined = (transactions: readonly Transaction[]): void => {
