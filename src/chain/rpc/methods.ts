@@ -133,14 +133,19 @@ const UnspentOutput = z.looseObject({
 })
 export type UnspentOutput = z.infer<typeof UnspentOutput>
 
-/** Null if spent, unknown, or (zend) an immature coinbase. */
+/**
+ * Null if spent, unknown, or (zend) an immature coinbase. What only the memory pool spends counts as spent, unless
+ * `includeMempool` is false.
+ */
 export const getTxOut = async (
   rpc: RpcClient,
   txid: Uint8Array,
   index: number,
-  options?: RpcCallOptions,
-): Promise<UnspentOutput | null> =>
-  rpc.call('gettxout', [hashText(txid), index], UnspentOutput.nullable(), options)
+  options: RpcCallOptions & { includeMempool?: boolean } = {},
+): Promise<UnspentOutput | null> => {
+  const { includeMempool = true, ...call } = options
+  return rpc.call('gettxout', [hashText(txid), index, includeMempool], UnspentOutput.nullable(), call)
+}
 
 /** The txid. A transaction that is in the chain or the pool already is no error: sending again is safe. */
 export const sendRawTransaction = async (
@@ -155,7 +160,7 @@ export const sendRawTransaction = async (
     const isKnown =
       isRpcError(error, 'RPC_REFUSED') &&
       (error.rpcCode === rpcCodes.alreadyInChain ||
-        /already[- ]in[- ](mempool|chain|block)/i.test(error.message))
+        /already[- ](exists[- ])?in[- ](mempool|chain|block)/i.test(error.message))
     if (isKnown) return txid
     throw error
   }
@@ -177,6 +182,15 @@ export const getAddressUtxos = async (
   addresses: readonly string[],
   options?: RpcCallOptions,
 ): Promise<AddressUtxo[]> => rpc.call('getaddressutxos', [{ addresses }], z.array(AddressUtxo), options)
+
+/** In chain order, of the blocks from `start` to `end`; needs the same index. */
+export const getAddressTxids = async (
+  rpc: RpcClient,
+  addresses: readonly string[],
+  start: number,
+  end: number,
+  options?: RpcCallOptions,
+): Promise<Uint8Array[]> => rpc.call('getaddresstxids', [{ addresses, start, end }], z.array(Hash), options)
 
 const AddressBalance = z.looseObject({ balance: Satoshis, received: Satoshis })
 export type AddressBalance = z.infer<typeof AddressBalance>
