@@ -89,7 +89,7 @@ export const Fund = z.discriminatedUnion('kind', [
 ])
 export type Fund = z.infer<typeof Fund>
 
-/** The largest committee: receipts of more targets would not fit into an evidence block of 16 kB (R-EVID-1). */
+/** The largest committee: an evidence block of 16 kB has room for the receipts of 55 targets at most (R-EVID-1). */
 export const maxCommittee = 48
 
 /** The parameters that a schedule may change from a week on (R-NET-2). Each default carries its reason. */
