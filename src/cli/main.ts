@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { chainFollowCommand } from './chain-follow.ts'
 import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
 import { chainVerifyMessageCommand } from './chain-verify-message.ts'
@@ -49,6 +50,7 @@ export const createProgram = (io: CliIo): Command => {
   program
     .command('chain')
     .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
+    .addCommand(chainFollowCommand(io))
     .addCommand(chainInspectCommand(io))
     .addCommand(chainMemoCommand(io))
     .addCommand(chainVerifyMessageCommand(io))

@@ -74,7 +74,9 @@ export interface Follower {
   transactionCountAt(height: Height): Promise<number | undefined>
   /** R-EPOCH-5; undefined until block b(epoch − 1) was followed. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
-  /** All seats, active or not, as they stood after block b(epoch); undefined until it was followed. */
+  /** All seats, active or not, as they stood after a block from the activation on; undefined until it was followed. */
+  seatsAfter(height: Height): Promise<readonly SeatRecord[] | undefined>
+  /** All seats as they stood after block b(epoch). */
   registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
   /** The seat of a stake (hash160) as of the block followed last. */
   seatOfStake(stake: Uint8Array): Seat | undefined
@@ -212,6 +214,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     medianTimeAt: async (height) => (await headerAt(height))?.medianTimePast ?? undefined,
     transactionCountAt: async (height) => (await headerAt(height))?.transactionCount,
     snapshotOf: async (epoch) => state.snapshotOf(epoch),
+    seatsAfter: async (height) => state.seatsAfter(height),
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
     seatOfStake: (stake) => state.seatOfStake(stake),
     readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
