@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { reversedHex } from '../../../../protocol/index.ts'
+import { deriveSaplingKeys, encodeSaplingAddress } from '../../../../src/chain/notes/index.ts'
+import { readVectorJson, readVectorText } from '../../../vectors/read.ts'
+import { startTestNode, type TestNode, untilFinished } from './test-node.ts'
+
+/**
+ * The embedded chain's answers beside those that zebrad gave (test/vectors/zebra-rpc): the same names, JSON types and
+ * formats. Values differ, as the chains do.
+ */
+
+/** What kind of text: hashes and other hex by their look, addresses by being Base58. */
+const formatOf = (text: string): string => {
+  if (/^[0-9a-f]{64}$/.test(text)) return 'hash'
+  if (/^([0-9a-f]{2})*$/.test(text)) return 'hex'
+  if (/^[1-9A-HJ-NP-Za-km-z]{35}$/.test(text)) return 'address'
+  return 'text'
+}
+
+/** `path: format` of every leaf; elements of arrays and values of maps by branch id share one path. */
+const leavesOf = (value: unknown, path = ''): Set<string> => {
+  if (Array.isArray(value)) {
+    return new Set([`${path}: array`, ...value.flatMap((item) => [...leavesOf(item, `${path}[]`)])])
+  }
+  if (typeof value === 'object' && value !== null) {
+    return new Set(
+      Object.entries(value).flatMap(([name, item]) => [
+        ...leavesOf(item, `${path}.${/^[0-9a-f]{8}$/.test(name) ? '*' : name}`),
+      ]),
+    )
+  }
+  // insta redacts what differs from run to run: `"[f64]"`.
+  if (typeof value === 'string' && /^\[\w+\]$/.test(value)) return new Set([`${path}: redacted`])
+  return new Set([`${path}: ${typeof value === 'string' ? formatOf(value) : typeof value}`])
+}
+
+const withoutRedacted = (recorded: Set<string>, ours: Set<string>): [string[], string[]] => {
+  const redacted = [...recorded].flatMap((leaf) => (leaf.endsWith(': redacted') ? [leaf.split(':')[0]!] : []))
+  const keep = (leaves: Set<string>) =>
+    [...leaves].filter((leaf) => !redacted.includes(leaf.split(':')[0]!)).sort()
+  return [keep(recorded), keep(ours)]
+}
+
+/** Same leaves on both sides. */
+const expectSameShape = (ours: unknown, recorded: unknown): void => {
+  const [expected, given] = withoutRedacted(leavesOf(recorded), leavesOf(ours))
+  expect(given).toEqual(expected)
+}
+
+/** Every leaf of ours is in the recorded answer, or at one of the paths named. */
+const expectShapeWithin = (ours: unknown, recorded: unknown, otherPaths: readonly string[] = []): void => {
+  const expected = leavesOf(recorded)
+  const extra = [...leavesOf(ours)].filter(
+    (leaf) => !expected.has(leaf) && !otherPaths.includes(leaf.split(':')[0]!),
+  )
+  expect(extra).toEqual([])
+}
+
+/** A snapshot of insta: YAML between two lines of dashes, then JSON. */
+const readSnapshot = (name: string): unknown => {
+  const body = readVectorText(`zebra-rpc/${name}.snap`).split('\n---\n')[1]
+  if (body === undefined) throw new Error(`${name} is no snapshot`)
+  const value = JSON.parse(body) as unknown
+  return typeof value === 'object' && value !== null && 'Ok' in value ? value.Ok : value
+}
+
+const readFailure = (name: string): { code: number; message: string } =>
+  (readSnapshot(name) as { Err: { code: number; message: string } }).Err
+
+let node: TestNode
+let txid = ''
+let miner = ''
+beforeAll(async () => {
+  node = await startTestNode('zcash')
+  ;[miner] = (await node.call('getaddressesbyaccount', '')) as [string]
+  const { defaultAddress } = deriveSaplingKeys(new Uint8Array(32).fill(3))
+  const operation = await node.call('z_sendmany', miner, [
+    { address: await node.call('getnewaddress'), amount: 42 },
+    { address: encodeSaplingAddress(defaultAddress, 'regtest'), amount: 0.001, memo: '61' },
+  ])
+  txid = ((await untilFinished(node, operation))['result'] as { txid: string }).txid
+  node.chain.mine(10)
+})
+afterAll(async () => node[Symbol.asyncDispose]())
+
+describe('zebrad: names, types and formats of recorded answers', () => {
+  test('getblockheader', async () => {
+    expectSameShape(
+      await node.call('getblockheader', '5', true),
+      readSnapshot('get_block_header_height_verbose@mainnet_10'),
+    )
+  })
+
+  test('getblock with verbosity 1', async () => {
+    expectSameShape(
+      await node.call('getblock', '5', 1),
+      readSnapshot('get_block_verbose_height_verbosity_1@mainnet_10'),
+    )
+    // Of another node and a block with notes.
+    expectShapeWithin(
+      await node.call('getblock', '13', 1),
+      readVectorJson('zebra-rpc/getblock_response_1.json'),
+      [
+        '.size',
+        ...['', '[]'].flatMap((suffix) =>
+          ['chainSupply', 'valuePools'].flatMap((pool) =>
+            ['id', 'monitored', 'chainValue', 'chainValueZat', 'valueDelta', 'valueDeltaZat'].map(
+              (field) => `.${pool}${suffix}.${field}`,
+            ),
+          ),
+        ),
+        '.valuePools',
+      ],
+    )
+  })
+
+  test('getblock with verbosity 2', async () => {
+    // That block's coinbase is of version 1; ours is of version 5, which has these beside.
+    expectShapeWithin(
+      await node.call('getblock', '5', 2),
+      readSnapshot('get_block_verbose_height_verbosity_2@mainnet_10'),
+      ['.tx[].authdigest', '.tx[].versiongroupid', '.tx[].expiryheight'],
+    )
+    expectShapeWithin(
+      await node.call('getblock', '13', 2),
+      readVectorJson('zebra-rpc/getblock_response_2.json'),
+      [
+        '.tx[].in_active_chain',
+        '.tx[].height',
+        '.tx[].confirmations',
+        '.tx[].time',
+        '.tx[].blockhash',
+        '.tx[].blocktime',
+        // That block spends no transparent coin.
+        '.tx[].vin[].txid',
+        '.tx[].vin[].vout',
+        '.tx[].vin[].scriptSig.asm',
+        '.tx[].vin[].scriptSig.hex',
+      ],
+    )
+  })
+
+  test('getrawtransaction', async () => {
+    const coinbase = reversedHex(node.chain.tree.at(5)!.txids[0]!)
+    const recorded = readSnapshot('getrawtransaction_verbosity=1@mainnet_10')
+    expectShapeWithin(await node.call('getrawtransaction', coinbase, 1), recorded, [
+      '.authdigest',
+      '.versiongroupid',
+      '.expiryheight',
+    ])
+    expectShapeWithin(
+      await node.call('getrawtransaction', txid, 1),
+      readVectorJson('zebra-rpc/getrawtransaction_response_true.json'),
+      [
+        '.in_active_chain',
+        '.vin[].txid',
+        '.vin[].vout',
+        '.vin[].sequence',
+        '.vin[].scriptSig.asm',
+        '.vin[].scriptSig.hex',
+        '.vShieldedSpend',
+      ],
+    )
+    expectSameShape(
+      await node.call('getrawtransaction', txid, 0),
+      readSnapshot('getrawtransaction_verbosity=0@mainnet_10'),
+    )
+  })
+
+  test('getblockchaininfo', async () => {
+    const ours = await node.call('getblockchaininfo')
+    expectShapeWithin(ours, readSnapshot('get_blockchain_info@mainnet_10'), [
+      '.verificationprogress',
+      '.estimatedheight',
+    ])
+    // All that clients read of it.
+    expect(ours).toMatchObject({
+      chain: 'regtest',
+      blocks: 22,
+      headers: 22,
+      bestblockhash: reversedHex(node.chain.tip.hash),
+      upgrades: { '37a5165b': { name: 'NU6.3', activationheight: 1, status: 'active' } },
+      consensus: { chaintip: '37a5165b', nextblock: '37a5165b' },
+    })
+  })
+
+  test.for([
+    ['getinfo', [], 'get_info@mainnet_10'],
+    ['getnetworkinfo', [], 'get_network_info@mainnet_10'],
+    ['getmempoolinfo', [], 'get_mempool_info'],
+    ['getrawmempool', [], 'get_raw_mempool@mainnet_10'],
+    ['getblockcount', [], 'get_block_count@mainnet_10'],
+    ['getbestblockhash', [], 'get_best_block_hash@mainnet_10'],
+    ['getblockhash', [3], 'get_block_hash_valid@mainnet_10'],
+  ] as const)('%s', async ([method, params, snapshot]) => {
+    expectSameShape(await node.call(method, ...params), readSnapshot(snapshot))
+  })
+
+  test.for([
+    ['getaddressbalance', 'get_address_balance@mainnet_10'],
+    ['getaddressutxos', 'get_address_utxos@mainnet_10'],
+    ['getaddresstxids', 'get_address_tx_ids_valid_multi_block@mainnet_10'],
+  ] as const)('%s', async ([method, snapshot]) => {
+    expectSameShape(await node.call(method, { addresses: [miner] }), readSnapshot(snapshot))
+  })
+
+  test('validateaddress and z_validateaddress', async () => {
+    expectSameShape(
+      await node.call('validateaddress', miner),
+      readSnapshot('validate_address_basic@mainnet_10'),
+    )
+    expectSameShape(
+      await node.call('z_validateaddress', miner),
+      readSnapshot('z_validate_address_basic@mainnet_10'),
+    )
+  })
+
+  test('errors, to the letter', async () => {
+    await expect(node.failure('getblock', '999', 0)).resolves.toEqual(
+      readFailure('get_block_invalid_excessive_height_verbosity_0@mainnet_10'),
+    )
+    await expect(node.failure('getrawtransaction', 'aBadC0de')).resolves.toEqual(
+      readFailure('getrawtransaction_invalid_txid@mainnet_10'),
+    )
+    await expect(node.failure('getrawtransaction', '00'.repeat(32))).resolves.toEqual(
+      readFailure('getrawtransaction_unknown_txid@mainnet_10'),
+    )
+  })
+})
