@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import {
+  cidOf,
+  decodeAttestation,
+  decodeEvidence,
+  decodeReceipt,
+  decodeSigned,
+  hexToBytes,
+  keyOfPeerId,
+  nobleBls,
+  stakeOfAddress,
+  validateProof,
+  verifyEd25519,
+  attestationMessage,
+  type NetworkId,
+} from '../../protocol/index.ts'
+import { goldenVectors } from './golden.ts'
+
+const folder = new URL('../../protocol/vectors/', import.meta.url)
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
+const golden = goldenVectors()
+
+describe('golden vectors', () => {
+  test('R-NET-1 every file is one of these, and none is missing', () => {
+    const files = readdirSync(folder).filter((file) => file.endsWith('.json'))
+    expect(files.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
+      [...golden.keys()].map((name) => `${name}.json`).toSorted((a, b) => (a < b ? -1 : 1)),
+    )
+  })
+
+  test.each([...golden])('R-HASH-1 %s.json is what the rules give', (name, value) => {
+    expect(read(name)).toEqual(JSON.parse(JSON.stringify(value)))
+  })
+})
+
+interface SignedVector {
+  payload: string
+  signature: string
+  encoded: string
+  cid: string
+}
+
+describe('golden vectors read back', () => {
+  const { networkId } = read('network') as { networkId: NetworkId }
+  const announcements = read('announcements') as {
+    peer: string
+    peerKey: string
+    stake: string
+    stakeAddress: string
+    bls: string
+    pop: string
+  }[]
+  const keyOfSeat = (seat: number) => hexToBytes(announcements[seat]!.peerKey)
+
+  test('R-REG-2 keys, addresses and proofs of the announcements', () => {
+    for (const { peer, peerKey, stake, stakeAddress, bls, pop } of announcements) {
+      expect(keyOfPeerId(peer)).toEqual(hexToBytes(peerKey))
+      expect(stakeOfAddress('zcash-regtest', stakeAddress)).toEqual(hexToBytes(stake))
+      expect(nobleBls.verifyPossession(hexToBytes(bls), hexToBytes(stake), hexToBytes(pop))).toBe(true)
+    }
+  })
+
+  test('R-ATT-1 attestations decode, are signed by their seats, and link to the one before', () => {
+    const epochs = read('attestations') as {
+      attestations: { seat: number; previous: string | null; signed: SignedVector }[]
+    }[]
+    const before = new Map<number, string>()
+    for (const { attestations } of epochs) {
+      for (const { seat, previous, signed } of attestations) {
+        const payload = hexToBytes(signed.payload)
+        expect(decodeAttestation(payload)?.seat).toBe(seat)
+        expect(cidOf(payload).toString()).toBe(signed.cid)
+        expect(decodeSigned(hexToBytes(signed.encoded), 1_280)).toMatchObject({
+          is: 'ok',
+          value: { payload },
+        })
+        expect(
+          verifyEd25519(
+            keyOfSeat(seat),
+            attestationMessage(networkId, payload),
+            hexToBytes(signed.signature),
+          ),
+        ).toBe(true)
+        expect(previous).toBe(before.get(seat) ?? null)
+        before.set(seat, signed.cid)
+      }
+    }
+  })
+
+  test('R-EVID-1 the receipt and the evidence block decode, and the proof holds', () => {
+    const { receipt, digest } = read('challenge') as { receipt: SignedVector; digest: string }
+    expect(decodeReceipt(hexToBytes(receipt.payload))?.digest).toEqual(hexToBytes(digest))
+    const { block, verdicts } = read('evidence') as { block: string; verdicts: string }
+    expect(decodeEvidence(hexToBytes(block))?.entries.map((entry) => entry.verdict)).toEqual([
+      ...hexToBytes(verdicts),
+    ])
+    const { proof, seat } = read('equivocation') as { proof: string; seat: number }
+    const judged = validateProof(
+      networkId,
+      hexToBytes(proof),
+      (about) => keyOfSeat(about.seat),
+      verifyEd25519,
+    )
+    expect(judged).toMatchObject({ is: 'accept', value: { about: { seat } } })
+  })
+})
