@@ -94,12 +94,9 @@ export const stepWeeks = (
   bls: Pick<BlsVerifier, 'verifyAggregate'>,
 ): WeeksStep => {
   const judged = judgeAnchors(rules, weeks, block, bls)
-  // Anchors in block F still count, so they come before the freeze looks for weeks without one.
-  const turned = turnWeek(rules, judged.weeks, block)
-  return {
-    weeks: closeWindow(rules, freezeWeek(rules, turned, block), block.height),
-    refused: judged.refused,
-  }
+  // Anchors in block F still count, so both come before the freeze looks for weeks without one.
+  const closed = closeWindow(rules, judged.weeks, block.height)
+  return { weeks: freezeWeek(rules, turnWeek(rules, closed, block), block), refused: judged.refused }
 }
 
 /** The week whose anchor may stand in a block at this height, or null: only then are memos tried (R-CHAIN-4). */

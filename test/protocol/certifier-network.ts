@@ -7,6 +7,7 @@ import {
   type CertifierEffect,
   type CertifierEvent,
   type CertifierState,
+  certifiersOf,
   checkCertificate,
   type CheckpointFrame,
   chooseContents,
@@ -88,7 +89,7 @@ export interface CertifierNode {
   posted: string[]
   /** Does not take part: neither sends nor answers. */
   isDown: boolean
-  /** A liar answers proposals by itself; undefined is silence. */
+  /** A liar answers proposals by itself and does nothing else; undefined is silence. */
   lie: ((offer: Uint8Array, from: Seat) => ProposalAnswer | undefined) | null
 }
 
@@ -99,6 +100,8 @@ export interface CertifierNetwork {
   nodes: readonly CertifierNode[]
   /** Certificates in the order in which they were published. */
   published: Certificate[]
+  /** Hears every answer that is sent, while it is set. */
+  onAnswer: ((answer: ProposalAnswer) => void) | null
   /** Rounds of proposals that were sent, as `<view>:<seat>`. */
   proposals: string[]
   nodeOf(seat: Seat): CertifierNode
@@ -110,7 +113,11 @@ export interface CertifierNetwork {
   /** Lets a node take an event, and all that follows happen. */
   give(node: CertifierNode, event: CertifierEvent): void
   /** A payload as this node would build it, from rows of the caller's choice. */
-  offer(node: CertifierNode, choose: (epoch: Epoch, rows: readonly HeldRow[]) => readonly HeldRow[], listed?: readonly Seat[]): Offer
+  offer(
+    node: CertifierNode,
+    choose: (epoch: Epoch, rows: readonly HeldRow[]) => readonly HeldRow[],
+    listed?: readonly Seat[],
+  ): Offer
   /** Signed attestation of a seat and epoch; another `variant` is another payload. */
   attestation(epoch: Epoch, seat: Seat, variant?: number): SignedAttestation
   hold(node: CertifierNode, attestation: SignedAttestation, heldAt: Height): void
@@ -165,7 +172,11 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     }
     return made
   }
-  const hold = (node: CertifierNode, { cid, signed, attestation: { epoch, seat } }: SignedAttestation, heldAt: Height): void => {
+  const hold = (
+    node: CertifierNode,
+    { cid, signed, attestation: { epoch, seat } }: SignedAttestation,
+    heldAt: Height,
+  ): void => {
     node.held.get(epoch)!.set(seat, { seat, cid, signed, heldAt })
   }
   const nodes = seniors.map(({ seat, bls: key }, i): CertifierNode => {
@@ -210,7 +221,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     queue.push(() => take(node, event))
   }
   const take = (node: CertifierNode, event: CertifierEvent): void => {
-    if (node.isDown) return
+    if (node.isDown || node.lie !== null) return
     const step = stepCertifier(node.state, event, bls)
     node.state = step.state
     for (const effect of step.effects) carryOut(node, effect)
@@ -271,7 +282,10 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
       case 'answer':
         return answer(node, effect.to, effect.view, effect.checkpoint, effect.answer)
       case 'vote': {
-        node.recorded.push({ view: effect.view, checkpoint: effect.checkpoint })
+        const isRecorded = node.recorded.some(
+          ({ view, checkpoint }) => view === effect.view && checkpoint.equals(effect.checkpoint),
+        )
+        if (!isRecorded) node.recorded.push({ view: effect.view, checkpoint: effect.checkpoint })
         const signature = signVote(node.blsSecret, effect.message)
         return answer(node, effect.to, effect.view, effect.checkpoint, ['vote', signature])
       }
@@ -309,10 +323,14 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   ): void => {
     const decoded = proposalAnswerCodec.decode(proposalAnswerCodec.encode(text))
     if (decoded.is === 'bad') throw new Error(decoded.code)
+    network.onAnswer?.(decoded.value)
     later(nodeOf(to), { is: 'answered', from: node.seat, view, checkpoint, answer: decoded.value })
   }
 
-  const propose = (node: CertifierNode, { effect, liars }: Extract<CertifierEffect, { is: 'propose' }>): void => {
+  const propose = (
+    node: CertifierNode,
+    { effect, liars }: Extract<CertifierEffect, { is: 'propose' }>,
+  ): void => {
     const proposing = node.state.proposing!
     switch (effect.is) {
       case 'build': {
@@ -372,7 +390,8 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
         const equivocators = new Map<Week, ReadonlySet<Seat>>()
         for (const { week, pages } of effect.weeks) {
           const bytes = pages.map((page) => offer?.pages.get(page.toString()))
-          if (!bytes.every((page) => page !== undefined)) return tell({ is: 'pages-failed', code: 'page-missing' })
+          if (!bytes.every((page) => page !== undefined))
+            return tell({ is: 'pages-failed', code: 'page-missing' })
           const read = readProofPages(networkId, week, bytes, keyOf, ed25519.verify)
           if (read.is !== 'accept') return tell({ is: 'pages-failed', code: read.code })
           for (const [seat, proof] of read.value) addProof(node, seat, weekEpochs[0], proof)
@@ -411,18 +430,19 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   const dutyProofs = (node: CertifierNode) =>
     [...node.proofs].map(([seat, { epoch }]) => ({ week: theWeek, seat, epoch }))
 
-  return {
+  const network: CertifierNetwork = {
     params,
     epochs,
     frame,
     nodes,
     published,
+    onAnswer: null,
     proposals,
     nodeOf,
-    certifiers: (view) => nodes[0]!.state.views[view]!,
+    certifiers: (view) => certifiersOf(seniors, seedOf('beacon of F'), view, params.certifiers),
     freeze() {
       for (const node of nodes) {
-        node.state = startCertifier(dutyOf(node.seat), freeze - 1, node.recorded, dutyProofs(node))
+        node.state = startCertifier(dutyOf(node.seat), freeze - 1, [...node.recorded], dutyProofs(node))
       }
     },
     advance(height) {
@@ -445,10 +465,11 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     attestation,
     hold,
     restart(node) {
-      node.state = startCertifier(dutyOf(node.seat), node.state.height, node.recorded, dutyProofs(node))
+      node.state = startCertifier(dutyOf(node.seat), node.state.height, [...node.recorded], dutyProofs(node))
       node.isDown = false
     },
   }
+  return network
 }
 
 /** Whether a certificate holds for the network it was made in. */

@@ -27,7 +27,7 @@ const vectors = JSON.parse(
 
 describe('R-CP-3 votes of the public vectors', () => {
   for (const { name, secretKey, message, signature } of vectors.sign) {
-    test(name, () => {
+    test(`case ${name}`, () => {
       expect(bytesToHex(nobleSignVote(hexToBytes(secretKey), hexToBytes(message)))).toBe(signature)
       expect(bytesToHex(signVote(hexToBytes(secretKey), hexToBytes(message)))).toBe(signature)
     })
@@ -39,7 +39,7 @@ describe.each([
   ['blst', createBls(), aggregateVotes],
 ] as const)('R-CP-4 aggregates of the public vectors, %s', (_, verifier, aggregate) => {
   for (const { name, publicKeys, message, signature, isValid } of vectors.fastAggregateVerify) {
-    test(name, () => {
+    test(`case ${name}`, () => {
       const keys = publicKeys.map(hexToBytes)
       // Keys are judged when they are announced (R-REG-6); what is handed to the verifier has passed.
       const isVerified =
@@ -51,7 +51,9 @@ describe.each([
 
   test('the sum of three signatures is that of the vectors', () => {
     const message = 'ab'.repeat(32)
-    const parts = vectors.sign.filter((row) => row.message === message).map((row) => hexToBytes(row.signature))
+    const parts = vectors.sign
+      .filter((row) => row.message === message)
+      .map((row) => hexToBytes(row.signature))
     const whole = vectors.fastAggregateVerify.find((row) => row.isValid && row.publicKeys.length === 3)!
     expect(parts).toHaveLength(3)
     expect(bytesToHex(aggregate(parts)!)).toBe(whole.signature)
