@@ -1,5 +1,4 @@
-import { challengersOf, type Committees } from '../committee.ts'
-import { bytesToHex } from '../bytes.ts'
+import type { Committees } from '../committee.ts'
 import { Verdict } from '../verdict.ts'
 import type { EpochClasses } from './classes.ts'
 
@@ -24,29 +23,26 @@ export const addressFaults = (
   committees: Committees,
   maxPerPrefix: number,
 ): Map<number, AddressFault> => {
+  const { size, k, ring } = committees
   const faults = new Map<number, AddressFault>()
-  // Addresses stand in an attestation for its verdicts 0 only: where each begins is counted once per attestation.
-  const offsets = epoch.attested.map((attestation) => {
-    let zeros = 0
-    return attestation?.verdicts.map((verdict) => (verdict === Verdict.valid ? zeros++ : 0))
-  })
+  const offsets = addressOffsets(epoch, k)
   let named: NamedAddress[] = []
-  for (let index = 0; index < committees.size; index++) {
+  const candidates: Uint8Array[] = []
+  for (let position = 0; position < size; position++) {
+    const index = ring[position]!
     if (epoch.classes[index] !== Verdict.valid) continue
-    const counts = new Map<string, { address: Uint8Array; namedBy: number }>()
-    for (const [i, challenger] of challengersOf(committees, index).entries()) {
+    candidates.length = 0
+    for (let i = 0; i < k; i++) {
+      const challenger = ring[(position + size - 1 - i) % size]!
       const attestation = epoch.attested[challenger]
       if (attestation === undefined || attestation.verdicts[i] !== Verdict.valid) continue
-      const address = significant(attestation.addresses[offsets[challenger]![i]!]!)
-      const key = bytesToHex(address)
-      const count = counts.get(key)
-      if (count === undefined) counts.set(key, { address, namedBy: 1 })
-      else count.namedBy++
+      candidates.push(attestation.addresses[offsets[challenger * k + i]!]!)
     }
-    const most = [...counts.values()].find(({ namedBy }) => 2 * namedBy > committees.k)
-    if (most === undefined) faults.set(index, 'no address')
+    const most = majorityOf(candidates, k)
+    if (most === null) faults.set(index, 'no address')
     else named.push({ index, ...most })
   }
+  named.sort((a, b) => a.index - b.index)
   named = keepPerGroup(named, (address) => address, 1, 'address shared', faults)
   if (maxPerPrefix > 0) {
     const v4 = named.filter(({ address }) => address.length === 4)
@@ -58,6 +54,47 @@ export const addressFaults = (
   return faults
 }
 
+/** Addresses stand in an attestation for its verdicts 0 only: at [index · k + i], which one is that of verdict i. */
+const addressOffsets = (epoch: EpochClasses, k: number): Uint8Array => {
+  const offsets = new Uint8Array(epoch.attested.length * k)
+  for (const [index, attestation] of epoch.attested.entries()) {
+    let zeros = 0
+    for (let i = 0; i < k; i++) {
+      offsets[index * k + i] = zeros
+      if (attestation?.verdicts[i] === Verdict.valid) zeros++
+    }
+  }
+  return offsets
+}
+
+/**
+ * What more than k/2 name, in its significant bytes: if there is such an address it outlives every pairing of
+ * different ones (Boyer and Moore's majority vote), and a second look counts it.
+ */
+const majorityOf = (
+  candidates: readonly Uint8Array[],
+  k: number,
+): { address: Uint8Array; namedBy: number } | null => {
+  let winner: Uint8Array | undefined
+  let lead = 0
+  for (const address of candidates) {
+    if (lead === 0) winner = address
+    lead += isSameHost(winner!, address) ? 1 : -1
+  }
+  if (winner === undefined) return null
+  let namedBy = 0
+  for (const address of candidates) if (isSameHost(winner, address)) namedBy++
+  return 2 * namedBy > k ? { address: significant(winner), namedBy } : null
+}
+
+/** Equal in the significant bytes; both addresses have 4 bytes, or both have 16. */
+const isSameHost = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a.length !== b.length) return false
+  const length = Math.min(a.length, 8)
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
 /** Of those in one group the `keep` that most challengers name stay (ties: lowest seat); the others get `fault`. */
 const keepPerGroup = (
   named: readonly NamedAddress[],
@@ -66,9 +103,14 @@ const keepPerGroup = (
   fault: AddressFault,
   faults: Map<number, AddressFault>,
 ): NamedAddress[] => {
-  const groups = Map.groupBy(named, ({ address }) => bytesToHex(groupOf(address)))
+  // One character a byte: a name of a group, of which there may be as many as seats.
+  const groups = Map.groupBy(named, ({ address }) => String.fromCharCode(...groupOf(address)))
   const kept: NamedAddress[] = []
   for (const group of groups.values()) {
+    if (group.length <= keep) {
+      kept.push(...group)
+      continue
+    }
     const ranked = group.sort((a, b) => b.namedBy - a.namedBy || a.index - b.index)
     kept.push(...ranked.slice(0, keep))
     for (const { index } of ranked.slice(keep)) faults.set(index, fault)

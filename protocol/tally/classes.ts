@@ -1,4 +1,4 @@
-import { challengersOf, type Committees, targetsOf } from '../committee.ts'
+import type { Committees } from '../committee.ts'
 import { isWellFormed } from '../attestation.ts'
 import { lastInvalidVerdict, Verdict } from '../verdict.ts'
 import type { AttestedVerdicts, TallyEpoch } from './input.ts'
@@ -19,9 +19,12 @@ export interface EpochClasses {
   abstentions: Uint8Array
 }
 
-/** R-TALLY-0…2. */
+/**
+ * R-TALLY-0…2. Positions on the ring are walked by number: a week of the largest network has 18 million verdicts, and
+ * a list of committee members for each of them would cost more than the judging.
+ */
 export const classify = (epoch: TallyEpoch, committees: Committees): EpochClasses => {
-  const { size, k } = committees
+  const { size, k, ring } = committees
   const attested = epoch.attestations.map((attestation) =>
     attestation !== undefined && attestation.verdicts.length === k && isWellFormed(attestation)
       ? attestation
@@ -29,30 +32,31 @@ export const classify = (epoch: TallyEpoch, committees: Committees): EpochClasse
   )
   const classes = new Uint8Array(size)
   const counts = new Uint32Array(lastInvalidVerdict + 1)
-  for (let index = 0; index < size; index++) {
+  for (let position = 0; position < size; position++) {
     counts.fill(0)
-    for (const [i, challenger] of challengersOf(committees, index).entries()) {
-      const verdict = attested[challenger]?.verdicts[i]
+    for (let i = 0; i < k; i++) {
+      const verdict = attested[ring[(position + size - 1 - i) % size]!]?.verdicts[i]
       if (verdict !== undefined && verdict <= lastInvalidVerdict) counts[verdict]!++
     }
-    classes[index] = classOf(counts, k)
+    classes[ring[position]!] = classOf(counts, k)
   }
   const agrees = new Uint8Array(size)
   const abstentions = new Uint8Array(size)
   let attestedCount = 0
-  for (let index = 0; index < size; index++) {
+  for (let position = 0; position < size; position++) {
+    const index = ring[position]!
     const verdicts = attested[index]?.verdicts
     if (verdicts === undefined) continue
     attestedCount++
     let same = 0
     let judged = 0
-    for (const [i, target] of targetsOf(committees, index).entries()) {
+    for (let i = 0; i < k; i++) {
       const verdict = verdicts[i]!
       if (verdict === Verdict.abstain) {
         abstentions[index]!++
         continue
       }
-      const decided = classes[target]!
+      const decided = classes[ring[(position + 1 + i) % size]!]!
       if (decided === undecided) continue
       judged++
       if ((verdict === Verdict.valid) === (decided === Verdict.valid)) same++
