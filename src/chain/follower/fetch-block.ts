@@ -15,7 +15,8 @@ export interface FetchedBlock {
 
 /**
  * The block at a height, checked (R-CHAIN-1): it is the one with this hash, and its transactions are those of its
- * header. Null if the node has none at that height by now. Throws NodeLiesError, or what the RPC client throws.
+ * header. (From version 5 on a txid leaves signatures and proofs out, ZIP 244: these bytes remain the node's word.)
+ * Null if the node has none at that height by now. Throws NodeLiesError, or what the RPC client throws.
  */
 export const fetchBlock = async (
   rpc: RpcClient,

@@ -15,7 +15,7 @@ export interface TestNode extends AsyncDisposable {
 }
 
 /** A JSON-RPC server over the chain, with the three methods that a follower needs. */
-export const startTestNode = async (chain: TestChain): Promise<TestNode> => {
+export const startTestNode = async (chain: Pick<TestChain, 'best' | 'tip'>): Promise<TestNode> => {
   const counts = new Map<string, number>()
   const honest = ({ method, params }: RpcRequest): unknown => {
     const [first] = params
