@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { BlockEntry, TipChange } from '../../../src/devnet/chain/block-tree.ts'
 import type { EmbeddedChain } from '../../../src/devnet/chain/chain.ts'
@@ -158,7 +158,7 @@ describe.for(families)('%s: reorganisations', (family) => {
               ).toBe('accepted')
             }
           } else if (step.kind === 'invalidate') {
-            const entry = chain.tree.at(chain.tip.height - step.depth)!
+            const entry = chain.tree.at(Math.max(0, chain.tip.height - step.depth))!
             if (entry.height > 1) {
               invalidated.push(entry)
               chain.invalidate(entry.hash)

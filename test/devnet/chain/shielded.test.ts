@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseTransaction, serializeTransaction } from '../../../src/chain/formats/transaction.ts'
 import type { Transaction, TransactionFields } from '../../../src/chain/formats/types.ts'

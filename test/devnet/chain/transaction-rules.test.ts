@@ -376,6 +376,14 @@ describe('zen', () => {
     expect(submit(chain, spendCoins(chain, { coins: [coin], outputs }))).toBe('66: insufficient fee')
   })
 
+  test('a transaction of more than 100,000 bytes is refused', () => {
+    const chain = createFundedChain('zen')
+    const outputs = Array.from({ length: 1600 }, () => payTo(chain, someHash160(1), 100_000n))
+    expect(submit(chain, spendCoins(chain, { coins: [firstCoin(chain)], outputs }))).toBe(
+      '16: bad-txns-oversize',
+    )
+  })
+
   test('versions that the embedded chain does not have are refused', () => {
     const chain = createFundedChain('zen')
     const bytes = spendWhole(chain, firstCoin(chain), { change: (fields) => ({ ...fields, version: 2 }) })

@@ -5,8 +5,8 @@ import type { RpcMethods } from './dispatch.ts'
 import { fail } from './errors.ts'
 import { readHash, readHex, readInteger } from './params.ts'
 
-/** Blocks in one call; a client's request should not hold the node for minutes. */
-const maxGenerate = 100_000
+/** Blocks in one call, 10 s of work; a client's request should not hold the node for minutes. */
+const maxGenerate = 20_000
 
 /** Making and judging blocks, as regtest nodes offer it. */
 export const miningMethods = ({ chain }: NodeContext): RpcMethods => {

@@ -23,7 +23,6 @@ import {
   readText,
   readVerbosity,
 } from './params.ts'
-import { scriptAssembly } from './script-json.ts'
 import { signRawTransaction } from './sign-raw-transaction.ts'
 import {
   type TransactionPlace,
@@ -62,12 +61,6 @@ export const transactionMethods = (context: NodeContext): RpcMethods => ({
         ? zendTransactionJson(transaction, parameters)
         : zebradTransactionJson(transaction, null, parameters)
     },
-  },
-  decodescript: {
-    usage: 'decodescript "hex"',
-    minParams: 1,
-    maxParams: 1,
-    run: ([hex]) => ({ asm: scriptAssembly(readHex(hex, 'argument')) }),
   },
   createrawtransaction: {
     usage:

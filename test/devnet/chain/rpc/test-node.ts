@@ -1,8 +1,15 @@
+import { encodeAddress } from '../../../../src/chain/address.ts'
 import type { ChainFamily } from '../../../../src/chain/formats/types.ts'
+import {
+  deriveSaplingKeys,
+  deriveSproutKeys,
+  encodeSaplingAddress,
+  encodeSproutAddress,
+} from '../../../../src/chain/notes/index.ts'
 import type { EmbeddedChain, EmbeddedChainOptions } from '../../../../src/devnet/chain/chain.ts'
 import { createRpcMethods, dialectOf } from '../../../../src/devnet/chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from '../../../../src/devnet/chain/rpc-server.ts'
-import { createFundedChain, testWorld } from '../test-chain.ts'
+import { createFundedChain, someHash160, testWorld } from '../test-chain.ts'
 
 export interface RpcFailure {
   code: number
@@ -71,4 +78,50 @@ export const untilFinished = async (node: TestNode, id: unknown): Promise<Record
     if (operation === undefined) throw new Error('the operation is unknown')
     if (operation['status'] !== 'queued' && operation['status'] !== 'executing') return operation
   }
+}
+
+/** Starts nodes that `stopAll` stops. */
+export const createNodeStarter = () => {
+  const open: TestNode[] = []
+  return {
+    start: async (...args: Parameters<typeof startTestNode>): Promise<TestNode> => {
+      const node = await startTestNode(...args)
+      open.push(node)
+      return node
+    },
+    stopAll: async (): Promise<void> => {
+      for (const node of open.splice(0)) await node[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export const chainName = (family: ChainFamily) => `${family}-regtest` as const
+
+/** An address whose key nobody has. */
+export const payeeAddress = (family: ChainFamily, fill = 9): string =>
+  encodeAddress(chainName(family), { kind: 'p2pkh', hash160: someHash160(fill) })
+
+export const newAddress = async (node: TestNode): Promise<string> =>
+  (await node.call('getnewaddress')) as string
+
+/** The wallet's address that blocks pay to. */
+export const minerAddress = async (node: TestNode): Promise<string> =>
+  ((await node.call('getaddressesbyaccount', '')) as string[])[0]!
+
+export const saplingKeys = deriveSaplingKeys(new Uint8Array(32).fill(3))
+export const sproutKeys = deriveSproutKeys(new Uint8Array(32).fill(3))
+
+/** Of the pool that the family's announcements go to. */
+export const shieldedAddress = (family: ChainFamily): string =>
+  family === 'zen'
+    ? encodeSproutAddress(sproutKeys.address, 'regtest')
+    : encodeSaplingAddress(saplingKeys.defaultAddress, 'regtest')
+
+/** An element of `listunspent`. */
+export interface Unspent {
+  txid: string
+  vout: number
+  scriptPubKey: string
+  amount: number
+  address: string
 }

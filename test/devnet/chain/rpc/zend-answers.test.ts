@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deriveSproutKeys, encodeSproutAddress } from '../../../../src/chain/notes/index.ts'
-import { startTestNode, type TestNode, untilFinished } from './test-node.ts'
+import {
+  minerAddress,
+  newAddress,
+  shieldedAddress,
+  startTestNode,
+  type TestNode,
+  untilFinished,
+} from './test-node.ts'
 
 /** zend's answers: names in the order in which zend 5 pushes them (rpc/blockchain.cpp, rawtransaction.cpp, misc.cpp). */
 
@@ -9,11 +15,10 @@ let miner = ''
 let txid = ''
 beforeAll(async () => {
   node = await startTestNode('zen')
-  ;[miner] = (await node.call('getaddressesbyaccount', '')) as [string]
-  const { address } = deriveSproutKeys(new Uint8Array(32).fill(3))
+  miner = await minerAddress(node)
   const operation = await node.call('z_sendmany', miner, [
-    { address: await node.call('getnewaddress'), amount: 42 },
-    { address: encodeSproutAddress(address, 'regtest'), amount: 0.001, memo: '61' },
+    { address: await newAddress(node), amount: 42 },
+    { address: shieldedAddress('zen'), amount: 0.001, memo: '61' },
   ])
   txid = ((await untilFinished(node, operation))['result'] as { txid: string }).txid
   node.chain.mine(3)
