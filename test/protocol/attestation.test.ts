@@ -256,7 +256,6 @@ describe('R-ATT-6 validation', () => {
   test.each([
     ['another network', { networkId: 'a'.repeat(32) as NetworkId }, 'reject attestation-network'],
     ['an epoch that is not open', { epoch: 6 }, 'ignore attestation-early'],
-    ['R-ATT-2 another branch', { beacon: seedOf('branch') }, 'ignore attestation-beacon'],
     ['a seat that is not in the snapshot', { seat: 2 }, 'reject attestation-seat'],
     ['another stake', { stake: nodes[1]!.stake }, 'reject attestation-stake'],
     ['too few verdicts', { verdicts: new Uint8Array(10) }, 'reject attestation-committee'],
@@ -273,6 +272,11 @@ describe('R-ATT-6 validation', () => {
     ['no addresses', { addresses: [] }, 'reject attestation-verdicts'],
   ] as [string, Partial<Attestation>, string][])('R-ATT-6 %s', (_, changes, expected) => {
     expect(validate(changed(changes))).toBe(expected)
+  })
+
+  test('R-ATT-2 one of another branch is ignored, not rejected, before its seat or signature is looked at', () => {
+    expect(validate(changed({ beacon: seedOf('branch') }))).toBe('ignore attestation-beacon')
+    expect(validate(changed({ beacon: seedOf('branch'), seat: 2 }, 1))).toBe('ignore attestation-beacon')
   })
 
   test("R-ATT-6 a wrong signature, or another key's, is refused", () => {

@@ -143,6 +143,39 @@ describe('R-CHAL-3 digest', () => {
   })
 })
 
+describe('R-CHAL-5', () => {
+  const last = 500
+  const chain = {
+    countOf: (height: number) => 1 + (height % 4),
+    read: (height: number, index: number) => seedOf('raw', height, index),
+  }
+  const digestOver = (terms: ChallengeTerms, read = chain.read) => {
+    const builder = createDigest(terms)
+    for (const { height, index } of samplesOf(terms, 64, last, chain.countOf))
+      builder.add(read(height, index))
+    return builder.finish()
+  }
+
+  test('R-CHAL-5 two nodes with the same chain compute the same digest; one sampled transaction more or less shows', () => {
+    const terms = termsOf()
+    expect(digestOver(terms)).toEqual(digestOver({ ...terms }))
+    const [missing] = samplesOf(terms, 64, last, chain.countOf)
+    const lacking = (height: number, index: number) =>
+      height === missing!.height && index === missing!.index ? new Uint8Array(32) : chain.read(height, index)
+    expect(digestOver(terms, lacking)).not.toEqual(digestOver(terms))
+  })
+
+  test('R-CHAL-5 a digest for another challenger, target or nonce is of no use', () => {
+    const digests = [
+      termsOf(),
+      termsOf({ challengerSeat: 13 }),
+      termsOf({ targetSeat: 8 }),
+      termsOf({ nonce: seedOf('n') }),
+    ].map((terms) => digestOver(terms).join())
+    expect(new Set(digests).size).toBe(4)
+  })
+})
+
 describe('R-CHAL-4 receipt', () => {
   const terms = termsOf()
   const receipt = { ...terms, digest: seedOf('digest') }

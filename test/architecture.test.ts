@@ -1,0 +1,236 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Files below a folder, as paths from the root; without what is built or installed. */
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.split('/').some((part) => ignoredFolders.has(part)))
+
+const ignoredFolders: ReadonlySet<string> = new Set([
+  'node_modules',
+  'dist',
+  '.git',
+  '.devnet',
+  'coverage',
+  'bench-data',
+])
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+/** Without comments; texts stay, so that specifiers can be read. */
+const withoutComments = (code: string): string =>
+  code.replaceAll(
+    /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
+    (_, text: string | undefined) => text ?? ' ',
+  )
+
+/** Without comments and texts: what is left is code. What stands in `${…}` of a template is kept. */
+const codeOnly = (code: string): string =>
+  withoutComments(code)
+    .replaceAll(/`(?:[^`\\]|\\.)*`/g, (template) =>
+      [...template.matchAll(/\$\{([^}]*)\}/g)].map(([, inner]) => inner).join(';'),
+    )
+    .replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, "''")
+
+const specifierPattern =
+  /(?:^|[;\n}])\s*(?:import|export)\s[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]|(?:^|[;\n}])\s*import\s*['"]([^'"]+)['"]|\bnew URL\(\s*['"]([^'"]+\.ts)['"]/g
+
+/** Everything that a file names in import, export from, import() or as a worker's URL. */
+const specifiersOf = (code: string): string[] =>
+  [...withoutComments(code).matchAll(specifierPattern)].map(
+    ([, from, dynamic, bare, url]) => (from ?? dynamic ?? bare ?? url)!,
+  )
+
+interface Edge {
+  from: string
+  /** A path from the root, or the name of a package or of a module of Node. */
+  to: string
+}
+
+const edgesOf = (path: string): Edge[] =>
+  specifiersOf(read(path)).map((specifier) => ({
+    from: path,
+    to: specifier.startsWith('.') ? join(dirname(path), specifier) : specifier,
+  }))
+
+const isSource = (path: string): boolean => path.endsWith('.ts')
+const sources = ['protocol', 'src', 'sim'].flatMap(filesBelow).filter(isSource)
+const edges = sources.flatMap(edgesOf)
+const isOwn = (to: string): boolean => /^(?:protocol|src|sim|test)\//.test(to)
+
+/** `protocol`, `sim`, `src/chain`, `src/errors`: the first column of the table. */
+const areaOf = (path: string): string => {
+  const [top = '', second = ''] = path.split('/')
+  return top === 'src' ? `src/${second.replace(/\.ts$/, '')}` : top
+}
+
+describe('the reader of imports', () => {
+  test('finds every form of import, and none in comments', () => {
+    const code = `
+      import a from 'one'
+      import {
+        b,
+        type C,
+      } from "two"
+      export * from './three.ts'
+      export { d } from './four.ts'
+      import 'five'
+      const six = await import('six')
+      const worker = new Worker(new URL('./seven.ts', import.meta.url))
+      // import x from 'no'
+      /* import y from 'no' */
+      export const list = Array.from('no')
+      const text = "import z from 'no'"
+    `
+    expect(specifiersOf(code)).toEqual(['one', 'two', './three.ts', './four.ts', 'five', 'six', './seven.ts'])
+  })
+
+  test('leaves code without comments and texts', () => {
+    expect(codeOnly("a('Date') // Date\n/* Date */ `Date ${now}`")).toBe("a('')  \n  now")
+  })
+
+  test('reads the whole tree', () => {
+    expect(sources.length).toBeGreaterThan(100)
+    expect(edges.length).toBeGreaterThan(500)
+  })
+})
+
+/** The table of docs/architecture.md: what each folder may import. */
+const table = new Map<string, { allowed: ReadonlySet<string>; isListed: boolean }>()
+for (const line of read('docs/architecture.md').split('\n')) {
+  const cells = line.split('|').map((cell) => cell.trim())
+  const folder = /^`([a-z/.]+)`$/.exec(cells[1] ?? '')?.[1]
+  if (folder === undefined || cells.length < 5) continue
+  const names = [...cells[3]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!.replace(/\/$/, ''))
+  const isListed = !cells[3]!.startsWith('everything')
+  // "everything in `src/` but `cli` and `devnet`" names what is excluded.
+  const allowed = new Set(isListed ? names : names.slice(1).map((name) => `src/${name}`))
+  table.set(folder.replace(/\/$|\.ts$/, ''), { allowed, isListed })
+}
+
+describe('docs/architecture.md', () => {
+  test('has a row for every folder, and a folder for most rows', () => {
+    const areas = new Set(sources.map(areaOf))
+    expect([...areas].filter((area) => !table.has(area))).toEqual([])
+    expect(table.size).toBeGreaterThanOrEqual(10)
+  })
+
+  test('every import inside the repository is one that the table allows', () => {
+    const forbidden = edges
+      .filter(({ from, to }) => isOwn(to) && areaOf(from) !== areaOf(to))
+      .filter(({ from, to }) => {
+        const row = table.get(areaOf(from))!
+        if (row.isListed) return !row.allowed.has(areaOf(to))
+        return row.allowed.has(areaOf(to)) || areaOf(to) === 'sim'
+      })
+    expect(forbidden).toEqual([])
+  })
+
+  test('protocol/ is entered by its door only', () => {
+    const throughTheWall = edges.filter(
+      ({ from, to }) =>
+        !from.startsWith('protocol/') && to.startsWith('protocol/') && to !== 'protocol/index.ts',
+    )
+    expect(throughTheWall).toEqual([])
+  })
+
+  test('protocol/ and sim/ import the packages of their rows, and nothing of Node', () => {
+    const isAllowed = ({ from, to }: Edge): boolean => {
+      const { allowed } = table.get(areaOf(from))!
+      return [...allowed].some((name) => to === name || to.startsWith(`${name.replace(/\/\*$/, '')}/`))
+    }
+    const packages = edges.filter(({ from, to }) => !isOwn(to) && /^(?:protocol|sim)\//.test(from))
+    expect(packages.filter((edge) => !isAllowed(edge))).toEqual([])
+  })
+
+  test('src and sim never meet, and nothing imports the tests', () => {
+    const meetings = edges.filter(
+      ({ from, to }) =>
+        (from.startsWith('src/') && to.startsWith('sim/')) ||
+        (from.startsWith('sim/') && to.startsWith('src/')),
+    )
+    // The command line starts the simulator: the one place where somebody asks for it.
+    expect(meetings.filter(({ from }) => !from.startsWith('src/cli/'))).toEqual([])
+    expect(edges.filter(({ to }) => to.startsWith('test/'))).toEqual([])
+  })
+
+  test.each([
+    [
+      'libp2p',
+      /^(?:libp2p|@libp2p\/.*|@chainsafe\/libp2p-.*|@multiformats\/multiaddr)(?:\/.*)?$/,
+      ['src/net'],
+    ],
+    ['level', /^(?:level|classic-level|abstract-level)(?:\/.*)?$/, ['src/store']],
+    ['commander', /^commander$/, ['src/cli']],
+    ['blst', /^@chainsafe\/blst$/, ['src/keys']],
+    [
+      'the formats of the chain',
+      /^src\/chain\/formats\//,
+      ['src/chain', 'src/devnet', 'src/tally', 'src/cli'],
+    ],
+  ])('only its own folders import %s', (_, pattern, folders) => {
+    const users = edges.filter(({ to }) => pattern.test(to)).map(({ from }) => areaOf(from))
+    expect(users.length).toBeGreaterThan(0)
+    expect([...new Set(users)].filter((area) => !folders.includes(area))).toEqual([])
+  })
+})
+
+describe('purity', () => {
+  const impure =
+    /(?<![.\w])(?:Date|process|performance|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|crypto|Buffer|console|globalThis|require)\b(?!\s*:)|\bMath\.random\b|\bnew WeakRef\b|\bIntl\b|\.toLocale\w*|\.localeCompare\b/
+
+  test.each(['protocol', 'sim'])('%s/ uses no clock, no chance, no locale and nothing of Node', (folder) => {
+    const found = sources
+      .filter((path) => path.startsWith(`${folder}/`))
+      .flatMap((path) =>
+        codeOnly(read(path))
+          .split('\n')
+          .filter((line) => impure.test(line))
+          .map((line) => `${path}: ${line.trim()}`),
+      )
+    expect(found).toEqual([])
+  })
+
+  test('the pattern finds what it is for', () => {
+    for (const line of [
+      'Date.now()',
+      'new Date()',
+      'Math.random()',
+      'process.env',
+      'crypto.subtle',
+      'a.localeCompare(b)',
+    ]) {
+      expect(impure.test(line)).toBe(true)
+    }
+    for (const line of ['schema.process', 'dateOf()', 'processed', 'Buffered', '{ process: 1 }'])
+      expect(impure.test(line)).toBe(false)
+  })
+})
+
+describe('a clone alone is enough', () => {
+  test("no file names a place of somebody's machine", () => {
+    const machine = new RegExp(
+      ['/work/', '/root/', '/home/[a-z]', '/Users/[A-Za-z]', '/tmp/[a-z]']
+        .map((path) => `(?<![\\w.~-])${path}`)
+        .join('|'),
+    )
+    const texts = filesBelow('.').filter((path) =>
+      /\.(?:ts|mts|js|mjs|json|md|py|sh|ya?ml|toml|html|css)$|^\.ci\//.test(path),
+    )
+    expect(texts.length).toBeGreaterThan(100)
+    const found = texts
+      .filter((path) => path !== 'test/architecture.test.ts' && path !== 'package-lock.json')
+      .flatMap((path) =>
+        read(path)
+          .split('\n')
+          .filter((line) => machine.test(line))
+          .map((line) => `${path}: ${line.trim().slice(0, 120)}`),
+      )
+    expect(found).toEqual([])
+  })
+})
