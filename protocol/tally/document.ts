@@ -6,8 +6,9 @@ import { paramsHash } from '../params.ts'
 import { addressOfStake } from '../stake-address.ts'
 import { isWeek } from '../week.ts'
 import { canonicalJson } from './canonical-json.ts'
-import type { TallyInput } from './input.ts'
+import type { JudgedEpoch, TallyEpoch, TallyInput } from './input.ts'
 import { rulesetOfWeek } from './rulesets.ts'
+import type { WeekTally } from './v1.ts'
 
 const Hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 /** Base units in decimal: JSON's own numbers would lose the last digits. */
@@ -80,12 +81,25 @@ export const formatTally = ({ document, digest }: DigestedTally): string =>
 /** Computes a week under the ruleset in force. Same input, same bytes. */
 export const createTally = (input: TallyInput): DigestedTally => {
   const ruleset = rulesetOfWeek(input.week)
-  const result = ruleset.tally(input)
+  return documentOf(input, ruleset.number, ruleset.tally(input))
+}
+
+/** The same for a week whose epochs were judged one by one. */
+export const createTallyOfJudged = (input: TallyInput<JudgedEpoch>): DigestedTally => {
+  const ruleset = rulesetOfWeek(input.week)
+  return documentOf(input, ruleset.number, ruleset.tallyJudged(input))
+}
+
+const documentOf = (
+  input: TallyInput<Omit<TallyEpoch, 'attestations'>>,
+  ruleset: number,
+  result: WeekTally,
+): DigestedTally => {
   const document: TallyDocument = {
     network: input.networkId,
     week: input.week,
     state: input.state,
-    ruleset: ruleset.number,
+    ruleset,
     params: bytesToHex(paramsHash(input.params)),
     checkpoint: input.checkpoint?.toString() ?? null,
     anchor:

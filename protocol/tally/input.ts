@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid'
 import type { Epoch, Height, NetworkId, Seat, Week } from '../ids.ts'
 import type { ChainName, Params } from '../params.ts'
 import type { Snapshot } from '../registry.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Where a week stands (design 2.6). */
 export type WeekState = 'open' | 'frozen' | 'certified' | 'anchored' | 'pending'
@@ -22,8 +23,19 @@ export interface TallyEpoch {
   attestations: readonly (AttestedVerdicts | undefined)[]
 }
 
-/** Everything that a tally depends on. */
-export interface TallyInput {
+/**
+ * An epoch that was judged already (R-TALLY-0…4): a few hundred bytes a seat become one word, so whoever judges epoch
+ * after epoch never holds a whole week of attestations.
+ */
+export interface JudgedEpoch extends Omit<TallyEpoch, 'attestations'> {
+  /** At each index of the snapshot. */
+  outcomes: readonly Outcome[]
+  /** Attestations that count. */
+  attested: number
+}
+
+/** Everything that a tally depends on, with epochs still to be judged, or judged under the week's ruleset. */
+export interface TallyInput<AnEpoch = TallyEpoch> {
   networkId: NetworkId
   chain: ChainName
   week: Week
@@ -36,5 +48,5 @@ export interface TallyInput {
   /** What came in for the week, before `feeReserve`. */
   fund: bigint
   /** Of the week, in rising order, those without a snapshot included. */
-  epochs: readonly TallyEpoch[]
+  epochs: readonly AnEpoch[]
 }

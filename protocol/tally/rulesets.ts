@@ -1,12 +1,14 @@
 import type { Week } from '../ids.ts'
-import type { TallyInput } from './input.ts'
-import { judgeEpoch, shareFund, tallyWeek, type WeekTally } from './v1.ts'
+import type { JudgedEpoch, TallyInput } from './input.ts'
+import { judgeEpoch, shareFund, tallyJudged, tallyWeek, type WeekTally } from './v1.ts'
 
 export interface Ruleset {
   number: number
   /** First week it holds for. */
   from: Week
   tally(input: TallyInput): WeekTally
+  /** The same from epochs that `judgeEpoch` has judged. */
+  tallyJudged(input: TallyInput<JudgedEpoch>): WeekTally
   /** One epoch of it, for whoever explains or checks a single seat. */
   judgeEpoch: typeof judgeEpoch
   /** What scores are paid of a fund, for whoever asks what other scores would have been. */
@@ -15,7 +17,7 @@ export interface Ruleset {
 
 /** In rising order of week. A ruleset is never changed and never removed: old weeks stay verifiable. */
 export const rulesets: readonly Ruleset[] = [
-  { number: 1, from: '1970-W01' as Week, tally: tallyWeek, judgeEpoch, shareFund },
+  { number: 1, from: '1970-W01' as Week, tally: tallyWeek, tallyJudged, judgeEpoch, shareFund },
 ]
 
 export const rulesetOfWeek = (week: Week): Ruleset =>

@@ -5,7 +5,7 @@ import type { Seat } from '../ids.ts'
 import { Verdict } from '../verdict.ts'
 import { addressFaults } from './addresses.ts'
 import { classify, undecided } from './classes.ts'
-import type { TallyEpoch, TallyInput } from './input.ts'
+import type { JudgedEpoch, TallyEpoch, TallyInput } from './input.ts'
 import { invalidOutcomes, type Outcome } from './outcome.ts'
 
 /** A seat's week. */
@@ -73,21 +73,24 @@ export const judgeEpoch = (
 }
 
 /** The tally of a week under ruleset 1: R-TALLY-0…7. */
-export const tallyWeek = (input: TallyInput): WeekTally => {
+export const tallyWeek = (input: TallyInput): WeekTally =>
+  tallyJudged({ ...input, epochs: input.epochs.map((epoch) => judgeStanding(epoch, input)) })
+
+const judgeStanding = (epoch: TallyEpoch, input: TallyInput): JudgedEpoch => {
+  const { beacon, snapshot } = epoch
+  // R-ATT-3: an equivocator stands under no root of the week.
+  const attestations = epoch.attestations.map((attestation, index) =>
+    input.equivocators.has(snapshot[index]!.seat) ? undefined : attestation,
+  )
+  return { epoch: epoch.epoch, beacon, snapshot, ...judgeEpoch({ ...epoch, attestations }, input.params) }
+}
+
+/** R-TALLY-5…7 for epochs that `judgeEpoch` has judged. */
+export const tallyJudged = (input: TallyInput<JudgedEpoch>): WeekTally => {
   const bySeat = new Map<Seat, SeatTally>()
-  const attested: number[] = []
-  for (const [i, epoch] of input.epochs.entries()) {
-    const standing = {
-      ...epoch,
-      // R-ATT-3: an equivocator stands under no root of the week.
-      attestations: epoch.attestations.map((attestation, index) =>
-        input.equivocators.has(epoch.snapshot[index]!.seat) ? undefined : attestation,
-      ),
-    }
-    const judged = judgeEpoch(standing, input.params)
-    attested.push(judged.attested)
-    for (const [index, row] of epoch.snapshot.entries()) {
-      const outcome = judged.outcomes[index]!
+  for (const [i, { snapshot, outcomes }] of input.epochs.entries()) {
+    for (const [index, row] of snapshot.entries()) {
+      const outcome = outcomes[index]!
       let tally = bySeat.get(row.seat)
       if (tally === undefined) {
         bySeat.set(row.seat, (tally = createSeatTally(row, input)))
@@ -98,6 +101,7 @@ export const tallyWeek = (input: TallyInput): WeekTally => {
       if (outcome === 'credited') tally.credits++
     }
   }
+  const attested = input.epochs.map((epoch) => epoch.attested)
   const seats = [...bySeat.values()].sort((a, b) => a.row.seat - b.row.seat)
   for (const seat of seats) seat.score = seat.isEquivocator ? 0 : seat.credits
   const fund = input.fund > input.params.feeReserve ? input.fund - input.params.feeReserve : 0n
@@ -107,7 +111,7 @@ export const tallyWeek = (input: TallyInput): WeekTally => {
   return { seats, attested, fund, paid, undistributed: fund - paid }
 }
 
-const createSeatTally = (row: SnapshotRow, input: TallyInput): SeatTally => ({
+const createSeatTally = (row: SnapshotRow, input: TallyInput<JudgedEpoch>): SeatTally => ({
   row,
   outcomes: Array.from({ length: input.epochs.length }, () => null),
   epochs: 0,
