@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { beaconUniformityCommand } from './beacon-uniformity.ts'
 import { chainFollowCommand } from './chain-follow.ts'
 import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
@@ -54,6 +55,10 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(chainInspectCommand(io))
     .addCommand(chainMemoCommand(io))
     .addCommand(chainVerifyMessageCommand(io))
+  program
+    .command('beacon')
+    .description('what follows from the beacons: whether samples are uniform')
+    .addCommand(beaconUniformityCommand(io))
   program.addCommand(startCommand(io)).addCommand(tallyCommand(io)).addCommand(devnetCommand(io))
   inheritSettings(program)
   return program
