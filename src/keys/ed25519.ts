@@ -30,15 +30,22 @@ export interface Ed25519Verifier {
 /**
  * `maxKeys`: the judged and imported keys that are kept (about 1 kB each), the least recently used going first. The
  * judgement costs 1.3 ms and the import 30 µs, so this should not be smaller than the number of seats.
+ * `areRegistered`: all keys come from snapshots, so they were judged when they were announced (R-SIG-2).
  */
-export const createEd25519Verifier = ({ maxKeys }: { maxKeys: number }): Ed25519Verifier => {
+export const createEd25519Verifier = ({
+  maxKeys,
+  areRegistered = false,
+}: {
+  maxKeys: number
+  areRegistered?: boolean
+}): Ed25519Verifier => {
   /** Null for a key that R-SIG-2 refuses. */
   const keysByBytes = new Map<string, KeyObject | null>()
 
   const keyOf = (publicKey: Uint8Array): KeyObject | null => {
     const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString('latin1')
     const cached = keysByBytes.get(name)
-    const key = cached === undefined ? importKey(publicKey) : cached
+    const key = cached === undefined ? judgedKey(publicKey, areRegistered) : cached
     keysByBytes.delete(name)
     keysByBytes.set(name, key)
     if (keysByBytes.size > maxKeys) {
@@ -88,8 +95,8 @@ export const ed25519FromSeed = (seed: Uint8Array): { publicKey: Uint8Array; sign
   }
 }
 
-const importKey = (publicKey: Uint8Array): KeyObject | null =>
-  isAcceptablePublicKey(publicKey)
+const judgedKey = (publicKey: Uint8Array, isRegistered: boolean): KeyObject | null =>
+  isRegistered || isAcceptablePublicKey(publicKey)
     ? createPublicKey({ key: Buffer.from(concatBytes(spkiHead, publicKey)), format: 'der', type: 'spki' })
     : null
 

@@ -27,7 +27,7 @@ export const ask = async (stream: Stream, request: Uint8Array, options: AskOptio
     await stream.close({ signal })
     const response = await messages.read({ signal })
     void linger(stream)
-    return response.slice()
+    return plainCopy(response.subarray())
   } catch (error) {
     stream.abort(error instanceof Error ? error : new Error(String(error)))
     throw error
@@ -51,7 +51,8 @@ export const answer = async (
     limitBuffers(stream, options.maxRequestBytes, options.maxResponseBytes)
     const messages = lpStream(stream, limitsOf(options.maxRequestBytes))
     const request = await messages.read({ signal })
-    const response = await handler(request.slice())
+    // A handler that does not heed the signal loses its place all the same.
+    const response = await unlessAborted(handler(plainCopy(request.subarray())), signal)
     if (response.length > options.maxResponseBytes) {
       throw new Error(`an answer of ${response.length} bytes is over its own limit`)
     }
@@ -99,6 +100,17 @@ const limitBuffers = (stream: Stream, maxReadBytes: number, maxWriteBytes: numbe
   stream.maxReadBufferLength = maxReadBytes + prefixBytes
   stream.maxWriteBufferLength = maxWriteBytes + prefixBytes
 }
+
+// What comes off the wire may be a view of a buffer that is shared with other messages.
+const plainCopy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)
+
+const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 
 /** Waits for the other side's close, and aborts if it does not come. Never rejects. */
 const linger = (stream: Stream): Promise<void> =>

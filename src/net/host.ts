@@ -10,7 +10,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
-import { bytesToHex, type NetworkId } from '../../protocol/index.ts'
+import { bytesToHex, hexToBytes, type NetworkId } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { World } from '../world.ts'
@@ -65,6 +65,8 @@ export interface HostLimits {
   maxConnectionsPerPeer: number
   /** New connections per second and address, before anything is known of them. */
   maxNewPerSecondPerAddress: number
+  /** For an incoming connection to prove its peer id. */
+  handshakeTimeoutMs: number
 }
 
 // A node talks to its 11 targets and 11 challengers, a gossip mesh of 8 for each topic, and the neighbours of the DHT:
@@ -76,6 +78,7 @@ const defaultLimits: HostLimits = {
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,
+  handshakeTimeoutMs: 5_000,
 }
 
 export interface HandlerLimits {
@@ -148,8 +151,10 @@ export interface Host {
   /** Keys (hex) of the peers that have reserved places. */
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
+  /** How many connected peers take part in the topic. */
+  gossipPeers(topic: string): number
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
-  /** Connects; errors as of `request`. */
+  /** Connects, unless there is a connection already; errors as of `request`. */
   dial(target: RequestTarget, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>
   disconnect(peerKey: Uint8Array): Promise<void>
   /** Where others say that the peer is now, asked of the DHT. Empty if nobody knows in time. */
@@ -158,8 +163,8 @@ export interface Host {
   provide(cid: CID, options: SearchOptions): Promise<number>
   /** Peers that say they have the content, at most `maxProviders` (20), as many as are found in time. */
   findProviders(cid: CID, options: SearchOptions & { maxProviders?: number }): Promise<FoundProvider[]>
-  /** Streams open on all connections, gossip's included. */
-  openStreams(): number
+  /** Streams open on all connections, of these request protocols or of everything, gossip included. */
+  openStreams(...protocolNames: readonly string[]): number
 }
 
 export interface SearchOptions {
@@ -206,11 +211,13 @@ export const createHost = (options: HostOptions): Host => {
     gater.ban(peer, isRegistered ? registeredBanMs : strangerBanMs)
     metrics.increment('bans', isRegistered ? 'registered' : 'stranger')
     logger.info({ peer, code }, 'peer shut out for a time')
-    void makeRoom()
+    void running?.node.hangUp(peerIdOfPeerKey(hexToBytes(peer))).catch((error: unknown) => {
+      logger.debug({ peer, reason: messageOf(error) }, 'could not hang up')
+    })
   }
 
-  /** Closes what is too much. Runs at every new connection, so it must not wait for slow ones. */
-  const makeRoom = async (): Promise<void> => {
+  /** Closes what is too much, at every new connection. */
+  const makeRoom = (): void => {
     if (running === null) return
     const { node, router } = running
     const mesh = new Set(options.topics.flatMap((topic) => router.getMeshPeers(topic.name)))
@@ -220,10 +227,9 @@ export const createHost = (options: HostOptions): Host => {
       return {
         connection,
         isRegistered: gater.isRegistered(peer),
-        isBanned: gater.isBanned(peer),
         isInMesh: mesh.has(connection.remotePeer.toString()),
         busyStreams: connection.streams.filter((stream) => handlersByProtocol.has(stream.protocol)).length,
-        isSpare: node.getConnections(connection.remotePeer).length > 1,
+        isSpare: node.getConnections(connection.remotePeer)[0] !== connection,
       }
     })
     for (const occupant of surplusOf(occupants, limits.maxConnections)) {
@@ -317,7 +323,7 @@ export const createHost = (options: HostOptions): Host => {
       )
     }
     running = { node, router, links: createLinks(node, metrics), stopping }
-    node.addEventListener('connection:open', () => void makeRoom())
+    node.addEventListener('connection:open', makeRoom)
     for (const [name, validate] of validatorsByTopic) join(router, name, validate)
     for (const protocol of handlersByProtocol.keys()) await register(node, protocol)
     logger.info({ peer: keys.peerId, addresses: node.getMultiaddrs().map(String) }, 'network host started')
@@ -446,9 +452,13 @@ export const createHost = (options: HostOptions): Host => {
         ]
       })
     },
+    gossipPeers: (topic) => started().router.getSubscribers(topic).length,
     penalise: (peerKey, code) => penalise(bytesToHex(peerKey), code),
     dial: async (target, { timeoutMs = defaultDialTimeoutMs, signal } = {}) => {
-      await started().links.connect(target, { dialTimeoutMs: timeoutMs, signal })
+      const { node, links } = started()
+      const connections = node.getConnections(peerIdOfPeerKey(target.peerKey))
+      if (connections.some((connection) => connection.status === 'open')) return
+      await links.connect(target, { dialTimeoutMs: timeoutMs, signal })
     },
     disconnect: async (peerKey) => {
       await started().node.hangUp(peerIdOfPeerKey(peerKey))
@@ -488,10 +498,13 @@ export const createHost = (options: HostOptions): Host => {
         }
       })
     },
-    openStreams: () =>
-      started()
+    openStreams: (...protocolNames) => {
+      const protocols = protocolNames.map(protocolOf)
+      const streams = started()
         .node.getConnections()
-        .reduce((sum, connection) => sum + connection.streams.length, 0),
+        .flatMap((connection) => connection.streams)
+      return streams.filter((stream) => protocols.length === 0 || protocols.includes(stream.protocol)).length
+    },
   }
 }
 
@@ -575,8 +588,8 @@ const createNode = async (
       maxConnections: 4 * limits.maxConnections,
       maxIncomingPendingConnections: 256,
       inboundConnectionThreshold: limits.maxNewPerSecondPerAddress,
-      inboundUpgradeTimeout: 5_000,
-      inboundStreamProtocolNegotiationTimeout: 5_000,
+      inboundUpgradeTimeout: limits.handshakeTimeoutMs,
+      inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
       maxParallelDials: 32,
       dialTimeout: defaultDialTimeoutMs,
       addressDialTimeout: defaultDialTimeoutMs,

@@ -47,14 +47,14 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
   const dials = new Map<string, Promise<Connection>>()
   /** Streams open on connections that were opened beside another one to the same peer. */
   const usesOfExtra = new WeakMap<Connection, number>()
+  /** A connection that closes says that it is open until its last stream has ended. */
+  const closing = new WeakSet<Connection>()
 
   const existing = (peer: PeerId, address: PeerAddress | null): Connection | undefined =>
     node
       .getConnections(peer)
-      .find(
-        (connection) =>
-          connection.status === 'open' && (address === null || isDialledAt(connection, address)),
-      )
+      .filter((connection) => connection.status === 'open' && !closing.has(connection))
+      .find((connection) => address === null || isDialledAt(connection, address))
 
   const dial = async (peer: PeerId, address: PeerAddress | null, timeoutMs: number): Promise<Connection> => {
     const signal = AbortSignal.timeout(timeoutMs)
@@ -100,33 +100,54 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
     return unlessAborted(dialled, signal)
   }
 
+  /** Keeps a count of who uses a connection that was opened only for requests; to be released by each. */
+  const hold = (connection: Connection): (() => void) => {
+    const uses = usesOfExtra.get(connection)
+    if (uses === undefined) return () => undefined
+    usesOfExtra.set(connection, uses + 1)
+    return () => {
+      const left = (usesOfExtra.get(connection) ?? 1) - 1
+      usesOfExtra.set(connection, left)
+      // Idle, and gossip is on the connection that was there before. (Should that one be gone meanwhile, the router
+      // does not move over by itself: closed, too, so that a new connection brings both.)
+      const hasGossip = connection.streams.some((stream) => stream.protocol.startsWith('/meshsub/'))
+      if (left > 0 || hasGossip) return
+      closing.add(connection)
+      void connection.close().catch((error: Error) => connection.abort(error))
+    }
+  }
+
+  const openOn = async (
+    connection: Connection,
+    protocol: string,
+    options: OpenOptions,
+  ): Promise<OpenedStream> => {
+    const release = hold(connection)
+    const deadline = AbortSignal.timeout(options.openTimeoutMs)
+    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
+    setMaxListeners(Infinity, signal)
+    try {
+      const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: options.maxStreams })
+      return { stream, release }
+    } catch (error) {
+      release()
+      throwIfAborted(options.signal)
+      throw exchangeErrorOf(error)
+    }
+  }
+
   return {
     connect,
     openStream: async (target, protocol, options) => {
       const connection = await connect(target, options)
-      const uses = usesOfExtra.get(connection)
-      if (uses !== undefined) usesOfExtra.set(connection, uses + 1)
-      const release = () => {
-        const left = (usesOfExtra.get(connection) ?? 0) - 1
-        if (left < 0) return
-        usesOfExtra.set(connection, left)
-        const isExtra = node.getConnections(connection.remotePeer).length > 1
-        // Idle, and nothing else uses it: gossip and the rest stay on the connection that was there before.
-        if (left === 0 && isExtra) void connection.close().catch((error: Error) => connection.abort(error))
-      }
-      const deadline = AbortSignal.timeout(options.openTimeoutMs)
-      const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
-      setMaxListeners(Infinity, signal)
       try {
-        const stream = await connection.newStream(protocol, {
-          signal,
-          maxOutboundStreams: options.maxStreams,
-        })
-        return { stream, release }
+        return await openOn(connection, protocol, options)
       } catch (error) {
-        release()
-        throwIfAborted(options.signal)
-        throw exchangeErrorOf(error)
+        // The other side may have been closing it, which is no answer to us: once more, on a new one.
+        const wasClosing = error instanceof SecnodeError && error.code === 'NET_CLOSED'
+        if (!wasClosing) throw error
+        closing.add(connection)
+        return openOn(await connect(target, options), protocol, options)
       }
     },
   }

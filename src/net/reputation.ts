@@ -1,8 +1,8 @@
 import type { World } from '../world.ts'
 
 /**
- * Points against a peer by what it did. 100 in a short time shut it out, so 5 messages that no honest peer sends, or
- * 10 answers that make no sense. They halve every ten minutes: faults of a restart or an upgrade are forgotten.
+ * Points against a peer by what it did. 90 shut it out: 5 messages in short time that no honest peer sends, or 10
+ * answers that make no sense. They halve every ten minutes, so faults of a restart or an upgrade are forgotten.
  */
 export const penalties = {
   /** Gossip that no honest peer forwards (a validator's reject). */
@@ -19,7 +19,7 @@ export const penalties = {
 
 export type PenaltyCode = keyof typeof penalties
 
-export const banPoints = 100
+export const banPoints = 90
 const halfLifeMs = 600_000
 const maxPeers = 10_000
 

@@ -1,0 +1,231 @@
+import { connect } from 'node:net'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { describe, expect, test } from 'vitest'
+import { bytesToHex } from '../../protocol/index.ts'
+import { realWorld } from '../../src/world.ts'
+import { registerAll, startHost, until } from './local-hosts.ts'
+import { startRawPeer } from './raw-peer.ts'
+
+const few = {
+  maxStrangers: 3,
+  maxStrangersPerAddress: 2,
+  maxNewPerSecondPerAddress: 1_000,
+  maxPendingPerAddress: 100,
+}
+
+describe('who may connect', () => {
+  test('strangers up to their number, and a registered peer always', async () => {
+    await using host = await startHost('127.5.0.1', { limits: few })
+    const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.1.${n}`)))
+    for (const stranger of strangers) await stranger.connect(host.target().address!).catch(() => undefined)
+    await until(() => host.counts.get('connections_refused strangers full') === 2)
+    await until(() => host.peers().length === 3)
+
+    await using registered = await startRawPeer('127.5.2.1')
+    host.setRegistered(new Map([[bytesToHex(registered.peerKey), { seat: 1 }]]))
+    await registered.connect(host.target().address!)
+    await until(() => host.peers().length === 4)
+    expect(
+      host
+        .peers()
+        .filter((peer) => peer.isRegistered)
+        .map((peer) => peer.peerKey),
+    ).toEqual([registered.peerKey])
+
+    // A place that becomes free is given away again.
+    await host.disconnect(strangers[0]!.peerKey)
+    await using late = await startRawPeer('127.5.2.2')
+    await late.connect(host.target().address!)
+    await until(() => host.peers().some((peer) => peer.peerId === late.node.peerId.toString()))
+    await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
+  })
+
+  test('a stranger who registers while connected leaves his place to others', async () => {
+    await using host = await startHost('127.5.0.2', { limits: { ...few, maxStrangers: 1 } })
+    await using first = await startRawPeer('127.5.1.10')
+    await using second = await startRawPeer('127.5.1.11')
+    await first.connect(host.target().address!)
+    await until(() => host.peers().length === 1)
+    host.setRegistered(new Set([bytesToHex(first.peerKey)]))
+    await second.connect(host.target().address!)
+    await until(() => host.peers().length === 2)
+    expect(host.counts.get('connections_refused strangers full')).toBeUndefined()
+  })
+
+  test('strangers of one address up to a smaller number', async () => {
+    await using host = await startHost('127.5.0.3', { limits: few })
+    const strangers = await Promise.all([1, 2, 3].map(() => startRawPeer('127.5.1.20')))
+    for (const stranger of strangers) await stranger.connect(host.target().address!).catch(() => undefined)
+    await until(() => host.counts.get('connections_refused address full') === 1)
+    await until(() => host.peers().length === 2)
+    await using elsewhere = await startRawPeer('127.5.1.21')
+    await elsewhere.connect(host.target().address!)
+    await until(() => host.peers().length === 3)
+    expect(host.counts.get('connections_refused address full')).toBe(1)
+    await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
+  })
+
+  test('one peer up to its number of connections, registered or not', async () => {
+    await using host = await startHost('127.5.0.4', { limits: { ...few, maxConnectionsPerPeer: 2 } })
+    const key = await generateKeyPair('Ed25519')
+    host.setRegistered(new Set([bytesToHex(key.publicKey.raw)]))
+    const copies = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.1.3${n}`, key)))
+    for (const copy of copies) await copy.connect(host.target().address!).catch(() => undefined)
+    await until(() => host.counts.get('connections_refused peer full') === 1)
+    expect(host.peers()).toMatchObject([{ connections: 2 }])
+    await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
+  })
+
+  test('peers with keys of another kind not at all', async () => {
+    await using host = await startHost('127.5.0.5', { limits: few })
+    await using stranger = await startRawPeer('127.5.1.40', await generateKeyPair('secp256k1'))
+    await stranger.connect(host.target().address!).catch(() => undefined)
+    await until(() => host.counts.get('connections_refused key type') === 1)
+    expect(host.peers()).toEqual([])
+  })
+
+  test('connections in their handshake up to a number for each address', async () => {
+    await using host = await startHost('127.5.0.6', { limits: { ...few, maxPendingPerAddress: 2 } })
+    const { ip, port } = host.target().address!
+    const sockets = Array.from({ length: 4 }, () => connect({ host: ip, port, localAddress: '127.5.1.50' }))
+    for (const socket of sockets) socket.on('error', () => undefined)
+    await until(() => host.counts.get('connections_refused pending full') === 2)
+    await using elsewhere = await startRawPeer('127.5.1.51')
+    await elsewhere.connect(host.target().address!)
+    await until(() => host.peers().length === 1)
+    expect(host.counts.get('connections_refused pending full')).toBe(2)
+    for (const socket of sockets) socket.destroy()
+  })
+})
+
+describe('who may not', () => {
+  test('a stranger shut out for what it did, until its time is over', async () => {
+    let offsetMs = 0
+    const real = realWorld()
+    const world = { ...real, monotonicMs: () => real.monotonicMs() + offsetMs }
+    await using host = await startHost('127.5.0.7', { limits: few, world })
+    await using stranger = await startRawPeer('127.5.1.60')
+    await stranger.connect(host.target().address!)
+    await until(() => host.peers().length === 1)
+    for (let i = 0; i < 5; i++) host.penalise(stranger.peerKey, 'false-data')
+    await until(() => host.peers().length === 0)
+    expect(host.counts.get('bans stranger')).toBe(1)
+
+    await stranger.connect(host.target().address!).catch(() => undefined)
+    await until(() => host.counts.get('connections_refused banned') === 1)
+    await expect(host.dial({ peerKey: stranger.peerKey, address: stranger.address() })).rejects.toMatchObject(
+      {
+        code: 'NET_UNREACHABLE',
+      },
+    )
+
+    offsetMs = 61 * 60_000
+    await stranger.connect(host.target().address!)
+    await until(() => host.peers().length === 1)
+    // An hour is six half-lives: little is left of the points, so one more fault does not shut it out again.
+    host.penalise(stranger.peerKey, 'false-data')
+    expect(host.counts.get('bans stranger')).toBe(1)
+  })
+
+  test('R-FAULT-1 a registered peer that is shut out can still be asked, and is back after five minutes', async () => {
+    let offsetMs = 0
+    const real = realWorld()
+    const world = { ...real, monotonicMs: () => real.monotonicMs() + offsetMs }
+    await using alice = await startHost('127.5.0.8', { limits: few, world })
+    await using bob = await startHost('127.5.0.9')
+    registerAll(alice, bob)
+    const limits = {
+      maxRequestBytes: 10,
+      maxResponseBytes: 10,
+      timeoutMs: 2_000,
+      maxConcurrentPerPeer: 2,
+      maxConcurrent: 2,
+    }
+    for (const host of [alice, bob]) await host.handle('echo/1', limits, async (request) => request)
+    for (let i = 0; i < 5; i++) alice.penalise(bob.peerKey, 'false-data')
+    const asked = { timeoutMs: 2_000, maxResponseBytes: 10 }
+    const request = Uint8Array.of(1)
+    await expect(bob.request(alice.target(), 'echo/1', request, asked)).rejects.toMatchObject({})
+    expect(await alice.request(bob.target(), 'echo/1', request, asked)).toEqual(request)
+    await alice.disconnect(bob.peerKey)
+    await until(() => bob.peers().length === 0)
+    offsetMs = 6 * 60_000
+    expect(await bob.request(alice.target(), 'echo/1', request, asked)).toEqual(request)
+  })
+})
+
+describe('room for new connections', () => {
+  test('idle connections are closed above the limit, strangers first, and those in use stay', async () => {
+    await using host = await startHost('127.5.0.10', {
+      limits: { ...few, maxConnections: 3, maxStrangers: 10 },
+    })
+    const limits = {
+      maxRequestBytes: 10,
+      maxResponseBytes: 10,
+      timeoutMs: 20_000,
+      maxConcurrentPerPeer: 4,
+      maxConcurrent: 9,
+    }
+    const held: (() => void)[] = []
+    await host.handle(
+      'hold/1',
+      limits,
+      (request) => new Promise((resolve) => held.push(() => resolve(request))),
+    )
+    const strangers = await Promise.all([1, 2].map((n) => startRawPeer(`127.5.3.${n}`)))
+    const registered = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.4.${n}`)))
+    host.setRegistered(new Set(registered.map((peer) => bytesToHex(peer.peerKey))))
+
+    // The first stranger is in the middle of a request.
+    const stream = await strangers[0]!.open(host.target().address!, 'hold/1')
+    stream.send(Uint8Array.of(1, 7))
+    await until(() => held.length === 1)
+    await strangers[1]!.connect(host.target().address!)
+    for (const peer of registered) await peer.connect(host.target().address!)
+
+    await until(() => host.counts.get('connections_trimmed registered') === 1)
+    await until(() => host.peers().length === 3)
+    const keys = host.peers().map((peer) => bytesToHex(peer.peerKey))
+    expect(keys).toContain(bytesToHex(strangers[0]!.peerKey))
+    expect(keys).not.toContain(bytesToHex(strangers[1]!.peerKey))
+    // The oldest of the registered went, the newest got in.
+    expect(keys).toContain(bytesToHex(registered[2]!.peerKey))
+    expect(host.counts.get('connections_trimmed stranger')).toBe(1)
+    expect(host.counts.get('connections_trimmed registered')).toBe(1)
+    for (const release of held) release()
+    await Promise.all([...strangers, ...registered].map((peer) => peer[Symbol.asyncDispose]()))
+  })
+})
+
+describe('connections beside another one', () => {
+  test('a connection dialled for a challenge is closed after it, and the one of gossip stays', async () => {
+    await using alice = await startHost('127.5.0.11')
+    await using bob = await startHost('127.5.0.12')
+    registerAll(alice, bob)
+    const limits = {
+      maxRequestBytes: 10,
+      maxResponseBytes: 10,
+      timeoutMs: 2_000,
+      maxConcurrentPerPeer: 2,
+      maxConcurrent: 2,
+    }
+    await bob.handle('echo/1', limits, async (request) => request)
+    for (const host of [alice, bob])
+      host.subscribe('attestations', () => ({ is: 'accept', value: undefined }))
+    await bob.dial(alice.target())
+    await until(() => alice.gossipPeers('attestations') === 1 && bob.gossipPeers('attestations') === 1)
+    const request = Uint8Array.of(1)
+    for (let i = 0; i < 5; i++) {
+      const answers = await Promise.all(
+        [1, 2].map(() =>
+          alice.request(bob.target(), 'echo/1', request, { timeoutMs: 2_000, maxResponseBytes: 10 }),
+        ),
+      )
+      expect(answers).toEqual([request, request])
+    }
+    await until(() => alice.peers()[0]!.connections === 1 && bob.peers()[0]!.connections === 1)
+    expect(alice.peers()[0]!.direction).toBe('inbound')
+    expect(await alice.publish('attestations', request)).toBe(1)
+    await until(() => bob.counts.get('gossip_messages accept') === 1)
+  })
+})
