@@ -109,11 +109,16 @@ export const decodeEvidence = (bytes: Uint8Array): Evidence | null => {
   return { networkId, epoch, beacon, seat, entries }
 }
 
-/** The entry for a bad answer: its first bytes, as many as leave room for the whole committee's, and its hash. */
-export const answeredFault = (verdict: AnsweredFault, response: Uint8Array, k: number): EvidenceEntry => {
-  const room = Math.min(maxResponseBytes, Math.floor((maxEvidenceBytes - 256) / Math.max(1, k)) - 48)
-  return { verdict, response: response.slice(0, room), responseHash: sha256(response) }
-}
+/** R-EVID-1: bytes of a bad answer that an entry holds, as many as leave room for the whole committee's. */
+export const answerHeadBytes = (k: number): number =>
+  Math.min(maxResponseBytes, Math.floor((maxEvidenceBytes - 256) / Math.max(1, k)) - 48)
+
+/** The entry for a bad answer: its first bytes and the hash of all of it. */
+export const answeredFault = (verdict: AnsweredFault, response: Uint8Array, k: number): EvidenceEntry => ({
+  verdict,
+  response: response.slice(0, answerHeadBytes(k)),
+  responseHash: sha256(response),
+})
 
 /** The entry for what was seen, in at most 200 characters of printable ASCII. */
 export const seenFault = (
