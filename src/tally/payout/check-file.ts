@@ -1,0 +1,222 @@
+import {
+  type DigestedTally,
+  dustLimit,
+  epochStart,
+  equalBytes,
+  type Height,
+  markerOf,
+  maxPayoutInputs,
+  type OutpointKey,
+  outpointKey,
+  paramsOfWeek,
+  payoutFee,
+  plannedOutputs,
+  type PayoutOutput,
+  type PayoutPlan,
+  type PlanResult,
+  planPayout,
+  type TallyDocument,
+} from '../../../protocol/index.ts'
+import { classifyScript } from '../../chain/formats/script.ts'
+import { serializeTransaction } from '../../chain/formats/transaction.ts'
+import type { TransactionOutput } from '../../chain/formats/types.ts'
+import type { Network } from '../../chain/profiles.ts'
+import { SecnodeError } from '../../errors.ts'
+import { coinKey } from './coins.ts'
+import { isPayer, type PayerAccount } from './payer.ts'
+import type { PayoutFile } from './payout-file.ts'
+import {
+  type Outpoint,
+  payoutTransactionOf,
+  txidOf,
+  unsignedTransaction,
+  withoutScripts,
+} from './transactions.ts'
+
+/** The plan of a week for a payer. Errors: PAYOUT_NOT_ANCHORED, PAYOUT_NOT_DEEP (exit code 3), PAYOUT_TALLY. */
+export const planOf = (
+  network: Network,
+  tally: DigestedTally,
+  { payer }: Pick<PayerAccount, 'payer'>,
+  tipHeight: Height | null,
+): PayoutPlan => {
+  const { document } = tally
+  if (document.network !== network.networkId) {
+    throw new SecnodeError('PAYOUT_OTHER_NETWORK', `the tally is of network ${document.network}`, {
+      hint: `The profile ${network.name} is network ${network.networkId}.`,
+      exitCode: 2,
+    })
+  }
+  const { genesis, schedule } = network.profile
+  const params = paramsOfWeek(schedule, document.week)
+  const result = planPayout({ tally, chain: genesis.chain, params, payer, tipHeight })
+  if (result.is === 'ok') return result.plan
+  throw planError(result)
+}
+
+const planError = ({ fault, what }: Extract<PlanResult, { is: 'bad' }>): SecnodeError => {
+  if (fault === 'not-anchored') {
+    return new SecnodeError('PAYOUT_NOT_ANCHORED', what, {
+      hint: 'Wait for the anchor, and make the tally anew with `secnode tally --week <week> --json`.',
+      exitCode: 3,
+    })
+  }
+  if (fault === 'not-deep') {
+    return new SecnodeError('PAYOUT_NOT_DEEP', what, { hint: 'Wait for these blocks.', exitCode: 3 })
+  }
+  return new SecnodeError('PAYOUT_TALLY', `the tally cannot be paid: ${what}`, {
+    hint: 'Make it anew with `secnode tally --week <week> --json`.',
+  })
+}
+
+/** F of a week (R-CP-1), which its payout refers to on ZEN. */
+export const freezeHeightOf = (network: Network, document: TallyDocument): Height => {
+  const last = document.epochs.at(-1)
+  if (last === undefined) throw planError({ is: 'bad', fault: 'unsound', what: 'it has no epoch' })
+  return epochStart(network.profile.genesis, last.epoch + 2)
+}
+
+/** What a checked file spends that it does not make itself. */
+export interface FileInputs {
+  /** Input 0 of its first transaction; null if it only joins coins. */
+  thread: Outpoint | null
+  /** All others. */
+  coins: readonly (Outpoint & { output: TransactionOutput })[]
+}
+
+/**
+ * Compares every byte of a payout file but its signatures with what follows from one's own tally (R-PAY-3). Whether
+ * its thread input is the thread's, and whether its coins are what it says, is the chain's to tell. Errors:
+ * PAYOUT_MISMATCH, and those of `planOf`.
+ */
+export const checkPayoutFile = (
+  file: PayoutFile,
+  network: Network,
+  tally: DigestedTally,
+  tipHeight: Height | null,
+): FileInputs => {
+  const { payout, account, drafts, format } = file
+  const { document, digest } = tally
+  if (payout === null) throw mismatch('it pays no week')
+  if (payout.week !== document.week)
+    throw mismatch(`it pays week ${payout.week}, the tally is of ${document.week}`)
+  if (payout.digest !== digest)
+    throw mismatch(`it pays a tally with the digest ${payout.digest}, yours is ${digest}`)
+  const plan = planOf(network, tally, account, tipHeight)
+  const { anchor } = plan
+  if (payout.anchor.height !== anchor.height || payout.anchor.hash !== anchor.hash) {
+    throw mismatch('it names another anchor than the tally')
+  }
+  if (format.reference !== null && format.reference.height !== freezeHeightOf(network, document)) {
+    throw mismatch(
+      `its outputs refer to block ${format.reference.height}, not to the one that froze the week`,
+    )
+  }
+  const first = drafts[0] === undefined ? null : markerOf(viewOf(drafts[0].fields))
+  const planned = first === null ? [] : plan.transactions.slice(first.part - 1)
+  if (planned.length === 0 || planned.length !== drafts.length) {
+    throw mismatch(`it has ${drafts.length} transactions; the plan has ${plan.transactions.length}`)
+  }
+  for (const [i, { fields, spent }] of drafts.entries()) {
+    const part = planned[i]!
+    const rest = fields.outputs[part.payees.length + 2]
+    const change = rest?.value ?? 0n
+    const name = `part ${part.marker.part}`
+    if (rest !== undefined && change < dustLimit) throw mismatch(`the change of ${name} is dust`)
+    const outputs = plannedOutputs(part, account.payer, change)
+    checkBytes(file, i, outputs, name)
+    const fee = totalOf(spent) - totalOf(fields.outputs)
+    const exact = feeOf(account, fields.inputs.length, outputs)
+    const withChange = feeOf(account, fields.inputs.length, plannedOutputs(part, account.payer, 1n))
+    const isFeeRight = change > 0n ? fee === exact : fee >= exact && fee < withChange + dustLimit
+    if (!isFeeRight) throw mismatch(`the fee of ${name} is ${fee} base units instead of ${exact}`)
+  }
+  return inputsOf(file, true)
+}
+
+/** A file that joins coins: all it pays goes back to the payer. Errors: PAYOUT_MISMATCH. */
+export const checkConsolidation = (file: PayoutFile): FileInputs => {
+  const { account, drafts } = file
+  if (file.payout !== null) throw mismatch('it is a payout')
+  for (const [i, { fields, spent }] of drafts.entries()) {
+    const name = `transaction ${i + 1}`
+    const value = fields.outputs[0]?.value ?? 0n
+    const outputs = [{ value, to: account.payer }]
+    checkBytes(file, i, outputs, name)
+    if (totalOf(spent) - value !== feeOf(account, fields.inputs.length, outputs)) {
+      throw mismatch(`the fee of ${name} is not that of ZIP 317`)
+    }
+  }
+  return inputsOf(file, false)
+}
+
+const feeOf = ({ spend }: PayerAccount, inputs: number, outputs: readonly PayoutOutput[]): bigint =>
+  payoutFee(
+    spend,
+    inputs,
+    outputs.map(({ to }) => to),
+  )
+
+/** Version, branch, lock time, expiry, sequences, outputs: all that signatures cover but the inputs' outpoints. */
+const checkBytes = (
+  { drafts, format }: PayoutFile,
+  i: number,
+  outputs: readonly PayoutOutput[],
+  name: string,
+): void => {
+  const { fields } = drafts[i]!
+  const inputs = fields.inputs.map(({ previousTxid, previousIndex }) => ({
+    txid: previousTxid,
+    index: previousIndex,
+  }))
+  const expected = serializeTransaction(unsignedTransaction(format, inputs, outputs))
+  if (!equalBytes(serializeTransaction(withoutScripts(fields)), expected)) {
+    throw mismatch(`${name} is not the transaction that the plan makes`)
+  }
+}
+
+const inputsOf = ({ account, drafts }: PayoutFile, hasThread: boolean): FileInputs => {
+  const made = new Map<OutpointKey, TransactionOutput>()
+  const seen = new Set<OutpointKey>()
+  const coins: (Outpoint & { output: TransactionOutput })[] = []
+  let thread: Outpoint | null = null
+  let previousTxid: Uint8Array | null = null
+  for (const [i, { fields, spent }] of drafts.entries()) {
+    const name = `transaction ${i + 1}`
+    if (fields.inputs.length > maxPayoutInputs) throw mismatch(`${name} has ${fields.inputs.length} inputs`)
+    for (const [index, input] of fields.inputs.entries()) {
+      const output = spent[index]!
+      const outpoint = { txid: input.previousTxid, index: input.previousIndex }
+      const key = coinKey(outpoint)
+      if (seen.has(key)) throw mismatch(`${name} spends an output twice`)
+      seen.add(key)
+      if (!isPayer(classifyScript(output.script, fields.family), account.payer)) {
+        throw mismatch(`input ${index} of ${name} is not the payer's`)
+      }
+      const own = made.get(key)
+      if (own !== undefined && (own.value !== output.value || !equalBytes(own.script, output.script))) {
+        throw mismatch(`input ${index} of ${name} is not worth what it says`)
+      }
+      const isThread = hasThread && index === 0
+      if (isThread && previousTxid !== null && key !== outpointKey(previousTxid, 0)) {
+        throw mismatch(`${name} does not continue the thread of the one before it`)
+      }
+      if (isThread && i === 0) thread = outpoint
+      else if (own === undefined) coins.push({ ...outpoint, output })
+    }
+    previousTxid = txidOf(fields)
+    for (const [index, output] of fields.outputs.entries()) made.set(outpointKey(previousTxid, index), output)
+  }
+  return { thread, coins }
+}
+
+const viewOf = (fields: PayoutFile['drafts'][number]['fields']) =>
+  payoutTransactionOf({ ...fields, txid: txidOf(fields) })
+
+const totalOf = (outputs: readonly { value: bigint }[]): bigint =>
+  outputs.reduce((sum, { value }) => sum + value, 0n)
+
+const mismatch = (what: string): SecnodeError =>
+  new SecnodeError('PAYOUT_MISMATCH', `this payout file is not what your tally says: ${what}`, {
+    hint: 'Do not sign it. Compare `secnode tally` with whoever built it, then build anew.',
+  })
