@@ -35,6 +35,9 @@ export const prefixes = {
   receipt: 0x26,
   /** epoch, hash of its last block, hash of the treasury scripts → base units u64 that came in. */
   income: 0x27,
+
+  /** week (8 characters), part u32 → the signed transaction: what `payout send` broadcasts, written before. */
+  payout: 0x30,
 } as const
 
 /** Prefix, then the parts as they are. */
