@@ -1,0 +1,319 @@
+import { hash } from 'node:crypto'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { CarWriter } from '@ipld/car/writer'
+import type { CID } from 'multiformats/cid'
+import {
+  type Attestation,
+  type Checkpoint,
+  cidOf,
+  cidOfDigest,
+  decodeAttestation,
+  decodeCheckpoint,
+  equalBytes,
+  type ListedEpoch,
+  type Signed,
+  type SignedAttestation,
+  type Week,
+} from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import {
+  decodeAttestationBlock,
+  encodeAttestationBlock,
+  rowsInBlock,
+  rowsPerBlock,
+} from './attestation-block.ts'
+import { bundleError } from './bundle-error.ts'
+import {
+  type AttestationsPart,
+  type BundlePlace,
+  bundleOrder,
+  readBundle,
+  type ReadBundleOptions,
+} from './read-bundle.ts'
+import { createRoot, type RootBuilder } from './root.ts'
+
+/** Where the data of a checkpoint comes from: a daemon's store, or a test's memory. */
+export interface WeekData {
+  /** Payload of the checkpoint that fixes a week; undefined if none is known. */
+  checkpointOf(week: Week): Promise<Uint8Array | undefined>
+  /** A page of proofs or a block of evidence by its CID; undefined if it is not held. */
+  block(cid: CID): Promise<Uint8Array | undefined>
+  /** The attestations under root(e), in rising order of seat, with their own signatures. */
+  attestations(week: Week, listed: ListedEpoch): AsyncIterable<Signed>
+}
+
+export interface BundleProgress {
+  attestations: number
+  /** Of all epochs of the checkpoint. */
+  total: number
+}
+
+export interface ExportOptions {
+  withEvidence?: boolean
+  signal?: AbortSignal
+  onProgress?: (progress: BundleProgress) => void
+}
+
+/** What a bundle holds. */
+export interface BundleSummary {
+  checkpoint: CID
+  weeks: readonly Week[]
+  blocks: number
+  attestations: number
+  evidence: number
+}
+
+/**
+ * R-CP-8: writes all data of the checkpoint that fixes `week` and ends `out`. Nothing is written that a reader would
+ * refuse: every root is computed on the way. Errors: BUNDLE_NO_CHECKPOINT, BUNDLE_INCOMPLETE (both exit code 3), and
+ * those of `out`.
+ */
+export const exportBundle = async (
+  source: WeekData,
+  week: Week,
+  out: Writable,
+  options: ExportOptions = {},
+): Promise<BundleSummary> => {
+  const bytes = await source.checkpointOf(week)
+  if (bytes === undefined) {
+    throw new SecnodeError('BUNDLE_NO_CHECKPOINT', `no checkpoint of week ${week} is at hand`, {
+      exitCode: 3,
+      hint: 'A week has one once it is anchored; `secnode tally` prints its state.',
+    })
+  }
+  const decoded = decodeCheckpoint(bytes)
+  if (decoded.is === 'bad') throw incomplete(`the checkpoint of week ${week} cannot be read`)
+  const root = cidOf(bytes)
+  const { writer, out: car } = CarWriter.create([root])
+  const summary = {
+    checkpoint: root,
+    weeks: decoded.value.weeks.map((row) => row.week),
+    blocks: 0,
+    attestations: 0,
+    evidence: 0,
+  }
+  const put = async (cid: CID, block: Uint8Array): Promise<void> => {
+    options.signal?.throwIfAborted()
+    summary.blocks++
+    await writer.put({ cid, bytes: block })
+  }
+  const write = async (): Promise<void> => {
+    await put(root, bytes)
+    await writePages(source, decoded.value, put)
+    const total = decoded.value.weeks
+      .flatMap(({ epochs }) => epochs)
+      .reduce((sum, { count }) => sum + count, 0)
+    for (const { week: ofWeek, listed } of bundleOrder(decoded.value)) {
+      summary.evidence += await writeEpoch(source, ofWeek, listed, options.withEvidence === true, put)
+      summary.attestations += listed.count
+      options.onProgress?.({ attestations: summary.attestations, total })
+    }
+    await writer.close()
+  }
+  const stop = new AbortController()
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
+  const written = write().catch((error: unknown) => {
+    // What was written so far is no bundle: the file is not ended as if it were.
+    stop.abort(error)
+    throw error
+  })
+  const [first] = (await Promise.allSettled([written, pipeline(Readable.from(car), out, { signal })])).filter(
+    (result) => result.status === 'rejected',
+  )
+  if (first !== undefined) throw stop.signal.aborted ? stop.signal.reason : first.reason
+  return summary
+}
+
+type Put = (cid: CID, block: Uint8Array) => Promise<void>
+
+const writePages = async (source: WeekData, checkpoint: Checkpoint, put: Put): Promise<void> => {
+  for (const { week, proofPages } of checkpoint.weeks) {
+    for (const cid of proofPages) {
+      const page = await source.block(cid)
+      if (page === undefined) throw incomplete(`page ${cid.toString()} of the proofs of ${week} is missing`)
+      await put(cid, page)
+    }
+  }
+}
+
+/** Gives the number of blocks of evidence. */
+const writeEpoch = async (
+  source: WeekData,
+  week: Week,
+  listed: ListedEpoch,
+  withEvidence: boolean,
+  put: Put,
+): Promise<number> => {
+  const root = createRoot()
+  let evidence = 0
+  let rows: Signed[] = []
+  let named: CID[] = []
+  const flush = async (): Promise<void> => {
+    if (rows.length === 0) return
+    const block = encodeAttestationBlock({ epoch: listed.epoch, rows })
+    await put(cidOf(block), block)
+    for (const cid of named) {
+      const bytes = await source.block(cid)
+      // Evidence is kept for some weeks only, and counts for nothing here (R-EVID-1).
+      if (bytes === undefined) continue
+      await put(cid, bytes)
+      evidence++
+    }
+    rows = []
+    named = []
+  }
+  for await (const signed of source.attestations(week, listed)) {
+    const attestation = decodeAttestation(signed.payload)
+    if (attestation === null) throw incomplete(`an attestation of epoch ${listed.epoch} cannot be read`)
+    root.add(attestation.seat, hash('sha256', signed.payload, 'buffer'))
+    rows.push(signed)
+    if (withEvidence && !named.some((cid) => cid.equals(attestation.evidence)))
+      named.push(attestation.evidence)
+    if (rows.length === rowsPerBlock) await flush()
+  }
+  await flush()
+  if (root.count !== listed.count || !equalBytes(root.root(), listed.root)) {
+    throw incomplete(
+      `of epoch ${listed.epoch} this node holds ${root.count} attestations, which are not the ${listed.count} of the checkpoint`,
+    )
+  }
+  return evidence
+}
+
+const incomplete = (what: string): SecnodeError =>
+  new SecnodeError('BUNDLE_INCOMPLETE', what, {
+    exitCode: 3,
+    hint: 'Let the node fetch the rest (`secnode start`), or ask another one for the bundle.',
+  })
+
+/** The attestations of an epoch of a bundle, block after block: each row read, in order, and under the root. */
+export interface EpochCheck {
+  /** The rows of the next block. Errors: BUNDLE_DAMAGED, BUNDLE_FOREIGN. */
+  add(part: AttestationsPart): SignedAttestation[]
+  /** After the last block. */
+  end(): void
+}
+
+/** Checks blocks against CIDs, rows against the epoch and all of them against root(e); signatures stay unchecked. */
+export const checkEpoch = (checkpoint: Checkpoint, listed: ListedEpoch): EpochCheck => {
+  const root: RootBuilder = createRoot()
+  let lastSeat = -1
+  let lastPlace: BundlePlace | null = null
+  const isOfEpoch = ({ networkId, epoch, beacon }: Attestation): boolean =>
+    networkId === checkpoint.networkId && epoch === listed.epoch && equalBytes(beacon, listed.beacon)
+  return {
+    add({ place, cid, bytes, number }) {
+      lastPlace = place
+      if (!equalBytes(cid.multihash.digest, hash('sha256', bytes, 'buffer'))) {
+        throw bundleError('damaged', place, `its bytes are not those of ${cid.toString()}`)
+      }
+      const block = decodeAttestationBlock(bytes)
+      if (block === null) throw bundleError('damaged', place, 'is no block of attestations')
+      if (block.epoch !== listed.epoch) {
+        throw bundleError('foreign', place, `holds epoch ${block.epoch} where ${listed.epoch} belongs`)
+      }
+      if (block.rows.length !== rowsInBlock(listed.count, number)) {
+        throw bundleError('damaged', place, `holds ${block.rows.length} attestations`)
+      }
+      return block.rows.map((signed) => {
+        const attestation = decodeAttestation(signed.payload)
+        if (attestation === null || !isOfEpoch(attestation)) {
+          throw bundleError('foreign', place, `holds what is no attestation of epoch ${listed.epoch}`)
+        }
+        if (attestation.seat <= lastSeat) {
+          throw bundleError('damaged', place, `seat ${attestation.seat} is out of order`)
+        }
+        lastSeat = attestation.seat
+        const digest = hash('sha256', signed.payload, 'buffer')
+        root.add(attestation.seat, digest)
+        return { attestation, cid: cidOfDigest(digest), signed }
+      })
+    },
+    end() {
+      if (root.count !== listed.count || !equalBytes(root.root(), listed.root)) {
+        throw bundleError(
+          'damaged',
+          lastPlace,
+          `epoch ${listed.epoch} does not have the root of the checkpoint`,
+        )
+      }
+    },
+  }
+}
+
+export interface VerifyBundleOptions extends ReadBundleOptions {
+  onProgress?: (progress: BundleProgress) => void
+}
+
+/**
+ * R-CP-8: reads a bundle in bounded memory and checks everything that needs no chain: every block, every root, every
+ * order. What needs one (keys, signatures, proofs, the frame) is `verifyWeek`'s part. Errors: as of `readBundle`.
+ */
+export const verifyBundle = (
+  stream: AsyncIterable<Uint8Array>,
+  options: VerifyBundleOptions = {},
+): Promise<BundleSummary> => walk(stream, options, {})
+
+/** Takes what a bundle holds, block after block; each call is awaited. Rows come before their epoch's root is known. */
+export interface BundleSink {
+  checkpoint?(cid: CID, bytes: Uint8Array): Promise<void>
+  page?(week: Week, cid: CID, bytes: Uint8Array): Promise<void>
+  /** `rows` may be views of a block that is dropped afterwards. */
+  attestations?(week: Week, listed: ListedEpoch, rows: readonly SignedAttestation[]): Promise<void>
+  evidence?(listed: ListedEpoch, cid: CID, bytes: Uint8Array): Promise<void>
+}
+
+/**
+ * Brings a bundle into a store. `open` is called twice: the whole file is verified before the sink sees any of it, and
+ * again while it does. A sink admits an attestation with its own valid signature only (R-ATT-4), which is its to check.
+ */
+export const importBundle = async (
+  open: () => AsyncIterable<Uint8Array>,
+  sink: BundleSink,
+  options: VerifyBundleOptions = {},
+): Promise<BundleSummary> => {
+  const { checkpoint } = await walk(open(), { ...options, onProgress: undefined }, {})
+  return await walk(open(), { ...options, anchored: checkpoint }, sink)
+}
+
+const walk = async (
+  stream: AsyncIterable<Uint8Array>,
+  options: ReadBundleOptions & { onProgress?: VerifyBundleOptions['onProgress'] | undefined },
+  sink: BundleSink,
+): Promise<BundleSummary> => {
+  let checkpoint: Checkpoint | undefined
+  let checking: { listed: ListedEpoch; check: EpochCheck } | null = null
+  let total = 0
+  const summary = { weeks: [] as Week[], blocks: 0, attestations: 0, evidence: 0 }
+  let root: CID | undefined
+  for await (const part of readBundle(stream, options)) {
+    summary.blocks++
+    switch (part.is) {
+      case 'checkpoint':
+        checkpoint = part.checkpoint
+        root = part.cid
+        summary.weeks = checkpoint.weeks.map(({ week }) => week)
+        total = checkpoint.weeks.flatMap(({ epochs }) => epochs).reduce((sum, { count }) => sum + count, 0)
+        await sink.checkpoint?.(part.cid, part.bytes)
+        break
+      case 'page':
+        await sink.page?.(part.week, part.cid, part.bytes)
+        break
+      case 'attestations': {
+        const { listed, week, number } = part
+        if (checking === null || number === 0) checking = { listed, check: checkEpoch(checkpoint!, listed) }
+        const rows = checking.check.add(part)
+        if ((number + 1) * rowsPerBlock >= listed.count) checking.check.end()
+        summary.attestations += rows.length
+        await sink.attestations?.(week, listed, rows)
+        options.onProgress?.({ attestations: summary.attestations, total })
+        break
+      }
+      case 'evidence':
+        summary.evidence++
+        await sink.evidence?.(part.listed, part.cid, part.bytes)
+    }
+  }
+  return { checkpoint: root!, ...summary }
+}
