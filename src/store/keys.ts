@@ -8,7 +8,7 @@ export const prefixes = {
 
   /** height → hash 32, time u32, median time past u32, transaction count u32: the last row is the cursor. */
   header: 0x10,
-  /** seat → [version of its identity, active since]: the registry after the cursor's block. */
+  /** seat → [version of its identity, active since, balance]: the registry after the cursor's block. */
   seat: 0x11,
   /** seat, version from 0 → what an announcement said: once for each, however many snapshots name it. */
   identity: 0x12,
@@ -18,6 +18,10 @@ export const prefixes = {
   undo: 0x14,
   /** epoch → its snapshot, as a list of (seat, version of its identity). */
   snapshot: 0x15,
+  /** seat, txid, index → nothing: the outputs of `stakeOutput` by seat. */
+  seatOutput: 0x17,
+  /** height → the weeks after this block, which changed them: ends, freezes, anchors. */
+  weeks: 0x16,
 
   /** epoch, beacon, seat → heldAt u32, signature 64, payload: attestations, the first held of each seat. */
   attestation: 0x20,
@@ -38,6 +42,14 @@ export const prefixes = {
 
   /** week (8 characters), part u32 → the signed transaction: what `payout send` broadcasts, written before. */
   payout: 0x30,
+  /** CID's SHA-256 → checkpoint payload or page of proofs. */
+  checkpoint: 0x28,
+  /** week's text, view u32 → SHA-256 of the checkpoint voted for, written before the vote is signed; one a view. */
+  vote: 0x29,
+  /** week's text → the certificate that is known of it. */
+  certificate: 0x2a,
+  /** epoch, SHA-256 of the checkpoint → [seat, SHA-256] of each attestation under its root. */
+  contents: 0x2b,
 } as const
 
 /** Prefix, then the parts as they are. */

@@ -4,6 +4,7 @@ import {
   bytesOf,
   bytesToHex,
   type Canonical,
+  type ChainBlock,
   compareBytes,
   createRegistry,
   decodeCanonical,
@@ -17,6 +18,7 @@ import {
   type NetworkId,
   outpointKey,
   type OutpointKey,
+  parseMemo,
   type Registry,
   type RegistryChange,
   revertChange,
@@ -25,6 +27,7 @@ import {
   type SeatRecord,
   type Snapshot,
   type SnapshotRow,
+  stakeKey,
   type StakeOutput,
 } from '../../protocol/index.ts'
 import { storeDamaged } from './errors.ts'
@@ -33,14 +36,21 @@ import { del, put, type Store, type StoreOperation } from './store.ts'
 
 /**
  * The registry in memory and its rows in a store. `connect` and `disconnect` change the registry at once and give
- * the operations that make the rows follow: the caller writes them, in order, in the same batch as the header. If
- * that batch fails the object is of no more use; open it again from the store.
+ * the operations that make the rows follow: the caller writes them, in order, in the same batch as the header, and
+ * then calls `settle`. If that batch fails the object is of no more use; open it again from the store.
+ *
+ * Seats and balances are in memory, outputs are not: stakes that gather payouts for years have millions. The registry
+ * holds those that one block touches, from `prepare` to `connect`.
  */
 export interface RegistryRows {
   readonly registry: Registry
+  /** Fetches the outputs that judging this block, the next one, may ask for. */
+  prepare(block: ChainBlock): Promise<void>
   connect(change: RegistryChange): StoreOperation[]
   /** Takes back the last block, which is `registry.height`. */
   disconnect(): Promise<StoreOperation[]>
+  /** What was given out is written. */
+  settle(): void
   /** Writes the snapshot of an epoch, as it was just taken from the registry. */
   putSnapshot(epoch: Epoch, snapshot: Snapshot): StoreOperation
   /** Undefined if there is none of this epoch. */
@@ -63,35 +73,31 @@ export const openRegistryRows = async (
   /** Version of the identity in force, by seat. */
   const versions: number[] = []
 
+  /** Outputs made (or spent, null) by operations that are not written yet. */
+  const pending = new Map<OutpointKey, StakeOutput | null>()
+
   const load = async (): Promise<void> => {
-    const present: { activeSince: Height | null }[] = []
+    const present: { activeSince: Height | null; balance: bigint }[] = []
     for await (const [key, row] of store.range(rangeOf(prefixes.seat))) {
-      const [version, activeSince] = decode(SeatRow, row, 'seat')
+      const [version, activeSince, balance] = decode(SeatRow, row, 'seat')
       if (readU32(key, 1) !== present.length) throw damaged('seat')
       versions.push(version)
-      present.push({ activeSince })
+      present.push({ activeSince, balance: BigInt(balance) })
     }
     const identities = await readIdentities(versions.map((version, seat) => ({ seat, version })))
-    const created: StakeOutput[] = []
-    for await (const [key, row] of store.range(rangeOf(prefixes.stakeOutput))) {
-      const [seat, value] = decode(StakeOutputRow, row, 'stake output')
-      if (seat >= versions.length) throw damaged('stake output')
-      created.push({
-        outpoint: outpointKey(key.subarray(1, 33), readU32(key, 33)),
-        seat,
-        value: BigInt(value),
-      })
-    }
     applyChange(registry, {
       height: Math.max(height, registry.height),
       seats: identities.map((identity, seat) => ({
         before: null,
         after: { ...identity, activeSince: present[seat]!.activeSince },
       })),
-      created,
+      created: [],
       removed: [],
       refused: [],
     })
+    for (const [seat, { balance }] of present.entries()) {
+      if (balance > 0n) registry.balanceBySeat.set(seat, balance)
+    }
   }
 
   const readIdentities = async (wanted: readonly SeatVersion[]): Promise<SeatIdentity[]> => {
@@ -107,21 +113,97 @@ export const openRegistryRows = async (
     return identities
   }
 
-  const putSeat = (record: SeatRecord): StoreOperation =>
-    put(seatKey(record.seat), encodeCanonical([versions[record.seat]!, record.activeSince]))
+  const readOutputs = async (outpoints: readonly OutpointKey[]): Promise<StakeOutput[]> => {
+    const unknown = outpoints.filter((outpoint) => !pending.has(outpoint))
+    const rows = await store.getMany(unknown.map(outputKey))
+    const stored = unknown.flatMap((outpoint, i) => {
+      const row = rows[i]
+      if (row === undefined) return []
+      const [seat, value] = decode(StakeOutputRow, row, 'stake output')
+      return [{ outpoint, seat, value: BigInt(value) }]
+    })
+    return [...stored, ...outpoints.flatMap((outpoint) => pending.get(outpoint) ?? [])]
+  }
+
+  const outpointsOfSeat = async (seat: Seat): Promise<OutpointKey[]> => {
+    const outpoints: OutpointKey[] = []
+    const range = {
+      gte: keyOf(prefixes.seatOutput, u32(seat)),
+      lt: keyOf(prefixes.seatOutput, u32(seat + 1)),
+    }
+    for await (const [key] of store.range(range))
+      outpoints.push(outpointKey(key.subarray(5, 37), readU32(key, 37)))
+    for (const output of pending.values()) if (output?.seat === seat) outpoints.push(output.outpoint)
+    return outpoints
+  }
+
+  const prepare = async (block: ChainBlock): Promise<void> => {
+    // While nobody has a seat nothing of this counts: the long way up to the activation costs no reads.
+    if (registry.seats.length === 0) return
+    const outpoints = new Set(block.certificateSpends)
+    const announcing = new Set<Seat>()
+    for (const { spends, memo } of block.transactions) {
+      for (const outpoint of spends) outpoints.add(outpoint)
+      const announcement = memo === null ? null : parseMemo(genesis.chain, memo)
+      const seat =
+        announcement?.is === 'accept'
+          ? registry.seatByStake.get(stakeKey(announcement.value.stake))
+          : undefined
+      if (seat !== undefined) announcing.add(seat)
+    }
+    // R-REG-5: what came before a new announcement no longer counts.
+    for (const seat of announcing) for (const outpoint of await outpointsOfSeat(seat)) outpoints.add(outpoint)
+    for (const output of await readOutputs([...outpoints])) hold(output)
+  }
+
+  const hold = ({ outpoint, seat, value }: StakeOutput): void => {
+    const outputs = registry.outputsBySeat.get(seat) ?? new Map<OutpointKey, bigint>()
+    registry.outputsBySeat.set(seat, outputs.set(outpoint, value))
+    registry.seatByOutpoint.set(outpoint, seat)
+  }
+
+  /** Runs a change of the registry that knows a part of the outputs only, and keeps the balances whole. */
+  const withBalances = (
+    added: readonly StakeOutput[],
+    taken: readonly StakeOutput[],
+    change: () => void,
+  ): Set<Seat> => {
+    const balances = new Map<Seat, bigint>()
+    const add = (seat: Seat, value: bigint): void => {
+      balances.set(seat, (balances.get(seat) ?? registry.balanceBySeat.get(seat) ?? 0n) + value)
+    }
+    for (const { seat, value } of added) add(seat, value)
+    for (const { seat, value } of taken) add(seat, -value)
+    change()
+    for (const [seat, balance] of balances) {
+      if (balance > 0n) registry.balanceBySeat.set(seat, balance)
+      else registry.balanceBySeat.delete(seat)
+    }
+    registry.outputsBySeat.clear()
+    registry.seatByOutpoint.clear()
+    for (const output of taken) pending.set(output.outpoint, null)
+    for (const output of added) pending.set(output.outpoint, output)
+    return new Set(balances.keys())
+  }
+
+  const putSeat = ({ seat, activeSince }: SeatRecord): StoreOperation =>
+    put(
+      seatKey(seat),
+      encodeCanonical([versions[seat]!, activeSince, registry.balanceBySeat.get(seat) ?? 0n]),
+    )
 
   const connect = (change: RegistryChange): StoreOperation[] => {
-    applyChange(registry, change)
+    const touched = withBalances(change.created, change.removed, () => applyChange(registry, change))
     const operations: StoreOperation[] = []
     for (const { before, after } of change.seats) {
-      if (isAnnounced(before, after)) {
-        versions[after.seat] = before === null ? 0 : versions[after.seat]! + 1
-        operations.push(put(identityKey(after.seat, versions[after.seat]!), encodeIdentity(after)))
-      }
-      operations.push(putSeat(after))
+      touched.add(after.seat)
+      if (!isAnnounced(before, after)) continue
+      versions[after.seat] = before === null ? 0 : versions[after.seat]! + 1
+      operations.push(put(identityKey(after.seat, versions[after.seat]!), encodeIdentity(after)))
     }
-    for (const output of change.removed) operations.push(del(outputKey(output.outpoint)))
-    for (const output of change.created) operations.push(putOutput(output))
+    for (const seat of touched) operations.push(putSeat(registry.seats[seat]!))
+    for (const output of change.removed) operations.push(...deleteOutput(output))
+    for (const output of change.created) operations.push(...putOutput(output))
     if (operations.length > 0) operations.push(put(undoKey(change.height), encodeUndo(change)))
     return operations
   }
@@ -149,14 +231,21 @@ export const openRegistryRows = async (
       const identity = previousBySeat.get(seat)
       return { before: identity === undefined ? null : { ...identity, activeSince }, after }
     })
-    revertChange(registry, { height, seats, created, removed, refused: [] })
+    for (const output of created) hold(output)
+    const touched = withBalances(removed, created, () =>
+      revertChange(registry, { height, seats, created, removed, refused: [] }),
+    )
     for (const { before, after } of seats) {
+      touched.add(after.seat)
       if (isAnnounced(before, after)) operations.push(del(identityKey(after.seat, versions[after.seat]!--)))
-      operations.push(before === null ? del(seatKey(after.seat)) : putSeat(before))
+    }
+    for (const seat of touched) {
+      const record = registry.seats[seat]
+      operations.push(record === undefined ? del(seatKey(seat)) : putSeat(record))
     }
     versions.length = registry.seats.length
-    for (const output of created) operations.push(del(outputKey(output.outpoint)))
-    for (const output of removed) operations.push(putOutput(output))
+    for (const output of created) operations.push(...deleteOutput(output))
+    for (const output of removed) operations.push(...putOutput(output))
     return operations
   }
 
@@ -199,7 +288,16 @@ export const openRegistryRows = async (
   }
 
   await load()
-  return { registry, connect, disconnect, putSnapshot, snapshotOf, seatsAfter }
+  return {
+    registry,
+    prepare,
+    connect,
+    disconnect,
+    settle: () => pending.clear(),
+    putSnapshot,
+    snapshotOf,
+    seatsAfter,
+  }
 }
 
 export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
@@ -230,8 +328,20 @@ const outputKey = (outpoint: OutpointKey): Uint8Array => {
   return keyOf(prefixes.stakeOutput, txid, u32(index))
 }
 
-const putOutput = ({ outpoint, seat, value }: StakeOutput): StoreOperation =>
-  put(outputKey(outpoint), encodeCanonical([seat, value]))
+const seatOutputKey = ({ outpoint, seat }: StakeOutput): Uint8Array => {
+  const { txid, index } = partsOfOutpoint(outpoint)
+  return keyOf(prefixes.seatOutput, u32(seat), txid, u32(index))
+}
+
+const putOutput = (output: StakeOutput): StoreOperation[] => [
+  put(outputKey(output.outpoint), encodeCanonical([output.seat, output.value])),
+  put(seatOutputKey(output), new Uint8Array()),
+]
+
+const deleteOutput = (output: StakeOutput): StoreOperation[] => [
+  del(outputKey(output.outpoint)),
+  del(seatOutputKey(output)),
+]
 
 const partsOfOutpoint = (outpoint: OutpointKey): { txid: Uint8Array; index: number } => ({
   txid: hexToBytes(outpoint.slice(0, 64)),
@@ -254,7 +364,7 @@ const maxRowBytes = 64 * 1024 * 1024
 
 /** Below 2^53, as all the money is: the decoder gives a number. */
 const Value = z.int().min(0)
-const SeatRow = z.tuple([z.int().min(0), HeightNumber.nullable()])
+const SeatRow = z.tuple([z.int().min(0), HeightNumber.nullable(), Value])
 const StakeOutputRow = z.tuple([SeatNumber, Value])
 
 const IdentityRow = z.tuple([

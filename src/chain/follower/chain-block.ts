@@ -1,14 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
+  type AnchorCandidate,
   type ChainBlock,
   type ChainPayment,
   type ChainTransaction,
   type Genesis,
   type Height,
+  isAnchorCandidate,
   isAnnouncementCandidate,
   memoPrefix,
   outpointKey,
   type OutpointKey,
+  type Params,
 } from '../../../protocol/index.ts'
 import { classifyScript } from '../formats/script.ts'
 import type { Block, Transaction, TransactionInput } from '../formats/types.ts'
@@ -18,22 +21,31 @@ import { memosOf } from '../notes/transaction-memos.ts'
 import type { Network } from '../profiles.ts'
 
 /**
- * What the rules see of a block (R-CHAIN-4): P2PKH outputs, spends, and the memos of announcement candidates only.
+ * What the rules see of a block (R-CHAIN-4): P2PKH outputs, spends, and the memos of candidates only.
  * Decryption of many outputs takes long: the event loop gets its turn after each candidate.
  */
-export const chainBlockOf = async (network: Network, block: Block, height: Height): Promise<ChainBlock> => {
+export const chainBlockOf = async (
+  network: Network,
+  block: Block,
+  height: Height,
+  /** What an anchor's transaction must show, inside an anchor window; null outside. */
+  anchorParams: Pick<Params, 'anchorBond'> | null,
+): Promise<{ chainBlock: ChainBlock; anchorCandidates: AnchorCandidate[] }> => {
   const { genesis } = network.profile
   const transactions: ChainTransaction[] = []
-  for (const transaction of block.transactions) {
+  const anchorCandidates: AnchorCandidate[] = []
+  for (const [index, transaction] of block.transactions.entries()) {
     const payments = paymentsOf(transaction)
     let memo: string | null = null
-    if (mayAnnounce(genesis, payments)) {
+    const mayAnchor = anchorParams !== null && isAnchorCandidate(anchorParams, largestOutput(transaction))
+    if (mayAnchor || mayAnnounce(genesis, payments)) {
       memo = memoThatCounts(network, transaction, height)
       await nextTurn()
+      if (mayAnchor && memo !== null) anchorCandidates.push({ index, memo })
     }
     transactions.push({ spends: spendsOf(transaction.inputs, transaction.isCoinbase), payments, memo })
   }
-  return {
+  const chainBlock = {
     height,
     hash: block.header.hash,
     previousHash: block.header.previousHash,
@@ -41,7 +53,11 @@ export const chainBlockOf = async (network: Network, block: Block, height: Heigh
     transactions,
     certificateSpends: block.certificates.flatMap(({ inputs }) => spendsOf(inputs, false)),
   }
+  return { chainBlock, anchorCandidates }
 }
+
+const largestOutput = ({ outputs }: Transaction): bigint =>
+  outputs.reduce((most, { value }) => (value > most ? value : most), 0n)
 
 const mayAnnounce = (genesis: Genesis, payments: readonly ChainPayment[]): boolean =>
   isAnnouncementCandidate(genesis, { payments })

@@ -1,5 +1,7 @@
 import {
+  anchorWindowAt,
   type BlsVerifier,
+  type ChainWeeks,
   type Epoch,
   epochOfHeight,
   epochStart,
@@ -7,11 +9,13 @@ import {
   type Height,
   judgeBlock,
   medianTimePast,
+  paramsOfWeek,
   type RegistryChange,
   type Seat,
   type SeatRecord,
   type Snapshot,
   stakeKey,
+  stepWeeks,
   takeSnapshot,
 } from '../../../protocol/index.ts'
 import { SecnodeError } from '../../errors.ts'
@@ -24,6 +28,7 @@ import {
 } from '../../store/chain-index.ts'
 import { deleteSnapshot, openRegistryRows } from '../../store/registry-rows.ts'
 import type { Store, StoreOperation } from '../../store/store.ts'
+import { deleteWeeksAbove, putWeeks, weeksAt } from '../../store/week-rows.ts'
 import type { Network } from '../profiles.ts'
 import { chainBlockOf } from './chain-block.ts'
 import type { FollowedBlock } from './events.ts'
@@ -46,6 +51,8 @@ export interface ChainState {
   disconnect(height: Height, maxBlocks: number): Promise<HeaderRow[]>
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
   seatsAfter(height: Height): Promise<SeatRecord[] | undefined>
+  /** The weeks as of the cursor (R-CP-1…6). */
+  weeks(): ChainWeeks
   /** The seat of a stake (hash160) as of the cursor. */
   seatOfStake(stake: Uint8Array): Seat | undefined
 }
@@ -72,6 +79,10 @@ export const openChainState = async (
   const birthday = await birthdayOf(index, genesis, wantedBirthday)
   let cursor = await index.cursor()
   const rows = await openRegistryRows(store, genesis, network.networkId, cursor?.height ?? -1)
+  let weeks = await weeksAt(store, cursor?.height ?? -1)
+  const rules = { genesis, networkId: network.networkId, schedule: network.profile.schedule }
+  /** Seats in the snapshots taken in the batch at hand, which is not written yet. */
+  const snapshotSizes = new Map<Epoch, number>()
   const exclusively = createMutex()
 
   /** Times of the last blocks up to the cursor, oldest first. */
@@ -104,12 +115,38 @@ export const openChainState = async (
   ): Promise<RegistryChange | null> => {
     const epoch = epochOfHeight(genesis, height)
     if (epoch === null) return null
-    const change = judgeBlock(rows.registry, await chainBlockOf(network, block, height), bls)
+    const window = anchorWindowAt(rules, weeks, height)
+    const anchorParams = window === null ? null : paramsOfWeek(rules.schedule, window.week)
+    const { chainBlock, anchorCandidates } = await chainBlockOf(network, block, height, anchorParams)
+    const stepped = stepWeeks(
+      rules,
+      weeks,
+      {
+        height,
+        hash: block.header.hash.slice(),
+        medianTime: medianTimePast(times),
+        snapshotSeats:
+          height === epochStart(genesis, epoch)
+            ? (snapshotSizes.get(epoch) ?? (await rows.snapshotOf(epoch))?.length ?? 0)
+            : 0,
+        // Before the registry takes the block in.
+        seatsBefore: () => rows.registry.seats,
+        candidates: anchorCandidates,
+      },
+      bls,
+    )
+    if (stepped.weeks !== weeks) {
+      weeks = stepped.weeks
+      operations.push(putWeeks(height, weeks))
+    }
+    await rows.prepare(chainBlock)
+    const change = judgeBlock(rows.registry, chainBlock, bls)
     operations.push(...rows.connect(change))
     // R-EPOCH-5: snapshot(e) after block b(e − 1), of the seats active since b(e − 2).
     if (epoch >= 1 && height === epochStart(genesis, epoch)) {
       const snapshot = takeSnapshot(rows.registry, epochStart(genesis, epoch - 1))
       operations.push(rows.putSnapshot(epoch + 1, snapshot))
+      snapshotSizes.set(epoch + 1, snapshot.length)
     }
     return change
   }
@@ -125,6 +162,8 @@ export const openChainState = async (
         followed.push({ ...header, previousHash: fetched.block.header.previousHash.slice(), change })
       }
       await store.batch(operations, { sync: true })
+      rows.settle()
+      snapshotSizes.clear()
       cursor = followed.at(-1)
       return followed
     })
@@ -144,8 +183,11 @@ export const openChainState = async (
         operations.push(deleteHeader(row.height))
         gone.push(row)
       }
+      operations.push(...(await deleteWeeksAbove(store, lowest - 1)))
       await store.batch(operations, { sync: true })
+      rows.settle()
       cursor = await index.cursor()
+      weeks = await weeksAt(store, cursor?.height ?? -1)
       await loadTimes()
       return gone
     })
@@ -168,6 +210,7 @@ export const openChainState = async (
           ? undefined
           : rows.seatsAfter(height),
       ),
+    weeks: () => weeks,
     seatOfStake: (stake) => rows.registry.seatByStake.get(stakeKey(stake)),
   }
 }

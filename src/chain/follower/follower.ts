@@ -1,5 +1,6 @@
 import {
   type BlsVerifier,
+  type ChainWeeks,
   type Epoch,
   epochStart,
   type Height,
@@ -78,6 +79,8 @@ export interface Follower {
   seatsAfter(height: Height): Promise<readonly SeatRecord[] | undefined>
   /** All seats as they stood after block b(epoch). */
   registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  /** The weeks as of the block followed last: ends, freezes, anchors (R-CP-1…6). */
+  weeks(): ChainWeeks
   /** The seat of a stake (hash160) as of the block followed last. */
   seatOfStake(stake: Uint8Array): Seat | undefined
   /** See `TransactionReader`. */
@@ -216,6 +219,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     snapshotOf: async (epoch) => state.snapshotOf(epoch),
     seatsAfter: async (height) => state.seatsAfter(height),
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+    weeks: () => state.weeks(),
     seatOfStake: (stake) => state.seatOfStake(stake),
     readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
   }
