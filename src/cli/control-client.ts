@@ -5,11 +5,17 @@ import { controlSocketOf } from '../node/data-dir.ts'
 
 const timeoutMs = 120_000
 
-/** Asks the daemon that has this data directory open. Its refusals are thrown here as they are. */
-export const askDaemon = async (dir: string, path: string, signal: AbortSignal): Promise<string> =>
+/** Asks the daemon that has this data directory open; with a `body` it is posted. Refusals are thrown as they are. */
+export const askDaemon = async (
+  dir: string,
+  path: string,
+  signal: AbortSignal,
+  body?: string,
+): Promise<string> =>
   await new Promise((resolve, reject) => {
+    const method = body === undefined ? 'GET' : 'POST'
     const asked = request(
-      { socketPath: controlSocketOf(dir), path, signal, timeout: timeoutMs },
+      { socketPath: controlSocketOf(dir), path, method, signal, timeout: timeoutMs },
       (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -30,7 +36,7 @@ export const askDaemon = async (dir: string, path: string, signal: AbortSignal):
         }),
       )
     })
-    asked.end()
+    asked.end(body)
   })
 
 const refusalOf = (text: string): Error => {

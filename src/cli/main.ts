@@ -6,6 +6,7 @@ import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
 import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
+import { explainCommand } from './explain.ts'
 import { type CliIo, printError } from './io.ts'
 import { startCommand } from './start.ts'
 import { tallyCommand } from './tally.ts'
@@ -59,7 +60,11 @@ export const createProgram = (io: CliIo): Command => {
     .command('beacon')
     .description('what follows from the beacons: whether samples are uniform')
     .addCommand(beaconUniformityCommand(io))
-  program.addCommand(startCommand(io)).addCommand(tallyCommand(io)).addCommand(devnetCommand(io))
+  program
+    .addCommand(startCommand(io))
+    .addCommand(tallyCommand(io))
+    .addCommand(explainCommand(io))
+    .addCommand(devnetCommand(io))
   inheritSettings(program)
   return program
 }

@@ -13,8 +13,16 @@ export interface RpcOptions {
 
 /** The options of every command that talks to a chain node. */
 export const withRpcOptions = (command: Command): Command =>
+  withRpcAuth(
+    command.requiredOption('--rpc <url>', 'JSON-RPC of the chain node, e.g. http://127.0.0.1:18232'),
+  )
+
+/** The same for commands that can do without one; `what` says what it is for. */
+export const withOptionalRpc = (command: Command, what: string): Command =>
+  withRpcAuth(command.option('--rpc <url>', `JSON-RPC of a chain node, ${what}`))
+
+const withRpcAuth = (command: Command): Command =>
   command
-    .requiredOption('--rpc <url>', 'JSON-RPC of the chain node, e.g. http://127.0.0.1:18232')
     .option('--rpc-user <name>', 'its user')
     .option('--rpc-password <password>', 'its password')
     .option('--rpc-cookie <file>', 'its cookie file, instead of user and password')

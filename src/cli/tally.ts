@@ -1,9 +1,12 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { type DigestedTally, formatTally, readTally } from '../../protocol/index.ts'
+import type { Network } from '../chain/profiles.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
+import type { ChainView } from '../node/chain-view.ts'
 import { networkOfDirectory } from '../node/data-dir.ts'
 import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
 import { type EpochReport, reportEpoch, tallyOfWeek } from '../tally/answers.ts'
 import type { WeekSources } from '../tally/gather.ts'
 import { openStoredWeeks } from '../tally/stored-week.ts'
@@ -59,7 +62,7 @@ export const tallyCommand = (io: CliIo): Command =>
 /** From the store itself, or, while a daemon has it open, from that daemon. */
 export const fromDirectory = async <T>(
   dir: string,
-  fromStore: (sources: WeekSources) => Promise<T>,
+  fromStore: (sources: WeekSources & { chain: ChainView }, network: Network, store: Store) => Promise<T>,
   fromDaemon: () => Promise<T>,
 ): Promise<T> => {
   const network = await networkOfDirectory(dir)
@@ -71,7 +74,7 @@ export const fromDirectory = async <T>(
     throw error
   }
   try {
-    return await fromStore(await openStoredWeeks(network, store))
+    return await fromStore(await openStoredWeeks(network, store), network, store)
   } finally {
     await store.close()
   }

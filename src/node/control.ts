@@ -1,10 +1,15 @@
 import { chmod, rm } from 'node:fs/promises'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import type { Logger } from 'pino'
 import { formatTally } from '../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import { reportEpoch, tallyOfWeek } from '../tally/answers.ts'
+import { answerExplain, answerVerify, queryOfPath } from '../tally/explain/answers.ts'
+import { maxCaseBytes } from '../tally/explain/case-file.ts'
+import { explainSourcesOfNode } from '../tally/explain/sources.ts'
+import { verifierOfNode } from '../tally/explain/verifier.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
 import { nodeStatus } from './status.ts'
@@ -37,6 +42,16 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
   app.get('/epoch/:epoch', async (context) =>
     context.json(await reportEpoch(node.weeks, Number(context.req.param('epoch')))),
   )
+  app.get('/explain/:week', async (context) => {
+    const query = queryOfPath(context.req.param('week'), context.req.query())
+    const sources = explainSourcesOfNode(node, stopping.signal)
+    const answer = await answerExplain(sources, query, stopping.signal)
+    return context.body(answer, 200, { 'content-type': 'application/json' })
+  })
+  app.post('/explain/verify', bodyLimit({ maxSize: maxCaseBytes }), async (context) => {
+    const facts = verifierOfNode(node, stopping.signal)
+    return context.json(await answerVerify(facts, await context.req.text(), stopping.signal))
+  })
   app.onError((error, context) => {
     if (!isSecnodeError(error)) logger.error({ err: error }, 'a question of the command line failed')
     const answer: ControlError = isSecnodeError(error)

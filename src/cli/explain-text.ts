@@ -1,0 +1,179 @@
+import type { Check } from '../tally/explain/checks.ts'
+import type { ChallengerExplanation, EpochExplanation, Explanation } from '../tally/explain/explain.ts'
+import type { CaseLine, VerifiedCase } from '../tally/explain/verify-case.ts'
+import { coins, formatTable } from './week-table.ts'
+
+/** An explanation for people: the week in a table, then every epoch that was looked into. */
+export const formatExplanation = (explanation: Explanation): string =>
+  [
+    ...headOf(explanation),
+    '',
+    weekTable(explanation),
+    ...costLines(explanation),
+    '',
+    ...explanation.details.flatMap((epoch) => [formatEpoch(epoch, explanation), '']),
+  ].join('\n')
+
+const headOf = (explanation: Explanation): string[] => [
+  `week ${explanation.week}  state ${explanation.state}  seat ${explanation.seat}  ${explanation.host}`,
+  `stake ${explanation.stake}  peer ${explanation.peer}`,
+  ...(explanation.equivocator
+    ? [
+        'it signed two attestations of one epoch: none of its attestations counts, and it scores nothing this week',
+      ]
+    : []),
+]
+
+const weekTable = ({ outcomes, details }: Explanation): string =>
+  formatTable(
+    ['epoch', 'outcome', 'said by its challengers'],
+    outcomes.map(({ epoch, outcome, isOpen, said }) => [
+      String(epoch),
+      `${outcome ?? 'not in the snapshot'}${isOpen ? ' (open)' : ''}`,
+      said === null ? '' : countsText(said),
+    ]),
+    new Set([0]),
+  ) + (details.length === 0 ? 'nothing to look into: see --all for the epochs that were credited\n' : '')
+
+const countsText = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .sort((a, b) => b[1] - a[1])
+    .map(([word, count]) => `${word} ×${count}`)
+    .join(', ')
+
+const costLines = ({ score, epochs, cost }: Explanation): string[] => {
+  const lines = [
+    `credited ${score} of ${epochs} epochs${cost.amount === null ? '' : `, earned ${coins(cost.amount)}`}`,
+  ]
+  if (cost.lost === null) lines.push(`what it cost cannot be said: ${cost.how}`)
+  else if (cost.epochs.length > 0) {
+    lines.push(
+      `epochs ${cost.epochs.join(', ')} cost ${coins(cost.lost)}: with them it would have earned ${coins(cost.amountIfCredited!)}`,
+      `  (${cost.how})`,
+    )
+  }
+  return lines
+}
+
+const formatEpoch = (epoch: EpochExplanation, explanation: Explanation): string =>
+  [
+    `epoch ${epoch.epoch}  ${epoch.outcome}${epoch.isOpen ? ' (open: attestations may still come)' : ''}`,
+    `  ${epoch.why}`,
+    `  ${epoch.attested} of ${epoch.seats} seats attested, ${epoch.k} challengers each`,
+    '',
+    formatTable(
+      ['seat', 'host', 'said', 'what it saw', 'checked'],
+      epoch.challengers.map((challenger) => [
+        String(challenger.seat),
+        challenger.host,
+        challenger.said,
+        sawText(challenger),
+        checksText(challenger.checks),
+      ]),
+      new Set([0]),
+    ),
+    ...remarks(epoch.challengers),
+    ...dutyLines(epoch, explanation),
+  ].join('\n')
+
+const maxSawChars = 72
+
+const sawText = ({ saw, said }: ChallengerExplanation): string => {
+  if (saw === null) return said === 'silent' || said === 'struck' ? '' : 'no evidence'
+  const text = printable(saw)
+  return text.length <= maxSawChars ? text : `${text.slice(0, maxSawChars - 1)}…`
+}
+
+/** What holds in words, what does not by name; the details follow below the table. */
+const checksText = (checks: readonly Check[]): string => {
+  const named = (is: Check['is']): string[] =>
+    checks.filter((check) => check.is === is).map(({ about }) => about)
+  const parts = [
+    ['', named('holds')],
+    ['FAILS: ', named('fails')],
+    ['missing: ', named('missing')],
+    ['not checked: ', named('unchecked')],
+  ] as const
+  return parts
+    .filter(([, names]) => names.length > 0)
+    .map(([label, names]) => `${label}${names.join(', ')}`)
+    .join('; ')
+}
+
+/** What does not fit into a table. */
+const remarks = (challengers: readonly ChallengerExplanation[]): string[] =>
+  challengers.flatMap(({ seat, saw, said, checks, gaveReceipt }) => [
+    ...(saw !== null && printable(saw).length > maxSawChars ? [`  seat ${seat} saw: ${printable(saw)}`] : []),
+    ...checks
+      .filter(({ is }) => is === 'fails' || is === 'missing')
+      .map(({ about, detail }) => `  seat ${seat}, ${about}: ${printable(detail)}`),
+    ...(gaveReceipt === true && said !== 'valid' && said !== 'silent'
+      ? [`  seat ${seat} got a receipt from this node in this epoch, says its own store`]
+      : []),
+  ])
+
+const dutyLines = ({ duty }: EpochExplanation, { seat }: Explanation): string[] => {
+  const lines = [
+    duty.attestation === null
+      ? '  its own duty: no attestation of its own counts'
+      : `  its own duty: attested; ${duty.agreeing} of ${duty.judged} verdicts on decided targets agree, ${duty.abstentions} abstentions`,
+  ]
+  for (const { about, is, detail } of duty.checks) {
+    if (is === 'fails' || is === 'missing') lines.push(`    ${about}: ${printable(detail)}`)
+  }
+  for (const verdict of duty.verdicts) {
+    if (verdict.agrees !== false && verdict.said !== 'abstain') continue
+    const saw = verdict.saw === null ? '' : ` (${printable(verdict.saw)})`
+    lines.push(
+      `    of seat ${verdict.seat} ${verdict.host} it says ${verdict.said}${saw}, decided is ${verdict.decided}`,
+    )
+  }
+  if (duty.audit !== null) {
+    const { epoch, check } = duty.audit
+    const found = check.is === 'holds' ? 'finds nothing wrong' : `${check.is}: ${printable(check.detail)}`
+    lines.push(`    the audit of seat ${seat}'s evidence of epoch ${epoch}, done again: ${found}`)
+  }
+  return lines
+}
+
+/** The lines of a verification, then the sum of them. */
+export const formatVerified = ({ result, lines }: VerifiedCase): string => {
+  const rows = lines.map((line): string[] => [
+    words[line.is],
+    line.epoch === null ? '' : `epoch ${line.epoch}`,
+    line.subject,
+    printable(line.detail),
+  ])
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const text = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  return [...text, '', summaryOf(result, lines), ''].join('\n')
+}
+
+const words: Readonly<Record<CaseLine['is'], string>> = {
+  holds: 'holds',
+  fails: 'FAILS',
+  missing: 'MISSING',
+  unchecked: 'not checked',
+}
+
+const summaryOf = (result: VerifiedCase['result'], lines: readonly CaseLine[]): string => {
+  const count = (is: CaseLine['is']): number => lines.filter((line) => line.is === is).length
+  const unchecked = count('unchecked')
+  const rest = unchecked === 0 ? '' : `; ${unchecked} things were not checked`
+  switch (result) {
+    case 'holds':
+      return `all ${count('holds')} lines hold${rest}`
+    case 'fails':
+      return `${count('fails')} of ${lines.length} lines FAIL${rest}`
+    case 'incomplete':
+      return `nothing fails, but data is missing for ${count('missing')} lines${rest}`
+  }
+}
+
+/** Other nodes' words end on a terminal. */
+const printable = (text: string): string => text.replaceAll(/[^ -~…×]/g, '?')

@@ -1,0 +1,114 @@
+import {
+  challengersOf,
+  decodeCheckpoint,
+  epochRoot,
+  equalBytes,
+  type HeldAttestation,
+  indexOfSeat,
+  type InclusionProof,
+  peerIdOfKey,
+  proveInclusion,
+  type Seat,
+  targetsOf,
+} from '../../../protocol/index.ts'
+import { SecnodeError } from '../../errors.ts'
+import { type CaseAttestation, type CaseEpoch, caseFormat, type CaseFile } from './case-file.ts'
+import type { FoundEvidence } from './checks.ts'
+import type { AnchoredCheckpoint, ExplainSources } from './sources.ts'
+import type { SeatEpoch, SeatWeek } from './seat-week.ts'
+
+/** The case file of what was gathered. Errors: EXPLAIN_NOTHING (exit code 2) if that holds no epoch. */
+export const exportCase = async (
+  sources: Pick<ExplainSources, 'genesis' | 'networkId' | 'standing' | 'anchoredCheckpoint'>,
+  gathered: SeatWeek,
+): Promise<CaseFile> => {
+  const { input, seat } = gathered
+  if (gathered.epochs.length === 0) {
+    throw new SecnodeError('EXPLAIN_NOTHING', `seat ${seat.row.seat} has no such epoch in ${input.week}`, {
+      exitCode: 2,
+    })
+  }
+  const checkpoint = (await sources.anchoredCheckpoint?.(input.week)) ?? null
+  const epochs: CaseEpoch[] = []
+  for (const epoch of gathered.epochs) epochs.push(await exportEpoch(sources, checkpoint, epoch))
+  const named = new Set(epochs.flatMap(({ rows }) => rows.map((row) => row.seat)))
+  return {
+    format: caseFormat,
+    network: sources.networkId,
+    genesis: sources.genesis,
+    params: input.params,
+    week: input.week,
+    seat: seat.row.seat,
+    checkpoint: checkpoint?.payload ?? null,
+    epochs,
+    proofs: [...gathered.proofs]
+      .filter(([equivocator]) => named.has(equivocator))
+      .sort(([a], [b]) => a - b)
+      .map(([, proof]) => proof),
+  }
+}
+
+const exportEpoch = async (
+  sources: Pick<ExplainSources, 'standing'>,
+  checkpoint: AnchoredCheckpoint | null,
+  epoch: SeatEpoch,
+): Promise<CaseEpoch> => {
+  const { context, index, held, audited } = epoch
+  const { snapshot, committees } = context
+  const seatAt = (at: number): Seat => snapshot[at]!.seat
+  const challengers = challengersOf(committees, index).map(seatAt)
+  const targets = targetsOf(committees, index).map(seatAt)
+  const rows = [...new Set([seatAt(index), ...challengers, ...targets, ...held.keys()])]
+    .sort((a, b) => a - b)
+    .map((seat) => {
+      const { stake, peer, host, p2p, tls } = context.rowOf(seat)!
+      return { seat, stake, peer: peerIdOfKey(peer), host, p2p, tls }
+    })
+  const inclusionOf = await createInclusions(sources, checkpoint, epoch)
+  return {
+    epoch: context.epoch,
+    beacon: context.beacon,
+    seats: snapshot.length,
+    attested: epoch.attested,
+    outcome: epoch.outcome,
+    rows,
+    challengers,
+    targets,
+    attestations: [...held.values()]
+      .sort((a, b) => a.seat - b.seat)
+      .map((one) => exportAttestation(one, epoch.evidence.get(one.seat), inclusionOf(one))),
+    audited: audited === null ? null : exportAttestation(audited.held, audited.evidence, null),
+  }
+}
+
+const exportAttestation = (
+  held: HeldAttestation,
+  found: FoundEvidence | undefined,
+  inclusion: CaseAttestation['inclusion'],
+): CaseAttestation => ({
+  payload: held.signed.payload,
+  signature: held.signed.signature,
+  evidence: found?.is === 'found' ? found.block : null,
+  inclusion,
+})
+
+/** R-CP-7: paths to the epoch's root in the checkpoint, if what this store holds is what stands under it. */
+const createInclusions = async (
+  sources: Pick<ExplainSources, 'standing'>,
+  checkpoint: AnchoredCheckpoint | null,
+  { context }: SeatEpoch,
+): Promise<(held: HeldAttestation) => CaseAttestation['inclusion']> => {
+  const decoded = checkpoint === null ? null : decodeCheckpoint(checkpoint.payload)
+  const listed =
+    decoded?.is === 'ok'
+      ? decoded.value.weeks.flatMap(({ epochs }) => epochs).find(({ epoch }) => epoch === context.epoch)
+      : undefined
+  if (checkpoint === null || listed === undefined) return () => null
+  const rows = await sources.standing(context)
+  if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return () => null
+  return (held) => {
+    if (indexOfSeat(rows, held.seat) === -1) return null
+    const { index, path }: InclusionProof = proveInclusion(checkpoint.payload, rows, held.signed.payload)
+    return { index, path: [...path] }
+  }
+}

@@ -1,0 +1,165 @@
+import type { CID } from 'multiformats/cid'
+import type { Logger } from 'pino'
+import {
+  decodeAttestation,
+  decodeReceipt,
+  type Seat,
+  type VerifyEd25519,
+  type Week,
+} from '../../../protocol/index.ts'
+import type { Network } from '../../chain/profiles.ts'
+import type { RpcClient } from '../../chain/rpc/client.ts'
+import { createEd25519Verifier } from '../../keys/ed25519.ts'
+import { createNodeKeys } from '../../keys/node-key.ts'
+import { createHost, type Host } from '../../net/host.ts'
+import { createDnsResolver, type ResolveHost } from '../../net/resolve.ts'
+import type { AssembledNode } from '../../node/assemble.ts'
+import type { ChainView } from '../../node/chain-view.ts'
+import { digestOf } from '../../node/digests.ts'
+import type { EpochContext } from '../../node/epoch-book.ts'
+import { createAttestationStore } from '../../store/attestations.ts'
+import { createEvidenceStore } from '../../store/evidence.ts'
+import type { Store } from '../../store/store.ts'
+import { createWorkStore, type WorkStore } from '../../store/work.ts'
+import type { World } from '../../world.ts'
+import type { Recompute } from './checks.ts'
+import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
+import type { WeekSources } from '../gather.ts'
+import { createRpcBlocks } from './rpc-blocks.ts'
+
+/** A checkpoint that an anchor in the chain names (R-CP-5). */
+export interface AnchoredCheckpoint {
+  cid: CID
+  payload: Uint8Array
+}
+
+/** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
+export interface ExplainSources extends WeekSources {
+  network: Network
+  evidence: EvidenceSource
+  verify: VerifyEd25519
+  /** Null where no chain node is at hand. */
+  recompute: Recompute | null
+  /** The seat that this store's node has or had; undefined if it never attested. */
+  ownSeat(): Promise<Seat | undefined>
+  /** Whether this store's node gave that challenger of its own a receipt. */
+  gaveReceipt(context: EpochContext, own: Seat, challenger: Seat): Promise<boolean>
+  /** The checkpoint that fixed a week; undefined while there is none. */
+  anchoredCheckpoint?(week: Week): Promise<AnchoredCheckpoint | undefined>
+}
+
+export const recomputeFrom =
+  (
+    network: Network,
+    chain: Pick<ChainView, 'transactionCountAt' | 'readTransaction'>,
+    signal: AbortSignal,
+  ): Recompute =>
+  (context, terms) =>
+    digestOf(network.profile.genesis, terms, context.params.samples, chain, signal)
+
+const gaveReceiptFrom =
+  (work: WorkStore): ExplainSources['gaveReceipt'] =>
+  async (context, own, challenger) => {
+    const given = await work.getReceipt(context.epoch, context.beacon, challenger)
+    return given !== undefined && decodeReceipt(given.receipt.payload)?.targetSeat === own
+  }
+
+/** From a running daemon: its store, its host on the network, its chain node. */
+export const explainSourcesOfNode = (
+  { daemon, network, weeks }: Pick<AssembledNode, 'daemon' | 'network' | 'weeks'>,
+  signal: AbortSignal,
+): ExplainSources => {
+  const { node, host } = daemon
+  return {
+    ...weeks,
+    network,
+    evidence: createEvidenceSource({
+      evidence: node.evidence,
+      host: () => Promise.resolve(host),
+      resolveHost: node.resolveHost,
+      allowLoopback: node.allowLoopback,
+    }),
+    verify: node.verifier.verify,
+    recompute: recomputeFrom(network, node.chain, signal),
+    ownSeat: () => Promise.resolve(node.ownSeat()),
+    gaveReceipt: gaveReceiptFrom(node.work),
+  }
+}
+
+export interface StoredExplainOptions {
+  network: Network
+  directory: string
+  store: Store
+  weeks: WeekSources & { chain: ChainView }
+  /** A chain node to recompute digests from. */
+  rpc: RpcClient | null
+  logger: Logger
+  world: World
+  signal: AbortSignal
+}
+
+/** Of the keys of a week: one seat's challengers and its targets' are some twenty in an epoch of 42. */
+export const maxKeys = 2_048
+const dnsTimeoutMs = 5_000
+
+/** From a store that no daemon has open. Blocks that are not in it come over a short-lived host with throw-away keys. */
+export const explainSourcesOfStore = (
+  options: StoredExplainOptions,
+): ExplainSources & { close(): Promise<void> } => {
+  const { network, store, weeks, rpc, signal } = options
+  const { allowLoopback } = network.profile
+  const attestations = createAttestationStore(store)
+  let started: Promise<Host> | null = null
+
+  const startHost = async (): Promise<Host> => {
+    const host = createHost({
+      keys: createNodeKeys((length) => options.world.randomBytes(length)),
+      networkId: network.networkId,
+      // It only asks: nobody needs to find it.
+      listen: { address: '127.0.0.1', port: 0 },
+      allowLoopback,
+      topics: [],
+      logger: options.logger,
+      world: options.world,
+    })
+    await host.start()
+    return host
+  }
+
+  return {
+    ...weeks,
+    network,
+    evidence: createEvidenceSource({
+      evidence: createEvidenceStore(store),
+      host: () => (started ??= startHost()),
+      resolveHost: allowLoopback ? withoutDns : createDnsResolver({ timeoutMs: dnsTimeoutMs }),
+      allowLoopback,
+    }),
+    verify: createEd25519Verifier({ maxKeys }).verify,
+    recompute:
+      rpc === null
+        ? null
+        : recomputeFrom(
+            network,
+            createRpcBlocks({
+              rpc,
+              family: network.facts.family,
+              followedHashAt: (height) => weeks.chain.hashAt(height),
+              signal,
+            }),
+            signal,
+          ),
+    ownSeat: async () => {
+      const last = await attestations.lastOwnBefore(0xffff_ffff)
+      return last === undefined ? undefined : decodeAttestation(last.signed.payload)?.seat
+    },
+    gaveReceipt: gaveReceiptFrom(createWorkStore(store, options.directory)),
+    async close() {
+      const host = await started?.catch(() => undefined)
+      await host?.stop()
+    },
+  }
+}
+
+/** A devnet's names are not asked of anybody's DNS: its nodes are where others saw them. */
+const withoutDns: ResolveHost = () => Promise.resolve([])

@@ -1,0 +1,76 @@
+import type { CID } from 'multiformats/cid'
+import type { ChainWeeks, Week } from '../../../protocol/index.ts'
+import type { Follower } from '../../chain/follower/follower.ts'
+import type { Network } from '../../chain/profiles.ts'
+import type { RpcClient } from '../../chain/rpc/client.ts'
+import { createEd25519Verifier } from '../../keys/ed25519.ts'
+import type { AssembledNode } from '../../node/assemble.ts'
+import type { ChainView } from '../../node/chain-view.ts'
+import { createEpochBook } from '../../node/epoch-book.ts'
+import type { Store } from '../../store/store.ts'
+import { weeksAt } from '../../store/week-rows.ts'
+import type { WeekSources } from '../gather.ts'
+import { createRpcBlocks } from './rpc-blocks.ts'
+import { maxKeys, recomputeFrom } from './sources.ts'
+import type { VerifierFacts } from './verify-case.ts'
+
+/** What a running daemon knows. */
+export const verifierOfNode = (
+  { daemon, network, weeks, follower }: Pick<AssembledNode, 'daemon' | 'network' | 'weeks' | 'follower'>,
+  signal: AbortSignal,
+): VerifierFacts => ({
+  network,
+  epochs: weeks.epochs,
+  verify: daemon.node.verifier.verify,
+  recompute: recomputeFrom(network, follower, signal),
+  standing: (context) => weeks.standing(context),
+  anchorOf: (week) => Promise.resolve(anchorIn(follower.weeks(), week)),
+})
+
+/** What a store that no daemon has open knows, and a chain node if one was named. */
+export const verifierOfStore = (
+  network: Network,
+  store: Store,
+  weeks: WeekSources & { chain: ChainView },
+  rpc: RpcClient | null,
+  signal: AbortSignal,
+): VerifierFacts => ({
+  network,
+  epochs: weeks.epochs,
+  verify: createEd25519Verifier({ maxKeys }).verify,
+  recompute: rpc === null ? null : recomputeWith(network, rpc, weeks.chain, signal),
+  standing: (context) => weeks.standing(context),
+  anchorOf: async (week) => anchorIn(await weeksAt(store, weeks.chain.confirmedHeight), week),
+})
+
+/** What a chain tells that was just followed. */
+export const verifierOfChain = (
+  network: Network,
+  follower: Follower,
+  rpc: RpcClient,
+  signal: AbortSignal,
+): VerifierFacts => {
+  const { genesis, schedule } = network.profile
+  return {
+    network,
+    epochs: createEpochBook(genesis, network.networkId, schedule, follower),
+    verify: createEd25519Verifier({ maxKeys }).verify,
+    recompute: recomputeWith(network, rpc, follower, signal),
+    standing: () => Promise.resolve([]),
+    anchorOf: (week) => Promise.resolve(anchorIn(follower.weeks(), week)),
+  }
+}
+
+const recomputeWith = (
+  network: Network,
+  rpc: RpcClient,
+  chain: Pick<ChainView, 'hashAt'>,
+  signal: AbortSignal,
+): VerifierFacts['recompute'] => {
+  const { family } = network.facts
+  const followedHashAt: ChainView['hashAt'] = (height) => chain.hashAt(height)
+  return recomputeFrom(network, createRpcBlocks({ rpc, family, followedHashAt, signal }), signal)
+}
+
+const anchorIn = ({ records }: ChainWeeks, week: Week): CID | null =>
+  records.find((record) => record.week === week)?.anchor?.checkpoint ?? null

@@ -1,0 +1,81 @@
+import {
+  challengersOf,
+  lastInvalidVerdict,
+  minCommitteeSeats,
+  targetsOf,
+  undecided,
+  Verdict,
+} from '../../../protocol/index.ts'
+import { seatList } from './checks.ts'
+import { namedAddresses } from './named-addresses.ts'
+import type { SeatEpoch } from './seat-week.ts'
+
+/** How the words of an epoch came to its outcome, in one sentence. */
+export const whyOf = (
+  epoch: Pick<SeatEpoch, 'context' | 'index' | 'classes' | 'outcome' | 'attested' | 'sharing'>,
+  maxPerPrefix: number,
+): string => {
+  const { context, index, classes, outcome, attested } = epoch
+  const { committees } = context
+  const { k, size } = committees
+  const counts = countWords(epoch)
+  switch (outcome) {
+    case 'credited':
+      return 2 * attested < size
+        ? `${counts.valid} of ${k} challengers say valid; only ${attested} of ${size} seats attested, so nothing more was asked`
+        : `${counts.valid} of ${k} challengers say valid, and its own verdicts agree with the majority`
+    case 'undecided':
+      return (
+        `${counts.valid} of ${k} challengers say valid, ${counts.invalid} invalid, ${counts.abstain} abstain, ` +
+        `${counts.silent} are silent: neither word has more than half`
+      )
+    case 'undecided: no address': {
+      const named = namedAddresses(classes, committees, index).map(({ ip, namedBy }) => `${ip} ×${namedBy}`)
+      return `${counts.valid} of ${k} challengers say valid, but no address is named by more than half: ${named.join(', ')}`
+    }
+    case 'invalid: address shared': {
+      const ip = namedAddresses(classes, committees, index)[0]?.ip ?? 'its address'
+      return `valid, but seen at ${ip} like ${seatList(epoch.sharing)}: one seat per address, the one that most challengers name`
+    }
+    case 'invalid: prefix full':
+      return `valid, but ${maxPerPrefix} seats that more challengers name stand in the same address prefix`
+    case 'valid: too few seats':
+      return `valid, but ${size} seats are fewer than the ${minCommitteeSeats} without which nothing is credited`
+    case 'valid: not attested':
+      return `${counts.valid} of ${k} challengers say valid, but no attestation of its own counts`
+    case 'valid: abstained':
+      return `${counts.valid} of ${k} challengers say valid, but it abstained itself on ${classes.abstentions[index]!} of its ${k} targets`
+    case 'valid: disagrees':
+      return `${counts.valid} of ${k} challengers say valid, but fewer than half of its own verdicts agree with what was decided: ${disagreements(epoch)}`
+    default:
+      return `${counts.invalid} of ${k} challengers say invalid, most often ${outcome.slice('invalid: '.length)}`
+  }
+}
+
+const countWords = ({ context, index, classes }: Pick<SeatEpoch, 'context' | 'index' | 'classes'>) => {
+  const counts = { valid: 0, invalid: 0, abstain: 0, silent: 0 }
+  for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
+    const verdict = classes.attested[challenger]?.verdicts[i]
+    if (verdict === undefined) counts.silent++
+    else if (verdict === Verdict.valid) counts.valid++
+    else if (verdict <= lastInvalidVerdict) counts.invalid++
+    else counts.abstain++
+  }
+  return counts
+}
+
+/** The targets of which it said otherwise than their majority. */
+const disagreements = ({
+  context,
+  index,
+  classes,
+}: Pick<SeatEpoch, 'context' | 'index' | 'classes'>): string => {
+  const seats = targetsOf(context.committees, index).flatMap((target, i) => {
+    const verdict = classes.attested[index]?.verdicts[i]
+    const decided = classes.classes[target]!
+    if (verdict === undefined || verdict === Verdict.abstain || decided === undecided) return []
+    const agrees = (verdict === Verdict.valid) === (decided === Verdict.valid)
+    return agrees ? [] : [context.snapshot[target]!.seat]
+  })
+  return seats.length === 0 ? 'none' : `it says otherwise about ${seatList(seats)}`
+}
