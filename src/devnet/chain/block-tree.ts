@@ -73,8 +73,8 @@ export interface BlockTree {
 }
 
 /** `entry` with what only the tree may touch. */
-interface Node extends BlockEntry {
-  previous: Node | null
+interface TreeNode extends BlockEntry {
+  previous: TreeNode | null
   pools: PoolValues
   trees: TreeSizes
   invalidFor: Rejection | null
@@ -85,15 +85,15 @@ const medianBlocks = 11
 
 export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8Array): BlockTree => {
   const coins = createCoins(parameters.family)
-  const nodes = new Map<string, Node>()
-  const active: Node[] = []
-  const placeByTxid = new Map<string, { entry: Node; position: number }>()
+  const nodes = new Map<string, TreeNode>()
+  const active: TreeNode[] = []
+  const placeByTxid = new Map<string, { entry: TreeNode; position: number }>()
   const listeners = new Set<(change: TipChange) => void>()
   const signatureCache = new Set<string>()
 
-  const tip = (): Node => active.at(-1)!
+  const tip = (): TreeNode => active.at(-1)!
   const isActive = (entry: BlockEntry): boolean => active[entry.height] === entry
-  const nodeOf = (entry: BlockEntry): Node => {
+  const nodeOf = (entry: BlockEntry): TreeNode => {
     const node = nodes.get(bytesToHex(entry.hash))
     if (node !== entry) throw new RangeError('a block of another chain')
     return node
@@ -115,7 +115,7 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
     signatureCache,
   })
 
-  const connect = (node: Node, block: Block): Rejection | null => {
+  const connect = (node: TreeNode, block: Block): Rejection | null => {
     const parent = tip()
     const verdict = checkBlockSpends(block, coins, contextAfter(parent))
     if (verdict !== null) return verdict
@@ -129,7 +129,7 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
     return null
   }
 
-  const disconnectTip = (): { entry: Node; block: Block } => {
+  const disconnectTip = (): { entry: TreeNode; block: Block } => {
     const node = active.pop()!
     const block = parseBlock(node.bytes, parameters.family)
     coins.disconnect(block.transactions, node.height, node.undo!)
@@ -139,8 +139,8 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
   }
 
   /** The tip that ought to be: among the blocks with only valid ones below them, the highest, first seen. */
-  const bestNode = (): Node => {
-    const excluded = new Set<Node>()
+  const bestNode = (): TreeNode => {
+    const excluded = new Set<TreeNode>()
     let best = active[0]!
     for (const node of nodes.values()) {
       if (node.invalidFor !== null || (node.previous !== null && excluded.has(node.previous)))
@@ -151,11 +151,11 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
   }
 
   /** Moves the tip to `target`, or as near as valid blocks allow, and tells the listeners once. */
-  const activate = (firstTarget: Node): void => {
+  const activate = (firstTarget: TreeNode): void => {
     const disconnected: { entry: BlockEntry; block: Block }[] = []
     const connected: { entry: BlockEntry; block: Block }[] = []
     for (let target = firstTarget; tip() !== target; target = bestNode()) {
-      const path: Node[] = []
+      const path: TreeNode[] = []
       for (let at = target; !isActive(at); at = at.previous!) path.push(at)
       const fork = path.at(-1)?.previous ?? target
       while (tip() !== fork) {
@@ -176,8 +176,8 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
     for (const listener of listeners) listener({ disconnected, connected })
   }
 
-  const insert = (block: Block, bytes: Uint8Array, previous: Node | null): Node => {
-    const node: Node = {
+  const insert = (block: Block, bytes: Uint8Array, previous: TreeNode | null): TreeNode => {
+    const node: TreeNode = {
       hash: block.header.hash,
       height: previous === null ? 0 : previous.height + 1,
       previous,
@@ -194,8 +194,8 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
   }
 
   /** The rejection that keeps a block out, its own or one of a block below it. */
-  const invalidityOf = (node: Node): Rejection | null => {
-    for (let at: Node | null = node; at !== null && !isActive(at); at = at.previous) {
+  const invalidityOf = (node: TreeNode): Rejection | null => {
+    for (let at: TreeNode | null = node; at !== null && !isActive(at); at = at.previous) {
       if (at.invalidFor !== null) return at.invalidFor
     }
     return null
@@ -254,8 +254,8 @@ export const createBlockTree = (parameters: ChainParameters, genesisBytes: Uint8
     },
     reconsider: (entry) => {
       const node = nodeOf(entry)
-      for (let at: Node | null = node; at !== null; at = at.previous) at.invalidFor = null
-      const above = new Set<Node>([node])
+      for (let at: TreeNode | null = node; at !== null; at = at.previous) at.invalidFor = null
+      const above = new Set<TreeNode>([node])
       for (const other of nodes.values()) {
         if (other.previous === null || !above.has(other.previous)) continue
         above.add(other)

@@ -102,20 +102,20 @@ export const createWallet = (parts: WalletParts): Wallet => {
   const pay = (payment: Payment): Uint8Array => {
     const { payees, shielded = [], from, minConfirmations = 1, fee = null } = payment
     const height = tree.tip.height + 1
-    const parts = createShieldedParts(shielded, randomBytes)
+    const shieldedParts = createShieldedParts(shielded, randomBytes)
     const available = coins({ minConfirmations, ...(from === undefined ? {} : { owners: [from] }) })
     const draft = draftPayment({
       parameters,
       height,
       payees,
-      shielded: parts,
+      shielded: shieldedParts,
       available,
       fee,
       changeTo: () => payment.changeTo ?? keys.next().owner,
       reference: replayReference(tree),
     })
     const branchId = branchIdAt(parameters, height)
-    const signed = signInputs(parts.sign(draft.fields, branchId), draft.spent, keys, { branchId })
+    const signed = signInputs(shieldedParts.sign(draft.fields, branchId), draft.spent, keys, { branchId })
     if (!signed.isComplete) throw new Error('the wallet cannot sign for its own coins')
     const verdict = submitTransaction(serializeTransaction(signed.fields))
     if (verdict.is === 'accept') return verdict.entry.transaction.txid
