@@ -4,8 +4,8 @@ import type { Connection } from '@libp2p/interface'
 export interface Occupant {
   connection: Connection
   isRegistered: boolean
-  /** Its peer passes gossip on for us. */
-  isInMesh: boolean
+  /** Its peer is of our gossip mesh, or a neighbour in the DHT. */
+  isNeeded: boolean
   /** Streams open but those of gossip, identify and ping. */
   busyStreams: number
   /** Its peer has an older one, which carries the gossip. */
@@ -14,13 +14,13 @@ export interface Occupant {
 
 /**
  * Which connections to close so that at most `maxConnections` stay: strangers first, then those beside another one of
- * the same peer, then the oldest. Those in use and those of the gossip mesh stay, so too many may be left for a while.
+ * the same peer, then the oldest. Those in use or needed stay, so too many may be left for a while.
  */
 export const surplusOf = (occupants: readonly Occupant[], maxConnections: number): Occupant[] => {
   const surplus = occupants.length - maxConnections
   if (surplus <= 0) return []
   return occupants
-    .filter((occupant) => occupant.busyStreams === 0 && (!occupant.isInMesh || occupant.isSpare))
+    .filter((occupant) => occupant.busyStreams === 0 && (!occupant.isNeeded || occupant.isSpare))
     .sort((a, b) => worth(a) - worth(b) || a.connection.timeline.open - b.connection.timeline.open)
     .slice(0, surplus)
 }

@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { SecnodeError, messageOf } from '../errors.ts'
+import { unlessAborted } from './abort.ts'
 
 /**
  * One message each way on a stream of its own, each with its length before it. Both sides have a deadline, both close,
@@ -52,7 +53,7 @@ export const answer = async (
     const messages = lpStream(stream, limitsOf(options.maxRequestBytes))
     const request = await messages.read({ signal })
     // A handler that does not heed the signal loses its place all the same.
-    const response = await unlessAborted(handler(plainCopy(request.subarray())), signal)
+    const response = await unlessAborted(handler(plainCopy(request.subarray())), signal, reasonOf)
     if (response.length > options.maxResponseBytes) {
       throw new Error(`an answer of ${response.length} bytes is over its own limit`)
     }
@@ -101,16 +102,10 @@ const limitBuffers = (stream: Stream, maxReadBytes: number, maxWriteBytes: numbe
   stream.maxWriteBufferLength = maxWriteBytes + prefixBytes
 }
 
+const reasonOf = (signal: AbortSignal): Error => signal.reason as Error
+
 // What comes off the wire may be a view of a buffer that is shared with other messages.
 const plainCopy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)
-
-const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 
 /** Waits for the other side's close, and aborts if it does not come. Never rejects. */
 const linger = (stream: Stream): Promise<void> =>

@@ -30,7 +30,7 @@ export interface Gater {
   libp2p: ConnectionGater
   /** Keys (hex) of the peers that the registry knows now. */
   setRegistered(peers: ReadonlySet<string>): void
-  isRegistered(peer: string): boolean
+  isRegistered: (peer: string) => boolean
   ban(peer: string, durationMs: number): void
   isBanned(peer: string): boolean
 }
@@ -57,6 +57,8 @@ export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOpti
   const refusal = (peer: string | null, address: string): string | null => {
     if (peer === null) return 'key type'
     if (isBanned(peer)) return 'banned'
+    // One that was closed while it was let in has told nobody.
+    for (const connection of placed.keys()) if (connection.status !== 'open') placed.delete(connection)
     const places = [...placed.values()]
     if (places.filter((place) => place.peer === peer).length >= limits.maxConnectionsPerPeer)
       return 'peer full'
@@ -85,6 +87,7 @@ export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOpti
       denyDialMultiaddr: (address) => !isDialable(address, allowLoopback),
       filterMultiaddrForPeer: (_peer, address) => isDialable(address, allowLoopback),
       denyInboundConnection: (connection) => {
+        if (connection.status !== 'open') return true
         const address = addressGroup(connection.remoteAddr)
         if (pending.count(address) >= limits.maxPendingPerAddress) {
           metrics.increment('connections_refused', 'pending full')

@@ -4,6 +4,7 @@ import type { PeerId } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import { bytesToHex, type Validation } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
+import type { World } from '../world.ts'
 import type { NetMetrics } from './counters.ts'
 import { peerKeyOf } from './peer-address.ts'
 import type { Reputation } from './reputation.ts'
@@ -28,6 +29,11 @@ const maxRpcBytes = 1_048_576
 const heartbeatMs = 1_000
 // Validations that wait or run. Native verification does 6,000 a second, so this is well below a second of work.
 const maxPendingValidations = 2_048
+
+// What one peer may be the first to bring: three times what the whole network makes at its busiest, and as much at once
+// as one answer to an IWANT. What is above is not judged at all; sync brings it later.
+const maxPerSecondPerPeer = 400
+const maxBurstPerPeer = 4_000
 
 // Scores. Those of rejected messages and penalties come from our own memory (P5), which a reconnect does not wipe; the
 // router's invalid-message counter (P4) acts within the second. Delivery quotas (P3) are off: between two epochs there
@@ -143,6 +149,7 @@ export interface ValidatorOptions {
   validate: GossipValidator
   metrics: NetMetrics
   logger: Logger
+  world: World
   /** Called with the key (hex) of a peer that passed on what no honest peer does. */
   onReject: (peer: string, code: 'invalid-message' | 'oversize-message') => void
 }
@@ -150,6 +157,7 @@ export interface ValidatorOptions {
 /** Joins a topic: the verdicts of `validate` become the router's. */
 export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void => {
   const { topic, validate, metrics, logger } = options
+  const budget = createBudget(options.world)
   let pending = 0
 
   const verdictOf = async (from: PeerId, message: Uint8Array): Promise<TopicValidatorResult> => {
@@ -159,6 +167,10 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
       metrics.increment('gossip_messages', 'reject too-long')
       options.onReject(bytesToHex(key), 'oversize-message')
       return TopicValidatorResult.Reject
+    }
+    if (!budget.spend(bytesToHex(key))) {
+      metrics.increment('gossip_messages', 'ignore flood')
+      return TopicValidatorResult.Ignore
     }
     if (pending >= maxPendingValidations) {
       metrics.increment('gossip_messages', 'ignore overloaded')
@@ -188,3 +200,29 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
   router.topicValidators.set(topic.name, (from, message) => verdictOf(from, message.data))
   router.subscribe(topic.name)
 }
+
+/** A bucket of tokens for each peer that has spent some lately. */
+const createBudget = (world: World) => {
+  const bucketsByPeer = new Map<string, { tokens: number; atMs: number }>()
+  return {
+    spend: (peer: string): boolean => {
+      const nowMs = world.monotonicMs()
+      const bucket = bucketsByPeer.get(peer) ?? { tokens: maxBurstPerPeer, atMs: nowMs }
+      bucketsByPeer.set(peer, bucket)
+      const earned = ((nowMs - bucket.atMs) / 1_000) * maxPerSecondPerPeer
+      bucket.tokens = Math.min(maxBurstPerPeer, bucket.tokens + earned)
+      bucket.atMs = nowMs
+      // More peers than can be connected: those that have been silent for long have full buckets, and need none.
+      if (bucketsByPeer.size > maxBuckets) {
+        for (const [name, { atMs }] of bucketsByPeer) {
+          if (nowMs - atMs > (1_000 * maxBurstPerPeer) / maxPerSecondPerPeer) bucketsByPeer.delete(name)
+        }
+      }
+      if (bucket.tokens < 1) return false
+      bucket.tokens--
+      return true
+    },
+  }
+}
+
+const maxBuckets = 2_000

@@ -2,6 +2,7 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { setMaxListeners } from 'node:events'
 import { bytesToHex } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
+import { abortErrorOf, eitherOf, throwIfAborted, unlessAborted } from './abort.ts'
 import type { NetMetrics } from './counters.ts'
 import { exchangeErrorOf } from './exchange.ts'
 import { isOwnError } from './own-error.ts'
@@ -30,14 +31,16 @@ export interface Links {
 
 export interface OpenOptions {
   dialTimeoutMs: number
-  /** For agreeing on the protocol, once connected. */
-  openTimeoutMs: number
+  /** For all that follows, once connected. */
+  timeoutMs: number
   maxStreams: number
   signal?: AbortSignal | undefined
 }
 
 export interface OpenedStream {
   stream: Stream
+  /** Aborted when `timeoutMs` are over, and with the caller's signal. */
+  signal: AbortSignal
   /** To be called when the stream is done with: a connection opened beside another only for it is closed. */
   release: () => void
 }
@@ -97,7 +100,8 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
         )
         .finally(() => dials.delete(name))
     dials.set(name, dialled)
-    return unlessAborted(dialled, signal)
+    // The dial goes on for others that wait for it.
+    return signal === undefined ? dialled : unlessAborted(dialled, signal, abortErrorOf)
   }
 
   /** Keeps a count of who uses a connection that was opened only for requests; to be released by each. */
@@ -123,12 +127,10 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
     options: OpenOptions,
   ): Promise<OpenedStream> => {
     const release = hold(connection)
-    const deadline = AbortSignal.timeout(options.openTimeoutMs)
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
-    setMaxListeners(Infinity, signal)
+    const signal = eitherOf(AbortSignal.timeout(options.timeoutMs), options.signal)
     try {
       const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: options.maxStreams })
-      return { stream, release }
+      return { stream, signal, release }
     } catch (error) {
       release()
       throwIfAborted(options.signal)
@@ -158,25 +160,6 @@ const isDialledAt = (connection: Connection, address: PeerAddress): boolean => {
   if (connection.direction !== 'outbound') return false
   const remote = addressOfMultiaddr(connection.remoteAddr)
   return remote !== null && remote.ip === address.ip && remote.port === address.port
-}
-
-export const throwIfAborted = (signal: AbortSignal | undefined): void => {
-  if (signal?.aborted === true) {
-    // A stop of the host is a coded reason already.
-    if (signal.reason instanceof SecnodeError) throw signal.reason
-    throw new SecnodeError('NET_ABORTED', 'the request was aborted', { cause: signal.reason })
-  }
-}
-
-/** The dial goes on for others that wait for it. */
-const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = () =>
-      reject(new SecnodeError('NET_ABORTED', 'the request was aborted', { cause: signal.reason }))
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }
 
 const dialErrorOf = (

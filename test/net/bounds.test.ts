@@ -131,13 +131,13 @@ describe('which connections go', () => {
         .record({ timeline: fc.record({ open: fc.nat() }) })
         .map((fields) => fields as unknown as Connection),
       isRegistered: fc.boolean(),
-      isInMesh: fc.boolean(),
+      isNeeded: fc.boolean(),
       busyStreams: fc.nat({ max: 2 }),
       isSpare: fc.boolean(),
     }),
     { maxLength: 30 },
   )
-  const mayGo = (occupant: Occupant) => occupant.busyStreams === 0 && (!occupant.isInMesh || occupant.isSpare)
+  const mayGo = (occupant: Occupant) => occupant.busyStreams === 0 && (!occupant.isNeeded || occupant.isSpare)
 
   test('no more than is too much, none in use, and all that is too much where it may go', () => {
     fc.assert(

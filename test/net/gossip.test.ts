@@ -154,6 +154,22 @@ describe('overload', () => {
   })
 })
 
+test('R-ATT-6 what one peer brings above its share is not judged, and costs it nothing', async () => {
+  const alice = await start()
+  const bob = await start()
+  alice.subscribe('attestations', noting().validate)
+  const notes = noting()
+  bob.subscribe('attestations', notes.validate)
+  await alice.dial(bob.target())
+  await until(() => alice.gossipPeers('attestations') === 1)
+  for (let i = 0; i < 6_000; i++) await alice.publish('attestations', message(0, `${i}`))
+  const counted = (label: string) => bob.counts.get(`gossip_messages ${label}`) ?? 0
+  await until(() => counted('accept') + counted('ignore flood') + counted('ignore overloaded') === 6_000)
+  expect(counted('accept')).toBeGreaterThanOrEqual(4_000)
+  expect(counted('ignore flood')).toBeGreaterThan(0)
+  expect(bob.peers()[0]!.score).toBeGreaterThanOrEqual(0)
+})
+
 /** A gossip router of somebody else, with limits of its own. */
 const startForeignRouter = async (
   address: string,

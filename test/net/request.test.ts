@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import type { Stream } from '@libp2p/interface'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { concatBytes, utf8ToBytes } from '../../protocol/index.ts'
-import type { HandlerLimits } from '../../src/net/host.ts'
+import type { HandlerLimits } from '../../src/net/requests.ts'
 import { startHost, until, type LocalHost } from './local-hosts.ts'
 import { startRawPeer, type RawPeer } from './raw-peer.ts'
 import { startTcp } from './tls-world.ts'
@@ -39,7 +39,7 @@ beforeAll(async () => {
   })
   await bob.handle(
     'hold/1',
-    { ...limits, timeoutMs: 10_000, busy: utf8ToBytes('busy') },
+    { ...limits, timeoutMs: 10_000, onBusy: utf8ToBytes('busy') },
     (request) => new Promise((resolve) => held.push(() => resolve(request))),
   )
   await bob.handle('never/1', limits, () => new Promise(() => undefined))

@@ -1,0 +1,32 @@
+import { setMaxListeners } from 'node:events'
+import { SecnodeError } from '../errors.ts'
+
+/** Aborted with the first of them; many may listen. */
+export const eitherOf = (...signals: readonly (AbortSignal | undefined)[]): AbortSignal => {
+  const either = AbortSignal.any(signals.filter((signal) => signal !== undefined))
+  setMaxListeners(Infinity, either)
+  return either
+}
+
+/** What the caller is told: the coded reason if there is one, as when the host stops, else NET_ABORTED. */
+export const abortErrorOf = (signal: AbortSignal): SecnodeError =>
+  signal.reason instanceof SecnodeError
+    ? signal.reason
+    : new SecnodeError('NET_ABORTED', 'the request was aborted', { cause: signal.reason })
+
+export const throwIfAborted = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true) throw abortErrorOf(signal)
+}
+
+/** The promise, or what `errorOf` makes of the signal once that is aborted; the promise itself goes on. */
+export const unlessAborted = <T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  errorOf: (signal: AbortSignal) => Error,
+): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const abort = () => reject(errorOf(signal))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })

@@ -1,0 +1,116 @@
+import { noise } from '@chainsafe/libp2p-noise'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { ConnectionGater } from '@libp2p/interface'
+import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import type { NetworkId } from '../../protocol/index.ts'
+import type { NodeKeys } from '../keys/node-key.ts'
+import { createBoundedDatastore } from './bounded-datastore.ts'
+import { createGossipService, type GossipTopic } from './gossip.ts'
+import { isDialable, multiaddrOf, type PeerAddress } from './peer-address.ts'
+import type { Reputation } from './reputation.ts'
+
+export interface NodeOptions {
+  keys: NodeKeys
+  networkId: NetworkId
+  /** Literal address and port to listen on; port 0 takes any. */
+  listen: { address: string; port: number }
+  /** What to tell others; without it, the addresses that are listened on. */
+  announce?: readonly PeerAddress[]
+  /** Local networks: loopback addresses are stored, announced and dialled like global ones. */
+  allowLoopback: boolean
+  /** Outgoing connections come from this address. */
+  localAddress?: string | undefined
+  /** The gossip topics that exist; all others are dropped unread. */
+  topics: readonly GossipTopic[]
+}
+
+export interface NodeLimits {
+  /** Above it, idle connections are closed to make room. */
+  maxConnections: number
+  /** New connections per second and address, before anything is known of them. */
+  maxNewPerSecondPerAddress: number
+  /** For an incoming connection to prove its peer id. */
+  handshakeTimeoutMs: number
+}
+
+export type Libp2pNode = Awaited<ReturnType<typeof createLibp2pNode>>
+
+export const dialTimeoutMs = 5_000
+
+/** libp2p with all that it is made of and every limit that it has, not started. */
+export const createLibp2pNode = async (
+  options: NodeOptions,
+  parts: { limits: NodeLimits; gater: ConnectionGater; reputation: Reputation },
+) => {
+  const { keys, networkId, allowLoopback, localAddress, topics } = options
+  const { limits, gater, reputation } = parts
+  const listen = multiaddrOf({ ip: options.listen.address, port: options.listen.port })
+  return createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', keys.seed),
+    // Other peers learn the protocol, not the machine.
+    nodeInfo: { name: 'secnode', version: '1', userAgent: 'secnode' },
+    // A node provides its evidence of eight weeks, 336 records, each kept by 20 nodes: at 40,000 nodes 6,720 a node.
+    datastore: createBoundedDatastore({ maxEntriesPerKind: 50_000, maxProvidersPerPeer: 2_048 }),
+    addresses: {
+      listen: [listen.toString()],
+      announce: (options.announce ?? []).map((address) => multiaddrOf(address).toString()),
+      announceFilter: (addresses) => addresses.filter((address) => isDialable(address, allowLoopback)),
+    },
+    transports: [
+      // An option of net.connect; the types of the transport leave it out.
+      tcp({ dialOpts: (localAddress === undefined ? {} : { localAddress }) as object }),
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        // Requests, gossip, DHT, identify and ping together stay far below.
+        maxInboundStreams: 128,
+        maxOutboundStreams: 256,
+        streamOptions: {
+          maxReadBufferLength: 2_097_152,
+          maxWriteBufferLength: 8_388_608,
+          inactivityTimeout: 120_000,
+        },
+      }),
+    ],
+    connectionGater: gater,
+    connectionManager: {
+      // Far above our own limit: libp2p refuses before it knows who comes, and closes without knowing who is of use.
+      maxConnections: 4 * limits.maxConnections,
+      maxIncomingPendingConnections: 256,
+      inboundConnectionThreshold: limits.maxNewPerSecondPerAddress,
+      inboundUpgradeTimeout: limits.handshakeTimeoutMs,
+      inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+      maxParallelDials: 32,
+      dialTimeout: dialTimeoutMs,
+      addressDialTimeout: dialTimeoutMs,
+      maxPeerAddrsToDial: 8,
+      reconnectRetries: 3,
+    },
+    connectionMonitor: { pingInterval: 60_000 },
+    services: {
+      identify: identify({ maxObservedAddresses: 0 }),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: `/secnode/${networkId}/kad/1.0.0`,
+        clientMode: false,
+        peerInfoMapper: allowLoopback ? passthroughMapper : removePrivateAddressesMapper,
+        maxInboundStreams: 16,
+        // Nothing is stored in it but who provides what: no records of any kind are taken.
+        validators: { pk: refuseRecord },
+      }),
+      pubsub: createGossipService({ topics, reputation, allowLoopback }),
+    },
+  })
+}
+
+const refuseRecord = (): never => {
+  throw new Error('no records are stored here')
+}
