@@ -23,7 +23,7 @@ export interface EpochClasses {
  * R-TALLY-0…2. Positions on the ring are walked by number: a week of the largest network has 18 million verdicts, and
  * a list of committee members for each of them would cost more than the judging.
  */
-export const classify = (epoch: TallyEpoch, committees: Committees): EpochClasses => {
+export const classify = (epoch: Pick<TallyEpoch, 'attestations'>, committees: Committees): EpochClasses => {
   const { size, k, ring } = committees
   const attested = epoch.attestations.map((attestation) =>
     attestation !== undefined && attestation.verdicts.length === k && isWellFormed(attestation)

@@ -42,11 +42,11 @@ export interface WeekTally {
  * targets' challengers he has.
  */
 export const judgeEpoch = (
-  epoch: TallyEpoch,
+  epoch: Pick<TallyEpoch, 'beacon' | 'attestations'>,
   params: Pick<Params, 'committee' | 'maxPerPrefix'>,
   attestedInAll?: number,
 ): { outcomes: Outcome[]; attested: number } => {
-  const committees = createCommittees(epoch.beacon, epoch.snapshot.length, params.committee)
+  const committees = createCommittees(epoch.beacon, epoch.attestations.length, params.committee)
   const { size, k } = committees
   const judged = classify(epoch, committees)
   const faults = addressFaults(judged, committees, params.maxPerPrefix)

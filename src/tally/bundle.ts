@@ -26,6 +26,7 @@ import {
 import { bundleError } from './bundle-error.ts'
 import {
   type AttestationsPart,
+  type BundlePart,
   type BundlePlace,
   bundleOrder,
   readBundle,
@@ -75,90 +76,82 @@ export const exportBundle = async (
   out: Writable,
   options: ExportOptions = {},
 ): Promise<BundleSummary> => {
-  const bytes = await source.checkpointOf(week)
-  if (bytes === undefined) {
-    throw new SecnodeError('BUNDLE_NO_CHECKPOINT', `no checkpoint of week ${week} is at hand`, {
-      exitCode: 3,
-      hint: 'A week has one once it is anchored; `secnode tally` prints its state.',
-    })
-  }
-  const decoded = decodeCheckpoint(bytes)
-  if (decoded.is === 'bad') throw incomplete(`the checkpoint of week ${week} cannot be read`)
-  const root = cidOf(bytes)
-  const { writer, out: car } = CarWriter.create([root])
-  const summary = {
-    checkpoint: root,
-    weeks: decoded.value.weeks.map((row) => row.week),
-    blocks: 0,
-    attestations: 0,
-    evidence: 0,
-  }
-  const put = async (cid: CID, block: Uint8Array): Promise<void> => {
-    options.signal?.throwIfAborted()
-    summary.blocks++
-    await writer.put({ cid, bytes: block })
-  }
-  const write = async (): Promise<void> => {
-    await put(root, bytes)
-    await writePages(source, decoded.value, put)
-    const total = decoded.value.weeks
-      .flatMap(({ epochs }) => epochs)
-      .reduce((sum, { count }) => sum + count, 0)
-    for (const { week: ofWeek, listed } of bundleOrder(decoded.value)) {
-      summary.evidence += await writeEpoch(source, ofWeek, listed, options.withEvidence === true, put)
-      summary.attestations += listed.count
-      options.onProgress?.({ attestations: summary.attestations, total })
-    }
-    await writer.close()
-  }
+  const bytes = await checkpointOf(source, week)
+  const { writer, out: car } = CarWriter.create([cidOf(bytes)])
+  const summary = createSummary(options.onProgress)
+  // Whichever side fails stops the other: a file whose writer failed is not ended as if it were whole.
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
-  const written = write().catch((error: unknown) => {
-    // What was written so far is no bundle: the file is not ended as if it were.
-    stop.abort(error)
-    throw error
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
   })
-  const [first] = (await Promise.allSettled([written, pipeline(Readable.from(car), out, { signal })])).filter(
-    (result) => result.status === 'rejected',
+  const write = async (): Promise<void> => {
+    for await (const part of bundleParts(source, week, options.withEvidence)) {
+      await Promise.race([writer.put(part), stopped])
+      summary.add(part)
+    }
+    await Promise.race([writer.close(), stopped])
+  }
+  const both = [write(), pipeline(Readable.from(car), out, { signal })].map((side) =>
+    side.catch((error: unknown) => stop.abort(error)),
   )
-  if (first !== undefined) throw stop.signal.aborted ? stop.signal.reason : first.reason
-  return summary
+  await Promise.race([Promise.all(both), stopped])
+  signal.throwIfAborted()
+  return summary.result()
 }
 
-type Put = (cid: CID, block: Uint8Array) => Promise<void>
+const checkpointOf = async (source: WeekData, week: Week): Promise<Uint8Array> => {
+  const bytes = await source.checkpointOf(week)
+  if (bytes !== undefined) return bytes
+  throw new SecnodeError('BUNDLE_NO_CHECKPOINT', `no checkpoint of week ${week} is at hand`, {
+    exitCode: 3,
+    hint: 'A week has one once it is anchored; `secnode tally` prints its state.',
+  })
+}
 
-const writePages = async (source: WeekData, checkpoint: Checkpoint, put: Put): Promise<void> => {
-  for (const { week, proofPages } of checkpoint.weeks) {
+/** The blocks of the bundle of the checkpoint that fixes `week`, in their order. Errors: as of `exportBundle`. */
+export async function* bundleParts(
+  source: WeekData,
+  week: Week,
+  withEvidence = false,
+): AsyncGenerator<BundlePart, void, undefined> {
+  const bytes = await checkpointOf(source, week)
+  const decoded = decodeCheckpoint(bytes)
+  if (decoded.is === 'bad') throw incomplete(`the checkpoint of week ${week} cannot be read`)
+  const checkpoint = decoded.value
+  const place = null
+  yield { is: 'checkpoint', place, cid: cidOf(bytes), bytes, checkpoint }
+  for (const { week: ofWeek, proofPages } of checkpoint.weeks) {
     for (const cid of proofPages) {
       const page = await source.block(cid)
-      if (page === undefined) throw incomplete(`page ${cid.toString()} of the proofs of ${week} is missing`)
-      await put(cid, page)
+      if (page === undefined) throw incomplete(`page ${cid.toString()} of the proofs of ${ofWeek} is missing`)
+      yield { is: 'page', place, cid, bytes: page, week: ofWeek }
     }
+  }
+  for (const { week: ofWeek, listed } of bundleOrder(checkpoint)) {
+    yield* epochParts(source, ofWeek, listed, withEvidence)
   }
 }
 
-/** Gives the number of blocks of evidence. */
-const writeEpoch = async (
+async function* epochParts(
   source: WeekData,
   week: Week,
   listed: ListedEpoch,
   withEvidence: boolean,
-  put: Put,
-): Promise<number> => {
+): AsyncGenerator<BundlePart, void, undefined> {
+  const place = null
   const root = createRoot()
-  let evidence = 0
   let rows: Signed[] = []
   let named: CID[] = []
-  const flush = async (): Promise<void> => {
+  async function* flush(): AsyncGenerator<BundlePart, void, undefined> {
     if (rows.length === 0) return
-    const block = encodeAttestationBlock({ epoch: listed.epoch, rows })
-    await put(cidOf(block), block)
+    const bytes = encodeAttestationBlock({ epoch: listed.epoch, rows })
+    const number = Math.ceil(root.count / rowsPerBlock) - 1
+    yield { is: 'attestations', place, cid: cidOf(bytes), bytes, week, listed, number }
     for (const cid of named) {
-      const bytes = await source.block(cid)
+      const evidence = await source.block(cid)
       // Evidence is kept for some weeks only, and counts for nothing here (R-EVID-1).
-      if (bytes === undefined) continue
-      await put(cid, bytes)
-      evidence++
+      if (evidence !== undefined) yield { is: 'evidence', place, cid, bytes: evidence, week, listed }
     }
     rows = []
     named = []
@@ -170,15 +163,36 @@ const writeEpoch = async (
     rows.push(signed)
     if (withEvidence && !named.some((cid) => cid.equals(attestation.evidence)))
       named.push(attestation.evidence)
-    if (rows.length === rowsPerBlock) await flush()
+    if (rows.length === rowsPerBlock) yield* flush()
   }
-  await flush()
+  yield* flush()
   if (root.count !== listed.count || !equalBytes(root.root(), listed.root)) {
     throw incomplete(
       `of epoch ${listed.epoch} this node holds ${root.count} attestations, which are not the ${listed.count} of the checkpoint`,
     )
   }
-  return evidence
+}
+
+/** Counts what goes by. */
+const createSummary = (onProgress: ((progress: BundleProgress) => void) | undefined) => {
+  const counts = { blocks: 0, attestations: 0, evidence: 0 }
+  let root: CID | undefined
+  let weeks: Week[] = []
+  let total = 0
+  return {
+    add(part: BundlePart): void {
+      counts.blocks++
+      if (part.is === 'checkpoint') {
+        root = part.cid
+        weeks = part.checkpoint.weeks.map(({ week }) => week)
+        total = bundleOrder(part.checkpoint).reduce((sum, { listed }) => sum + listed.count, 0)
+      } else if (part.is === 'attestations') {
+        counts.attestations += rowsInBlock(part.listed.count, part.number)
+        onProgress?.({ attestations: counts.attestations, total })
+      } else if (part.is === 'evidence') counts.evidence++
+    },
+    result: (): BundleSummary => ({ checkpoint: root!, weeks, ...counts }),
+  }
 }
 
 const incomplete = (what: string): SecnodeError =>
@@ -190,13 +204,13 @@ const incomplete = (what: string): SecnodeError =>
 /** The attestations of an epoch of a bundle, block after block: each row read, in order, and under the root. */
 export interface EpochCheck {
   /** The rows of the next block. Errors: BUNDLE_DAMAGED, BUNDLE_FOREIGN. */
-  add(part: AttestationsPart): SignedAttestation[]
+  add(part: Pick<AttestationsPart, 'place' | 'cid' | 'bytes' | 'number'>): SignedAttestation[]
   /** After the last block. */
   end(): void
 }
 
 /** Checks blocks against CIDs, rows against the epoch and all of them against root(e); signatures stay unchecked. */
-export const checkEpoch = (checkpoint: Checkpoint, listed: ListedEpoch): EpochCheck => {
+export const checkEpoch = (checkpoint: Pick<Checkpoint, 'networkId'>, listed: ListedEpoch): EpochCheck => {
   const root: RootBuilder = createRoot()
   let lastSeat = -1
   let lastPlace: BundlePlace | null = null
@@ -283,18 +297,12 @@ const walk = async (
   sink: BundleSink,
 ): Promise<BundleSummary> => {
   let checkpoint: Checkpoint | undefined
-  let checking: { listed: ListedEpoch; check: EpochCheck } | null = null
-  let total = 0
-  const summary = { weeks: [] as Week[], blocks: 0, attestations: 0, evidence: 0 }
-  let root: CID | undefined
+  let check: EpochCheck | undefined
+  const summary = createSummary(options.onProgress)
   for await (const part of readBundle(stream, options)) {
-    summary.blocks++
     switch (part.is) {
       case 'checkpoint':
         checkpoint = part.checkpoint
-        root = part.cid
-        summary.weeks = checkpoint.weeks.map(({ week }) => week)
-        total = checkpoint.weeks.flatMap(({ epochs }) => epochs).reduce((sum, { count }) => sum + count, 0)
         await sink.checkpoint?.(part.cid, part.bytes)
         break
       case 'page':
@@ -302,18 +310,16 @@ const walk = async (
         break
       case 'attestations': {
         const { listed, week, number } = part
-        if (checking === null || number === 0) checking = { listed, check: checkEpoch(checkpoint!, listed) }
-        const rows = checking.check.add(part)
-        if ((number + 1) * rowsPerBlock >= listed.count) checking.check.end()
-        summary.attestations += rows.length
+        if (number === 0) check = checkEpoch(checkpoint!, listed)
+        const rows = check!.add(part)
+        if ((number + 1) * rowsPerBlock >= listed.count) check!.end()
         await sink.attestations?.(week, listed, rows)
-        options.onProgress?.({ attestations: summary.attestations, total })
         break
       }
       case 'evidence':
-        summary.evidence++
         await sink.evidence?.(part.listed, part.cid, part.bytes)
     }
+    summary.add(part)
   }
-  return { checkpoint: root!, ...summary }
+  return summary.result()
 }

@@ -29,17 +29,24 @@ export interface BundlePlace {
   offset: number
 }
 
-/** The blocks of a bundle in their order (R-CP-8). */
+/** The blocks of a bundle in their order (R-CP-8). `place` is null for what does not come from a file. */
 export type BundlePart =
-  | { is: 'checkpoint'; place: BundlePlace; cid: CID; bytes: Uint8Array; checkpoint: Checkpoint }
-  | { is: 'page'; place: BundlePlace; cid: CID; bytes: Uint8Array; week: Week }
+  | { is: 'checkpoint'; place: BundlePlace | null; cid: CID; bytes: Uint8Array; checkpoint: Checkpoint }
+  | { is: 'page'; place: BundlePlace | null; cid: CID; bytes: Uint8Array; week: Week }
   | AttestationsPart
-  | { is: 'evidence'; place: BundlePlace; cid: CID; bytes: Uint8Array; week: Week; listed: ListedEpoch }
+  | {
+      is: 'evidence'
+      place: BundlePlace | null
+      cid: CID
+      bytes: Uint8Array
+      week: Week
+      listed: ListedEpoch
+    }
 
 /** Its bytes are not compared with its CID yet: `checkAttestations` does, or a worker thread. */
 export interface AttestationsPart {
   is: 'attestations'
-  place: BundlePlace
+  place: BundlePlace | null
   cid: CID
   bytes: Uint8Array
   week: Week
