@@ -8,6 +8,12 @@ import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
 import { explainCommand } from './explain.ts'
 import { type CliIo, printError } from './io.ts'
+import { payoutBuildCommand } from './payout-build.ts'
+import { payoutConsolidateCommand } from './payout-consolidate.ts'
+import { payoutSendCommand } from './payout-send.ts'
+import { payoutSignCommand } from './payout-sign.ts'
+import { payoutStatusCommand } from './payout-status.ts'
+import { payoutVerifyCommand } from './payout-verify.ts'
 import { startCommand } from './start.ts'
 import { tallyCommand } from './tally.ts'
 
@@ -60,6 +66,15 @@ export const createProgram = (io: CliIo): Command => {
     .command('beacon')
     .description('what follows from the beacons: whether samples are uniform')
     .addCommand(beaconUniformityCommand(io))
+  program
+    .command('payout')
+    .description('pay a week: build, sign, send, and verify what was paid')
+    .addCommand(payoutBuildCommand(io))
+    .addCommand(payoutConsolidateCommand(io))
+    .addCommand(payoutSignCommand(io))
+    .addCommand(payoutSendCommand(io))
+    .addCommand(payoutVerifyCommand(io))
+    .addCommand(payoutStatusCommand(io))
   program
     .addCommand(startCommand(io))
     .addCommand(tallyCommand(io))
