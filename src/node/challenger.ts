@@ -12,7 +12,6 @@ import {
   indexOfSeat,
   resumeChallenger,
   signPayload,
-  type SignedAttestation,
   type SnapshotRow,
   startChallenger,
   stepChallenger,
@@ -208,7 +207,10 @@ export const createChallenger = (
       seat: own.seat,
       entries: said.map((finding) => finding.evidence),
     })
-    const previous = await node.attestations.lastOwnBefore(context.epoch)
+    const previous = await node.attestations.lastOwnBefore(context.epoch, async (epoch, beacon) => {
+      const canonical = await node.epochs.beaconOf(epoch)
+      return canonical !== undefined && equalBytes(canonical, beacon)
+    })
     const attestation = {
       networkId: node.networkId,
       epoch: context.epoch,
@@ -224,24 +226,24 @@ export const createChallenger = (
     }
     const payload = encodeAttestation(attestation)
     const signed = signPayload('att', node.networkId, payload, node.keys.sign)
-    const taken: SignedAttestation = { attestation, cid: cidOf(payload), signed }
-    const heldAt = node.chain.confirmedHeight
-    await node.attestations.putOwnSigned(
+    const held = { seat: own.seat, cid: cidOf(payload), signed, heldAt: node.chain.confirmedHeight }
+    const isFirst = await node.attestations.putOwnSigned(
       context.epoch,
       context.beacon,
-      { seat: own.seat, cid: taken.cid, signed, heldAt },
+      held,
       node.evidence.putOperations(context.epoch, evidence),
     )
+    if (!isFirst) return
     for (const verdict of attestation.verdicts) {
       node.metrics.verdicts.inc({ verdict: verdictNames[verdict as VerdictCode] })
     }
     const topic = topicsOf(node.networkId).attestations.name
     await node.conduct.publish(context, signed, async (toSend) => {
-      if (equalBytes(toSend.payload, payload)) collector.takeOwn(context, taken, heldAt)
+      if (equalBytes(toSend.payload, payload)) await collector.takeOwn(context, held)
       await node.host.publish(topic, attestationMessageBytes({ signed: toSend }))
     })
     node.logger.info(
-      { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: taken.cid.toString() },
+      { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: held.cid.toString() },
       'attested',
     )
   }

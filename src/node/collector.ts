@@ -1,19 +1,20 @@
 import {
   attestationMessage,
-  type Collected,
-  type CollectedEpoch,
-  collect,
-  createCollectedEpoch,
+  createProof,
+  type Attestation,
+  bitfieldOf,
   encodeProof,
   encodeSigned,
   type Epoch,
   epochStart,
+  equalBytes,
+  type EquivocationProof,
   type HeldAttestation,
+  type HeldRow,
   readAttestation,
-  rootOfStanding,
   type Seat,
+  type Signed,
   type SignedAttestation,
-  standingAttestations,
   topicsOf,
   type Validation,
   validateProof,
@@ -23,6 +24,13 @@ import {
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from './epoch-book.ts'
 import { equivocatorsOf } from './equivocators.ts'
+import { createHeldEpoch, type HeldEpoch, rootOfHeld } from './held-epoch.ts'
+
+/**
+ * Where something comes from decides until when its epoch is open: gossip until it closes, sync until its week's set is
+ * fixed, what a certifier asks for always.
+ */
+export type AttestationSource = 'gossip' | 'sync' | 'certifier'
 
 /** Takes in attestations and proofs from gossip and sync, and knows what stands. */
 export interface Collector {
@@ -34,60 +42,116 @@ export interface Collector {
   closeBefore(epoch: Epoch): void
   /** Forgets epochs whose beacon a reorganisation took away. */
   forgetAbove(height: number): void
-  /** `source` decides until when an epoch is open: gossip to b(e + 2), sync until its week's set is fixed. */
-  take(bytes: Uint8Array, source: 'gossip' | 'sync'): Promise<Validation>
-  takeProof(bytes: Uint8Array): Promise<Validation>
+  take(bytes: Uint8Array, source: AttestationSource): Promise<Validation>
+  takeProof(bytes: Uint8Array, source?: AttestationSource): Promise<Validation>
   /** Own attestation, already durable. */
-  takeOwn(context: EpochContext, own: SignedAttestation, heldAt: number): void
+  takeOwn(context: EpochContext, own: HeldAttestation): Promise<void>
+  /** Whether sync still compares this epoch. */
+  isOpen(epoch: Epoch): boolean
   /** What stands in an epoch under its canonical beacon, in rising order of seat. */
   standing(context: EpochContext): Promise<HeldAttestation[]>
+  /** How many stand. */
+  countOf(context: EpochContext): Promise<number>
+  /** R-SYNC-1: a bit for each index of the snapshot whose attestation stands. */
+  bitsOf(context: EpochContext): Promise<Uint8Array>
   /** R-SYNC-1: count and root of what stands. */
   rootOf(context: EpochContext): Promise<{ count: number; root: Uint8Array }>
+  /** The same for whoever asks: of a large epoch in motion it may be some seconds old. */
+  recentRootOf(context: EpochContext): Promise<{ count: number; root: Uint8Array }>
+  /** All that is held of an epoch, equivocators included, in rising order of seat (R-CP-3). */
+  held(context: EpochContext): Promise<HeldRow[]>
+  /** Of these seats what is held, whether it stands or not. */
+  heldOf(context: EpochContext, seats: readonly Seat[]): Promise<HeldAttestation[]>
   /** Seats with a proof in a week, with one proof each. */
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+  /** The epoch of the proof of a seat in a week. */
+  proofEpoch(week: Week, seat: Seat): Promise<Epoch | undefined>
   /** Waits for what is being taken in. */
   idle(): Promise<void>
 }
 
-export const createCollector = (
-  node: NodeContext,
-  isOpenForSync: (context: EpochContext) => boolean,
-): Collector => {
+/** The current epoch, the two before, and those that sync is about just now: 1.5 MB each at 40,000 seats. */
+const maxOpenEpochs = 8
+/** Weeks whose proofs are kept in memory: this one, the one before, and some that somebody asks for. */
+const maxProofWeeks = 8
+/** A root of 40,000 leaves takes a third of a second: whoever asks, at most a tenth of the time goes into one. */
+const restPerRoot = 9
+/** What takes less than this is computed as often as somebody asks. */
+const quickMs = 20
+
+interface KnownRoot {
+  context: EpochContext
+  count: number
+  root: Uint8Array
+  isStale: boolean
+  /** Until this moment it is good enough for others. */
+  restUntilMs: number
+}
+
+export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch) => boolean): Collector => {
   const topics = topicsOf(node.networkId)
-  const collected = new Map<Epoch, CollectedEpoch>()
-  const opening = new Map<Epoch, Promise<void>>()
-  const roots = new Map<Epoch, { count: number; root: Uint8Array }>()
-  const proofsByWeek = new Map<Week, Map<Seat, Uint8Array>>()
+  const { epochs, attestations, world } = node
+  /** In the order in which they were asked for last. */
+  const heldByEpoch = new Map<Epoch, HeldEpoch>()
+  const reading = new Map<EpochContext, Promise<HeldEpoch | undefined>>()
+  const rootByEpoch = new Map<Epoch, KnownRoot>()
+  const proofsByWeek = new Map<Week, Promise<Map<Seat, Uint8Array>>>()
+  /** Those of `proofsByWeek` that are at hand, for validators, which may not wait. */
+  const knownProofs = new Map<Week, Map<Seat, Uint8Array>>()
 
-  const load = async (context: EpochContext): Promise<CollectedEpoch> => {
-    const epoch = createCollectedEpoch(context.epoch, context.beacon)
-    for await (const held of node.attestations.ofEpoch(context.epoch, context.beacon)) {
-      epoch.bySeat.set(held.seat, held)
-    }
-    return epoch
+  const atHand = (context: EpochContext): HeldEpoch | undefined => {
+    const held = heldByEpoch.get(context.epoch)
+    return held !== undefined && equalBytes(held.context.beacon, context.beacon) ? held : undefined
   }
 
-  const open = async (context: EpochContext): Promise<void> => {
-    if (collected.has(context.epoch)) return
-    let work = opening.get(context.epoch)
+  const read = async (context: EpochContext): Promise<HeldEpoch | undefined> => {
+    const held = createHeldEpoch(context)
+    for await (const row of attestations.ofEpoch(context.epoch, context.beacon)) held.add(row)
+    if (!epochs.isCanonical(context)) return undefined
+    heldByEpoch.set(context.epoch, held)
+    for (const [epoch, { underway }] of heldByEpoch) {
+      if (heldByEpoch.size <= maxOpenEpochs) break
+      if (epoch !== context.epoch && underway.size === 0) heldByEpoch.delete(epoch)
+    }
+    return held
+  }
+
+  /** Undefined if a reorganisation took the epoch's beacon away (R-CHAIN-2). */
+  const opened = async (context: EpochContext): Promise<HeldEpoch | undefined> => {
+    const known = atHand(context)
+    if (known !== undefined) {
+      heldByEpoch.delete(context.epoch)
+      heldByEpoch.set(context.epoch, known)
+      return known
+    }
+    let work = reading.get(context)
     if (work === undefined) {
-      work = load(context)
-        .then((epoch) => {
-          // A reorganisation may have given the epoch another beacon meanwhile (R-CHAIN-2).
-          if (node.epochs.peek(context.epoch) === context) collected.set(context.epoch, epoch)
-        })
-        .finally(() => opening.delete(context.epoch))
-      opening.set(context.epoch, work)
+      work = read(context).finally(() => reading.delete(context))
+      reading.set(context, work)
     }
-    await work
+    return await work
   }
 
-  const equivocators = async (week: Week): Promise<Map<Seat, Uint8Array>> => {
+  const equivocators = (week: Week): Promise<Map<Seat, Uint8Array>> => {
     const known = proofsByWeek.get(week)
     if (known !== undefined) return known
-    const proofs = await equivocatorsOf(node.attestations, node.epochs, week)
+    const proofs = equivocatorsOf(attestations, epochs, week)
     proofsByWeek.set(week, proofs)
+    const isSame = (): boolean => proofsByWeek.get(week) === proofs
+    proofs.then(
+      (bySeat) => isSame() && knownProofs.set(week, bySeat),
+      () => isSame() && forgetProofs(week),
+    )
+    const [oldest] = proofsByWeek.keys()
+    if (proofsByWeek.size > maxProofWeeks && oldest !== undefined) forgetProofs(oldest)
     return proofs
+  }
+
+  let onProof: (week: Week, seat: Seat, epoch: Epoch) => void = () => undefined
+
+  const forgetProofs = (week: Week): void => {
+    proofsByWeek.delete(week)
+    knownProofs.delete(week)
   }
 
   const count = (kind: string, validation: Validation<unknown>): void => {
@@ -95,155 +159,259 @@ export const createCollector = (
     node.metrics.messages.inc({ kind, outcome: validation.is, code })
   }
 
-  const changed = (epoch: Epoch): void => {
-    roots.delete(epoch)
+  const staleRoot = (epoch: Epoch): void => {
+    const known = rootByEpoch.get(epoch)
+    if (known !== undefined) known.isStale = true
   }
 
-  const keepProof = async (context: EpochContext, seat: Seat, proof: Parameters<typeof encodeProof>[0]) => {
+  /** False if a proof of the seat is known for that week: one is enough, and is passed on once (R-ATT-3). */
+  const keepProof = async (context: EpochContext, seat: Seat, proof: EquivocationProof): Promise<boolean> => {
     const known = await equivocators(context.week)
-    // One proof of a seat and week is enough, and is passed on once (R-ATT-3).
-    if (known.has(seat)) return false
+    if (known.has(seat) || !epochs.isCanonical(context)) return false
     known.set(seat, encodeProof(proof))
-    await node.attestations.putProof(context.epoch, context.beacon, seat, proof)
-    roots.clear()
+    for (const root of rootByEpoch.values()) if (root.context.week === context.week) root.isStale = true
+    await attestations.putProof(context.epoch, context.beacon, seat, proof)
+    // Read anew meanwhile, perhaps without this one.
+    if (proofsByWeek.has(context.week) && (await equivocators(context.week)) !== known)
+      forgetProofs(context.week)
     node.metrics.equivocations.inc()
+    onProof(context.week, seat, context.epoch)
     node.logger.warn({ seat, epoch: context.epoch }, 'a seat signed two attestations of one epoch')
     return true
   }
 
-  /** After the signature was verified. */
-  const store = async (context: EpochContext, received: SignedAttestation): Promise<Collected> => {
-    await open(context)
-    const epoch = collected.get(context.epoch)
-    if (epoch === undefined || node.epochs.peek(context.epoch) !== context) return { is: 'known' }
-    const outcome = collect(epoch, received, node.chain.confirmedHeight)
-    if (outcome.is === 'first') {
-      changed(context.epoch)
-      await node.attestations.put(context.epoch, context.beacon, [outcome.held])
-    } else if (outcome.is === 'equivocation') {
-      const isNew = await keepProof(context, received.attestation.seat, outcome.proof)
-      if (isNew) await node.host.publish(topics.equivocations.name, encodeProof(outcome.proof))
+  /** Keeps the first of a seat, in memory at once and then in the store. */
+  const hold = async (held: HeldEpoch, first: HeldAttestation, isOwn: boolean): Promise<void> => {
+    const { epoch, beacon } = held.context
+    held.add(first)
+    held.underway.set(first.seat, first)
+    staleRoot(epoch)
+    try {
+      // What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5).
+      const isRecorded = isOwn && (await attestations.putOwnSigned(epoch, beacon, first))
+      if (!isRecorded) await attestations.put(epoch, beacon, [first])
+    } finally {
+      held.underway.delete(first.seat)
     }
-    return outcome
+  }
+
+  type Stored = 'first' | 'known' | 'equivocation' | 'beacon'
+
+  /** After the signature was verified. */
+  const store = async (
+    context: EpochContext,
+    received: SignedAttestation,
+    isOwn: boolean,
+  ): Promise<Stored> => {
+    const { cid, signed, attestation } = received
+    const { seat } = attestation
+    const held = await opened(context)
+    if (held === undefined || !epochs.isCanonical(context)) return 'beacon'
+    const known = held.cidOf(seat)
+    if (known === undefined) {
+      await hold(held, { seat, cid, signed, heldAt: node.chain.confirmedHeight }, isOwn)
+      return 'first'
+    }
+    if (known.equals(cid)) return 'known'
+    const other = held.underway.get(seat) ?? (await attestations.get(context.epoch, context.beacon, seat))
+    if (other === undefined) return 'known'
+    const proof = createProof(other.signed, signed)
+    const isNew = await keepProof(context, seat, proof)
+    if (isNew) await node.host.publish(topics.equivocations.name, encodeProof(proof))
+    return 'equivocation'
   }
 
   const taking = new Set<Promise<unknown>>()
-  const tracked = async <T>(work: Promise<T>): Promise<T> => {
+  const tracked = async (kind: string, work: Promise<Validation>): Promise<Validation> => {
     taking.add(work)
     try {
-      return await work
+      const validation = await work
+      count(kind, validation)
+      return validation
     } finally {
       taking.delete(work)
     }
   }
 
-  const take = async (bytes: Uint8Array, source: 'gossip' | 'sync'): Promise<Validation> => {
-    const height = node.chain.confirmedHeight
-    const contextOf = (e: Epoch): EpochContext | { closed: string } => {
-      const context = node.epochs.peek(e)
-      const closed = whyClosed(node.genesis, e, height)
-      if (context === undefined) return { closed: closed ?? 'unknown' }
-      if (source === 'gossip') return closed === null ? context : { closed }
-      return isOpenForSync(context) ? context : { closed: 'late' }
-    }
+  const take = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
+    let context = undefined as EpochContext | undefined
     const read = readAttestation(
       node.networkId,
       bytes,
-      (e) => {
-        const context = contextOf(e)
-        if ('closed' in context) return context
-        return { beacon: context.beacon, k: context.committees.k, identityOf: (seat) => context.rowOf(seat) }
+      (epoch) => {
+        context = epochs.peek(epoch)
+        const closed = whyClosed(node.genesis, epoch, node.chain.confirmedHeight)
+        if (context === undefined) return { closed: closed ?? 'unknown' }
+        if (source === 'gossip' && closed !== null) return { closed }
+        if (source === 'sync' && !isOpenForSync(epoch)) return { closed: 'late' }
+        const { beacon, committees, rowOf } = context
+        return { beacon, k: committees.k, identityOf: rowOf }
       },
-      (e, seat) => collected.get(e)?.bySeat.get(seat)?.cid,
+      (_epoch, seat) => (context === undefined ? undefined : atHand(context)?.cidOf(seat)),
     )
     if (read.is !== 'accept') return read
+    if (context === undefined) throw new Error('accepted without an epoch')
     const { attestation, publicKey, signed, isSecond } = read.value
-    const context = node.epochs.peek(attestation.epoch)!
-    if (isSecond && proofsByWeek.get(context.week)?.has(attestation.seat) === true) {
+    if (isSecond && (await equivocators(context.week)).has(attestation.seat)) {
       return { is: 'ignore', code: 'attestation-of-equivocator' }
     }
     const message = attestationMessage(node.networkId, signed.payload)
     if (!(await node.verifier.verifyAsync(publicKey, message, signed.signature))) {
       return { is: 'reject', code: 'attestation-signature' }
     }
-    const outcome = await store(context, read.value)
+    const outcome = await store(context, read.value, equalBytes(publicKey, node.keys.peerKey))
     // A second payload is kept as a proof and not passed on: the proof is.
-    return outcome.is === 'first'
+    return outcome === 'first'
       ? { is: 'accept', value: undefined }
-      : { is: 'ignore', code: `attestation-${outcome.is}` }
+      : { is: 'ignore', code: `attestation-${outcome}` }
   }
 
-  const takeProof = async (bytes: Uint8Array): Promise<Validation> => {
-    let about: EpochContext | undefined
+  const takeProof = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
+    let context = undefined as EpochContext | undefined
+    let why = 'equivocation-unknown-seat'
     const checked = validateProof(
       node.networkId,
       bytes,
       (attestation) => {
-        about = node.epochs.peek(attestation.epoch)
-        const isCanonical = about?.beacon.every((byte, i) => byte === attestation.beacon[i]) === true
-        return isCanonical ? about?.rowOf(attestation.seat)?.peer : undefined
+        context = epochs.peek(attestation.epoch)
+        if (context === undefined || !equalBytes(context.beacon, attestation.beacon)) return undefined
+        // What is cheap to know comes before two signatures are verified.
+        if (source !== 'certifier' && !isOpenForSync(context.epoch)) why = 'equivocation-late'
+        else if (knownProofs.get(context.week)?.has(attestation.seat) === true) why = 'equivocation-known'
+        else return context.rowOf(attestation.seat)?.peer
+        return undefined
       },
       node.verifier.verify,
     )
-    if (checked.is !== 'accept') return checked
-    const context = about!
-    if (!isOpenForSync(context)) return { is: 'ignore', code: 'equivocation-late' }
+    if (checked.is === 'reject') return checked
+    if (checked.is === 'ignore' || context === undefined) return { is: 'ignore', code: why }
     const isNew = await keepProof(context, checked.value.about.seat, checked.value.proof)
     return isNew ? { is: 'accept', value: undefined } : { is: 'ignore', code: 'equivocation-known' }
   }
 
+  const takeAnchored = async (context: EpochContext, bytes: Uint8Array): Promise<Validation> => {
+    const read = readAttestation(
+      node.networkId,
+      bytes,
+      (epoch) =>
+        epoch === context.epoch
+          ? { beacon: context.beacon, k: context.committees.k, identityOf: context.rowOf }
+          : { closed: 'other' },
+      () => undefined,
+    )
+    if (read.is !== 'accept') return read
+    const { attestation, cid, publicKey, signed } = read.value
+    const message = attestationMessage(node.networkId, signed.payload)
+    if (!(await node.verifier.verifyAsync(publicKey, message, signed.signature))) {
+      return { is: 'reject', code: 'attestation-signature' }
+    }
+    const held = await opened(context)
+    if (held === undefined) return { is: 'ignore', code: 'attestation-beacon' }
+    await hold(held, { seat: attestation.seat, cid, signed, heldAt: node.chain.confirmedHeight }, false)
+    return { is: 'accept', value: undefined }
+  }
+
+  const heldRows = async (context: EpochContext): Promise<HeldAttestation[]> => {
+    const bySeat = new Map(atHand(context)?.underway)
+    for await (const held of attestations.ofEpoch(context.epoch, context.beacon)) bySeat.set(held.seat, held)
+    return [...bySeat.values()].sort((a, b) => a.seat - b.seat)
+  }
+
   const standing = async (context: EpochContext): Promise<HeldAttestation[]> => {
-    const epoch = collected.get(context.epoch) ?? (await load(context))
-    return standingAttestations(epoch, new Set((await equivocators(context.week)).keys()))
+    const proofs = await equivocators(context.week)
+    return (await heldRows(context)).filter(({ seat }) => !proofs.has(seat))
+  }
+
+  const knownRoot = (context: EpochContext): KnownRoot | undefined => {
+    const known = rootByEpoch.get(context.epoch)
+    return known !== undefined && equalBytes(known.context.beacon, context.beacon) ? known : undefined
+  }
+
+  const rootOf = async (context: EpochContext): Promise<{ count: number; root: Uint8Array }> => {
+    const known = knownRoot(context)
+    if (known?.isStale === false) return known
+    const proofs = await equivocators(context.week)
+    const held = (await opened(context)) ?? createHeldEpoch(context)
+    const begunMs = world.monotonicMs()
+    const root = rootOfHeld(held, proofs)
+    const tookMs = world.monotonicMs() - begunMs
+    const restUntilMs = begunMs + (tookMs < quickMs ? 0 : tookMs * restPerRoot)
+    if (epochs.isCanonical(context)) {
+      rootByEpoch.set(context.epoch, { context, ...root, isStale: false, restUntilMs })
+    }
+    return root
   }
 
   return {
     start() {
-      node.host.subscribe(topics.attestations.name, async (bytes) => {
-        const validation = await tracked(take(bytes, 'gossip'))
-        count('attestation', validation)
-        return validation
-      })
-      node.host.subscribe(topics.equivocations.name, async (bytes) => {
-        const validation = await tracked(takeProof(bytes))
-        count('equivocation', validation)
-        return validation
-      })
+      node.host.subscribe(topics.attestations.name, (bytes) => tracked('attestation', take(bytes, 'gossip')))
+      node.host.subscribe(topics.equivocations.name, (bytes) =>
+        tracked('equivocation', takeProof(bytes, 'gossip')),
+      )
     },
-    open,
+    async open(context) {
+      await equivocators(context.week)
+      await opened(context)
+    },
     closeBefore(epoch) {
-      for (const map of [collected, roots]) for (const e of map.keys()) if (e < epoch) map.delete(e)
+      for (const map of [heldByEpoch, rootByEpoch]) for (const e of map.keys()) if (e < epoch) map.delete(e)
     },
     forgetAbove(height) {
-      for (const e of collected.keys()) if (epochStart(node.genesis, e) > height) collected.delete(e)
-      roots.clear()
+      for (const map of [heldByEpoch, rootByEpoch]) {
+        for (const e of map.keys()) if (epochStart(node.genesis, e) > height) map.delete(e)
+      }
+      // Proofs count under canonical beacons only, so those of a week are read anew.
       proofsByWeek.clear()
+      knownProofs.clear()
+      for (const root of rootByEpoch.values()) root.isStale = true
     },
-    async take(bytes, source) {
-      const validation = await tracked(take(bytes, source))
-      count('attestation', validation)
-      return validation
+    take: (bytes, source) => tracked('attestation', take(bytes, source)),
+    takeProof: (bytes, source = 'sync') => tracked('equivocation', takeProof(bytes, source)),
+    async takeOwn(context, own) {
+      const held = await opened(context)
+      if (held === undefined || held.has(own.seat)) return
+      held.add(own)
+      staleRoot(context.epoch)
     },
-    async takeProof(bytes) {
-      const validation = await tracked(takeProof(bytes))
-      count('equivocation', validation)
-      return validation
-    },
-    takeOwn(context, own, heldAt) {
-      const epoch = collected.get(context.epoch)
-      if (epoch !== undefined) collect(epoch, own, heldAt)
-      changed(context.epoch)
-    },
+    isOpen: isOpenForSync,
     standing,
-    async rootOf(context) {
-      const known = roots.get(context.epoch)
-      if (known !== undefined) return known
-      const rows = await standing(context)
-      const root = { count: rows.length, root: rootOfStanding(rows) }
-      roots.set(context.epoch, root)
-      return root
+    async countOf(context) {
+      const proofs = await equivocators(context.week)
+      const held = await opened(context)
+      let number = held?.count ?? 0
+      for (const seat of proofs.keys()) if (held?.has(seat) === true) number--
+      return number
+    },
+    async bitsOf(context) {
+      const proofs = await equivocators(context.week)
+      const held = await opened(context)
+      return bitfieldOf(context.snapshot.length, (index) => {
+        const { seat } = context.snapshot[index]!
+        return held?.has(seat) === true && !proofs.has(seat)
+      })
+    },
+    rootOf,
+    async recentRootOf(context) {
+      const known = knownRoot(context)
+      return known !== undefined && world.monotonicMs() < known.restUntilMs ? known : await rootOf(context)
+    },
+    async held(context) {
+      return [...((await opened(context))?.rows() ?? [])]
+    },
+    async heldOf(context, seats) {
+      const underway = atHand(context)?.underway
+      const early = seats.flatMap((seat) => underway?.get(seat) ?? [])
+      const stored = await attestations.ofSeats(context.epoch, context.beacon, seats)
+      return [...new Map([...early, ...stored].map((held) => [held.seat, held])).values()]
     },
     equivocators,
+    async proofEpoch(week, seat) {
+      const proof = (await equivocators(week)).get(seat)
+      let epoch: Epoch | undefined
+      const noteEpoch = (attestation: Attestation): undefined => void (epoch = attestation.epoch)
+      if (proof !== undefined) validateProof(node.networkId, proof, noteEpoch, node.verifier.verify)
+      return epoch
+    },
     async idle() {
       await Promise.allSettled(taking)
     },
@@ -251,5 +419,4 @@ export const createCollector = (
 }
 
 /** An attestation as it travels in gossip. */
-export const attestationMessageBytes = (held: Pick<HeldAttestation, 'signed'>): Uint8Array =>
-  encodeSigned(held.signed)
+export const attestationMessageBytes = (held: { signed: Signed }): Uint8Array => encodeSigned(held.signed)

@@ -144,8 +144,9 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   node.conduct = { ...honest, ...options.conduct?.(honest, node) }
 
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
-  let openFrom: Epoch = 0
-  const collector = createCollector(node, (context) => context.epoch >= openFrom)
+  /** None is open before the chain was followed to its end. */
+  let openFrom: Epoch = Infinity
+  const collector = createCollector(node, (epoch) => epoch >= openFrom)
   const sync = createSyncClient(node, collector)
   const challenger = createChallenger(node, collector, sync, tasks)
   let responder: Responder | null = null
@@ -183,7 +184,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     metrics.epoch.set(epoch)
     const context = await epochs.get(epoch)
     if (context !== undefined) setRegistered(context.snapshot)
-    collector.closeBefore(epoch - 2)
+    collector.closeBefore(Math.min(epoch - 2, openFrom))
     await prune(epoch)
     tasks.run('income', (signal) => addUpIncome(epoch, signal))
   }
@@ -260,7 +261,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const exchange = async (signal: AbortSignal): Promise<void> => {
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
-    if (context === undefined || context.snapshot.length === 0) return
+    if (context === undefined || context.snapshot.length === 0 || openFrom === Infinity) return
     const [other] = drawOthers(context.snapshot, node.ownSeat(), world.randomBytes(32), 1)
     if (other === undefined) return
     try {

@@ -102,7 +102,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       timeoutMs: 60_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 64,
-      busy: challengeAnswerCodec.encode(['later', 'busy']),
+      onBusy: challengeAnswerCodec.encode(['later', 'busy']),
     },
     async (bytes, { peerKey, signal }) => {
       const request = challengeRequestCodec.decode(bytes)
@@ -145,7 +145,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       timeoutMs: 10_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 64,
-      busy: evidenceAnswerCodec.encode(['refused', 'busy']),
+      onBusy: evidenceAnswerCodec.encode(['refused', 'busy']),
     },
     async (bytes, { peerKey }) => {
       let answer: EvidenceAnswer

@@ -26,7 +26,7 @@ export const nodeStatus = async ({ daemon, network, follower }: AssembledNode): 
     if (context === undefined) continue
     recent.push({
       epoch: e,
-      held: (await collector.standing(context)).length,
+      held: await collector.countOf(context),
       seats: context.snapshot.length,
     })
   }

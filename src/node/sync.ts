@@ -1,5 +1,6 @@
 import {
-  bitfieldOf,
+  createStream,
+  decodeAttestation,
   encodeSigned,
   type Epoch,
   equalBytes,
@@ -9,6 +10,7 @@ import {
   maxSyncProofs,
   protocols,
   type Seat,
+  shuffledIndexes,
   type Signed,
   type SnapshotRow,
   type SyncAnswer,
@@ -28,45 +30,47 @@ const signedRow = ({ payload, signature }: Signed): [Uint8Array, Uint8Array] => 
 
 /** R-SYNC-1, the side that is asked. */
 export const serveSync = async (node: NodeContext, collector: Collector): Promise<void> => {
-  const epochsFrom = async (from: Epoch, count: number): Promise<EpochContext[]> => {
+  /** Those of [from, from + count) that sync still compares; nobody makes this node read old epochs. */
+  const openEpochs = async function* (
+    from: Epoch,
+    count: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<EpochContext> {
     const current = node.epochs.current() ?? -1
-    const found: EpochContext[] = []
     for (let e = from; e < from + count && e <= current; e++) {
-      const context = await node.epochs.get(e)
-      if (context !== undefined) found.push(context)
+      signal.throwIfAborted()
+      const context = collector.isOpen(e) ? await node.epochs.get(e) : undefined
+      if (context !== undefined) yield context
     }
-    return found
   }
 
   const underBeacon = async (epoch: Epoch, beacon: Uint8Array): Promise<EpochContext | undefined> => {
-    const context = await node.epochs.get(epoch)
+    const context = collector.isOpen(epoch) ? await node.epochs.get(epoch) : undefined
     return context !== undefined && equalBytes(context.beacon, beacon) ? context : undefined
   }
 
-  const answer = async (request: SyncRequest): Promise<SyncAnswer> => {
+  const answer = async (request: SyncRequest, signal: AbortSignal): Promise<SyncAnswer> => {
     switch (request[0]) {
       case 'roots': {
-        const rows = []
-        for (const context of await epochsFrom(request[1], request[2])) {
-          const { count, root } = await collector.rootOf(context)
-          rows.push([context.epoch, context.beacon, count, root] as [number, Uint8Array, number, Uint8Array])
+        const rows: [number, Uint8Array, number, Uint8Array][] = []
+        for await (const context of openEpochs(request[1], request[2], signal)) {
+          const { count, root } = await collector.recentRootOf(context)
+          rows.push([context.epoch, context.beacon, count, root])
         }
         return ['roots', rows]
       }
       case 'held': {
         const context = await underBeacon(request[1], request[2])
-        if (context === undefined) return refused('beacon')
-        const held = new Set((await collector.standing(context)).map(({ seat }) => seat))
-        return [
-          'held',
-          bitfieldOf(context.snapshot.length, (index) => held.has(context.snapshot[index]!.seat)),
-        ]
+        return context === undefined ? refused('beacon') : ['held', await collector.bitsOf(context)]
       }
       case 'fetch': {
-        const context = await underBeacon(request[1], request[2])
-        if (context === undefined) return refused('beacon')
-        const wanted = new Set(request[3])
-        const found = (await collector.standing(context)).filter(({ seat }) => wanted.has(seat))
+        const [, epoch, beacon, seats] = request
+        const context = await underBeacon(epoch, beacon)
+        // Of closed epochs too: whoever rebuilds an old week names what he wants.
+        const found =
+          context === undefined
+            ? await node.attestations.ofSeats(epoch, beacon, seats)
+            : await collector.heldOf(context, seats)
         return ['attestations', found.map(({ signed }) => signedRow(signed))]
       }
       case 'of-seat': {
@@ -74,10 +78,16 @@ export const serveSync = async (node: NodeContext, collector: Collector): Promis
         return ['attestations', found.slice(-maxSyncAttestations).map(({ signed }) => signedRow(signed))]
       }
       case 'proofs': {
-        const weeks = new Set((await epochsFrom(request[1], request[2])).map(({ week }) => week))
         const proofs: Uint8Array[] = []
-        for (const week of weeks) proofs.push(...(await collector.equivocators(week)).values())
-        return ['proofs', proofs.slice(0, maxSyncProofs)]
+        const current = node.epochs.current() ?? -1
+        for (let e = request[1]; e < request[1] + request[2] && e <= current; e++) {
+          signal.throwIfAborted()
+          const beacon = await node.epochs.beaconOf(e)
+          const found = beacon === undefined ? [] : await node.attestations.proofs(e, beacon)
+          for (const { proof } of found) proofs.push(proof)
+        }
+        // Any of them when there are too many: who asks again, or asks others, gets the rest.
+        return ['proofs', drawSome(proofs, node.world.randomBytes(32), maxSyncProofs)]
       }
     }
   }
@@ -90,18 +100,30 @@ export const serveSync = async (node: NodeContext, collector: Collector): Promis
       timeoutMs: 15_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 16,
-      busy: syncAnswerCodec.encode(refused('busy')),
+      onBusy: syncAnswerCodec.encode(refused('busy')),
     },
-    async (bytes, { peerKey }) => {
+    async (bytes, { peerKey, signal }) => {
       const request = syncRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: request.code })
         node.host.penalise(peerKey, 'invalid-message')
         return syncAnswerCodec.encode(refused(request.code))
       }
-      return syncAnswerCodec.encode(await answer(request.value))
+      try {
+        return syncAnswerCodec.encode(await answer(request.value, signal))
+      } catch (error) {
+        signal.throwIfAborted()
+        node.logger.error({ err: error, question: request.value[0] }, 'sync could not be answered')
+        return syncAnswerCodec.encode(refused('failed'))
+      }
     },
   )
+}
+
+/** At most `count` of these, in an order drawn with a 32-byte seed. */
+const drawSome = <T>(all: readonly T[], seed: Uint8Array, count: number): T[] => {
+  const order = shuffledIndexes(createStream(seed), all.length)
+  return [...order.subarray(0, count)].map((index) => all[index]!)
 }
 
 /** What an exchange with one peer brought. */
@@ -129,6 +151,8 @@ export interface SyncClient {
 }
 
 const requestTimeoutMs = 10_000
+/** Seats whose attestations are compared one by one where roots differ for no other reason. */
+const comparedSeats = 4 * maxSyncAttestations
 
 export const createSyncClient = (node: NodeContext, collector: Collector): SyncClient => {
   const ask = async (row: SnapshotRow, request: SyncRequest, signal: AbortSignal): Promise<SyncAnswer> => {
@@ -147,8 +171,9 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
     )
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad') {
+      node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: answer.code })
       node.host.penalise(row.peer, 'invalid-message')
-      throw new SecnodeError('SYNC_ANSWER', `${row.host} answered sync with ${answer.code}`)
+      throw new SecnodeError('SYNC_INVALID', `${row.host} answered sync with ${answer.code}`)
     }
     if (answer.value[0] === 'refused' && answer.value[1] !== 'beacon') {
       throw new SecnodeError('SYNC_REFUSED', `${row.host} refused sync: ${answer.value[1]}`)
@@ -156,44 +181,85 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
     return answer.value
   }
 
-  const misanswered = (row: SnapshotRow): SecnodeError => {
-    node.host.penalise(row.peer, 'invalid-message')
-    return new SecnodeError('SYNC_ANSWER', `${row.host} answered something else than it was asked`)
+  /** A lie, or an answer to something else than was asked: the peer loses its name. */
+  const lied = (row: SnapshotRow, code: string, what: string): SecnodeError => {
+    node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code })
+    node.host.penalise(row.peer, 'false-data')
+    return new SecnodeError('SYNC_INVALID', `${row.host} ${what}`)
   }
+  const misanswered = (row: SnapshotRow): SecnodeError =>
+    lied(row, 'other-answer', 'answered something else than it was asked')
 
-  /** Fetches what the peer holds of an epoch and this node does not; gives how many were new. */
-  const fetchMissing = async (
+  /** Takes in what the peer holds of these seats; gives how many were new. */
+  const fetch = async (
     row: SnapshotRow,
     context: EpochContext,
+    seats: readonly Seat[],
     signal: AbortSignal,
   ): Promise<number> => {
-    const held = await ask(row, ['held', context.epoch, context.beacon], signal)
-    if (held[0] === 'refused') return 0
-    if (held[0] !== 'held') throw misanswered(row)
-    const own = new Set((await collector.standing(context)).map(({ seat }) => seat))
-    const equivocators = await collector.equivocators(context.week)
-    const missing = context.snapshot
-      .filter(({ seat }, index) => hasBit(held[1], index) && !own.has(seat) && !equivocators.has(seat))
-      .map(({ seat }) => seat)
     let fetched = 0
-    for (let i = 0; i < missing.length; i += maxSyncAttestations) {
-      const seats = missing.slice(i, i + maxSyncAttestations)
-      const answer = await ask(row, ['fetch', context.epoch, context.beacon, seats], signal)
-      if (answer[0] === 'refused') return fetched
+    for (let i = 0; i < seats.length; i += maxSyncAttestations) {
+      const wanted = new Set(seats.slice(i, i + maxSyncAttestations))
+      const answer = await ask(row, ['fetch', context.epoch, context.beacon, [...wanted]], signal)
       if (answer[0] !== 'attestations') throw misanswered(row)
       for (const [payload, signature] of answer[1]) {
+        const attestation = decodeAttestation(payload)
+        const isWanted =
+          attestation?.epoch === context.epoch &&
+          equalBytes(attestation.beacon, context.beacon) &&
+          wanted.delete(attestation.seat)
+        if (!isWanted) throw misanswered(row)
         const taken = await collector.take(encodeSigned({ payload, signature }), 'sync')
         if (taken.is === 'accept') fetched++
-        if (taken.is === 'reject') {
-          node.host.penalise(row.peer, 'false-data')
-          throw new SecnodeError(
-            'SYNC_INVALID',
-            `${row.host} gave an attestation that is wrong: ${taken.code}`,
-          )
-        }
+        if (taken.is === 'reject') throw lied(row, taken.code, `gave a wrong attestation: ${taken.code}`)
+      }
+      // It said that it holds them.
+      if (wanted.size > 0 && node.epochs.isCanonical(context)) {
+        throw lied(row, 'withheld', 'does not give what it says it holds')
       }
     }
     return fetched
+  }
+
+  /** Makes one epoch alike, as far as the peer holds more; gives how many attestations were new. */
+  const reconcile = async (row: SnapshotRow, context: EpochContext, signal: AbortSignal): Promise<number> => {
+    const held = await ask(row, ['held', context.epoch, context.beacon], signal)
+    if (held[0] === 'refused') return 0
+    if (held[0] !== 'held' || held[1].length !== Math.ceil(context.snapshot.length / 8)) {
+      throw misanswered(row)
+    }
+    const own = await collector.bitsOf(context)
+    const proofs = await collector.equivocators(context.week)
+    const seatsWhere = (isWanted: (index: number) => boolean): Seat[] =>
+      context.snapshot.flatMap(({ seat }, index) => (isWanted(index) ? [seat] : []))
+    const missing = seatsWhere((i) => hasBit(held[1], i) && !hasBit(own, i)).filter(
+      (seat) => !proofs.has(seat),
+    )
+    if (missing.length > 0) return await fetch(row, context, missing, signal)
+    const hasAll = seatsWhere((i) => hasBit(own, i) && !hasBit(held[1], i)).length === 0
+    if (!hasAll) return 0
+    // The same seats under other roots: somebody signed twice, and each side holds one of the two (R-ATT-3).
+    const common = seatsWhere((i) => hasBit(own, i))
+    return await fetch(row, context, drawSome(common, node.world.randomBytes(32), comparedSeats), signal)
+  }
+
+  const fetchProofs = async (
+    row: SnapshotRow,
+    from: Epoch,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const answer = await ask(row, ['proofs', from, count], signal)
+    if (answer[0] !== 'proofs') throw misanswered(row)
+    for (const proof of answer[1]) {
+      const taken = await collector.takeProof(proof)
+      if (taken.is === 'reject') throw lied(row, taken.code, `gave a wrong proof: ${taken.code}`)
+    }
+    if (answer[1].length < maxSyncProofs || count === 1) return
+    // A full answer may leave others out.
+    const half = Math.floor(count / 2)
+    await fetchProofs(row, from, half, signal)
+    await fetchProofs(row, from + half, count - half, signal)
   }
 
   const exchangeSome = async (
@@ -203,28 +269,20 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
     signal: AbortSignal,
   ): Promise<SyncOutcome> => {
     const outcome: SyncOutcome = { agreed: 0, differing: 0, fetched: 0 }
-    const proofs = await ask(row, ['proofs', from, count], signal)
-    if (proofs[0] !== 'proofs') throw misanswered(row)
-    for (const proof of proofs[1]) {
-      const taken = await collector.takeProof(proof)
-      if (taken.is === 'reject') {
-        node.host.penalise(row.peer, 'false-data')
-        throw new SecnodeError('SYNC_INVALID', `${row.host} gave a proof that is wrong: ${taken.code}`)
-      }
-    }
+    // Proofs are judged with the keys of their epochs, which must be at hand.
+    for (let e = from; e < from + count; e++) await node.epochs.get(e)
+    await fetchProofs(row, from, count, signal)
     const roots = await ask(row, ['roots', from, count], signal)
     if (roots[0] !== 'roots') throw misanswered(row)
+    let next = from
     for (const [epoch, beacon, , root] of roots[1]) {
-      if (epoch < from || epoch >= from + count) throw misanswered(row)
+      if (epoch < next || epoch >= from + count) throw misanswered(row)
+      next = epoch + 1
       const context = await node.epochs.get(epoch)
-      if (context === undefined || !equalBytes(context.beacon, beacon)) continue
-      await collector.open(context)
-      if (equalBytes((await collector.rootOf(context)).root, root)) {
-        outcome.agreed++
-        continue
-      }
-      outcome.fetched += await fetchMissing(row, context, signal)
-      if (equalBytes((await collector.rootOf(context)).root, root)) outcome.agreed++
+      if (context === undefined || !collector.isOpen(epoch) || !equalBytes(context.beacon, beacon)) continue
+      const isSame = async (): Promise<boolean> => equalBytes((await collector.rootOf(context)).root, root)
+      if (!(await isSame())) outcome.fetched += await reconcile(row, context, signal)
+      if (await isSame()) outcome.agreed++
       else outcome.differing++
     }
     return outcome

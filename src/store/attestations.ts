@@ -46,6 +46,8 @@ export interface AttestationStore {
   /** In rising order of seat. */
   ofEpoch(epoch: Epoch, beacon: Uint8Array): AsyncIterable<HeldAttestation>
   get(epoch: Epoch, beacon: Uint8Array, seat: Seat): Promise<HeldAttestation | undefined>
+  /** Of these seats, as many as are held. */
+  ofSeats(epoch: Epoch, beacon: Uint8Array, seats: readonly Seat[]): Promise<HeldAttestation[]>
   /** What is held of a seat in [from, to), under any beacon. */
   ofSeat(seat: Seat, from: Epoch, to: Epoch): Promise<{ signed: Signed; attestation: Attestation }[]>
   put(epoch: Epoch, beacon: Uint8Array, held: readonly HeldAttestation[]): Promise<void>
@@ -54,18 +56,22 @@ export interface AttestationStore {
   putProof(epoch: Epoch, beacon: Uint8Array, seat: Seat, proof: EquivocationProof): Promise<void>
   /** What this node signed of an epoch under a beacon (R-ATT-5). */
   ownSigned(epoch: Epoch, beacon: Uint8Array): Promise<Signed | undefined>
-  /** The newest own attestation before `epoch`, under whatever beacon. */
-  lastOwnBefore(epoch: Epoch): Promise<{ epoch: Epoch; signed: Signed } | undefined>
+  /** The newest own attestation before `epoch`, under a beacon that `isWanted`; without it, under any. */
+  lastOwnBefore(
+    epoch: Epoch,
+    isWanted?: (epoch: Epoch, beacon: Uint8Array) => Promise<boolean>,
+  ): Promise<{ epoch: Epoch; signed: Signed } | undefined>
   /**
    * Records what this node signed, and holds it like any other, in one batch with `more`. Durable before it returns:
-   * only then may the payload be published (R-ATT-5).
+   * only then may the payload be published. False, and nothing is written, if something was signed of that epoch and
+   * beacon before: there is one for ever, whoever asks and however often (R-ATT-5).
    */
   putOwnSigned(
     epoch: Epoch,
     beacon: Uint8Array,
     held: HeldAttestation,
     more?: readonly StoreOperation[],
-  ): Promise<void>
+  ): Promise<boolean>
   /** Forgets attestations and proofs of epochs before `epoch`. */
   pruneBefore(epoch: Epoch): Promise<void>
 }
@@ -75,6 +81,8 @@ export const createAttestationStore = (store: Store): AttestationStore => {
     const signed = readSignedRow(row, 4)
     return { seat: readU32(key, 1 + 4 + 32), cid: cidOf(signed.payload), signed, heldAt: readU32(row) }
   }
+  /** One look and write after the other: between the two nobody else may write. */
+  let signing: Promise<unknown> = Promise.resolve()
   return {
     async *ofEpoch(epoch, beacon) {
       for await (const [key, row] of store.range(epochRange(prefixes.attestation, epoch, beacon))) {
@@ -86,9 +94,14 @@ export const createAttestationStore = (store: Store): AttestationStore => {
       const row = await store.get(key)
       return row === undefined ? undefined : heldOf(key, row)
     },
+    async ofSeats(epoch, beacon, seats) {
+      const keys = seats.map((seat) => keyOf(prefixes.attestation, u32(epoch), beacon, u32(seat)))
+      const rows = await store.getMany(keys)
+      return rows.flatMap((row, i) => (row === undefined ? [] : [heldOf(keys[i]!, row)]))
+    },
     async ofSeat(seat, from, to) {
       const found: { signed: Signed; attestation: Attestation }[] = []
-      for (let epoch = from; epoch < to; epoch++) {
+      for (let epoch = from; epoch < Math.min(to, maxEpochs); epoch++) {
         for (const beacon of await beaconsOf(store, epoch)) {
           const row = await store.get(keyOf(prefixes.attestation, u32(epoch), beacon, u32(seat)))
           if (row === undefined) continue
@@ -113,26 +126,25 @@ export const createAttestationStore = (store: Store): AttestationStore => {
       const row = await store.get(keyOf(prefixes.signed, u32(epoch), beacon))
       return row === undefined ? undefined : readSignedRow(row)
     },
-    async lastOwnBefore(epoch) {
-      const range = {
-        gte: keyOf(prefixes.signed),
-        lt: keyOf(prefixes.signed, u32(epoch)),
-        reverse: true,
-        limit: 1,
+    async lastOwnBefore(epoch, isWanted = () => Promise.resolve(true)) {
+      const range = { gte: keyOf(prefixes.signed), lt: keyOf(prefixes.signed, u32(epoch)), reverse: true }
+      for await (const [key, row] of store.range(range)) {
+        const found = { epoch: readU32(key, 1), signed: readSignedRow(row) }
+        if (await isWanted(found.epoch, key.subarray(5, 5 + 32))) return found
       }
-      for await (const [key, row] of store.range(range))
-        return { epoch: readU32(key, 1), signed: readSignedRow(row) }
       return undefined
     },
-    putOwnSigned: (epoch, beacon, held, more = []) =>
-      store.batch(
-        [
-          put(keyOf(prefixes.signed, u32(epoch), beacon), signedRow(held.signed)),
-          attestationPut(epoch, beacon, held),
-          ...more,
-        ],
-        { sync: true },
-      ),
+    putOwnSigned: (epoch, beacon, held, more = []) => {
+      const key = keyOf(prefixes.signed, u32(epoch), beacon)
+      const signed = signing.then(async () => {
+        if ((await store.get(key)) !== undefined) return false
+        const operations = [put(key, signedRow(held.signed)), attestationPut(epoch, beacon, held), ...more]
+        await store.batch(operations, { sync: true })
+        return true
+      })
+      signing = signed.catch(() => undefined)
+      return signed
+    },
     async pruneBefore(epoch) {
       for (const prefix of [prefixes.attestation, prefixes.equivocation]) {
         await deleteRange(store, { gte: keyOf(prefix), lt: keyOf(prefix, u32(epoch)) })
@@ -141,11 +153,18 @@ export const createAttestationStore = (store: Store): AttestationStore => {
   }
 }
 
+/** Epochs are u32 in keys and messages. */
+const maxEpochs = 2 ** 32
+
 /** The beacons under which anything is held of an epoch: one, unless the chain was reorganised. */
 const beaconsOf = async (store: Store, epoch: Epoch): Promise<Uint8Array[]> => {
   const beacons: Uint8Array[] = []
   let gte = keyOf(prefixes.attestation, u32(epoch))
-  const lt = keyOf(prefixes.attestation, u32(epoch + 1))
+  const lt = keyOf(
+    prefixes.attestation,
+    u32(epoch),
+    Uint8Array.from({ length: 33 }, () => 0xff),
+  )
   for (;;) {
     let next: Uint8Array | undefined
     for await (const [key] of store.range({ gte, lt, limit: 1 })) next = key.slice(5, 5 + 32)

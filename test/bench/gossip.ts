@@ -250,7 +250,7 @@ const memoryOfHeld = (rows: readonly Row[]) => {
   const snapshot = Array.from({ length: held }, (_, seat) => ({ seat }))
   const start = used()
   const inDaemon = createHeldEpoch({ epoch: epochNumber, beacon, snapshot } as unknown as EpochContext)
-  for (let seat = 0; seat < held; seat++) inDaemon.add(seat, received(seat).cid)
+  for (let seat = 0; seat < held; seat++) inDaemon.add({ seat, cid: received(seat).cid, heldAt: 0 })
   const daemonBytes = used() - start
 
   const before = used()
