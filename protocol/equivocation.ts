@@ -7,7 +7,7 @@ import {
 } from './attestation.ts'
 import { compareBytes, equalBytes } from './bytes.ts'
 import { cidOf, decodeCanonical, encodeCanonical } from './codec.ts'
-import { bytesOf, bytesUpTo, type NetworkId } from './ids.ts'
+import { bytesOf, bytesUpTo, type Epoch, type NetworkId } from './ids.ts'
 import type { Signed, VerifyEd25519 } from './signed.ts'
 import { accept, reject, type Validation } from './validation.ts'
 
@@ -75,4 +75,10 @@ export const validateProof = (
     }
   }
   return accept({ proof, about: one })
+}
+
+/** The epoch that a proof is about, as it says itself; null for what is no proof. */
+export const epochOfProof = (bytes: Uint8Array): Epoch | null => {
+  const decoded = decodeCanonical(ProofRow, bytes, maxProofBytes)
+  return decoded.is === 'ok' ? (decodeAttestation(decoded.value[2][0])?.epoch ?? null) : null
 }

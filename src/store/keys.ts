@@ -42,13 +42,13 @@ export const prefixes = {
 
   /** week (8 characters), part u32 → the signed transaction: what `payout send` broadcasts, written before. */
   payout: 0x30,
-  /** CID's SHA-256 → checkpoint payload or page of proofs. */
+  /** SHA-256 → week's text, payload of a checkpoint or page of proofs. */
   checkpoint: 0x28,
-  /** week's text, view u32 → SHA-256 of the checkpoint voted for, written before the vote is signed; one a view. */
+  /** week's text, view u32, SHA-256 of a checkpoint → nothing: a vote, written before it is signed. */
   vote: 0x29,
   /** week's text → the certificate that is known of it. */
   certificate: 0x2a,
-  /** epoch, SHA-256 of the checkpoint → [seat, SHA-256] of each attestation under its root. */
+  /** SHA-256 of a checkpoint, epoch → (seat u32, SHA-256) of each attestation under its root. */
   contents: 0x2b,
 } as const
 

@@ -1,0 +1,350 @@
+import type { CID } from 'multiformats/cid'
+import type { Logger } from 'pino'
+import {
+  type Anchor,
+  type ChainWeeks,
+  type Checkpoint,
+  type CheckpointAnswer,
+  checkpointAnswerCodec,
+  type CheckpointRequest,
+  checkpointRequestCodec,
+  checkFrame,
+  cidOf,
+  cidOfDigest,
+  decodeCheckpoint,
+  encodeSigned,
+  type Epoch,
+  epochRoot,
+  equalBytes,
+  frameOf,
+  type Genesis,
+  type HeldAttestation,
+  type ListedEpoch,
+  maxLeaves,
+  type NetworkId,
+  type ParamsSchedule,
+  protocols,
+  readProofPages,
+  registryRootOf,
+  type Seat,
+  type SeatRecord,
+  type SnapshotRow,
+  syncAnswerCodec,
+  syncRequestCodec,
+  type VerifyEd25519,
+  type Week,
+} from '../../protocol/index.ts'
+import { messageOf, SecnodeError } from '../errors.ts'
+import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import type { EpochBook, EpochContext } from './epoch-book.ts'
+
+/** An anchored week of which everything is at hand: the set that counts (R-CP-5). */
+export interface AnchoredWeek {
+  week: Week
+  anchor: Anchor
+  checkpoint: Checkpoint
+  equivocators: ReadonlySet<Seat>
+}
+
+/** Brings together what an anchor fixes: payload, proofs, and every attestation under its roots. */
+export interface AnchoredWeeks {
+  /** Fetches what is missing of the newest anchored weeks, a bounded number at a time. */
+  complete(signal: AbortSignal): Promise<void>
+  /** Undefined while it has no anchor, or while `complete` has not found everything. */
+  get(week: Week): AnchoredWeek | undefined
+  /** The same, put together now. Errors: ANCHORED_MISSING, which names what, and ANCHORED_INVALID. */
+  read(week: Week, signal: AbortSignal): Promise<AnchoredWeek | undefined>
+}
+
+/** Weeks back for which data is still looked for: evidence is kept as long (R-EVID-1). */
+const maxWeeksBack = 8
+
+/** What an anchored week is put together from. */
+export interface AnchoredParts {
+  genesis: Genesis
+  networkId: NetworkId
+  schedule: ParamsSchedule
+  epochs: Pick<EpochBook, 'get' | 'epochsOfWeek'>
+  weeks(): ChainWeeks
+  /** All seats as they stood after block b(epoch). */
+  seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  checkpoints: CheckpointStore
+  /** All that is held of an epoch, equivocators included. */
+  held(context: EpochContext): Promise<readonly HeldAttestation[]>
+  verify: VerifyEd25519
+  /** Where the missing is asked for; null without a network. */
+  peers: {
+    /** Some seats, in a new order each time. */
+    draw(): Promise<readonly SnapshotRow[]>
+    ask(
+      row: SnapshotRow,
+      protocol: string,
+      request: Uint8Array,
+      maxBytes: number,
+      signal: AbortSignal,
+    ): Promise<Uint8Array>
+    /** Takes in an attestation that stands under an anchored root. */
+    take(context: EpochContext, bytes: Uint8Array): Promise<unknown>
+  } | null
+  logger: Pick<Logger, 'info' | 'debug' | 'warn'>
+}
+
+export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
+  const { checkpoints, epochs } = parts
+  const known = new Map<Week, AnchoredWeek>()
+
+  const anchorOf = (week: Week): Anchor | null =>
+    parts.weeks().records.findLast((record) => record.week === week)?.anchor ?? null
+
+  const ask = async (
+    row: SnapshotRow,
+    request: CheckpointRequest,
+    signal: AbortSignal,
+  ): Promise<CheckpointAnswer> => {
+    const encoded = checkpointRequestCodec.encode(request)
+    const bytes = await parts.peers!.ask(
+      row,
+      protocols.checkpoint,
+      encoded,
+      checkpointAnswerCodec.maxBytes,
+      signal,
+    )
+    const answer = checkpointAnswerCodec.decode(bytes)
+    return answer.is === 'ok' ? answer.value : ['unknown']
+  }
+
+  /** Asks one after the other until somebody gives what `take` accepts. */
+  const fromAnybody = async <T>(
+    what: string,
+    take: (row: SnapshotRow) => Promise<T | undefined>,
+    signal: AbortSignal,
+  ): Promise<T> => {
+    for (const row of (await parts.peers?.draw()) ?? []) {
+      try {
+        const taken = await take(row)
+        if (taken !== undefined) return taken
+      } catch (error) {
+        signal.throwIfAborted()
+        parts.logger.debug({ host: row.host, reason: messageOf(error) }, `could not ask for ${what}`)
+      }
+    }
+    throw new SecnodeError('ANCHORED_MISSING', `${what} cannot be found`, {
+      exitCode: 3,
+      hint: 'Start the daemon, or let it run on: it asks other nodes until it has everything.',
+    })
+  }
+
+  const block = async (
+    week: Week,
+    kind: 'checkpoint' | 'page',
+    cid: CID,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> => {
+    const own = await checkpoints.get(cid)
+    if (own !== undefined) return own
+    const fetched = await fromAnybody(
+      `${kind} ${cid.toString()}`,
+      async (row) => {
+        const answer = await ask(row, [kind, cid], signal)
+        return answer[0] === kind && cidOf(answer[1] as Uint8Array).equals(cid)
+          ? (answer[1] as Uint8Array)
+          : undefined
+      },
+      signal,
+    )
+    await checkpoints.put(week, [fetched])
+    return fetched
+  }
+
+  const readEquivocators = async (
+    week: Week,
+    pages: readonly CID[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<Seat>> => {
+    const blocks: Uint8Array[] = []
+    for (const cid of pages) blocks.push(await block(week, 'page', cid, signal))
+    const contexts = new Map<Epoch, Awaited<ReturnType<typeof epochs.get>>>()
+    const range = await epochs.epochsOfWeek(week)
+    for (let epoch = range?.first ?? 0; epoch <= (range?.last ?? -1); epoch++) {
+      contexts.set(epoch, await epochs.get(epoch))
+    }
+    const read = readProofPages(
+      parts.networkId,
+      week,
+      blocks,
+      (attestation) => {
+        const context = contexts.get(attestation.epoch)
+        const isCanonical = context !== undefined && equalBytes(context.beacon, attestation.beacon)
+        return isCanonical ? context.rowOf(attestation.seat)?.peer : undefined
+      },
+      parts.verify,
+    )
+    if (read.is !== 'accept') {
+      throw new SecnodeError('ANCHORED_INVALID', `the proofs that week ${week} lists are wrong: ${read.code}`)
+    }
+    return new Set(read.value.keys())
+  }
+
+  /** The leaves under a root: own ones if they make it, else those of whoever knows. */
+  const leavesOf = async (
+    cid: CID,
+    listed: ListedEpoch,
+    equivocators: ReadonlySet<Seat>,
+    signal: AbortSignal,
+  ): Promise<readonly Leaf[]> => {
+    const isRoot = (leaves: readonly Leaf[]): boolean =>
+      leaves.length === listed.count && equalBytes(epochRoot(leaves), listed.root)
+    const stored = await checkpoints.contents(cid, listed.epoch)
+    if (stored !== undefined && isRoot(stored)) return stored
+    const context = await epochs.get(listed.epoch)
+    if (context === undefined) {
+      throw new SecnodeError('ANCHORED_MISSING', `epoch ${listed.epoch} is not in this store`, {
+        exitCode: 3,
+      })
+    }
+    const { mustHold, closes } = context.phases
+    const own = (await parts.held(context)).filter(({ seat }) => !equivocators.has(seat))
+    for (const before of [closes, mustHold, Number.POSITIVE_INFINITY]) {
+      const rows = own.filter(({ heldAt }) => heldAt < before)
+      if (isRoot(rows)) {
+        await checkpoints.putContents(cid, listed.epoch, rows)
+        return rows
+      }
+    }
+    const leaves = await fromAnybody(
+      `the attestations of epoch ${listed.epoch}`,
+      async (row) => {
+        const found: Leaf[] = []
+        for (;;) {
+          const answer = await ask(row, ['leaves', cid, listed.epoch, found.length, maxLeaves], signal)
+          if (answer[0] !== 'leaves') return undefined
+          found.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
+          if (answer[1].length < maxLeaves) return isRoot(found) ? found : undefined
+          if (found.length > listed.count) return undefined
+        }
+      },
+      signal,
+    )
+    await checkpoints.putContents(cid, listed.epoch, leaves)
+    return leaves
+  }
+
+  /** Fetches the attestations of these leaves that are not held. */
+  const completeEpoch = async (
+    listed: ListedEpoch,
+    leaves: readonly Leaf[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const context = (await epochs.get(listed.epoch))!
+    const isHeld = async (): Promise<Leaf[]> => {
+      const held = new Map((await parts.held(context)).map(({ seat, cid }) => [seat, cid]))
+      return leaves.filter(({ seat, cid }) => held.get(seat)?.equals(cid) !== true)
+    }
+    let missing = await isHeld()
+    if (missing.length === 0) return
+    await fromAnybody(
+      `${missing.length} attestations of epoch ${listed.epoch}`,
+      async (row) => {
+        const most = 256
+        const wanted = new Map(missing.map(({ seat, cid }) => [seat, cid]))
+        for (let i = 0; i < missing.length; i += most) {
+          const seats = missing.slice(i, i + most).map(({ seat }) => seat)
+          const request = syncRequestCodec.encode(['fetch', listed.epoch, context.beacon, seats])
+          const bytes = await parts.peers!.ask(row, protocols.sync, request, syncAnswerCodec.maxBytes, signal)
+          const answer = syncAnswerCodec.decode(bytes)
+          if (answer.is === 'bad' || answer.value[0] !== 'attestations') return undefined
+          for (const [payload, signature] of answer.value[1]) {
+            const cid = cidOf(payload)
+            // Only what stands under the root: what else this seat signed changes nothing any more.
+            if ([...wanted.values()].some((one) => one.equals(cid))) {
+              await parts.peers!.take(context, encodeSigned({ payload, signature }))
+            }
+          }
+        }
+        missing = await isHeld()
+        return missing.length === 0 ? true : undefined
+      },
+      signal,
+    )
+  }
+
+  const completeWeek = async (week: Week, anchor: Anchor, signal: AbortSignal): Promise<AnchoredWeek> => {
+    const payload = await block(anchor.week, 'checkpoint', anchor.checkpoint, signal)
+    const decoded = decodeCheckpoint(payload)
+    if (decoded.is === 'bad') {
+      throw new SecnodeError('ANCHORED_INVALID', `the checkpoint of week ${anchor.week} is no checkpoint`)
+    }
+    await checkAgainstChain(anchor, decoded.value)
+    const listed = decoded.value.weeks.find((one) => one.week === week)!
+    const equivocators = await readEquivocators(week, listed.proofPages, signal)
+    for (const epoch of listed.epochs) {
+      const leaves = await leavesOf(anchor.checkpoint, epoch, equivocators, signal)
+      await completeEpoch(epoch, leaves, signal)
+    }
+    return { week, anchor, checkpoint: decoded.value, equivocators }
+  }
+
+  /** R-CP-1: what the chain says of the week must be what the checkpoint says; otherwise it has no digest. */
+  const checkAgainstChain = async (anchor: Anchor, checkpoint: Checkpoint): Promise<void> => {
+    const weeks = parts.weeks()
+    const record = weeks.records.findLast(({ week }) => week === anchor.week)!
+    const seats = await parts.seatsAfter(record.last! + 2)
+    const framed = new Map<Epoch, { beacon: Uint8Array; seats: number }>()
+    const names = new Set([...record.covers, record.week])
+    for (const { week, first, last } of weeks.records) {
+      if (!names.has(week)) continue
+      for (let epoch = first; epoch <= last!; epoch++) {
+        const context = await epochs.get(epoch)
+        if (context !== undefined)
+          framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
+      }
+    }
+    const frame = frameOf(parts, weeks, anchor.week, registryRootOf(seats ?? []), (epoch) =>
+      framed.get(epoch)!,
+    )
+    const checked = checkFrame(frame, checkpoint)
+    if (checked.is !== 'accept') {
+      throw new SecnodeError(
+        'ANCHORED_INVALID',
+        `the checkpoint of week ${anchor.week} breaks R-CP-1: ${checked.code}`,
+      )
+    }
+  }
+
+  const get = (week: Week): AnchoredWeek | undefined => {
+    const anchor = anchorOf(week)
+    const found = known.get(week)
+    if (anchor === null || found === undefined) return undefined
+    const isSame =
+      found.anchor.checkpoint.equals(anchor.checkpoint) &&
+      equalBytes(found.anchor.blockHash, anchor.blockHash)
+    // A reorganisation may have anchored another one (R-CHAIN-2).
+    return isSame ? found : undefined
+  }
+
+  return {
+    get,
+    async read(week, signal) {
+      const anchor = anchorOf(week)
+      if (anchor === null) return undefined
+      const found = get(week) ?? (await completeWeek(week, anchor, signal))
+      known.set(week, found)
+      return found
+    },
+    async complete(signal) {
+      for (const { week, anchor } of parts.weeks().records.slice(-maxWeeksBack)) {
+        if (anchor === null || get(week) !== undefined) continue
+        try {
+          known.set(week, await completeWeek(week, anchor, signal))
+          parts.logger.info(
+            { week, checkpoint: anchor.checkpoint.toString() },
+            'an anchored week is complete',
+          )
+        } catch (error) {
+          signal.throwIfAborted()
+          parts.logger.warn({ week, reason: messageOf(error) }, 'an anchored week is not complete yet')
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,602 @@
+import type { CID } from 'multiformats/cid'
+import {
+  beaconOf,
+  bytesToHex,
+  type CertifierDuty,
+  type CertifierEffect,
+  type CertifierEvent,
+  type CertifierState,
+  type ChainWeeks,
+  checkpointAnswerCodec,
+  type CheckpointAnswer,
+  type CheckpointRequest,
+  checkpointRequestCodec,
+  cidOf,
+  cidOfDigest,
+  compareContents,
+  decodeCertificate,
+  encodeSigned,
+  type Epoch,
+  epochOfProof,
+  equalBytes,
+  frameOf,
+  type Height,
+  maxLeaves,
+  opinionOf,
+  paramsHash,
+  paramsOfWeek,
+  type ProposalAnswer,
+  proposalAnswerCodec,
+  proposalRequestCodec,
+  type ProposedSet,
+  type ProposingEffect,
+  protocols,
+  readProofPages,
+  registryRootOf,
+  type ReviewEffect,
+  type ReviewEvent,
+  type Seat,
+  type SeatRecord,
+  startCertifier,
+  stepCertifier,
+  syncAnswerCodec,
+  syncRequestCodec,
+  topicsOf,
+  type Week,
+  type WeekRecord,
+} from '../../protocol/index.ts'
+import { messageOf, SecnodeError } from '../errors.ts'
+import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
+import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import { askSeat } from './ask-seat.ts'
+import type { CheckpointData } from './checkpoint-data.ts'
+import type { Collector } from './collector.ts'
+import type { NodeContext } from './context.ts'
+import type { Tasks } from './tasks.ts'
+
+/** Drives the certifier's step function for the week that can be certified now (R-CP-2…5). */
+export interface CertifierRole {
+  /** Handlers and gossip. */
+  start(): Promise<void>
+  onHeight(): Promise<void>
+  stop(): Promise<void>
+  /** A certificate of the week in work, whether anchored or not. */
+  certified(): { week: Week; memo: string } | null
+  state(): CertifierState | null
+}
+
+export interface CertifierParts {
+  collector: Collector
+  data: CheckpointData
+  checkpoints: CheckpointStore
+  tasks: Tasks
+  bls: Bls
+  weeks(): ChainWeeks
+  /** All seats as they stood after block b(epoch). */
+  seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  /** From `turn` on this node posts the anchor if it can; null for nodes that were not drawn. */
+  onAnchorDue(memo: string, turn: Height | null): void
+  postAnchor(memo: string, signal: AbortSignal): Promise<void>
+}
+
+interface Work {
+  week: Week
+  freezeHash: Uint8Array
+  state: CertifierState
+  seats: ReadonlyMap<Seat, SeatRecord>
+  seatByPeer: ReadonlyMap<string, Seat>
+  /** Sets that proposers told of, by `<checkpoint>:<epoch>`. */
+  sets: Map<string, ProposedSet>
+  /** Who waits for an answer to his proposal, by `<seat>:<view>:<checkpoint>`. */
+  waiting: Map<string, ((answer: ProposalAnswer) => void)[]>
+  abort: AbortController
+  queue: Promise<void>
+}
+
+/** A certifier examines a whole week: fetching included, this is how long a proposer waits for it. */
+const proposalTimeoutMs = 60_000
+const dataTimeoutMs = 20_000
+
+export const createCertifierRole = (node: NodeContext, parts: CertifierParts): CertifierRole => {
+  const { collector, data, checkpoints, tasks, bls } = parts
+  const rules = { genesis: node.genesis, networkId: node.networkId, schedule: node.schedule }
+  let work: Work | null = null
+  let isBeginning = false
+  let lastMemo: { week: Week; memo: string } | null = null
+  const stepping = new Set<Promise<void>>()
+
+  /** The frozen week without an anchor, if it can be certified. */
+  const dueWeek = (): WeekRecord | null => {
+    const record = parts.weeks().records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)
+    return record === undefined || record.anchor !== null || record.isPending || record.seniors === null
+      ? null
+      : record
+  }
+
+  const begin = async (record: WeekRecord): Promise<Work | null> => {
+    const ownSeat = node.ownSeat()
+    const epochOfF = record.last! + 2
+    const seats = await parts.seatsAfter(epochOfF)
+    if (ownSeat === undefined || seats === undefined) return null
+    const weeks = parts.weeks()
+    const names = new Set([...record.covers, record.week])
+    const framed = new Map<Epoch, { beacon: Uint8Array; seats: number }>()
+    for (const { week, first, last } of weeks.records) {
+      if (!names.has(week)) continue
+      for (let epoch = first; epoch <= last!; epoch++) {
+        const context = await node.epochs.get(epoch)
+        if (context === undefined) return null
+        framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
+      }
+    }
+    const frame = frameOf(rules, weeks, record.week, registryRootOf(seats), (epoch) => framed.get(epoch)!)
+    const params = paramsOfWeek(node.schedule, record.week)
+    const duty: CertifierDuty = {
+      seat: ownSeat,
+      frame,
+      freeze: record.freeze!.height,
+      seniors: record.seniors!,
+      beacon: beaconOf(node.networkId, epochOfF, record.freeze!.hash!),
+      params,
+    }
+    const proofs = []
+    for (const { week, epochs } of frame.weeks) {
+      for (const [seat, proof] of await collector.equivocators(week)) {
+        proofs.push({ week, seat, epoch: epochOfProof(proof) ?? epochs[0]!.epoch })
+      }
+    }
+    const votes = await checkpoints.votes(record.week)
+    node.logger.info(
+      { week: record.week, seniors: duty.seniors.length, params: bytesToHex(paramsHash(params)).slice(0, 8) },
+      'a week is frozen and can be certified',
+    )
+    return {
+      week: record.week,
+      freezeHash: record.freeze!.hash!,
+      state: startCertifier(duty, record.freeze!.height - 1, votes, proofs),
+      seats: new Map(seats.map((seat) => [seat.seat, seat])),
+      seatByPeer: new Map(seats.map((seat) => [bytesToHex(seat.peer), seat.seat])),
+      sets: new Map(),
+      waiting: new Map(),
+      abort: new AbortController(),
+      queue: Promise.resolve(),
+    }
+  }
+
+  const step = (current: Work, event: CertifierEvent): void => {
+    const queue = current.queue
+      .then(async () => {
+        if (current !== work) return
+        const stepped = stepCertifier(current.state, event, bls)
+        current.state = stepped.state
+        for (const effect of stepped.effects) await carryOut(current, effect)
+      })
+      .catch((error: unknown) => {
+        if (!current.abort.signal.aborted) {
+          node.logger.error({ err: error, week: current.week }, 'certifying a week failed')
+        }
+      })
+      .finally(() => stepping.delete(queue))
+    stepping.add(queue)
+    current.queue = queue
+  }
+
+  /** Work that waits on others goes beside the steps, and tells the outcome as an event. */
+  const beside = (
+    current: Work,
+    name: string,
+    run: (signal: AbortSignal) => Promise<CertifierEvent>,
+    failed: CertifierEvent,
+  ): void => {
+    const isTaken = tasks.run(name, async (signal) => {
+      const either = AbortSignal.any([signal, current.abort.signal])
+      let event: CertifierEvent
+      try {
+        event = await run(either)
+      } catch (error) {
+        if (either.aborted) return
+        node.logger.debug({ week: current.week, reason: messageOf(error) }, `${name} failed`)
+        event = failed
+      }
+      step(current, event)
+    })
+    if (!isTaken) step(current, failed)
+  }
+
+  const carryOut = async (current: Work, effect: CertifierEffect): Promise<void> => {
+    switch (effect.is) {
+      case 'answer':
+        return tell(current, effect.to, effect.view, effect.checkpoint, effect.answer)
+      case 'vote': {
+        const { view, checkpoint } = effect
+        // On disk before it is signed, so that a restart votes for nothing else by accident (R-CP-3).
+        await checkpoints.recordVote(current.week, { view, checkpoint })
+        const signature = signVote(node.keys.blsSecretKey, effect.message)
+        return tell(current, effect.to, view, checkpoint, ['vote', signature])
+      }
+      case 'review':
+        return review(current, effect.checkpoint, effect.from, effect.effect)
+      case 'propose':
+        return propose(current, effect.effect, effect.liars)
+      case 'aggregate': {
+        const { view, checkpoint } = effect
+        const signature = aggregateVotes(effect.signatures)
+        if (signature !== null) step(current, { is: 'aggregated', view, checkpoint, signature })
+        return
+      }
+      case 'publish': {
+        await node.host.publish(topicsOf(node.networkId).certificates.name, effect.certificate)
+        return await keepCertificate(effect.certificate)
+      }
+      case 'anchor-due':
+        lastMemo = { week: current.week, memo: effect.memo }
+        return parts.onAnchorDue(effect.memo, effect.turn)
+      case 'post-anchor':
+        tasks.run('post anchor', (signal) => parts.postAnchor(effect.memo, signal))
+    }
+  }
+
+  const keepCertificate = async (bytes: Uint8Array): Promise<void> => {
+    const decoded = decodeCertificate(bytes)
+    if (decoded.is === 'ok') await checkpoints.putCertificate(node.networkId, decoded.value.certificate)
+  }
+
+  const waitingKey = (seat: Seat, view: number, checkpoint: CID): string =>
+    `${seat}:${view}:${checkpoint.toString()}`
+
+  /** The own answer is an event, those of others end the streams that wait for them. */
+  const tell = (current: Work, to: Seat, view: number, checkpoint: CID, answer: ProposalAnswer): void => {
+    const { seat } = current.state.duty
+    if (to === seat) {
+      step(current, { is: 'answered', from: seat, view, checkpoint, answer })
+      return
+    }
+    const key = waitingKey(to, view, checkpoint)
+    for (const resolve of current.waiting.get(key) ?? []) resolve(answer)
+    current.waiting.delete(key)
+  }
+
+  const ask = async (
+    current: Work,
+    seat: Seat,
+    request: CheckpointRequest,
+    signal: AbortSignal,
+  ): Promise<CheckpointAnswer> => {
+    const bytes = await askSeat(
+      node,
+      current.seats.get(seat)!,
+      protocols.checkpoint,
+      checkpointRequestCodec.encode(request),
+      { timeoutMs: dataTimeoutMs, maxResponseBytes: checkpointAnswerCodec.maxBytes, signal },
+    )
+    const answer = checkpointAnswerCodec.decode(bytes)
+    if (answer.is === 'bad')
+      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${seat} answered ${answer.code}`)
+    return answer.value
+  }
+
+  const propose = async (current: Work, effect: ProposingEffect, liars: number): Promise<void> => {
+    switch (effect.is) {
+      case 'build': {
+        const { proposing } = current.state
+        if (proposing === null) return
+        const built = await data.build(
+          current.state.duty.frame,
+          (epoch, seat) => opinionOf(proposing, epoch, seat),
+          liars,
+        )
+        step(current, { is: 'built', ...built })
+        return
+      }
+      case 'propose': {
+        node.logger.info(
+          { week: current.week, view: effect.view, checkpoint: effect.cid.toString(), to: effect.to.length },
+          'proposing a checkpoint',
+        )
+        const request = proposalRequestCodec.encode(['propose', effect.view, effect.bytes])
+        for (const to of effect.to) {
+          const answered = (answer: ProposalAnswer | null): CertifierEvent => ({
+            is: 'answered',
+            from: to,
+            view: effect.view,
+            checkpoint: effect.cid,
+            answer,
+          })
+          beside(
+            current,
+            'propose',
+            async (signal) => {
+              const bytes = await askSeat(node, current.seats.get(to)!, protocols.propose, request, {
+                timeoutMs: proposalTimeoutMs,
+                maxResponseBytes: proposalAnswerCodec.maxBytes,
+                signal,
+              })
+              const answer = proposalAnswerCodec.decode(bytes)
+              return answered(answer.is === 'ok' ? answer.value : null)
+            },
+            answered(null),
+          )
+        }
+        return
+      }
+      case 'gather':
+        beside(
+          current,
+          'gather',
+          async (signal) => {
+            for (const { from, wants } of effect.wants) {
+              const byEpoch = Map.groupBy(wants.missing, ({ epoch }) => epoch)
+              for (const [epoch, rows] of byEpoch) {
+                await fetchAttestations(
+                  current,
+                  from,
+                  epoch,
+                  rows.map(({ seat }) => seat),
+                  signal,
+                )
+              }
+              if (wants.proofs.length > 0) await fetchProofs(current, from, wants.proofs[0]!.epoch, signal)
+            }
+            return { is: 'gathered' }
+          },
+          { is: 'gathered' },
+        )
+    }
+  }
+
+  /** Verified and held like any others; what came too late for this node is held as late. */
+  const fetchAttestations = async (
+    current: Work,
+    from: Seat,
+    epoch: Epoch,
+    seats: readonly Seat[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const context = await node.epochs.get(epoch)
+    if (context === undefined) return
+    const most = 256
+    for (let i = 0; i < seats.length; i += most) {
+      const request = syncRequestCodec.encode(['fetch', epoch, context.beacon, seats.slice(i, i + most)])
+      const bytes = await askSeat(node, current.seats.get(from)!, protocols.sync, request, {
+        timeoutMs: dataTimeoutMs,
+        maxResponseBytes: syncAnswerCodec.maxBytes,
+        signal,
+      })
+      const answer = syncAnswerCodec.decode(bytes)
+      if (answer.is === 'bad' || answer.value[0] !== 'attestations') continue
+      for (const [payload, signature] of answer.value[1]) {
+        await collector.take(encodeSigned({ payload, signature }), 'certifier')
+      }
+    }
+  }
+
+  const fetchProofs = async (current: Work, from: Seat, epoch: Epoch, signal: AbortSignal): Promise<void> => {
+    const request = syncRequestCodec.encode(['proofs', epoch, 1])
+    const bytes = await askSeat(node, current.seats.get(from)!, protocols.sync, request, {
+      timeoutMs: dataTimeoutMs,
+      maxResponseBytes: syncAnswerCodec.maxBytes,
+      signal,
+    })
+    const answer = syncAnswerCodec.decode(bytes)
+    if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
+    for (const proof of answer.value[1]) await collector.takeProof(proof)
+  }
+
+  const review = async (current: Work, checkpoint: CID, from: Seat, effect: ReviewEffect): Promise<void> => {
+    const event = (reviewed: ReviewEvent): CertifierEvent => ({ is: 'review', checkpoint, event: reviewed })
+    const setKey = (epoch: Epoch): string => `${checkpoint.toString()}:${epoch}`
+    switch (effect.is) {
+      case 'read-pages':
+        return beside(
+          current,
+          'read pages',
+          async (signal) => event(await readPages(current, from, effect.weeks, signal)),
+          event({ is: 'pages-failed', code: 'page-missing' }),
+        )
+      case 'compare': {
+        const comparison = compareContents(
+          await data.holding(effect.epoch),
+          effect.equivocators,
+          effect.contents,
+          current.sets.get(setKey(effect.epoch)) ?? null,
+        )
+        return step(current, event({ is: 'compared', epoch: effect.epoch, comparison }))
+      }
+      case 'ask':
+        return beside(
+          current,
+          'ask for contents',
+          async (signal) => {
+            current.sets.set(
+              setKey(effect.epoch),
+              effect.for === 'bits'
+                ? await askBits(current, from, checkpoint, effect.epoch, signal)
+                : { is: 'leaves', rows: await askLeaves(current, from, checkpoint, effect.epoch, signal) },
+            )
+            return event({ is: 'got', epoch: effect.epoch })
+          },
+          event({ is: 'not-got', epoch: effect.epoch, code: 'set-missing' }),
+        )
+      case 'fetch':
+        return beside(
+          current,
+          'fetch contents',
+          async (signal) => {
+            await fetchAttestations(current, from, effect.epoch, effect.seats, signal)
+            return event({ is: 'got', epoch: effect.epoch })
+          },
+          event({ is: 'not-got', epoch: effect.epoch, code: 'attestations-missing' }),
+        )
+    }
+  }
+
+  const readPages = async (
+    current: Work,
+    from: Seat,
+    weeks: Extract<ReviewEffect, { is: 'read-pages' }>['weeks'],
+    signal: AbortSignal,
+  ): Promise<ReviewEvent> => {
+    const equivocators = new Map<Week, ReadonlySet<Seat>>()
+    for (const { week, pages } of weeks) {
+      const blocks: Uint8Array[] = []
+      for (const cid of pages) {
+        const known = await checkpoints.get(cid)
+        const answer = known === undefined ? await ask(current, from, ['page', cid], signal) : null
+        const block = known ?? (answer?.[0] === 'page' ? answer[1] : undefined)
+        if (block === undefined) return { is: 'pages-failed', code: 'page-missing' }
+        blocks.push(block)
+      }
+      const read = readProofPages(
+        node.networkId,
+        week,
+        blocks,
+        (attestation) => {
+          const context = node.epochs.peek(attestation.epoch)
+          const isOfWeek =
+            context !== undefined && context.week === week && equalBytes(context.beacon, attestation.beacon)
+          return isOfWeek ? context.rowOf(attestation.seat)?.peer : undefined
+        },
+        node.verifier.verify,
+      )
+      if (read.is !== 'accept') return { is: 'pages-failed', code: read.code }
+      await checkpoints.put(week, blocks)
+      // A vote is for proofs that are held (R-CP-3).
+      for (const proof of read.value.values()) await collector.takeProof(proof)
+      equivocators.set(week, new Set(read.value.keys()))
+    }
+    return { is: 'pages', equivocators }
+  }
+
+  const askBits = async (
+    current: Work,
+    from: Seat,
+    checkpoint: CID,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<ProposedSet> => {
+    const context = await node.epochs.get(epoch)
+    const answer = await ask(current, from, ['bits', checkpoint, epoch], signal)
+    if (context === undefined || answer[0] !== 'bits') {
+      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${from} does not tell the set of epoch ${epoch}`)
+    }
+    return { is: 'bits', seats: context.snapshot.map(({ seat }) => seat), bits: answer[1] }
+  }
+
+  const askLeaves = async (
+    current: Work,
+    from: Seat,
+    checkpoint: CID,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<Leaf[]> => {
+    const leaves: Leaf[] = []
+    for (;;) {
+      const answer = await ask(current, from, ['leaves', checkpoint, epoch, leaves.length, maxLeaves], signal)
+      if (answer[0] !== 'leaves') {
+        throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${from} does not tell the leaves of epoch ${epoch}`)
+      }
+      leaves.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
+      if (answer[1].length < maxLeaves) return leaves
+    }
+  }
+
+  /** A proposal from another certifier: the stream waits until this one has examined it. */
+  const onProposal = async (
+    bytes: Uint8Array,
+    peerKey: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<ProposalAnswer> => {
+    const request = proposalRequestCodec.decode(bytes)
+    if (request.is === 'bad') {
+      node.metrics.messages.inc({ kind: 'proposal', outcome: 'reject', code: request.code })
+      node.host.penalise(peerKey, 'invalid-message')
+      return ['refused', request.code]
+    }
+    const current = work
+    if (current === null) return ['later', 'not-frozen']
+    const from = current.seatByPeer.get(bytesToHex(peerKey))
+    if (from === undefined) return ['refused', 'proposer-not-drawn']
+    const [, view, payload] = request.value
+    const { promise, resolve } = Promise.withResolvers<ProposalAnswer>()
+    const key = waitingKey(from, view, cidOf(payload))
+    current.waiting.set(key, [...(current.waiting.get(key) ?? []), resolve])
+    signal.addEventListener('abort', () => resolve(['later', 'busy']), { once: true })
+    step(current, { is: 'proposed', from, view, payload })
+    return await promise
+  }
+
+  const end = (): void => {
+    work?.abort.abort(new Error('the week is over'))
+    for (const waiting of work?.waiting.values() ?? [])
+      for (const resolve of waiting) resolve(['later', 'over'])
+    work = null
+  }
+
+  const onHeight = async (): Promise<void> => {
+    const record = dueWeek()
+    if (record === null) {
+      end()
+      return
+    }
+    const isSame =
+      work !== null && work.week === record.week && equalBytes(work.freezeHash, record.freeze!.hash!)
+    if (!isSame && !isBeginning) {
+      end()
+      isBeginning = true
+      try {
+        work = await begin(record)
+        const known = await checkpoints.certificate(record.week)
+        if (work !== null && known !== undefined) step(work, { is: 'certificate', certificate: known })
+      } finally {
+        isBeginning = false
+      }
+    }
+    if (work !== null) step(work, { is: 'height', height: node.chain.confirmedHeight })
+  }
+
+  return {
+    async start() {
+      collector.onProof((week, seat, epoch) => {
+        if (work !== null) step(work, { is: 'proof', week, seat, epoch })
+      })
+      await data.serve()
+      await node.host.handle(
+        protocols.propose,
+        {
+          maxRequestBytes: proposalRequestCodec.maxBytes,
+          maxResponseBytes: proposalAnswerCodec.maxBytes,
+          timeoutMs: proposalTimeoutMs,
+          maxConcurrentPerPeer: 2,
+          maxConcurrent: 16,
+          onBusy: proposalAnswerCodec.encode(['later', 'busy']),
+        },
+        async (bytes, { peerKey, signal }) =>
+          proposalAnswerCodec.encode(await onProposal(bytes, peerKey, signal)),
+      )
+      node.host.subscribe(topicsOf(node.networkId).certificates.name, async (bytes) => {
+        const decoded = decodeCertificate(bytes)
+        if (decoded.is === 'bad' || decoded.value.networkId !== node.networkId) {
+          return { is: 'reject', code: 'certificate-form' }
+        }
+        if (work === null || decoded.value.certificate.week !== work.week) {
+          return { is: 'ignore', code: 'certificate-not-awaited' }
+        }
+        const before = work.state.certified
+        step(work, { is: 'certificate', certificate: decoded.value.certificate })
+        await work.queue
+        if (before !== null) return { is: 'ignore', code: 'certificate-known' }
+        if (work?.state.certified === null || work === null)
+          return { is: 'reject', code: 'certificate-invalid' }
+        await keepCertificate(bytes)
+        return { is: 'accept', value: undefined }
+      })
+    },
+    onHeight,
+    async stop() {
+      end()
+      await Promise.all(stepping)
+    },
+    certified: () => lastMemo,
+    state: () => work?.state ?? null,
+  }
+}

@@ -1,0 +1,157 @@
+import type { CID } from 'multiformats/cid'
+import {
+  bitfieldOf,
+  type CheckpointFrame,
+  type CheckpointRequest,
+  checkpointAnswerCodec,
+  type CheckpointAnswer,
+  checkpointRequestCodec,
+  chooseContents,
+  cidOf,
+  encodeCertificate,
+  encodeCheckpoint,
+  type Epoch,
+  type EpochHolding,
+  fillFrame,
+  type Opinion,
+  proofPagesOf,
+  protocols,
+  type Seat,
+  type Week,
+} from '../../protocol/index.ts'
+import type { CheckpointStore } from '../store/checkpoints.ts'
+import type { Collector } from './collector.ts'
+import type { NodeContext } from './context.ts'
+
+/** What stands behind checkpoints: what is held, what is proposed from it, and the answers to those who ask. */
+export interface CheckpointData {
+  /** All that is held of an epoch, with the bounds of R-CP-3 if this node ran through it. */
+  holding(epoch: Epoch): Promise<EpochHolding>
+  /** R-CP-3, the proposer: a payload from what is held and what others said; stored with its pages and contents. */
+  build(
+    frame: CheckpointFrame,
+    opinionOf: (epoch: Epoch, seat: Seat) => Opinion | undefined,
+    liars: number,
+  ): Promise<{ cid: CID; payload: Uint8Array; agrees: boolean }>
+  /** Answers others. */
+  serve(): Promise<void>
+}
+
+export const createCheckpointData = (
+  node: NodeContext,
+  collector: Collector,
+  checkpoints: CheckpointStore,
+  /** Whether the daemon ran from before an epoch's attestations until it closed. */
+  ranThrough: (epoch: Epoch) => boolean,
+): CheckpointData => {
+  const holding = async (epoch: Epoch): Promise<EpochHolding> => {
+    const context = await node.epochs.get(epoch)
+    if (context === undefined) return { rows: [], bounds: null }
+    const { mustHold, closes } = context.phases
+    return {
+      rows: await collector.held(context),
+      bounds: ranThrough(epoch) ? { mustHold, closes } : null,
+    }
+  }
+
+  const answer = async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
+    switch (request[0]) {
+      case 'checkpoint':
+      case 'page': {
+        const block = await checkpoints.get(request[1])
+        return block === undefined ? ['unknown'] : [request[0], block]
+      }
+      case 'bits': {
+        const leaves = await checkpoints.contents(request[1], request[2])
+        const context = await node.epochs.get(request[2])
+        if (leaves === undefined || context === undefined) return ['unknown']
+        const listed = new Set(leaves.map(({ seat }) => seat))
+        return [
+          'bits',
+          bitfieldOf(context.snapshot.length, (index) => listed.has(context.snapshot[index]!.seat)),
+        ]
+      }
+      case 'leaves': {
+        const leaves = await checkpoints.contents(request[1], request[2])
+        if (leaves === undefined) return ['unknown']
+        return [
+          'leaves',
+          leaves
+            .slice(request[3], request[3] + request[4])
+            .map(({ seat, cid }) => [seat, cid.multihash.digest] as [number, Uint8Array]),
+        ]
+      }
+      case 'certificate': {
+        const certificate = await checkpoints.certificate(request[1] as Week)
+        return certificate === undefined
+          ? ['unknown']
+          : ['certificate', encodeCertificate(node.networkId, certificate)]
+      }
+    }
+  }
+
+  return {
+    holding,
+    async build(frame, opinionOf, liars) {
+      let agrees = true
+      const contents = new Map<Epoch, ReturnType<typeof chooseContents>>()
+      const pagesByWeek = new Map<Week, { cid: CID; bytes: Uint8Array }[]>()
+      for (const { week, epochs } of frame.weeks) {
+        const proofs = [...(await collector.equivocators(week))].sort(([a], [b]) => a - b)
+        pagesByWeek.set(
+          week,
+          proofPagesOf(
+            node.networkId,
+            week,
+            proofs.map(([, proof]) => proof),
+          ),
+        )
+        const equivocators = new Set(proofs.map(([seat]) => seat))
+        for (const { epoch } of epochs) {
+          const chosen = chooseContents(
+            await holding(epoch),
+            equivocators,
+            (seat) => opinionOf(epoch, seat),
+            liars,
+          )
+          agrees &&= chosen.isOwn
+          contents.set(epoch, chosen)
+        }
+      }
+      const payload = encodeCheckpoint(
+        fillFrame(
+          frame,
+          (epoch) => contents.get(epoch)!,
+          (week) => pagesByWeek.get(week)!.map(({ cid }) => cid),
+        ),
+      )
+      const cid = cidOf(payload)
+      const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
+      for (const [epoch, { rows }] of contents) await checkpoints.putContents(cid, epoch, rows)
+      await checkpoints.put(frame.week, [payload, ...pages])
+      return { cid, payload, agrees }
+    },
+    async serve() {
+      await node.host.handle(
+        protocols.checkpoint,
+        {
+          maxRequestBytes: checkpointRequestCodec.maxBytes,
+          maxResponseBytes: checkpointAnswerCodec.maxBytes,
+          timeoutMs: 30_000,
+          maxConcurrentPerPeer: 4,
+          maxConcurrent: 32,
+          onBusy: checkpointAnswerCodec.encode(['refused', 'busy']),
+        },
+        async (bytes, { peerKey }) => {
+          const request = checkpointRequestCodec.decode(bytes)
+          if (request.is === 'bad') {
+            node.metrics.messages.inc({ kind: 'checkpoint', outcome: 'reject', code: request.code })
+            node.host.penalise(peerKey, 'invalid-message')
+            return checkpointAnswerCodec.encode(['refused', request.code])
+          }
+          return checkpointAnswerCodec.encode(await answer(request.value))
+        },
+      )
+    },
+  }
+}
