@@ -379,7 +379,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     })
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
-    for (const proof of answer.value[1]) await collector.takeProof(proof)
+    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier')
   }
 
   const review = async (current: Work, checkpoint: CID, from: Seat, effect: ReviewEffect): Promise<void> => {
@@ -461,7 +461,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       if (read.is !== 'accept') return { is: 'pages-failed', code: read.code }
       await checkpoints.put(week, blocks)
       // A vote is for proofs that are held (R-CP-3).
-      for (const proof of read.value.values()) await collector.takeProof(proof)
+      for (const proof of read.value.values()) await collector.takeProof(proof, 'certifier')
       equivocators.set(week, new Set(read.value.keys()))
     }
     return { is: 'pages', equivocators }

@@ -1,7 +1,6 @@
 import {
   attestationMessage,
   createProof,
-  type Attestation,
   bitfieldOf,
   encodeProof,
   encodeSigned,
@@ -44,6 +43,8 @@ export interface Collector {
   forgetAbove(height: number): void
   take(bytes: Uint8Array, source: AttestationSource): Promise<Validation>
   takeProof(bytes: Uint8Array, source?: AttestationSource): Promise<Validation>
+  /** An attestation that stands under an anchored root: it takes the place of whatever else is held of its seat. */
+  takeAnchored(context: EpochContext, bytes: Uint8Array): Promise<Validation>
   /** Own attestation, already durable. */
   takeOwn(context: EpochContext, own: HeldAttestation): Promise<void>
   /** Whether sync still compares this epoch. */
@@ -64,8 +65,8 @@ export interface Collector {
   heldOf(context: EpochContext, seats: readonly Seat[]): Promise<HeldAttestation[]>
   /** Seats with a proof in a week, with one proof each. */
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
-  /** The epoch of the proof of a seat in a week. */
-  proofEpoch(week: Week, seat: Seat): Promise<Epoch | undefined>
+  /** Calls back for each proof that is new. */
+  onProof(listener: (week: Week, seat: Seat, epoch: Epoch) => void): void
   /** Waits for what is being taken in. */
   idle(): Promise<void>
 }
@@ -366,6 +367,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       for (const root of rootByEpoch.values()) root.isStale = true
     },
     take: (bytes, source) => tracked('attestation', take(bytes, source)),
+    takeAnchored: (context, bytes) => tracked('attestation', takeAnchored(context, bytes)),
     takeProof: (bytes, source = 'sync') => tracked('equivocation', takeProof(bytes, source)),
     async takeOwn(context, own) {
       const held = await opened(context)
@@ -405,12 +407,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       return [...new Map([...early, ...stored].map((held) => [held.seat, held])).values()]
     },
     equivocators,
-    async proofEpoch(week, seat) {
-      const proof = (await equivocators(week)).get(seat)
-      let epoch: Epoch | undefined
-      const noteEpoch = (attestation: Attestation): undefined => void (epoch = attestation.epoch)
-      if (proof !== undefined) validateProof(node.networkId, proof, noteEpoch, node.verifier.verify)
-      return epoch
+    onProof(listener) {
+      onProof = listener
     },
     async idle() {
       await Promise.allSettled(taking)
