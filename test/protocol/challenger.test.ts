@@ -191,6 +191,15 @@ describe('R-FAULT-1 abstention', () => {
     expect(outcomeOf(0, 3)).toEqual({ checks: 1, attested: each(2) })
   })
 
+  test('R-FAULT-1 exactly half is enough, and of no targets there is nothing to check', () => {
+    const checksOf = (targets: number, goodTargets: number) => {
+      const run = createRun(start({ targets }))
+      run.to(phases.attests, (target) => ({ finding: target < goodTargets ? good : seen(2) }))
+      return run.effects.filter((effect) => effect.is === 'check-self').length
+    }
+    expect([checksOf(4, 2), checksOf(4, 1), checksOf(0, 0)]).toEqual([0, 1, 0])
+  })
+
   test('R-FAULT-1 its chain lost, it abstains on all at once', () => {
     const run = createRun(start())
     run.to(phases.opens + 50, () => ({ finding: good }))

@@ -60,6 +60,17 @@ describe('R-RAND-1', () => {
     )
   })
 
+  test('R-RAND-1 the first word that is thrown away is the bound itself', () => {
+    // For n above 2^31 the bound is n: a seed whose first word is n shows which side n is on.
+    for (let i = 0, found = 0; found < 5; i++) {
+      const [first, second] = wordsOf(seedOf('bound', i), 2)
+      if (first! <= 2 ** 31 || second! >= first!) continue
+      found++
+      expect(createStream(seedOf('bound', i)).below(first!)).toBe(second)
+      expect(createStream(seedOf('bound', i)).below(first! + 1)).toBe(first)
+    }
+  })
+
   test('R-RAND-1 there is no number below what is no count', () => {
     for (const n of [0, -1, 1.5, 2 ** 32 + 1, Number.NaN, Infinity]) {
       expect(() => createStream(seedOf('x')).below(n)).toThrow(RangeError)
