@@ -80,6 +80,19 @@ export async function* readBundle(
   stream: AsyncIterable<Uint8Array>,
   options: ReadBundleOptions = {},
 ): AsyncGenerator<BundlePart, void, undefined> {
+  // The CAR reader takes what it needs and never says that it is done; whoever stops here closes the file.
+  const input = stream[Symbol.asyncIterator]()
+  try {
+    yield* readParts({ [Symbol.asyncIterator]: () => input }, options)
+  } finally {
+    await input.return?.()
+  }
+}
+
+async function* readParts(
+  stream: AsyncIterable<Uint8Array>,
+  options: ReadBundleOptions,
+): AsyncGenerator<BundlePart, void, undefined> {
   const file = await openCar(stream)
   const [held, wanted] = [file.root.toString(), options.anchored?.toString()]
   if (wanted !== undefined && held !== wanted) {
@@ -193,12 +206,17 @@ const nextBlock = async (file: CarFile): Promise<Block> => {
   return block
 }
 
+/** A length, a CID of 36 bytes, and something that it is of. */
+const leastSectionBytes = 38
+
 /** Null at the end of the file. */
 const maybeBlock = async (file: CarFile): Promise<Block | null> => {
   const { reader } = file
   const place = { block: file.block, offset: reader.pos }
   try {
-    if ((await reader.upTo(1)).length === 0) return null
+    const ahead = await reader.upTo(leastSectionBytes)
+    if (ahead.length === 0) return null
+    if (ahead.length < leastSectionBytes) throw bundleError('cut', place, 'the file ends inside of it')
     const { cid, blockLength } = await readBlockHead(reader)
     // The reader gives views of what it has gathered, which it will not overwrite.
     const bytes = await reader.exactly(blockLength, true)
