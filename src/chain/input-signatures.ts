@@ -88,9 +88,10 @@ const signaturesOfMultisig = (
 ): InputSignatures => {
   // The first push is the empty one, the last the redeem script.
   const candidates = pushesOfScripts.flatMap((pushes) => pushes.slice(1, -1))
-  const found = publicKeys.map((publicKey) =>
-    candidates.find((signature) => isGood(signature, digest, publicKey)),
-  )
+  const found = publicKeys.map((publicKey) => {
+    const at = candidates.findIndex((signature) => isGood(signature, digest, publicKey))
+    return at < 0 ? undefined : candidates.splice(at, 1)[0]
+  })
   const missing = required - found.filter((signature) => signature !== undefined).length
   const own = key === null ? -1 : publicKeys.findIndex((publicKey) => equalBytes(publicKey, key.publicKey))
   if (missing > 0 && own >= 0) found[own] ??= sign(digest, key!)

@@ -17,8 +17,10 @@ import { type SigningKey, signingKeyOf } from '../../../src/chain/input-signatur
 import { loadNetwork, type Network, networkOf } from '../../../src/chain/profiles.ts'
 import { createRpcClient, type RpcClient } from '../../../src/chain/rpc/client.ts'
 import type { EmbeddedChain, EmbeddedChainOptions } from '../../../src/devnet/chain/chain.ts'
+import type { RpcMethods } from '../../../src/devnet/chain/rpc/dispatch.ts'
 import { createRpcMethods } from '../../../src/devnet/chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from '../../../src/devnet/chain/rpc-server.ts'
+import type { Outpoint } from '../../../src/tally/payout/transactions.ts'
 import { buildPayout, type BuildRequest } from '../../../src/tally/payout/build.ts'
 import { createOutbox } from '../../../src/tally/payout/outbox.ts'
 import type { PayoutFile } from '../../../src/tally/payout/payout-file.ts'
@@ -29,7 +31,7 @@ import { createMemoryStore } from '../../../src/store/memory-store.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { realWorld } from '../../../src/world.ts'
 import { createTestChain } from '../../devnet/chain/test-chain.ts'
-import { ownerHash, tallyOf, week } from '../../protocol/payout/fixture.ts'
+import { ownerHash, tallyOf, type TestTally, week } from '../../protocol/payout/fixture.ts'
 
 export const signal = new AbortController().signal
 
@@ -65,6 +67,8 @@ export interface PayoutChainOptions {
   /** Base units of each coin of the treasury. */
   coins?: readonly bigint[]
   chain?: Partial<EmbeddedChainOptions>
+  /** Takes methods away from the node, or changes them. */
+  methods?: (methods: RpcMethods) => RpcMethods
 }
 
 /** A chain with a treasury, a thread and an anchored week, served over JSON-RPC as its daemons do. */
@@ -76,13 +80,17 @@ export interface PayoutChain extends AsyncDisposable {
   rpc: RpcClient
   node: PayoutNode
   /** A tally of the week whose anchor is deep enough. */
-  tally(amounts: readonly bigint[], changes?: { week?: Week; lastEpoch?: number }): DigestedTally
+  tally(amounts: readonly bigint[], changes?: Partial<TestTally>): DigestedTally
   build(tally: DigestedTally, changes?: Partial<BuildRequest>): Promise<PayoutFile>
   /** With all keys of the treasury, one after the other. */
   sign(file: PayoutFile, tally: DigestedTally, keys?: readonly SigningKey[]): Promise<PayoutFile>
   send(file: PayoutFile | null, store?: Store): ReturnType<typeof sendPayout>
-  /** What seat `seat` has got in blocks, and how often. */
+  /** What the stake of a seat has got in blocks, and how often. */
   received(seat: number): { value: bigint; outputs: number }
+  /** Pays the treasury another coin and mines it deep enough. */
+  fund(values: readonly bigint[]): void
+  /** In order of the chain: the outpoint of the thread's start, as the profile names it. */
+  threadStart: Outpoint
 }
 
 const payerOwner = ({ kind, hash160 }: Payer) => ({ kind, hash160 })
@@ -93,19 +101,17 @@ export const startPayoutChain = async (options: PayoutChainOptions = {}): Promis
   const chain = createTestChain(family, { treasury: null, minerReward: 10_000n * coin, ...options.chain })
   // Up to the freeze of a week that ends with epoch 4, and beyond.
   chain.mine(epochStart(base.genesis, 6))
-  const start = chain.wallet.pay({ payees: [{ ...payerOwner(treasury.payer), value: threadValue }] })
-  for (const value of coins) chain.wallet.pay({ payees: [{ ...payerOwner(treasury.payer), value }] })
+  const index = 0
+  const start = chain.wallet.pay({
+    payees: [threadValue, ...coins].map((value) => ({ ...payerOwner(treasury.payer), value })),
+  })
   chain.mine(10)
-  const index = chain.tree
-    .parse(chain.tree.locate(start)!.entry)
-    .transactions.find(({ txid }) => equalBytes(txid, start))!
-    .outputs.findIndex(({ value }) => value === threadValue)
   const network = networkOf({
     ...base,
     threads: [{ from: '2026-W40' as Week, txid: reversedHex(start), index }],
   })
   const server = createRpcServer({
-    methods: createRpcMethods(chain),
+    methods: options.methods?.(createRpcMethods(chain)) ?? createRpcMethods(chain),
     dialect: family === 'zen' ? 'zend' : 'zebrad',
     auth: { kind: 'none' },
     world: realWorld(),
@@ -122,12 +128,11 @@ export const startPayoutChain = async (options: PayoutChainOptions = {}): Promis
     server,
     rpc,
     node,
-    tally: (amounts, { lastEpoch = 4, ...changes } = {}) =>
+    tally: (amounts, changes = {}) =>
       tallyOf({
         chain: network.profile.genesis.chain,
         network: network.networkId,
         amounts,
-        lastEpoch,
         anchor: { height: anchorHeight, hash: reversedHex(chain.tree.at(anchorHeight)!.hash) },
         ...changes,
       }),
@@ -164,6 +169,11 @@ export const startPayoutChain = async (options: PayoutChainOptions = {}): Promis
       )
       return { value: paid.reduce((sum, { value }) => sum + value, 0n), outputs: paid.length }
     },
+    fund: (values) => {
+      chain.wallet.pay({ payees: values.map((value) => ({ ...payerOwner(treasury.payer), value })) })
+      chain.mine(5)
+    },
+    threadStart: { txid: start, index },
     [Symbol.asyncDispose]: async () => {
       await rpc.close()
       await server.stop()
