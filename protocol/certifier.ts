@@ -30,6 +30,7 @@ import {
   stepReview,
 } from './review.ts'
 import { certifiersOf, type Senior } from './seniors.ts'
+import { ignore, reject, type Validation } from './validation.ts'
 
 /** What one node has to do for one frozen week; fixed by the chain up to block F. */
 export interface CertifierDuty {
@@ -445,19 +446,33 @@ const onAggregated = (
   }))
 }
 
+/**
+ * What gossip does with a certificate of the week in work. A view that is not open here may be open where it comes
+ * from: nodes' heights differ by some blocks.
+ */
+export const judgeCertificate = (
+  state: CertifierState,
+  certificate: Certificate,
+  bls: Pick<BlsVerifier, 'verifyAggregate'>,
+): Validation => {
+  const { frame, params } = state.duty
+  if (certificate.week !== frame.week) return ignore('certificate-of-another-week')
+  if (state.certified !== null) return ignore('certificate-known')
+  if (certificate.view > lastView(params)) return reject('certificate-no-such-view')
+  const certifiers = state.views[certificate.view]
+  if (certifiers === undefined) return ignore('certificate-early')
+  return checkCertificate(frame.networkId, certificate, certifiers, frame.freezeHash, bls)
+}
+
 /** R-CP-4: the first valid certificate ends voting here; the chain decides between several (R-CP-5). */
 const onCertificate = (
   state: CertifierState,
   certificate: Certificate,
   bls: Pick<BlsVerifier, 'verifyAggregate'>,
 ): CertifierStep => {
+  if (judgeCertificate(state, certificate, bls).is !== 'accept') return same(state)
   const { duty } = state
-  const certifiers = state.views[certificate.view]
-  if (state.certified !== null || certificate.week !== duty.frame.week || certifiers === undefined) {
-    return same(state)
-  }
-  const checked = checkCertificate(duty.frame.networkId, certificate, certifiers, duty.frame.freezeHash, bls)
-  if (checked.is !== 'accept') return same(state)
+  const certifiers = state.views[certificate.view]!
   const position = positionOf(certifiers, duty.seat)
   const turn = position === -1 ? null : state.height + position * postBlocks
   const answer = certifiedAnswer(duty, certificate)

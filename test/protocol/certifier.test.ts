@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type Certificate,
+  type CertifierState,
   cidOf,
   createProof,
   decodeCheckpoint,
@@ -10,14 +11,18 @@ import {
   epochPhases,
   hasBit,
   isEnough,
+  judgeCertificate,
   parseAnchor,
   type ProposalAnswer,
   type Seat,
   signersOf,
+  startCertifier,
+  type Week,
 } from '../../protocol/index.ts'
 import { aggregateVotes } from '../../src/keys/bls.ts'
 import {
   betweenBounds,
+  bls,
   type CertifierNetwork,
   type CertifierNode,
   createCertifierNetwork,
@@ -343,6 +348,27 @@ const answerOf = (
   if (heard === undefined) throw new Error('no answer')
   return heard
 }
+
+test('R-CP-4 gossip accepts a certificate once, ignores what may be right elsewhere and rejects forgeries', () => {
+  const network = createCertifierNetwork(6)
+  network.freeze()
+  const behind = network.nodes[5]!.state
+  network.advance(freeze)
+  const [certificate] = network.published
+  const fresh = startCertifier(behind.duty, freeze, [], [])
+  const codeOf = (state: CertifierState, changes: Partial<Certificate> = {}): string => {
+    const judged = judgeCertificate(state, { ...certificate!, ...changes }, bls)
+    return judged.is === 'accept' ? 'accept' : `${judged.is} ${judged.code}`
+  }
+  expect(codeOf(fresh)).toBe('accept')
+  expect(codeOf(behind)).toBe('ignore certificate-early')
+  expect(codeOf(network.nodes[0]!.state)).toBe('ignore certificate-known')
+  expect(codeOf(fresh, { view: 1 })).toBe('ignore certificate-early')
+  expect(codeOf(fresh, { view: 6 })).toBe('reject certificate-no-such-view')
+  expect(codeOf(fresh, { week: '2026-W48' as Week })).toBe('ignore certificate-of-another-week')
+  expect(codeOf(fresh, { checkpoint: cidOf(new Uint8Array(1)) })).toBe('reject certificate-signature')
+  expect(codeOf(fresh, { signers: Uint8Array.of(0b0100_1111) })).toBe('reject certificate-spare-bits')
+})
 
 describe('equivocators', () => {
   test('R-ATT-3 a payload shown to half of the nodes only: the proof is listed, and no root has the seat', () => {
