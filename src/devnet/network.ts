@@ -4,9 +4,11 @@ import {
   createTally,
   type DigestedTally,
   epochStart,
+  paramsOfWeek,
   type Height,
   type TallyDocument,
   type Week,
+  type WeekState,
 } from '../../protocol/index.ts'
 import { type AssembledNode, assembleNode } from '../node/assemble.ts'
 import { freezeHeight } from '../node/open-epochs.ts'
@@ -28,7 +30,7 @@ export interface RunDevnetOptions extends DevnetOptions {
 }
 
 export interface DevnetProgress {
-  stage: 'preparing' | 'starting' | 'running' | 'closing' | 'tallying'
+  stage: 'preparing' | 'starting' | 'running' | 'closing' | 'certifying' | 'tallying'
   height: Height
   lastHeight: Height
   epoch: number | null
@@ -40,6 +42,8 @@ export interface DevnetProgress {
 /** What `devnet --json` prints. Amounts are base units in decimal. */
 export interface DevnetResult {
   week: Week
+  /** Of the week, as the tally has it. */
+  state: WeekState
   agree: boolean
   digests: Record<string, string>
   honest: { seat: number; amount: string }[]
@@ -135,6 +139,15 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   /** The tip at which block `height` is confirmed. */
   const tipFor = (height: Height): Height => height + genesis.confirmations
 
+  /** Mines on until every running node has the anchored week complete, or its window is over. */
+  const untilFixed = async (): Promise<void> => {
+    const { anchorBlocks } = paramsOfWeek(network.profile.schedule, plan.week)
+    const windowEnd = tipFor(freezeHeight(genesis, plan.lastEpoch) + anchorBlocks)
+    const isFixed = (): boolean =>
+      assembled().every(({ daemon }) => daemon.finality.anchored.get(plan.week) !== undefined)
+    while (!isFixed() && chain.tip.height < windowEnd) await mineOne()
+  }
+
   /** What nodes do at the first block of an epoch, beside their work: late ones come, flaky ones come and go. */
   const onEpoch = async (epoch: number): Promise<void> => {
     for (const node of prepared.nodes) {
@@ -163,6 +176,8 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     report('closing', prepared)
     await pace.untilSynced(assembled, closingExchanges, signal)
     await mineUntil(tipFor(closes))
+    report('certifying', prepared)
+    await untilFixed()
     report('tallying', prepared)
     const tallies = new Map<PreparedNode, DigestedTally>()
     for (const [node, { weeks }] of running) {
@@ -217,6 +232,7 @@ const resultOf = (
   for (const [node, { digest }] of tallies) digests[String(seatOf(node) ?? node.name)] = digest
   return {
     week: agreed.document.week,
+    state: agreed.document.state,
     agree: new Set(Object.values(digests)).size === 1,
     digests,
     honest: prepared.nodes

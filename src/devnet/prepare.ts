@@ -61,6 +61,8 @@ const treasuryPerBlock = 10n * coin
 /** What an announcement pays to the announcement address, and what its fee may take. */
 const announcementAmount = coin / 1_000n
 const feeRoom = coin
+/** The bond of an anchor and its fee. */
+const hotWalletAmount = 2n * coin
 /** Seven days before and ninety after the present: what a certificate authority gives. */
 const dayMs = 86_400_000
 
@@ -129,9 +131,9 @@ export const prepareDevnet = async (
           })
         : await ca.issue({ host: node.host })
 
-    const purses = await fundPurses(chain, rpc, plan.nodes.length, profile)
+    const { purses, hotWallets } = await fundPurses(chain, rpc, plan.nodes.length, profile)
     const nodes: PreparedNode[] = []
-    for (const planned of plan.nodes) {
+    for (const [index, planned] of plan.nodes.entries()) {
       const nodeDir = join(dir, planned.name)
       await mkdir(nodeDir, { recursive: true, mode: 0o700 })
       const { certPem, keyPem } = await certificateOf(planned)
@@ -148,6 +150,7 @@ export const prepareDevnet = async (
         certificate: { cert: join(nodeDir, 'cert.pem'), key: join(nodeDir, 'key.pem') },
         keys: join(nodeDir, 'node.key'),
         rpc: { url: server.url, user: rpcUser, password },
+        anchor: { from: hotWallets[index]! },
         hosts,
         syncSeconds: 1,
         pollSeconds: 0.05,
@@ -205,21 +208,32 @@ const secretBytes = (secret: Uint8Array): ((length: number) => Uint8Array) => {
   return (length) => hash('node secret', secret, drawn++).slice(0, length)
 }
 
-/** One address for each node with enough for its announcement; leaves the tip at the block before the activation. */
+/**
+ * For each node an address with enough for its announcement, and one with enough for an anchor; leaves the tip at the
+ * block before the activation.
+ */
 const fundPurses = async (
   chain: EmbeddedChain,
   rpc: RpcClient,
   count: number,
   profile: Profile,
-): Promise<string[]> => {
+): Promise<{ purses: string[]; hotWallets: string[] }> => {
   const { activationHeight, minStake } = profile.genesis
   const purses: string[] = []
-  for (let i = 0; i < count; i++) purses.push(await getNewAddress(rpc))
+  const hotWallets: string[] = []
+  for (let i = 0; i < count; i++) {
+    purses.push(await getNewAddress(rpc))
+    hotWallets.push(await getNewAddress(rpc))
+  }
   chain.mine(activationHeight - 2 - chain.tip.height)
   const each = minStake + announcementAmount + feeRoom
-  await sendMany(rpc, Object.fromEntries(purses.map((purse) => [purse, each])), 1)
+  const amounts = [
+    ...purses.map((purse) => [purse, each] as const),
+    ...hotWallets.map((wallet) => [wallet, hotWalletAmount] as const),
+  ]
+  await sendMany(rpc, Object.fromEntries(amounts), 1)
   chain.mine(1)
-  return purses
+  return { purses, hotWallets }
 }
 
 /** The wallet works beside the server: its outcome is asked for until it is there. */

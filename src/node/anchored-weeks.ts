@@ -18,7 +18,7 @@ import {
   equalBytes,
   frameOf,
   type Genesis,
-  type HeldAttestation,
+  type HeldRow,
   type ListedEpoch,
   maxLeaves,
   type NetworkId,
@@ -70,7 +70,7 @@ export interface AnchoredParts {
   seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
   checkpoints: CheckpointStore
   /** All that is held of an epoch, equivocators included. */
-  held(context: EpochContext): Promise<readonly HeldAttestation[]>
+  held(context: EpochContext): Promise<readonly HeldRow[]>
   verify: VerifyEd25519
   /** Where the missing is asked for; null without a network. */
   peers: {

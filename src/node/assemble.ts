@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { stakeOfAddress } from '../../protocol/index.ts'
 import { type Follower, openFollower } from '../chain/follower/follower.ts'
@@ -14,10 +13,13 @@ import type { Store } from '../store/store.ts'
 import { createFundBook } from '../tally/fund.ts'
 import type { WeekSources } from '../tally/gather.ts'
 import type { World } from '../world.ts'
+import { createAnchorWallet } from './anchor-wallet.ts'
 import { createChainSource } from './chain-source.ts'
 import type { Config } from './config.ts'
-import { writeProfile } from './data-dir.ts'
+import { makeDirectory, writeProfile } from './data-dir.ts'
+import { fixedWeekOf } from './finality.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
+import { watchStore } from './watched-store.ts'
 
 /** A daemon with everything that it stands on. */
 export interface AssembledNode {
@@ -66,21 +68,24 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     })
   }
   const keys = await loadNodeKeyFile(config.keys)
-  await mkdir(config.dir, { recursive: true })
-  await writeProfile(config.dir, profile)
-  const store = await openStore({ directory: config.dir, networkId: network.networkId })
+  await makeDirectory(config.dir)
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined)
+  const opened = await openStore({ directory: config.dir, networkId: network.networkId })
+  const store = watchStore(opened, failure.reject)
   const rpc = createRpc(config, world)
   try {
+    // Only now is it certain that the directory is this daemon's and this network's.
+    await writeProfile(config.dir, profile)
+    const bls = createBls()
     const follower = await openFollower({
       network,
       rpc,
       store,
-      bls: createBls(),
+      bls,
       world,
       pollMs: config.pollSeconds * 1_000,
     })
-    const failure = Promise.withResolvers<never>()
-    failure.promise.catch(() => undefined)
     const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
     const daemon = createDaemon({
       genesis: profile.genesis,
@@ -97,6 +102,17 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       roots: createProbeRoots(profile.roots),
       allowLoopback: profile.allowLoopback,
       ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
+      bls,
+      anchorWallet:
+        config.anchor === undefined
+          ? null
+          : createAnchorWallet(
+              network,
+              rpc,
+              config.anchor.from,
+              profile.schedule.at(-1)!.params.anchorBond,
+              world,
+            ),
       fund,
       syncIntervalMs: config.syncSeconds * 1_000,
       logger,
@@ -117,14 +133,26 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
         confirmedHeight: () => follower.confirmedHeight,
         standing: (context) => daemon.collector.standing(context),
         equivocators: (week) => daemon.collector.equivocators(week),
+        async fixed(week, signal) {
+          const found = await daemon.finality.anchored.read(week, signal)
+          return found === undefined
+            ? null
+            : fixedWeekOf(daemon.checkpoints, found, (context, seats) =>
+                daemon.collector.heldOf(context, seats),
+              )
+        },
+        stateOf: (week) => daemon.finality.stateOf(week),
       },
       failed: failure.promise,
       start: () => daemon.start(),
       stop: () =>
         (stopping ??= (async () => {
-          await daemon.stop()
-          await rpc.close()
-          await store.close()
+          try {
+            await daemon.stop()
+          } finally {
+            await rpc.close()
+            await store.close()
+          }
         })()),
     }
   } catch (error) {

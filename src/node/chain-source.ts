@@ -4,11 +4,15 @@ import type { ChainEvent, ChainSource } from './chain-view.ts'
 /** The follower as the daemon sees it. */
 export const createChainSource = (follower: Follower, onFailed: (error: unknown) => void): ChainSource => {
   let listener: (event: ChainEvent) => Promise<void> = () => Promise.resolve()
-  let reading: Promise<void> = Promise.resolve()
+  let reading: Promise<unknown> = Promise.resolve()
+  const stopping = new AbortController()
+  /** One event after the other, whoever brings it. */
+  let turn: Promise<void> = Promise.resolve()
+  const tell = (event: ChainEvent): Promise<void> => (turn = turn.then(() => listener(event)))
 
   const read = async (events: ReturnType<Follower['events']>): Promise<void> => {
     for await (const event of events) {
-      await listener(
+      await tell(
         event.kind === 'connected'
           ? { kind: 'connected', height: event.block.height }
           : { kind: 'disconnected', height: event.block.height - 1 },
@@ -16,19 +20,31 @@ export const createChainSource = (follower: Follower, onFailed: (error: unknown)
     }
   }
 
+  /** After a restart no block may come for minutes, and yet the daemon has work to do. */
+  const tellStart = async (): Promise<void> => {
+    await follower.statusWhen(({ is }) => is === 'following', stopping.signal)
+    await tell({ kind: 'connected', height: follower.confirmedHeight })
+  }
+
   return {
     view: follower,
+    finality: follower,
     onEvent(newListener) {
       listener = newListener
     },
     start() {
       // Subscribed before the first block is followed, so that none is missed.
-      reading = read(follower.events()).catch(onFailed)
+      const events = read(follower.events()).catch(onFailed)
+      const first = tellStart().catch((error: unknown) => {
+        if (!stopping.signal.aborted) onFailed(error)
+      })
+      reading = Promise.all([events, first])
       follower.ended.catch(onFailed)
       follower.start()
       return Promise.resolve()
     },
     async stop() {
+      stopping.abort(new Error('stopping'))
       await follower.stop()
       await reading
     },

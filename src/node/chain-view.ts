@@ -1,4 +1,4 @@
-import type { Epoch, Height, Seat, Snapshot } from '../../protocol/index.ts'
+import type { ChainWeeks, Epoch, Height, Seat, SeatRecord, Snapshot } from '../../protocol/index.ts'
 
 /** What the daemon's roles need of the chain; the follower gives it. */
 export interface ChainView {
@@ -22,9 +22,18 @@ export type ChainEvent =
   /** Blocks above `height` are no longer of the chain (R-CHAIN-2). */
   | { kind: 'disconnected'; height: Height }
 
+/** What the chain says of weeks (R-CP-1…6). */
+export interface FinalityView {
+  weeks(): ChainWeeks
+  /** All seats as they stood after block b(epoch); undefined until it was followed. */
+  registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+}
+
 /** A follower at work: the view, and its events one after the other. */
 export interface ChainSource {
   readonly view: ChainView
+  /** Freezes and anchors as the chain has them. */
+  readonly finality: FinalityView
   /** Each event is awaited before the next comes. Set before `start`. */
   onEvent(listener: (event: ChainEvent) => Promise<void>): void
   start(): Promise<void>

@@ -11,6 +11,7 @@ import {
   type Finding,
   indexOfSeat,
   resumeChallenger,
+  seenFault,
   signPayload,
   type SnapshotRow,
   startChallenger,
@@ -21,6 +22,7 @@ import {
   type Verdict as VerdictCode,
   verdictNames,
 } from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
 import { attestationMessageBytes, type Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from './epoch-book.ts'
@@ -36,8 +38,8 @@ export interface Challenger {
   /** A reorganisation: work under a beacon that is gone stops and accuses nobody (R-CHAIN-2). */
   forgetAbove(height: number): void
   /**
-   * R-ATT-5: the epoch in which the daemon started. Nothing of it is signed before `settleFence(true)`, and then
-   * only from a record of work that was there when the daemon started.
+   * R-ATT-5: the epoch in which the daemon started. Nothing at all is signed before `settleFence`. After it nothing of
+   * that epoch is, unless it `mayAttest`, and then only from a record of work that was there when the daemon started.
    */
   setFence(epoch: Epoch): void
   settleFence(mayAttest: boolean): Promise<void>
@@ -70,8 +72,21 @@ export const createChallenger = (
   const stepping = new Set<Promise<void>>()
   let fence: { epoch: Epoch; stands: 'pending' | 'open' | 'closed' } | null = null
   let height = 0
+  /** The highest that was told in this run. */
+  let lastTold: number | null = null
 
-  const isFenced = (epoch: Epoch): boolean => fence !== null && epoch <= fence.epoch
+  // Where others have not been asked yet, the own chain may be an old copy too, and tell of epochs long gone.
+  const isFenced = (epoch: Epoch): boolean =>
+    fence !== null && (fence.stands === 'pending' || epoch <= fence.epoch)
+
+  let isStopped = false
+  /** One epoch begins, goes on or ends at a time, whoever asks for it. */
+  let turn: Promise<void> = Promise.resolve()
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const done = turn.then(() => (isStopped ? undefined : work()))
+    turn = done.catch(() => undefined)
+    return done
+  }
 
   const begin = async (epoch: Epoch): Promise<void> => {
     if (running !== null && running.context.epoch === epoch) return
@@ -98,8 +113,9 @@ export const createChallenger = (
         context.params.retries,
       )
       // Its secret is on disk before the first nonce leaves: one nonce per target, also across crashes.
-      await node.work.putWork(state)
+      await node.work.putWork(state, { sync: true })
     }
+    if (!node.epochs.isCanonical(context)) return
     running?.abort.abort(new Error('the next epoch has begun'))
     running = { context, own, state, targets, abort: new AbortController(), queue: Promise.resolve() }
   }
@@ -131,9 +147,11 @@ export const createChallenger = (
         if (!started) visited(work, effect.target, { later: 'busy' })
         return
       }
-      case 'check-self':
-        tasks.run('check-self', (signal) => checkSelf(work, effect.seed, signal))
+      case 'check-self': {
+        const started = tasks.run('check-self', (signal) => checkSelf(work, effect.seed, signal))
+        if (!started) void step(work, { is: 'self-checked', reached: 0 })
         return
+      }
       case 'attest':
         await attest(work, effect.findings)
     }
@@ -165,7 +183,9 @@ export const createChallenger = (
           : { finding: madeUp }
     } catch (error) {
       if (either.aborted) return
-      throw error
+      node.logger.error({ err: error, epoch: work.context.epoch }, 'a visit failed on this side')
+      const evidence = seenFault(Verdict.abstain, `own node: ${messageOf(error)}`)
+      result = { finding: { evidence, address: null } }
     }
     node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)
     visited(work, target, result)
@@ -200,6 +220,8 @@ export const createChallenger = (
     // Never two signatures for one epoch and beacon, whatever brought us here (R-ATT-5).
     if ((await node.attestations.ownSigned(context.epoch, context.beacon)) !== undefined) return
     const said = await node.conduct.attested(context, findings)
+    // What was found under a beacon that is gone accuses nobody (R-CHAIN-2).
+    if (!node.epochs.isCanonical(context)) return
     const evidence = encodeEvidence({
       networkId: node.networkId,
       epoch: context.epoch,
@@ -249,19 +271,29 @@ export const createChallenger = (
   }
 
   const onHeight = async (newHeight: number): Promise<void> => {
+    const before = lastTold ?? newHeight
+    lastTold = Math.max(before, newHeight)
     height = newHeight
     const current = node.epochs.current()
     if (current === null) return
     await begin(current)
     if (running === null) return
-    const { context } = running
+    const { epoch, phases } = running.context
     // The end of the window waits until the others were asked; a later height ends it just as well.
-    if (isFenced(context.epoch) && fence?.stands === 'pending' && height >= context.phases.attests) return
-    void step(running, { is: 'height', height })
+    if (isFenced(epoch) && fence?.stands === 'pending' && height >= phases.attests) return
+    // R-FAULT-1: a chain that stood still for half of the window and beyond its end has judged nothing.
+    const isLost =
+      before < phases.attests &&
+      height >= phases.attests &&
+      2 * (height - before) > phases.attests - phases.opens
+    void step(
+      running,
+      isLost ? { is: 'chain-lost', why: `own chain stood still at ${before}` } : { is: 'height', height },
+    )
   }
 
   return {
-    onHeight,
+    onHeight: (newHeight) => inTurn(() => onHeight(newHeight)),
     forgetAbove(newHeight) {
       height = newHeight
       if (running !== null && epochStart(node.genesis, running.context.epoch) > newHeight) {
@@ -275,9 +307,11 @@ export const createChallenger = (
     async settleFence(mayAttest) {
       if (fence === null) return
       fence.stands = mayAttest ? 'open' : 'closed'
-      await onHeight(height)
+      await inTurn(() => onHeight(height))
     },
     async stop() {
+      isStopped = true
+      await turn
       running?.abort.abort(new Error('stopping'))
       running = null
       await Promise.all(stepping)

@@ -34,6 +34,8 @@ export const Config = z.strictObject({
     password: z.string().optional(),
     cookie: Path.optional(),
   }),
+  /** An address of a small hot wallet of the chain node's, which pays for anchors. Never the stake. */
+  anchor: z.strictObject({ from: z.string().min(1).max(64) }).optional(),
   /** Names that need no DNS. Devnets only: a profile that forbids loopback addresses forbids this. */
   hosts: z.record(z.string(), z.union([z.ipv4(), z.ipv6()])).optional(),
   /** How often the store is compared with a random peer's. */
@@ -57,6 +59,8 @@ const examples: Readonly<Record<string, string>> = {
   'certificate.key': 'certificate: { cert: fullchain.pem, key: privkey.pem }',
   rpc: 'rpc: { url: "http://127.0.0.1:8232", cookie: /path/to/.cookie }',
   'rpc.url': 'rpc: { url: "http://127.0.0.1:8232", cookie: /path/to/.cookie }',
+  anchor: 'anchor: { from: tmAddressOfASmallHotWallet }',
+  'anchor.from': 'anchor: { from: tmAddressOfASmallHotWallet }',
   syncSeconds: 'syncSeconds: 30',
   pollSeconds: 'pollSeconds: 5',
   log: 'log: info',

@@ -6,11 +6,13 @@ import {
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
+  type Seat,
   type Snapshot,
   topicsOf,
   weekBefore,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
+import type { Bls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
@@ -18,17 +20,20 @@ import { createHost, type Host, type HostLimits } from '../net/host.ts'
 import type { ResolveHost } from '../net/resolve.ts'
 import { createTlsEndpoint, type TlsEndpoint } from '../net/tls-endpoint.ts'
 import { createAttestationStore } from '../store/attestations.ts'
+import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
 import { createEvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../tally/fund.ts'
 import type { World } from '../world.ts'
+import type { AnchorWallet } from './anchor-wallet.ts'
 import type { ChainSource } from './chain-view.ts'
 import { type Challenger, createChallenger } from './challenger.ts'
 import { type Collector, createCollector } from './collector.ts'
 import { type Conduct, honestConduct } from './conduct.ts'
 import type { NodeContext } from './context.ts'
-import { createEpochBook, type EpochBook } from './epoch-book.ts'
+import { createEpochBook, type EpochBook, type EpochContext } from './epoch-book.ts'
+import { createFinality, type Finality } from './finality.ts'
 import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from './open-epochs.ts'
 import { drawOthers, recoverOwn } from './recovery.ts'
@@ -60,6 +65,9 @@ export interface DaemonOptions {
   localAddress?: string
   /** Others than the defaults; devnets have many nodes behind few addresses. */
   hostLimits?: Partial<HostLimits>
+  bls: Bls
+  /** Pays for anchors when this node's turn comes; null for nodes without a hot wallet. */
+  anchorWallet: AnchorWallet | null
   /** Adds up what came in for each epoch when it is over, so that a tally needs no chain node. */
   fund: FundBook
   /** Between comparisons with a random peer. */
@@ -80,6 +88,8 @@ export interface Daemon {
   readonly node: NodeContext
   readonly collector: Collector
   readonly challenger: Challenger
+  readonly finality: Finality
+  readonly checkpoints: CheckpointStore
   readonly sync: SyncClient
   readonly host: Host
   readonly epochs: EpochBook
@@ -95,6 +105,8 @@ const unseated = 0xffff_ffff
 /** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
 const maxTasks = 24
 const maxWaitingTasks = 256
+/** Between tries to ask others what they know of this node. */
+const recoveryPauseMs = 2_000
 /** An exchange that hangs longer than this is given up. */
 const syncDeadlineMs = 60_000
 
@@ -149,12 +161,24 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const collector = createCollector(node, (epoch) => epoch >= openFrom)
   const sync = createSyncClient(node, collector)
   const challenger = createChallenger(node, collector, sync, tasks)
+  const checkpoints = createCheckpointStore(store)
+  const finality = createFinality(
+    node,
+    collector,
+    checkpoints,
+    chain.finality,
+    options.bls,
+    options.anchorWallet,
+    logger,
+  )
   let responder: Responder | null = null
   let endpoint: TlsEndpoint | null = null
   let stopTimer: (() => void) | null = null
   let lastEpoch: Epoch | null = null
   let handledHeight = -1
-  let isFenceSet = false
+  /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
+  let startEpoch: Epoch | null = null
+  let recovery: 'due' | 'running' | 'done' = 'due'
   let isExchanging = false
   let stage: 'new' | 'running' | 'stopped' = 'new'
 
@@ -164,19 +188,39 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     metrics.confirmedHeight.set(height)
     const current = epochs.current()
     // While catching up there is nobody to challenge: weeks go by in seconds.
-    if (current === null || !isCaughtUp()) return
+    if (current === null || !isCaughtUp()) return await finality.onHeight(height, false)
     openFrom = await firstOpenEpoch(genesis, epochs, height)
     for (let e = Math.max(0, current - 2); e <= current; e++) {
       const context = await epochs.get(e)
       if (context !== undefined) await collector.open(context)
     }
+    metrics.attestationsHeld.set(await heldLately(current))
     if (current !== lastEpoch) await onNewEpoch(current)
-    if (!isFenceSet) {
-      isFenceSet = true
+    if (startEpoch === null) {
+      startEpoch = current
       challenger.setFence(current)
-      tasks.run('recover', (signal) => recover(signal))
+    }
+    if (recovery === 'due' && (await ownEpoch(current)) !== null) {
+      const isStarted = tasks.run('recover', async (signal) => {
+        try {
+          await recover(signal)
+        } finally {
+          if (recovery === 'running') recovery = 'due'
+        }
+      })
+      if (isStarted) recovery = 'running'
     }
     await challenger.onHeight(height)
+    await finality.onHeight(height, true)
+  }
+
+  const heldLately = async (current: Epoch): Promise<number> => {
+    let held = 0
+    for (const e of [current - 1, current]) {
+      const context = await epochs.get(e)
+      if (context !== undefined) held += await collector.countOf(context)
+    }
+    return held
   }
 
   const onNewEpoch = async (epoch: Epoch): Promise<void> => {
@@ -191,8 +235,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
 
   const addUpIncome = async (current: Epoch, signal: AbortSignal): Promise<void> => {
     const week = await epochs.weekOf(current)
-    const first = week === undefined ? null : await epochs.epochsOfWeek(weekBefore(week))
-    for (let epoch = first?.first ?? 0; epoch < current; epoch++) {
+    if (week === undefined) return
+    for (let epoch = await epochs.firstEpochFrom(weekBefore(week)); epoch < current; epoch++) {
       const context = await epochs.get(epoch)
       if (context !== undefined) await options.fund.ofEpoch(context.params.fund, epoch, signal)
     }
@@ -206,44 +250,51 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const prune = async (epoch: Epoch): Promise<void> => {
     const context = await epochs.get(epoch)
     if (context === undefined) return
-    const week = await epochs.epochsOfWeek(context.week)
-    // Weeks have 42 epochs of four hours, but a devnet's have fewer: what counts is the length of the last ones.
-    const perWeek = Math.max(1, (week?.last ?? epoch) - (week?.first ?? epoch) + 1, 42)
-    const before = epoch - perWeek * (context.params.evidenceWeeks + 1)
+    let oldest = context.week
+    for (let weeks = 0; weeks < context.params.evidenceWeeks; weeks++) oldest = weekBefore(oldest)
+    const before = await epochs.firstEpochFrom(oldest)
     if (before <= 0) return
     await node.evidence.pruneBefore(before)
     await node.attestations.pruneBefore(before)
     await node.work.pruneBefore(before)
   }
 
-  /** R-ATT-5: before anything of the epoch of the start is signed, others are asked what they know of this node. */
-  const recover = async (signal: AbortSignal): Promise<void> => {
-    const current = epochs.current()
+  /** The epoch with this node's seat, or null if its snapshot has it not. */
+  const ownEpoch = async (epoch: Epoch): Promise<{ context: EpochContext; seat: Seat } | null> => {
     const seat = node.ownSeat()
-    const context = current === null ? undefined : await epochs.get(current)
-    if (context === undefined || seat === undefined || context.rowOf(seat) === undefined) {
-      await challenger.settleFence(false)
-      return
-    }
-    await republish(context.epoch)
-    const waitMs = 2_000
-    for (;;) {
-      const recovery = await recoverOwn(node, sync, context.snapshot, seat, signal)
-      if (recovery.is !== 'unanswered') {
-        logger.info({ recovery }, 'other seats were asked for own attestations')
-        await challenger.settleFence(recovery.is === 'complete')
+    const context = await epochs.get(epoch)
+    return context === undefined || seat === undefined || context.rowOf(seat) === undefined
+      ? null
+      : { context, seat }
+  }
+
+  /** R-ATT-5: before anything is signed, others are asked what they know of this node. */
+  const recover = async (signal: AbortSignal): Promise<void> => {
+    for (let isRepublished = false; ; isRepublished = true) {
+      const current = epochs.current()
+      const own = current === null ? null : await ownEpoch(current)
+      if (current === null || own === null) return
+      if (!isRepublished) await republish(current)
+      const outcome = await recoverOwn(node, collector, sync, own.context.snapshot, own.seat, signal)
+      const isOver = outcome.is === 'unanswered' && outcome.answered > 0 && current > startEpoch!
+      if (outcome.is !== 'unanswered' || isOver) {
+        logger.info({ recovery: outcome }, 'other seats were asked for own attestations')
+        recovery = 'done'
+        await challenger.settleFence(outcome.is === 'complete')
         return
       }
-      if (epochs.current() !== context.epoch) {
-        await challenger.settleFence(false)
-        return
-      }
-      await new Promise<void>((resolve) => {
-        const cancel = world.setTimer(waitMs, resolve)
-        signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
-      })
-      signal.throwIfAborted()
+      // Nobody answers at all: this node is cut off and cannot know what it did before.
+      if (outcome.answered === 0) challenger.setFence((startEpoch = current))
+      await pause(recoveryPauseMs, signal)
     }
+  }
+
+  const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      const cancel = world.setTimer(ms, resolve)
+      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+    })
+    signal.throwIfAborted()
   }
 
   /** What was signed before a crash may never have left: the same bytes go out again. */
@@ -296,6 +347,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     node,
     collector,
     challenger,
+    finality,
+    checkpoints,
     sync,
     host,
     epochs,
@@ -308,6 +361,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       responder = await startResponder(node, isCaughtUp)
       await serveSync(node, collector)
       collector.start()
+      await finality.start()
       await host.start()
       endpoint = createTlsEndpoint({
         host: options.hostName,
@@ -330,7 +384,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await endpoint.start()
       chain.onEvent(async (event) => {
         if (event.kind === 'connected') {
-          await onConnected(event.height)
+          // Of blocks that come together, after a pause of the chain, the last one tells what is due.
+          if (event.height >= chain.view.confirmedHeight) await onConnected(event.height)
           handledHeight = event.height
           return
         }
@@ -350,6 +405,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await chain.stop()
       await tasks.stop()
       await challenger.stop()
+      await finality.stop()
       await endpoint?.stop()
       await host.stop()
       await collector.idle()

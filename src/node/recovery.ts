@@ -1,4 +1,5 @@
 import {
+  type Attestation,
   attestationMessage,
   cidOf,
   createStream,
@@ -7,10 +8,12 @@ import {
   maxSyncEpochs,
   type Seat,
   shuffledIndexes,
+  type Signed,
   type Snapshot,
   type SnapshotRow,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
+import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { SyncClient } from './sync.ts'
 
@@ -41,13 +44,12 @@ export type Recovery =
 /** R-ATT-5: asks other seats for this node's own attestations and records what it did not know. */
 export const recoverOwn = async (
   node: NodeContext,
+  collector: Collector,
   sync: SyncClient,
   snapshot: Snapshot,
   ownSeat: Seat,
   signal: AbortSignal,
 ): Promise<Recovery> => {
-  const current = node.epochs.current() ?? 0
-  const from = Math.max(0, current - maxSyncEpochs + 1)
   const others = drawOthers(snapshot, ownSeat, node.world.randomBytes(32), snapshot.length)
   const needed = Math.min(askedSeats, others.length)
   let answered = 0
@@ -55,8 +57,7 @@ export const recoverOwn = async (
   for (const other of others) {
     if (answered === needed) break
     try {
-      const known = await sync.attestationsOf(other, ownSeat, from, maxSyncEpochs, signal)
-      for (const signed of known) learned += (await recordOwn(node, ownSeat, signed)) ? 1 : 0
+      learned += await learnFrom(node, collector, sync, other, ownSeat, signal)
       answered++
     } catch (error) {
       signal.throwIfAborted()
@@ -67,29 +68,56 @@ export const recoverOwn = async (
   return answered === needed ? { is: 'complete' } : { is: 'unanswered', answered }
 }
 
-/** True if this was an attestation of this node that its store did not know. */
-const recordOwn = async (
+/**
+ * What one other knows, of the last epochs and of those that this node's chain has not come to: where the whole
+ * machine was set back to an old copy, its chain node lags as well, and those epochs were attested before.
+ */
+const learnFrom = async (
   node: NodeContext,
+  collector: Collector,
+  sync: SyncClient,
+  other: SnapshotRow,
   ownSeat: Seat,
-  signed: { payload: Uint8Array; signature: Uint8Array },
-): Promise<boolean> => {
+  signal: AbortSignal,
+): Promise<number> => {
+  const current = node.epochs.current() ?? 0
+  let learned = 0
+  for (let from = Math.max(0, current - maxSyncEpochs + 1); ; from += maxSyncEpochs) {
+    const own: Attestation[] = []
+    for (const signed of await sync.attestationsOf(other, ownSeat, from, maxSyncEpochs, signal)) {
+      const attestation = ownAttestation(node, ownSeat, signed)
+      if (attestation === null || attestation.epoch < from || attestation.epoch >= from + maxSyncEpochs)
+        continue
+      own.push(attestation)
+      if (await record(node, collector, attestation, signed)) learned++
+    }
+    // Nobody else can sign them, so whoever makes them up is not asked for ever.
+    if (from > current && own.length === 0) return learned
+    if (from + maxSyncEpochs > lastEpoch) return learned
+  }
+}
+
+/** Epochs are u32. */
+const lastEpoch = 0xffff_ffff
+
+/** Null unless this node's key signed it for its seat, in whatever epoch and under whatever beacon. */
+const ownAttestation = (node: NodeContext, ownSeat: Seat, signed: Signed): Attestation | null => {
   const attestation = decodeAttestation(signed.payload)
-  if (attestation === null || attestation.seat !== ownSeat || attestation.networkId !== node.networkId)
-    return false
-  const context = await node.epochs.get(attestation.epoch)
-  const row = context?.rowOf(ownSeat)
-  if (context === undefined || row === undefined || !equalBytes(context.beacon, attestation.beacon))
-    return false
-  // Somebody else's key in that epoch: nothing that this node could sign twice.
-  if (!equalBytes(row.peer, node.keys.peerKey)) return false
+  if (attestation?.seat !== ownSeat || attestation.networkId !== node.networkId) return null
   const message = attestationMessage(node.networkId, signed.payload)
-  if (!node.verifier.verify(row.peer, message, signed.signature)) return false
-  if ((await node.attestations.ownSigned(attestation.epoch, attestation.beacon)) !== undefined) return false
-  await node.attestations.putOwnSigned(attestation.epoch, attestation.beacon, {
-    seat: ownSeat,
-    cid: cidOf(signed.payload),
-    signed,
-    heldAt: node.chain.confirmedHeight,
-  })
+  return node.verifier.verify(node.keys.peerKey, message, signed.signature) ? attestation : null
+}
+
+/** False if the store knows what was signed of that epoch and beacon. */
+const record = async (
+  node: NodeContext,
+  collector: Collector,
+  { epoch, beacon, seat }: Attestation,
+  signed: Signed,
+): Promise<boolean> => {
+  const held = { seat, cid: cidOf(signed.payload), signed, heldAt: node.chain.confirmedHeight }
+  if (!(await node.attestations.putOwnSigned(epoch, beacon, held))) return false
+  const context = await node.epochs.get(epoch)
+  if (context !== undefined && equalBytes(context.beacon, beacon)) await collector.takeOwn(context, held)
   return true
 }

@@ -4,6 +4,7 @@ import {
   challengeRequestCodec,
   challengersOf,
   type ChallengeRequest,
+  type ChallengeTerms,
   encodeReceipt,
   equalBytes,
   evidenceAnswerCodec,
@@ -17,6 +18,7 @@ import {
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
 import { digestOf } from './digests.ts'
+import type { EpochContext } from './epoch-book.ts'
 
 /** Answers challenges and serves evidence. */
 export interface Responder {
@@ -32,8 +34,24 @@ const refused = (code: string): ChallengeAnswer => ['refused', code]
 export const startResponder = async (node: NodeContext, isCaughtUp: () => boolean): Promise<Responder> => {
   let lastSolved: number | null = null
   let digesting = 0
-  /** Answers under way, so that a request repeated meanwhile makes no second receipt (R-CHAL-1). */
-  const answering = new Map<string, Promise<ChallengeAnswer>>()
+  /** Answers under way: those to one challenger come one after the other, so no second nonce is signed (R-CHAL-1). */
+  const answering = new Map<string, Promise<unknown>>()
+  const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const turn = Promise.resolve(answering.get(key)).then(work)
+    const settled = turn.catch(() => undefined)
+    answering.set(key, settled)
+    try {
+      return await turn
+    } finally {
+      if (answering.get(key) === settled) answering.delete(key)
+    }
+  }
+
+  /** What no honest node of this branch says: it knows its own seat and whom it challenges. */
+  const lie = (peerKey: Uint8Array, code: string): ChallengeAnswer => {
+    node.host.penalise(peerKey, 'false-data')
+    return refused(code)
+  }
 
   const answerChallenge = async (
     request: ChallengeRequest,
@@ -41,7 +59,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     signal: AbortSignal,
   ): Promise<ChallengeAnswer> => {
     const [, networkId, epochNumber, beacon, targetSeat, challengerSeat, nonce] = request
-    if (networkId !== node.networkId) return refused('wrong-network')
+    if (networkId !== node.networkId) return lie(peerKey, 'wrong-network')
     const current = node.epochs.current()
     if (current === null || epochNumber > current) return ['later', isCaughtUp() ? 'not-yet' : 'behind']
     if (epochNumber < current) return refused('epoch-over')
@@ -54,11 +72,31 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     const own = epoch.rowOf(ownSeat)
     if (own === undefined || !equalBytes(own.stake, node.stake)) return refused('wrong-seat')
     const challenger = epoch.rowOf(challengerSeat)
-    if (challenger === undefined || !equalBytes(challenger.peer, peerKey)) return refused('not-a-challenger')
+    if (challenger === undefined || !equalBytes(challenger.peer, peerKey))
+      return lie(peerKey, 'not-a-challenger')
     if (!isChallengerOf(epoch.snapshot, epoch.committees, ownSeat, challengerSeat)) {
-      return refused('not-a-challenger')
+      return lie(peerKey, 'not-a-challenger')
     }
-    const given = await node.work.getReceipt(epochNumber, beacon, challengerSeat)
+    const terms = {
+      networkId,
+      epoch: epochNumber,
+      beacon,
+      targetSeat,
+      targetStake: own.stake,
+      challengerSeat,
+      nonce,
+    }
+    return await inTurn(`${epochNumber}:${challengerSeat}`, () => give(epoch, terms, signal))
+  }
+
+  /** The receipt for a challenger's first nonce, or again the one that it was given. */
+  const give = async (
+    epoch: EpochContext,
+    terms: ChallengeTerms,
+    signal: AbortSignal,
+  ): Promise<ChallengeAnswer> => {
+    const { challengerSeat, nonce } = terms
+    const given = await node.work.getReceipt(epoch.epoch, epoch.beacon, challengerSeat)
     if (given !== undefined) {
       return equalBytes(given.nonce, nonce)
         ? ['receipt', given.receipt.payload, given.receipt.signature]
@@ -67,27 +105,17 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     if (digesting >= maxDigests) return ['later', 'busy']
     digesting++
     try {
-      const terms = {
-        networkId,
-        epoch: epochNumber,
-        beacon,
-        targetSeat,
-        targetStake: own.stake,
-        challengerSeat,
-        nonce,
-      }
       const chain = {
         transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
         readTransaction: node.conduct.readTransaction,
       }
       const digest = await digestOf(node.genesis, terms, epoch.params.samples, chain, signal)
-      const receipt = signPayload('receipt', networkId, encodeReceipt({ ...terms, digest }), node.keys.sign)
-      await node.work.putReceipt(epochNumber, beacon, challengerSeat, nonce, receipt)
-      lastSolved = epochNumber
+      if (!node.epochs.isCanonical(epoch)) return ['later', 'behind']
+      const payload = encodeReceipt({ ...terms, digest })
+      const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
+      await node.work.putReceipt(epoch.epoch, epoch.beacon, challengerSeat, nonce, receipt)
+      lastSolved = epoch.epoch
       return ['receipt', receipt.payload, receipt.signature]
-    } catch (error) {
-      node.logger.warn({ err: error, epoch: epochNumber }, 'a challenge could not be answered from the chain')
-      return ['later', 'behind']
     } finally {
       digesting--
     }
@@ -111,17 +139,14 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
         node.host.penalise(peerKey, 'invalid-message')
         return challengeAnswerCodec.encode(refused(request.code))
       }
-      const key = `${request.value[2]}:${request.value[5]}`
-      let answer = answering.get(key)
-      if (answer === undefined) {
-        answer = answerChallenge(request.value, peerKey, signal).finally(() => answering.delete(key))
-        answering.set(key, answer)
-      } else {
-        // Its receipt is stored when the first is done: then this one is answered from the store.
-        await answer.catch(() => undefined)
-        answer = answerChallenge(request.value, peerKey, signal)
+      let value: ChallengeAnswer
+      try {
+        value = await answerChallenge(request.value, peerKey, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        node.logger.warn({ err: error, epoch: request.value[2] }, 'a challenge could not be answered')
+        value = ['later', 'behind']
       }
-      const value = await answer
       node.metrics.challengesAnswered.inc({ answer: value[0] === 'receipt' ? 'receipt' : value[1] })
       if (value[0] === 'refused') {
         node.logger.debug({ code: value[1], epoch: request.value[2] }, 'challenge refused')

@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid'
 import {
   answeredFault,
   type AuditedTarget,
@@ -153,13 +154,23 @@ const challenge = async (
   const answer = challengeAnswerCodec.decode(bytes)
   if (answer.is === 'bad') return { is: 'bad', response: bytes }
   if (answer.value[0] === 'later') return { is: 'result', result: { later: answer.value[1] } }
-  if (answer.value[0] === 'refused') return { is: 'bad', response: bytes }
+  if (answer.value[0] === 'refused') {
+    const [, code] = answer.value
+    if (!ownSideRefusals.has(code)) return { is: 'bad', response: bytes }
+    return { is: 'result', result: seen(Verdict.abstain, `refused: ${code}`) }
+  }
   const [, payload, signature] = answer.value
   const receipt = { payload, signature }
   const checked = checkReceipt(terms, target.peer, receipt, node.verifier.verify)
   if (checked.is !== 'accept') return { is: 'bad', response: encodeSigned(receipt) }
   return { is: 'receipt', receipt, digest: checked.value.digest }
 }
+
+/**
+ * Refusals that say something of this side as well: a chain that lags, or a record of nonces that was lost. Who cannot
+ * tell abstains (R-FAULT-1); who refuses so is valid for nobody.
+ */
+const ownSideRefusals: ReadonlySet<string> = new Set(['epoch-over', 'second-nonce'])
 
 /** R-VERD-1: what a request that brought no answer says of the target. */
 const failedRequest = (error: unknown): Challenged => {
@@ -192,11 +203,12 @@ const audit = async (
   const attestation = decodeAttestation(held.signed.payload)
   if (attestation === null || !hasReceipts(attestation)) return null
 
-  const block = await fetchEvidence(node, epoch, target, address, attestation.evidence, signal)
+  const fetched = await fetchEvidence(node, epoch, target, address, attestation.evidence, signal)
+  if ('is' in fetched) return fetched.result
   const targets = targetsOf(audited.committees, indexOfSeat(audited.snapshot, target.seat)).map(
     (index): AuditedTarget => audited.snapshot[index]!,
   )
-  const result = auditEvidence(attestation, targets, block, epoch.beacon, node.verifier.verify)
+  const result = auditEvidence(attestation, targets, fetched.block, epoch.beacon, node.verifier.verify)
   if (result.is === 'bad') return seen(Verdict.evidenceInvalid, `epoch ${audited.epoch}: ${result.code}`)
   for (const check of result.checks) {
     let digest: Uint8Array
@@ -216,15 +228,18 @@ const audit = async (
   return null
 }
 
-/** Null if the target does not serve its block: it is asked twice, since it has just answered otherwise. */
+/**
+ * The block, null if the target does not serve it, or that nothing can be said of it now. It is asked twice, since it
+ * has just answered otherwise.
+ */
 const fetchEvidence = async (
   node: NodeContext,
   epoch: EpochContext,
   target: SnapshotRow,
   address: ObservedAddress,
-  cid: Parameters<typeof node.evidence.get>[0],
+  cid: CID,
   signal: AbortSignal,
-): Promise<Uint8Array | null> => {
+): Promise<{ block: Uint8Array | null } | { is: 'result'; result: VisitResult }> => {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const bytes = await node.host.request(
@@ -234,11 +249,30 @@ const fetchEvidence = async (
         { timeoutMs: epoch.params.responseMs, maxResponseBytes: evidenceAnswerCodec.maxBytes, signal },
       )
       const answer = evidenceAnswerCodec.decode(bytes)
-      if (answer.is === 'ok' && answer.value[0] === 'evidence') return answer.value[1]
+      if (answer.is === 'ok' && answer.value[0] === 'evidence') return { block: answer.value[1] }
+      // Strangers may keep it busy; who is busy to the end is a timeout (R-CHAL-1).
+      if (answer.is === 'ok' && answer.value[0] === 'refused' && laterRefusals.has(answer.value[1])) {
+        return { is: 'result', result: { later: 'busy' } }
+      }
     } catch (error) {
       signal.throwIfAborted()
+      if (!targetErrors.some((code) => isSecnodeError(error, code))) {
+        return { is: 'result', result: seen(Verdict.abstain, messageOf(error)) }
+      }
       node.logger.debug({ err: error, peer: peerIdOfKey(target.peer) }, 'evidence not served')
     }
   }
-  return null
+  return { block: null }
 }
+
+/** Refusals of a node that would serve the block at another moment. */
+const laterRefusals: ReadonlySet<string> = new Set(['busy', 'failed'])
+
+/** Errors of a request that may be the target's doing; all others are this side's. */
+const targetErrors = [
+  'NET_UNREACHABLE',
+  'NET_TIMEOUT',
+  'NET_CLOSED',
+  'NET_TOO_LARGE',
+  'NET_PROTOCOL_UNSUPPORTED',
+] as const

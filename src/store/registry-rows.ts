@@ -1,37 +1,49 @@
-import { z } from 'zod'
 import {
   applyChange,
-  bytesOf,
-  bytesToHex,
-  type Canonical,
   type ChainBlock,
-  compareBytes,
   createRegistry,
-  decodeCanonical,
-  encodeCanonical,
   type Epoch,
-  EpochNumber,
   type Genesis,
   type Height,
-  HeightNumber,
-  hexToBytes,
   type NetworkId,
-  outpointKey,
   type OutpointKey,
   parseMemo,
   type Registry,
   type RegistryChange,
   revertChange,
   type Seat,
-  SeatNumber,
   type SeatRecord,
   type Snapshot,
   type SnapshotRow,
   stakeKey,
   type StakeOutput,
 } from '../../protocol/index.ts'
-import { storeDamaged } from './errors.ts'
-import { keyOf, prefixes, readU32, u32 } from './keys.ts'
+import { prefixes, readU32 } from './keys.ts'
+import {
+  damaged,
+  decodeIdentity,
+  decodeOutput,
+  decodeSeat,
+  decodeSnapshot,
+  decodeUndo,
+  deleteOutput,
+  encodeIdentity,
+  encodeSeat,
+  encodeSnapshot,
+  encodeUndo,
+  identityKey,
+  isAnnounced,
+  outpointOfSeatOutput,
+  outputKey,
+  putOutput,
+  rangeOf,
+  rangeOfSeatOutputs,
+  type SeatIdentity,
+  seatKey,
+  type SeatVersion,
+  snapshotKey,
+  undoKey,
+} from './registry-encoding.ts'
 import { del, put, type Store, type StoreOperation } from './store.ts'
 
 /**
@@ -79,10 +91,10 @@ export const openRegistryRows = async (
   const load = async (): Promise<void> => {
     const present: { activeSince: Height | null; balance: bigint }[] = []
     for await (const [key, row] of store.range(rangeOf(prefixes.seat))) {
-      const [version, activeSince, balance] = decode(SeatRow, row, 'seat')
+      const seat = decodeSeat(row)
       if (readU32(key, 1) !== present.length) throw damaged('seat')
-      versions.push(version)
-      present.push({ activeSince, balance: BigInt(balance) })
+      versions.push(seat.version)
+      present.push(seat)
     }
     const identities = await readIdentities(versions.map((version, seat) => ({ seat, version })))
     applyChange(registry, {
@@ -118,21 +130,14 @@ export const openRegistryRows = async (
     const rows = await store.getMany(unknown.map(outputKey))
     const stored = unknown.flatMap((outpoint, i) => {
       const row = rows[i]
-      if (row === undefined) return []
-      const [seat, value] = decode(StakeOutputRow, row, 'stake output')
-      return [{ outpoint, seat, value: BigInt(value) }]
+      return row === undefined ? [] : [decodeOutput(outpoint, row)]
     })
     return [...stored, ...outpoints.flatMap((outpoint) => pending.get(outpoint) ?? [])]
   }
 
   const outpointsOfSeat = async (seat: Seat): Promise<OutpointKey[]> => {
     const outpoints: OutpointKey[] = []
-    const range = {
-      gte: keyOf(prefixes.seatOutput, u32(seat)),
-      lt: keyOf(prefixes.seatOutput, u32(seat + 1)),
-    }
-    for await (const [key] of store.range(range))
-      outpoints.push(outpointKey(key.subarray(5, 37), readU32(key, 37)))
+    for await (const [key] of store.range(rangeOfSeatOutputs(seat))) outpoints.push(outpointOfSeatOutput(key))
     for (const output of pending.values()) if (output?.seat === seat) outpoints.push(output.outpoint)
     return outpoints
   }
@@ -187,10 +192,7 @@ export const openRegistryRows = async (
   }
 
   const putSeat = ({ seat, activeSince }: SeatRecord): StoreOperation =>
-    put(
-      seatKey(seat),
-      encodeCanonical([versions[seat]!, activeSince, registry.balanceBySeat.get(seat) ?? 0n]),
-    )
+    put(seatKey(seat), encodeSeat(versions[seat]!, activeSince, registry.balanceBySeat.get(seat) ?? 0n))
 
   const connect = (change: RegistryChange): StoreOperation[] => {
     const touched = withBalances(change.created, change.removed, () => applyChange(registry, change))
@@ -302,174 +304,5 @@ export const openRegistryRows = async (
 
 export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
 
-/** Everything of a seat but its activity. */
-type SeatIdentity = Omit<SeatRecord, 'activeSince'>
-
-interface SeatVersion {
-  seat: Seat
-  version: number
-}
-
 /** One crossing to LevelDB for about 1 MB of rows. */
 const identitiesPerRead = 4_000
-
-const isAnnounced = (before: SeatRecord | null, after: SeatRecord): boolean =>
-  before === null ||
-  before.announced.height !== after.announced.height ||
-  before.announced.index !== after.announced.index
-
-const seatKey = (seat: Seat): Uint8Array => keyOf(prefixes.seat, u32(seat))
-const identityKey = (seat: Seat, version: number): Uint8Array =>
-  keyOf(prefixes.identity, u32(seat), u32(version))
-const undoKey = (height: Height): Uint8Array => keyOf(prefixes.undo, u32(height))
-const snapshotKey = (epoch: Epoch): Uint8Array => keyOf(prefixes.snapshot, u32(epoch))
-const outputKey = (outpoint: OutpointKey): Uint8Array => {
-  const { txid, index } = partsOfOutpoint(outpoint)
-  return keyOf(prefixes.stakeOutput, txid, u32(index))
-}
-
-const seatOutputKey = ({ outpoint, seat }: StakeOutput): Uint8Array => {
-  const { txid, index } = partsOfOutpoint(outpoint)
-  return keyOf(prefixes.seatOutput, u32(seat), txid, u32(index))
-}
-
-const putOutput = (output: StakeOutput): StoreOperation[] => [
-  put(outputKey(output.outpoint), encodeCanonical([output.seat, output.value])),
-  put(seatOutputKey(output), new Uint8Array()),
-]
-
-const deleteOutput = (output: StakeOutput): StoreOperation[] => [
-  del(outputKey(output.outpoint)),
-  del(seatOutputKey(output)),
-]
-
-const partsOfOutpoint = (outpoint: OutpointKey): { txid: Uint8Array; index: number } => ({
-  txid: hexToBytes(outpoint.slice(0, 64)),
-  index: Number(outpoint.slice(65)),
-})
-
-const rangeOf = (prefix: number) => ({ gte: keyOf(prefix), lt: keyOf(prefix + 1) })
-
-const damaged = (what: string): Error =>
-  storeDamaged('the data directory', `a row of kind "${what}" does not fit`)
-
-const decode = <T>(schema: z.ZodType<T>, row: Uint8Array, what: string): T => {
-  const decoded = decodeCanonical(schema, row, maxRowBytes)
-  if (decoded.is === 'bad') throw damaged(what)
-  return decoded.value
-}
-
-/** The largest row is the undo of a block full of payouts: 60,000 outputs of 50 bytes. */
-const maxRowBytes = 64 * 1024 * 1024
-
-/** Below 2^53, as all the money is: the decoder gives a number. */
-const Value = z.int().min(0)
-const SeatRow = z.tuple([z.int().min(0), HeightNumber.nullable(), Value])
-const StakeOutputRow = z.tuple([SeatNumber, Value])
-
-const IdentityRow = z.tuple([
-  bytesOf(20),
-  bytesOf(32),
-  z.string(),
-  z.int().min(1).max(65_535),
-  z.int().min(1).max(65_535),
-  bytesOf(48),
-  HeightNumber,
-  HeightNumber,
-  HeightNumber,
-  z.int().min(0),
-])
-
-const encodeIdentity = (record: SeatIdentity): Uint8Array =>
-  encodeCanonical([
-    record.stake,
-    record.peer,
-    record.host,
-    record.p2p,
-    record.tls,
-    record.bls,
-    record.blsSince,
-    record.at,
-    record.announced.height,
-    record.announced.index,
-  ])
-
-const decodeIdentity = (seat: Seat, row: Uint8Array): SeatIdentity => {
-  const [stake, peer, host, p2p, tls, bls, blsSince, at, height, index] = decode(IdentityRow, row, 'identity')
-  return { seat, stake, peer, host, p2p, tls, bls, blsSince, at, announced: { height, index } }
-}
-
-const UndoOutput = z.tuple([bytesOf(32), z.int().min(0), SeatNumber, Value])
-const UndoRow = z.tuple([
-  z.array(z.tuple([SeatNumber, z.boolean(), HeightNumber.nullable()])),
-  z.array(UndoOutput),
-  z.array(UndoOutput),
-])
-
-interface SeatUndo {
-  seat: Seat
-  isAnnounced: boolean
-  /** As it was before the block. */
-  activeSince: Height | null
-}
-
-/** Sorted throughout: two stores of one chain hold the same bytes, whatever reorganisations they went through. */
-const encodeUndo = (change: RegistryChange): Uint8Array => {
-  const outputs = (list: readonly StakeOutput[]): Canonical[] =>
-    list
-      .map(({ outpoint, seat, value }) => ({ ...partsOfOutpoint(outpoint), seat, value }))
-      .sort((a, b) => compareBytes(a.txid, b.txid) || a.index - b.index)
-      .map(({ txid, index, seat, value }) => [txid, index, seat, value])
-  return encodeCanonical([
-    change.seats
-      .map(({ before, after }) => ({ before, after }))
-      .sort((a, b) => a.after.seat - b.after.seat)
-      .map(({ before, after }) => [after.seat, isAnnounced(before, after), before?.activeSince ?? null]),
-    outputs(change.created),
-    outputs(change.removed),
-  ])
-}
-
-const decodeUndo = (row: Uint8Array): [SeatUndo[], StakeOutput[], StakeOutput[]] => {
-  const [seats, created, removed] = decode(UndoRow, row, 'undo')
-  const outputs = (list: typeof created): StakeOutput[] =>
-    list.map(([txid, index, seat, value]) => ({
-      outpoint: `${bytesToHex(txid)}:${index}`,
-      seat,
-      value: BigInt(value),
-    }))
-  return [
-    seats.map(([seat, isAnnounced, activeSince]) => ({ seat, isAnnounced, activeSince })),
-    outputs(created),
-    outputs(removed),
-  ]
-}
-
-const SnapshotList = z.array(EpochNumber)
-
-/**
- * A flat list of pairs: seats skipped since the last one, version of the identity. Nearly always 0 and 0 of one byte
- * each, so 40,000 seats are 80 kB and LevelDB's compression makes little of that.
- */
-const encodeSnapshot = (rows: readonly SeatVersion[]): Uint8Array => {
-  let next = 0
-  return encodeCanonical(
-    rows.flatMap(({ seat, version }) => {
-      const skipped = seat - next
-      next = seat + 1
-      return [skipped, version]
-    }),
-  )
-}
-
-const decodeSnapshot = (row: Uint8Array): SeatVersion[] => {
-  const list = decode(SnapshotList, row, 'snapshot')
-  const rows: SeatVersion[] = []
-  let next = 0
-  for (let i = 0; i + 1 < list.length; i += 2) {
-    const seat = next + list[i]!
-    rows.push({ seat, version: list[i + 1]! })
-    next = seat + 1
-  }
-  return rows
-}

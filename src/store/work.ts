@@ -15,18 +15,20 @@ import {
 import { storeDamaged } from './errors.ts'
 import { deleteRange } from './attestations.ts'
 import { keyOf, prefixes, u32 } from './keys.ts'
-import { put, type Store } from './store.ts'
+import { type BatchOptions, put, type Store } from './store.ts'
 
 /** What this node does in an epoch: its own challenges, and the receipts that it gave as a target. */
 export interface WorkStore {
   getWork(epoch: Epoch, beacon: Uint8Array): Promise<ChallengerState | undefined>
-  putWork(state: ChallengerState): Promise<void>
+  /** `sync` for the first record of an epoch: its secret must outlive the nonces that leave (R-CHAL-1). */
+  putWork(state: ChallengerState, options?: BatchOptions): Promise<void>
   /** The one nonce that a challenger was answered for, and the receipt it got (R-CHAL-1). */
   getReceipt(
     epoch: Epoch,
     beacon: Uint8Array,
     challenger: Seat,
   ): Promise<{ nonce: Uint8Array; receipt: Signed } | undefined>
+  /** Durable before it returns: only then may the receipt leave. */
   putReceipt(
     epoch: Epoch,
     beacon: Uint8Array,
@@ -45,8 +47,8 @@ export const createWorkStore = (store: Store, directory: string): WorkStore => (
     if (state === null) throw storeDamaged(directory, `the record of work of epoch ${epoch} cannot be read`)
     return state
   },
-  putWork: (state) =>
-    store.batch([put(keyOf(prefixes.work, u32(state.epoch), state.beacon), encodeWork(state))]),
+  putWork: (state, options = {}) =>
+    store.batch([put(keyOf(prefixes.work, u32(state.epoch), state.beacon), encodeWork(state))], options),
   async getReceipt(epoch, beacon, challenger) {
     const row = await store.get(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)))
     if (row === undefined) return undefined
@@ -60,7 +62,8 @@ export const createWorkStore = (store: Store, directory: string): WorkStore => (
     row.set(nonce)
     row.set(receipt.signature, 32)
     row.set(receipt.payload, 96)
-    return store.batch([put(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)), row)])
+    const key = keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger))
+    return store.batch([put(key, row)], { sync: true })
   },
   async pruneBefore(epoch) {
     for (const prefix of [prefixes.work, prefixes.receipt]) {

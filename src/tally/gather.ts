@@ -1,8 +1,13 @@
+import type { CID } from 'multiformats/cid'
 import {
   type AttestedVerdicts,
+  type ChainName,
   decodeAttestation,
   type Epoch,
+  type Genesis,
   type HeldAttestation,
+  type Height,
+  type NetworkId,
   type Seat,
   type TallyEpoch,
   type TallyInput,
@@ -13,7 +18,6 @@ import { SecnodeError } from '../errors.ts'
 import type { EpochBook, EpochContext } from '../node/epoch-book.ts'
 import { freezeHeight } from '../node/open-epochs.ts'
 import type { FundBook } from './fund.ts'
-import type { ChainName, Genesis, NetworkId } from '../../protocol/index.ts'
 
 /** Where the inputs of a tally come from. */
 export interface WeekSources {
@@ -25,6 +29,22 @@ export interface WeekSources {
   /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
   standing(context: EpochContext): Promise<readonly HeldAttestation[]>
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+  /**
+   * What an anchor fixes of a week; null if it has none. Errors: ANCHORED_MISSING, which names what, and
+   * ANCHORED_INVALID: such a week has no digest (R-CP-5).
+   */
+  fixed(week: Week, signal: AbortSignal): Promise<FixedWeek | null>
+  /** Where a week without an anchor stands; undefined if the chain says nothing of it. */
+  stateOf(week: Week): WeekState | undefined
+}
+
+/** The set that counts, as an anchor fixes it. */
+export interface FixedWeek {
+  checkpoint: CID
+  anchor: { height: Height; hash: Uint8Array }
+  equivocators: ReadonlySet<Seat>
+  /** In rising order of seat. */
+  standing(context: EpochContext): Promise<readonly HeldAttestation[]>
 }
 
 /** The contexts of a week's epochs that have begun. */
@@ -99,19 +119,24 @@ export const gatherWeek = async (
 ): Promise<TallyInput> => {
   const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
   const { params } = contexts[0]!
+  const fixed = await sources.fixed(week, signal)
   const epochs: TallyEpoch[] = []
-  for (const context of contexts) epochs.push(await gatherEpoch(sources, context))
+  for (const context of contexts) epochs.push(await gatherEpoch(fixed ?? sources, context))
   // Of the epoch that runs, blocks are still to come.
   const lastWithFund = isComplete ? last : last - 1
   return {
     networkId: sources.networkId,
     chain: sources.genesis.chain as ChainName,
     week,
-    state: stateOfWeek(sources.genesis, { last, isComplete }, sources.confirmedHeight()),
+    state:
+      fixed === null
+        ? (sources.stateOf(week) ??
+          stateOfWeek(sources.genesis, { last, isComplete }, sources.confirmedHeight()))
+        : 'anchored',
     params,
-    checkpoint: null,
-    anchor: null,
-    equivocators: new Set((await sources.equivocators(week)).keys()),
+    checkpoint: fixed?.checkpoint ?? null,
+    anchor: fixed?.anchor ?? null,
+    equivocators: fixed?.equivocators ?? new Set((await sources.equivocators(week)).keys()),
     fund: await sources.fund.ofWeek(params.fund, first, lastWithFund, signal),
     epochs,
   }

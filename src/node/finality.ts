@@ -1,0 +1,193 @@
+import type { Logger } from 'pino'
+import {
+  type Epoch,
+  epochPhases,
+  type HeldAttestation,
+  type Height,
+  paramsOfWeek,
+  type Seat,
+  type SeatRecord,
+  type Week,
+  type WeekState,
+  weekStateOf,
+} from '../../protocol/index.ts'
+import { messageOf, SecnodeError } from '../errors.ts'
+import type { Bls } from '../keys/bls.ts'
+import type { CheckpointStore } from '../store/checkpoints.ts'
+import type { FixedWeek } from '../tally/gather.ts'
+import type { AnchorWallet } from './anchor-wallet.ts'
+import { type AnchoredWeek, type AnchoredWeeks, createAnchoredWeeks } from './anchored-weeks.ts'
+import { askSeat } from './ask-seat.ts'
+import { type CertifierRole, createCertifierRole } from './certifier.ts'
+import { createCheckpointData } from './checkpoint-data.ts'
+import type { FinalityView } from './chain-view.ts'
+import type { Collector } from './collector.ts'
+import type { NodeContext } from './context.ts'
+import type { EpochContext } from './epoch-book.ts'
+import { drawOthers } from './recovery.ts'
+import { createTasks } from './tasks.ts'
+
+/** From the freeze of a week to everything that its anchor fixes (R-CP-1…6). */
+export interface Finality {
+  start(): Promise<void>
+  /** After each confirmed block, caught up or not. */
+  onHeight(height: Height, isCaughtUp: boolean): Promise<void>
+  stop(): Promise<void>
+  readonly anchored: AnchoredWeeks
+  readonly certifier: CertifierRole
+  stateOf(week: Week): WeekState | undefined
+}
+
+/** Certifiers are asked all at once: 128 of them, and what they ask back. */
+const maxTasks = 64
+const maxWaitingTasks = 1_024
+/** Peers that are asked for one thing before the next attempt. */
+const maxAsked = 8
+const askTimeoutMs = 20_000
+
+export const createFinality = (
+  node: NodeContext,
+  collector: Collector,
+  checkpoints: CheckpointStore,
+  view: FinalityView,
+  bls: Bls,
+  wallet: AnchorWallet | null,
+  logger: Logger,
+): Finality => {
+  const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
+  /** Confirmed height since which this daemon has been at the tip without a break. */
+  let atTipSince: Height | null = null
+  let isCompleting = false
+
+  /** R-CP-3: it was there when the first attestations of the epoch came, and has been since. */
+  const ranThrough = (epoch: Epoch): boolean => {
+    const week = node.epochs.peek(epoch)?.week
+    if (week === undefined || atTipSince === null) return false
+    const { attests } = epochPhases(node.genesis, paramsOfWeek(node.schedule, week).attestBlocks, epoch)
+    return atTipSince <= attests
+  }
+
+  const anchored = createAnchoredWeeks({
+    genesis: node.genesis,
+    networkId: node.networkId,
+    schedule: node.schedule,
+    epochs: node.epochs,
+    weeks: () => view.weeks(),
+    seatsAfter: (epoch) => view.registryAt(epoch),
+    checkpoints,
+    held: (context) => collector.held(context),
+    verify: node.verifier.verify,
+    peers: {
+      async draw() {
+        const context = await node.epochs.get(node.epochs.current() ?? 0)
+        return context === undefined
+          ? []
+          : drawOthers(context.snapshot, node.ownSeat(), node.world.randomBytes(32), maxAsked)
+      },
+      ask: (row, protocol, request, maxResponseBytes, signal) =>
+        askSeat(node, row, protocol, request, { timeoutMs: askTimeoutMs, maxResponseBytes, signal }),
+      take: (context, bytes) => collector.takeAnchored(context, bytes),
+    },
+    logger,
+  })
+
+  const checkWallet = async (memo: string, turn: Height | null, signal: AbortSignal): Promise<void> => {
+    if (wallet === null) {
+      logger.warn({ memo, turn }, 'a certificate is known; without a wallet here, post this memo as it is')
+      return
+    }
+    const balance = await wallet.balance(signal)
+    const detail = { turn, balance: balance.toString(), needed: wallet.needed.toString() }
+    if (balance < wallet.needed) logger.warn({ ...detail, memo }, 'the hot wallet cannot pay for the anchor')
+    else logger.info(detail, 'a certificate is known; this node posts it when its turn comes')
+  }
+
+  const postAnchor = async (memo: string, signal: AbortSignal): Promise<void> => {
+    if (wallet === null) return
+    try {
+      await wallet.post(memo, signal)
+      logger.info({ memo }, 'the anchor was posted')
+    } catch (error) {
+      signal.throwIfAborted()
+      logger.error({ err: error, memo }, messageOf(error))
+    }
+  }
+
+  const certifier = createCertifierRole(node, {
+    collector,
+    data: createCheckpointData(node, collector, checkpoints, ranThrough),
+    checkpoints,
+    tasks,
+    bls,
+    weeks: () => view.weeks(),
+    seatsAfter: (epoch) => view.registryAt(epoch),
+    onAnchorDue: (memo, turn) => void tasks.run('check wallet', (signal) => checkWallet(memo, turn, signal)),
+    postAnchor,
+  })
+
+  const completeAnchored = (): void => {
+    const isMissing = view
+      .weeks()
+      .records.some(({ week, anchor }) => anchor !== null && anchored.get(week) === undefined)
+    if (!isMissing || isCompleting) return
+    isCompleting = true
+    tasks.run('anchored weeks', async (signal) => {
+      try {
+        await anchored.complete(signal)
+      } finally {
+        isCompleting = false
+      }
+    })
+  }
+
+  return {
+    start: () => certifier.start(),
+    async onHeight(height, isCaughtUp) {
+      if (!isCaughtUp) {
+        atTipSince = null
+        return
+      }
+      atTipSince ??= height
+      await certifier.onHeight()
+      completeAnchored()
+    },
+    async stop() {
+      await certifier.stop()
+      await tasks.stop()
+    },
+    anchored,
+    certifier,
+    stateOf(week) {
+      const record = view.weeks().records.findLast((found) => found.week === week)
+      return record === undefined ? undefined : weekStateOf(record, certifier.certified()?.week === week)
+    },
+  }
+}
+
+/** An anchored week as a tally reads it: the leaves under its roots, and nothing else. */
+export const fixedWeekOf = (
+  checkpoints: CheckpointStore,
+  week: AnchoredWeek,
+  heldOf: (context: EpochContext, seats: readonly Seat[]) => Promise<readonly HeldAttestation[]>,
+): FixedWeek => ({
+  checkpoint: week.anchor.checkpoint,
+  anchor: { height: week.anchor.height, hash: week.anchor.blockHash },
+  equivocators: week.equivocators,
+  async standing(context) {
+    const leaves = (await checkpoints.contents(week.anchor.checkpoint, context.epoch)) ?? []
+    const cids = new Map(leaves.map(({ seat, cid }) => [seat, cid]))
+    const held = await heldOf(context, [...cids.keys()])
+    const standing = held.filter(({ seat, cid }) => cids.get(seat)?.equals(cid) === true)
+    if (standing.length !== leaves.length) {
+      throw new SecnodeError(
+        'ANCHORED_MISSING',
+        `attestations of epoch ${context.epoch} are missing in this store`,
+        {
+          exitCode: 3,
+          hint: 'Start the daemon, or let it run on: it asks other nodes until it has everything.',
+        },
+      )
+    }
+    return standing.sort((a, b) => a.seat - b.seat)
+  },
+})
