@@ -126,6 +126,9 @@ const closingFinding = (work: TargetWork): Finding => {
 const isReached = (finding: Finding): boolean =>
   finding.evidence.verdict !== Verdict.abstain && !isRetried(finding.evidence.verdict)
 
+/** R-FAULT-1: who reaches fewer than half of his targets looks at three other seats before he says so of theirs. */
+export const reachesEnough = (reached: number, targets: number): boolean => 2 * reached >= targets
+
 const attest = (state: ChallengerState, findings: readonly Finding[]): ChallengerStep => ({
   state: {
     ...state,
@@ -138,7 +141,7 @@ const attest = (state: ChallengerState, findings: readonly Finding[]): Challenge
 const close = (state: ChallengerState): ChallengerStep => {
   const findings = state.targets.map(closingFinding)
   const reached = findings.filter(isReached).length
-  if (2 * reached >= findings.length) return attest(state, findings)
+  if (reachesEnough(reached, findings.length)) return attest(state, findings)
   return {
     state: {
       ...state,
