@@ -51,13 +51,14 @@ const mineSomething = (chain: TestChain, random: RandomStream): void => {
   }
   const transactions: Transaction[] = []
   for (let count = random.below(4); count > 0; count--) {
-    switch (random.below(5)) {
+    switch (random.below(7)) {
+      // Dear to make and to check, so not too many of them.
       case 0:
-      case 1:
         transactions.push(
           announcementOf(network, owner(), Math.max(0, chain.tip.height - random.below(3)), random.below(4)),
         )
         break
+      case 1:
       case 2:
         transactions.push(transferOf([pay(owner().stake, minStake / BigInt(1 + random.below(3)))]))
         break
@@ -105,7 +106,7 @@ const assertLikeFresh = async (store: Store, url: string, target: number): Promi
   await using fresh = await follow(network, url)
   await caughtUp(fresh.follower, target)
   expect(await derivedRows(store)).toEqual(await derivedRows(fresh.store))
-  return (await fresh.follower.registryAt(4))!
+  return (await fresh.follower.seatsAfter(target))!
 }
 
 /** The rules alone, with every output in memory and no store, come to the same registry. */
@@ -128,7 +129,7 @@ const assertLikeRules = async (
 
 test(
   `R-CHAIN-1 R-CHAIN-2 200 random reorganisations with random deaths end in the state of a fresh follow (seed ${seed})`,
-  { timeout: 180_000 },
+  { timeout: 240_000 },
   async () => {
     const random = createStream(seedOf('faults', seed))
     const chain = createTestChain()
@@ -155,7 +156,7 @@ test(
         }
       }
       // Every fresh follow costs the whole chain again.
-      if (round % 20 === 0) await assertLikeFresh(store, node.url, target)
+      if (round % 40 === 0) await assertLikeFresh(store, node.url, target)
     }
     const target = chain.tip.height - confirmations
     const seats = await assertLikeFresh(store, node.url, target)
@@ -163,7 +164,7 @@ test(
     // The test is worth something only if there was something to get wrong.
     const undoRows = (await derivedRows(store)).filter(([key]) => key.startsWith('14'))
     expect(deaths).toBeGreaterThan(20)
-    expect(seats.length).toBeGreaterThan(3)
+    expect(seats).toHaveLength(ownerCount)
     expect(undoRows.length).toBeGreaterThan(20)
   },
 )
@@ -180,7 +181,7 @@ test(
     const directory = newDirectory()
     const module = new URL('follower-process.ts', import.meta.url).pathname
     let kills = 0
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       reorganise(chain, random)
       for (let count = 10 + random.below(40); count > 0; count--) mineSomething(chain, random)
       const child = fork(module, [directory, node.url], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
@@ -194,7 +195,7 @@ test(
       const [, killedBy] = (await exited) as [number | null, string | null]
       if (killedBy === 'SIGKILL') kills++
     }
-    expect(kills).toBeGreaterThan(3)
+    expect(kills).toBeGreaterThan(2)
     const target = chain.tip.height - confirmations
     await using store = await openStore({ directory, networkId: network.networkId })
     await using last = await follow(network, node.url, { store })
