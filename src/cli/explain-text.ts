@@ -1,4 +1,4 @@
-import type { Check } from '../tally/explain/checks.ts'
+import { type Check, seatList } from '../tally/explain/checks.ts'
 import type { ChallengerExplanation, EpochExplanation, Explanation } from '../tally/explain/explain.ts'
 import type { CaseLine, VerifiedCase } from '../tally/explain/verify-case.ts'
 import { coins, formatTable } from './week-table.ts'
@@ -12,7 +12,17 @@ export const formatExplanation = (explanation: Explanation): string =>
     ...costLines(explanation),
     '',
     ...explanation.details.flatMap((epoch) => [formatEpoch(epoch, explanation), '']),
+    ...(hasUnchecked(explanation) ? [digestsNote, ''] : []),
   ].join('\n')
+
+const digestsNote =
+  'Digests of epochs without a credit are recomputed where a chain node is at hand: name one with --rpc.'
+
+const hasUnchecked = ({ details }: Explanation): boolean =>
+  details.some(
+    ({ outcome, challengers }) =>
+      outcome !== 'credited' && challengers.some(({ checks }) => checks.some(({ is }) => is === 'unchecked')),
+  )
 
 const headOf = (explanation: Explanation): string[] => [
   `week ${explanation.week}  state ${explanation.state}  seat ${explanation.seat}  ${explanation.host}`,
@@ -101,16 +111,22 @@ const checksText = (checks: readonly Check[]): string => {
 }
 
 /** What does not fit into a table. */
-const remarks = (challengers: readonly ChallengerExplanation[]): string[] =>
-  challengers.flatMap(({ seat, saw, said, checks, gaveReceipt }) => [
+const remarks = (challengers: readonly ChallengerExplanation[]): string[] => {
+  const lines = challengers.flatMap(({ seat, saw, checks }) => [
     ...(saw !== null && printable(saw).length > maxSawChars ? [`  seat ${seat} saw: ${printable(saw)}`] : []),
     ...checks
       .filter(({ is }) => is === 'fails' || is === 'missing')
       .map(({ about, detail }) => `  seat ${seat}, ${about}: ${printable(detail)}`),
-    ...(gaveReceipt === true && said !== 'valid' && said !== 'silent'
-      ? [`  seat ${seat} got a receipt from this node in this epoch, says its own store`]
-      : []),
   ])
+  const answered = challengers.filter(
+    ({ gaveReceipt, said }) => gaveReceipt === true && said !== 'valid' && said !== 'silent',
+  )
+  if (answered.length > 0) {
+    const seats = seatList(answered.map(({ seat }) => seat))
+    lines.push(`  ${seats}: the own store holds a receipt that this node gave in this epoch`)
+  }
+  return lines
+}
 
 const dutyLines = ({ duty }: EpochExplanation, { seat }: Explanation): string[] => {
   const lines = [

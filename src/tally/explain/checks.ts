@@ -23,7 +23,7 @@ import type { EpochContext } from '../../node/epoch-book.ts'
 
 /** One thing that was looked at. */
 export interface Check {
-  about: 'attestation' | 'evidence' | 'receipts' | 'answer' | 'digest' | 'audit'
+  about: 'signature' | 'evidence' | 'receipts' | 'answer' | 'digest' | 'audit'
   /**
    * `missing`: what should be there is not to be had. `unchecked`: it needs something that is not at hand, such as a
    * chain node.
@@ -59,9 +59,9 @@ export const checkAttestation = (
   return read.is === 'accept'
     ? {
         attestation: read.value.attestation,
-        check: { about: 'attestation', is: 'holds', detail: 'signed by the seat' },
+        check: { about: 'signature', is: 'holds', detail: 'by the key of the seat' },
       }
-    : { attestation: null, check: { about: 'attestation', is: 'fails', detail: read.code } }
+    : { attestation: null, check: { about: 'signature', is: 'fails', detail: read.code } }
 }
 
 /** An evidence block, or why there is none. */
@@ -140,7 +140,7 @@ export const checkDigest = async (
   { terms, digest, mustMatch }: DigestCheck,
   recompute: Recompute | null,
 ): Promise<Check> => {
-  if (recompute === null) return { about: 'digest', is: 'unchecked', detail: 'no chain node at hand' }
+  if (recompute === null) return { about: 'digest', is: 'unchecked', detail: 'not recomputed' }
   let right: Uint8Array
   try {
     right = await recompute(context, terms)
@@ -165,8 +165,9 @@ export const checkDigest = async (
 /** The first bytes of a hash, enough for people to compare. */
 export const shortHex = (bytes: Uint8Array): string => `${bytesToHex(bytes.subarray(0, 8))}…`
 
-/** `seat 3`, `seats 3, 5 and 7`. */
+/** `seat 3`, `seats 3, 5 and 7`: at least one, in rising order. */
 export const seatList = (seats: readonly Seat[]): string => {
-  if (seats.length === 1) return `seat ${seats[0]!}`
-  return `seats ${seats.slice(0, -1).join(', ')} and ${seats.at(-1)!}`
+  const sorted = [...seats].sort((a, b) => a - b)
+  if (sorted.length === 1) return `seat ${sorted[0]!}`
+  return `seats ${sorted.slice(0, -1).join(', ')} and ${sorted.at(-1)!}`
 }
