@@ -118,6 +118,7 @@ const linger = (stream: Stream): Promise<void> =>
       stream.abort(new Error('the other side did not close the stream'))
       resolve()
     }, lingerMs)
+    timer.unref()
     stream.addEventListener(
       'close',
       () => {

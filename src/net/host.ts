@@ -40,7 +40,7 @@ const defaultLimits: HostLimits = {
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,
-  handshakeTimeoutMs: 5_000,
+  handshakeTimeoutMs: 10_000,
 }
 
 export interface PeerInfo {

@@ -89,7 +89,8 @@ export const createLibp2pNode = async (
       inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
       maxParallelDials: 32,
       dialTimeout: dialTimeoutMs,
-      addressDialTimeout: dialTimeoutMs,
+      // The one who dials has a deadline of his own; this must not be shorter.
+      addressDialTimeout: 60_000,
       maxPeerAddrsToDial: 8,
       reconnectRetries: 3,
     },

@@ -50,13 +50,13 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
   const dials = new Map<string, Promise<Connection>>()
   /** Streams open on connections that were opened beside another one to the same peer. */
   const usesOfExtra = new WeakMap<Connection, number>()
-  /** A connection that closes says that it is open until its last stream has ended. */
-  const closing = new WeakSet<Connection>()
+  /** Not to be used again: closing (which says `open` until its last stream has ended), or without answer lately. */
+  const unfit = new WeakSet<Connection>()
 
   const existing = (peer: PeerId, address: PeerAddress | null): Connection | undefined =>
     node
       .getConnections(peer)
-      .filter((connection) => connection.status === 'open' && !closing.has(connection))
+      .filter((connection) => connection.status === 'open' && !unfit.has(connection))
       .find((connection) => address === null || isDialledAt(connection, address))
 
   const dial = async (peer: PeerId, address: PeerAddress | null, timeoutMs: number): Promise<Connection> => {
@@ -116,7 +116,7 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
       // does not move over by itself: closed, too, so that a new connection brings both.)
       const hasGossip = connection.streams.some((stream) => stream.protocol.startsWith('/meshsub/'))
       if (left > 0 || hasGossip) return
-      closing.add(connection)
+      unfit.add(connection)
       void connection.close().catch((error: Error) => connection.abort(error))
     }
   }
@@ -134,7 +134,10 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
     } catch (error) {
       release()
       throwIfAborted(options.signal)
-      throw exchangeErrorOf(error)
+      const coded = exchangeErrorOf(error)
+      // Perhaps the peer is slow, perhaps the connection died unnoticed: the next attempt dials anew.
+      if (coded.code === 'NET_TIMEOUT') unfit.add(connection)
+      throw coded
     }
   }
 
@@ -148,7 +151,7 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
         // The other side may have been closing it, which is no answer to us: once more, on a new one.
         const wasClosing = error instanceof SecnodeError && error.code === 'NET_CLOSED'
         if (!wasClosing) throw error
-        closing.add(connection)
+        unfit.add(connection)
         return openOn(await connect(target, options), protocol, options)
       }
     },

@@ -48,7 +48,7 @@ describe('finding a peer', () => {
       {
         maxRequestBytes: 10,
         maxResponseBytes: 10,
-        timeoutMs: 2_000,
+        timeoutMs: 10_000,
         maxConcurrentPerPeer: 1,
         maxConcurrent: 1,
       },

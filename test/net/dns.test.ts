@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 afterAll(() => socket.close())
 
-const resolver = () => createDnsResolver({ timeoutMs: 200, servers: [server] })
+const resolver = () => createDnsResolver({ timeoutMs: 1_000, servers: [server] })
 const v6 = Uint8Array.from({ length: 16 }, (_, i) => (i === 0 ? 0x2a : i))
 
 test('R-PROBE-2 DNS: IPv4 addresses if there are any, else IPv6', async () => {

@@ -137,13 +137,13 @@ describe('who may not', () => {
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 2_000,
+      timeoutMs: 10_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 2,
     }
     for (const host of [alice, bob]) await host.handle('echo/1', limits, async (request) => request)
     for (let i = 0; i < 5; i++) alice.penalise(bob.peerKey, 'false-data')
-    const asked = { timeoutMs: 2_000, maxResponseBytes: 10 }
+    const asked = { timeoutMs: 10_000, maxResponseBytes: 10 }
     const request = Uint8Array.of(1)
     await expect(bob.request(alice.target(), 'echo/1', request, asked)).rejects.toMatchObject({})
     expect(await alice.request(bob.target(), 'echo/1', request, asked)).toEqual(request)
@@ -205,7 +205,7 @@ describe('connections beside another one', () => {
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 2_000,
+      timeoutMs: 10_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 2,
     }
@@ -218,7 +218,7 @@ describe('connections beside another one', () => {
     for (let i = 0; i < 5; i++) {
       const answers = await Promise.all(
         [1, 2].map(() =>
-          alice.request(bob.target(), 'echo/1', request, { timeoutMs: 2_000, maxResponseBytes: 10 }),
+          alice.request(bob.target(), 'echo/1', request, { timeoutMs: 10_000, maxResponseBytes: 10 }),
         ),
       )
       expect(answers).toEqual([request, request])

@@ -10,11 +10,11 @@ import { startTcp } from './tls-world.ts'
 const limits: HandlerLimits = {
   maxRequestBytes: 1_000,
   maxResponseBytes: 100_000,
-  timeoutMs: 500,
+  timeoutMs: 5_000,
   maxConcurrentPerPeer: 4,
   maxConcurrent: 6,
 }
-const asked = { timeoutMs: 3_000, maxResponseBytes: 100_000 }
+const asked = { timeoutMs: 10_000, maxResponseBytes: 100_000 }
 const hello = utf8ToBytes('hello')
 
 let alice: LocalHost
@@ -27,7 +27,8 @@ const releaseAll = () => {
 
 beforeAll(async () => {
   alice = await startHost('127.3.0.1')
-  bob = await startHost('127.3.0.2', { limits: { handshakeTimeoutMs: 500 } })
+  bob = await startHost('127.3.0.2')
+  await bob.handle('short/1', { ...limits, timeoutMs: 500 }, async (request) => request)
   await bob.handle('echo/1', limits, async (request) => request)
   await bob.handle(
     'size/1',
@@ -42,7 +43,7 @@ beforeAll(async () => {
     { ...limits, timeoutMs: 10_000, onBusy: utf8ToBytes('busy') },
     (request) => new Promise((resolve) => held.push(() => resolve(request))),
   )
-  await bob.handle('never/1', limits, () => new Promise(() => undefined))
+  await bob.handle('never/1', { ...limits, timeoutMs: 500 }, () => new Promise(() => undefined))
 })
 afterAll(async () => {
   await alice.stop()
@@ -321,30 +322,32 @@ describe('a hostile asker', () => {
   ]
 
   test.each(hostile)('that %s costs a place for no longer than the deadline', async (_what, behave) => {
-    const stream = await mallory.open(bob.target().address!, 'echo/1')
+    const stream = await mallory.open(bob.target().address!, 'short/1')
     stream.addEventListener('message', () => undefined)
     behave(stream)
-    await until(() => bob.openStreams('echo/1') === 0)
+    await until(() => bob.openStreams('short/1') === 0)
     expect(await alice.request(bob.target(), 'echo/1', hello, asked)).toEqual(hello)
   })
 
   test('that opens more streams than agreed gets resets, and others are served', async () => {
     const streams = await Promise.allSettled(
-      Array.from({ length: 40 }, () => mallory.open(bob.target().address!, 'echo/1')),
+      Array.from({ length: 40 }, () => mallory.open(bob.target().address!, 'short/1')),
     )
     expect(streams.length).toBe(40)
-    expect(bob.openStreams('echo/1')).toBeLessThanOrEqual(2 * limits.maxConcurrentPerPeer + 8)
+    expect(bob.openStreams('short/1')).toBeLessThanOrEqual(2 * limits.maxConcurrentPerPeer + 8)
     expect(await alice.request(bob.target(), 'echo/1', hello, asked)).toEqual(hello)
-    await until(() => bob.openStreams('echo/1') === 0)
+    await until(() => bob.openStreams('short/1') === 0)
   })
 
   test('that connects and says nothing is let go', async () => {
-    const socket = connect(bob.target().address!.port, '127.3.0.2')
+    await using strict = await startHost('127.3.0.13', { limits: { handshakeTimeoutMs: 300 } })
+    const { ip, port } = strict.target().address!
     const closed = vi.fn<() => void>()
+    const socket = connect(port, ip)
     socket.on('close', closed)
     socket.on('error', () => undefined)
     await until(() => closed.mock.calls.length === 1)
-    expect(await alice.request(bob.target(), 'echo/1', hello, asked)).toEqual(hello)
+    expect(strict.peers()).toEqual([])
   })
 })
 
@@ -404,4 +407,28 @@ describe('a hostile answerer', () => {
     expect(await alice.request(target, 'open/1', hello, asked)).toEqual(Uint8Array.of(5, 6))
     await until(() => alice.openStreams('open/1') === 0)
   })
+})
+
+test('a connection that died unnoticed costs one request: the next one dials anew', async () => {
+  await using dora = await startHost('127.3.0.12')
+  await dora.handle('echo/1', limits, async (request) => request)
+  // Between them stands something that stops passing bytes on, as a router does that forgot a connection.
+  const { port } = dora.target().address!
+  let isForgetful = false
+  await using between = await startTcp((socket) => {
+    const onward = connect({ host: '127.3.0.12', port })
+    onward.on('error', () => socket.destroy())
+    onward.on('data', (bytes) => (wasOpenedBefore(socket) ? undefined : socket.write(bytes)))
+    socket.on('data', (bytes) => (wasOpenedBefore(socket) ? undefined : onward.write(bytes)))
+    if (!isForgetful) opened.add(socket)
+  })
+  const opened = new Set<object>()
+  const wasOpenedBefore = (socket: object) => isForgetful && opened.has(socket)
+  const target = { peerKey: dora.peerKey, address: { ip: '127.0.0.1', port: between.port } }
+  expect(await alice.request(target, 'echo/1', hello, asked)).toEqual(hello)
+  isForgetful = true
+  await expect(alice.request(target, 'echo/1', hello, { ...asked, timeoutMs: 300 })).rejects.toMatchObject({
+    code: 'NET_TIMEOUT',
+  })
+  expect(await alice.request(target, 'echo/1', hello, asked)).toEqual(hello)
 })

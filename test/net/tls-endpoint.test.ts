@@ -135,7 +135,7 @@ describe('R-PROBE-1 the endpoint', () => {
 
 describe('R-PROBE-1 the endpoint under attack', () => {
   test('connections that say nothing, in TCP or in TLS or in HTTP, are closed in time', async () => {
-    await using endpoint = await startEndpoint(good, { timeoutMs: 200 })
+    await using endpoint = await startEndpoint(good, { timeoutMs: 1_000 })
     const closed = (write: string | null, isTls: boolean) =>
       new Promise<void>((resolve) => {
         const options = { host: '127.0.0.1', port: endpoint.port(), rejectUnauthorized: false }
