@@ -520,17 +520,21 @@ describe('R-TALLY-7 the document', () => {
   test('R-TALLY-7 any change of a value breaks the digest, or the form', () => {
     const text = formatTally(tally)
     fc.assert(
-      fc.property(fc.nat(text.length - 1), fc.constantFrom(...'0123456789abcdefW-:"'.split('')), (at, letter) => {
-        const changed = text.slice(0, at) + letter + text.slice(at + 1)
-        if (changed === text) return
-        let json: unknown
-        try {
-          json = JSON.parse(changed)
-        } catch {
-          return
-        }
-        expect(readTally(json).is).toBe('bad')
-      }),
+      fc.property(
+        fc.nat(text.length - 1),
+        fc.constantFrom(...'0123456789abcdefW-:"'.split('')),
+        (at, letter) => {
+          const changed = text.slice(0, at) + letter + text.slice(at + 1)
+          if (changed === text) return
+          let json: unknown
+          try {
+            json = JSON.parse(changed)
+          } catch {
+            return
+          }
+          expect(readTally(json).is).toBe('bad')
+        },
+      ),
       { numRuns: 500 },
     )
   })
