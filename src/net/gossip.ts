@@ -30,8 +30,8 @@ const heartbeatMs = 1_000
 // Validations that wait or run. Native verification does 6,000 a second, so this is well below a second of work.
 const maxPendingValidations = 2_048
 
-// What one peer may be the first to bring: three times what the whole network makes at its busiest, and as much at once
-// as one answer to an IWANT. What is above is not judged at all; sync brings it later.
+// What one peer may be the first to bring: three times what the whole network makes at its busiest, and at once some
+// more than one answer to an IWANT holds. What is above is not judged at all; sync brings it later.
 const maxPerSecondPerPeer = 400
 const maxBurstPerPeer = 4_000
 
@@ -178,7 +178,8 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
     }
     pending++
     try {
-      const verdict = await validate(message, key)
+      // A copy: the message is a view of its packet, which would live as long as whoever keeps the message.
+      const verdict = await validate(Uint8Array.from(message), key)
       metrics.increment(
         'gossip_messages',
         verdict.is === 'accept' ? 'accept' : `${verdict.is} ${verdict.code}`,
