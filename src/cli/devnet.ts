@@ -96,9 +96,15 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
                 .map(([seat, nodeDigest]) => `  seat ${seat}  ${nodeDigest}\n`)
                 .join('')}`,
         )
+        if (result.state === 'anchored') {
+          io.stdout(
+            `the week is anchored; payout ${result.payout}; from an empty disk ${result.rebuilt === true ? 'the same digest' : 'NOT the same digest'}\n`,
+          )
+        } else io.stdout(`the week is ${result.state}: no anchor in its window\n`)
         if (!isPaid) io.stdout('not every honest node is paid\n')
       }
-      io.setExitCode(result.agree && isPaid ? 0 : 1)
+      const isSettled = result.state === 'anchored' && result.payout === 'exact' && result.rebuilt === true
+      io.setExitCode(result.agree && isPaid && isSettled ? 0 : 1)
       if (flags.serve === true) {
         io.stderr(
           `the devnet runs on: files in ${dir}, RPC at ${devnet.prepared.server.url}; Ctrl-C ends it\n`,

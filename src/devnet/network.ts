@@ -16,6 +16,7 @@ import { gatherWeek } from '../tally/gather.ts'
 import type { World } from '../world.ts'
 import { deviationOf } from './deviants.ts'
 import { createPace, pause } from './pace.ts'
+import { payWeek, type PayoutOutcome, rebuild } from './settle.ts'
 import type { DeviantKind, DevnetOptions } from './plan.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from './prepare.ts'
 
@@ -30,7 +31,8 @@ export interface RunDevnetOptions extends DevnetOptions {
 }
 
 export interface DevnetProgress {
-  stage: 'preparing' | 'starting' | 'running' | 'closing' | 'certifying' | 'tallying'
+  stage:
+    'preparing' | 'starting' | 'running' | 'closing' | 'certifying' | 'tallying' | 'paying' | 'rebuilding'
   height: Height
   lastHeight: Height
   epoch: number | null
@@ -48,6 +50,10 @@ export interface DevnetResult {
   digests: Record<string, string>
   honest: { seat: number; amount: string }[]
   deviants: { kind: DeviantKind; seat: number | null; amount: string; reasons: string[] }[]
+  /** Of the payout transactions on the chain; null if the week was not anchored. */
+  payout: PayoutOutcome | null
+  /** Whether a node that began from an empty disk has the same digest; null if the week was not anchored. */
+  rebuilt: boolean | null
   seconds: number
 }
 
@@ -66,6 +72,8 @@ export interface PlayedDevnet {
 
 /** Exchanges of every node between the freeze and the tally: enough to learn from the network what gossip lost. */
 const closingExchanges = 3
+/** Blocks for which a node that began anew may ask others for what it lacks. */
+const maxRebuildBlocks = 40
 /** In a network of one address every connection seems to come from the same few places. */
 const devnetLimits = {
   maxNewPerSecondPerAddress: 500,
@@ -100,7 +108,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   const { genesis } = network.profile
   const pace = createPace(world)
 
-  const start = async (node: PreparedNode): Promise<void> => {
+  const start = async (node: PreparedNode): Promise<AssembledNode> => {
     const logger = pino(
       { level: node.config.log, base: { node: node.name } },
       pino.destination({ dest: join(node.dir, 'log'), sync: false, append: true }),
@@ -112,6 +120,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     })
     running.set(node, assembled)
     await assembled.start()
+    return assembled
   }
   const stopNode = async (node: PreparedNode): Promise<void> => {
     const assembled = running.get(node)
@@ -184,9 +193,32 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       tallies.set(node, createTally(await gatherWeek(weeks, plan.week, signal)))
     }
     const agreed = mostCommon([...tallies.values()])
+    const result = resultOf(prepared, tallies, agreed)
+    if (result.state === 'anchored') {
+      report('paying', prepared)
+      result.payout = await payWeek(
+        prepared,
+        agreed,
+        options.profile,
+        join(options.dir, 'coordinator'),
+        mineUntil,
+        signal,
+      )
+      report('rebuilding', prepared)
+      result.rebuilt = await rebuild(
+        prepared.nodes.find(({ kind }) => kind === 'honest')!,
+        agreed,
+        start,
+        stopNode,
+        mineOne,
+        maxRebuildBlocks,
+        signal,
+      )
+    }
+    result.seconds = Math.round((world.monotonicMs() - begun) / 1_000)
     return {
       prepared,
-      result: resultOf(prepared, tallies, agreed, Math.round((world.monotonicMs() - begun) / 1_000)),
+      result,
       document: agreed.document,
       digest: agreed.digest,
       running: assembled,
@@ -224,7 +256,6 @@ const resultOf = (
   prepared: PreparedDevnet,
   tallies: ReadonlyMap<PreparedNode, DigestedTally>,
   agreed: DigestedTally,
-  seconds: number,
 ): DevnetResult => {
   const rowByStake = new Map(agreed.document.seats.map((row) => [row.stake, row]))
   const seatOf = (node: PreparedNode): number | null => rowByStake.get(node.address)?.seat ?? null
@@ -243,7 +274,9 @@ const resultOf = (
       const row = rowByStake.get(node.address)
       return [{ kind: node.kind, seat: seatOf(node), amount: row?.amount ?? '0', reasons: reasonsOf(row) }]
     }),
-    seconds,
+    payout: null,
+    rebuilt: null,
+    seconds: 0,
   }
 }
 

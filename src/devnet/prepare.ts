@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import {
   addressOfStake,
   announcementMessage,
   coin,
+  equalBytes,
   type Fund,
   formatMemo,
   formatUnsignedMemo,
@@ -12,10 +13,13 @@ import {
   hexToBytes,
   type Params,
   provePossession,
+  reversedHex,
   stakeOfAddress,
+  threadValue,
   utf8ToBytes,
   type Week,
 } from '../../protocol/index.ts'
+import { addressOfScript } from '../chain/address.ts'
 import { loadNetwork, type Network, networkOf, type Profile } from '../chain/profiles.ts'
 import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
 import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
@@ -56,7 +60,7 @@ export interface PreparedDevnet {
 }
 
 const rpcUser = 'devnet'
-const minerReward = 1_000n * coin
+const minerReward = 5_000n * coin
 const treasuryPerBlock = 10n * coin
 /** What an announcement pays to the announcement address, and what its fee may take. */
 const announcementAmount = coin / 1_000n
@@ -83,6 +87,13 @@ export const prepareDevnet = async (
   dir: string,
   world: World,
 ): Promise<PreparedDevnet> => {
+  const present = await readdir(dir).catch(() => [])
+  if (present.length > 0) {
+    throw new SecnodeError('DEVNET_DIR', `${dir} is not empty`, {
+      exitCode: 2,
+      hint: 'A devnet begins anew each time: choose another --dir, or remove this one.',
+    })
+  }
   const ca = await createDevnetCa(world.now())
   const base = (await loadNetwork(options.profile)).profile
   const profile: Profile = {
@@ -90,11 +101,11 @@ export const prepareDevnet = async (
     roots: [ca.caPem],
     schedule: base.schedule.map((row) => ({ ...row, params: devnetParams(row.params) })),
   }
-  const network = networkOf(profile)
   const plan = planDevnet(options, profile, devnetWeek)
+  const { facts } = networkOf(profile)
   const chain = createEmbeddedChain({
-    family: network.facts.family,
-    network: network.facts.noteNetwork,
+    family: facts.family,
+    network: facts.noteNetwork,
     startTime: plan.startTime,
     spacingSeconds: plan.spacingSeconds,
     // Coins must be there for the announcements, a few blocks after the start.
@@ -107,7 +118,7 @@ export const prepareDevnet = async (
   const password = Buffer.from(world.randomBytes(16)).toString('hex')
   const server = createRpcServer({
     methods: createRpcMethods(chain),
-    dialect: network.facts.family === 'zen' ? 'zend' : 'zebrad',
+    dialect: facts.family === 'zen' ? 'zend' : 'zebrad',
     auth: { kind: 'password', user: rpcUser, password },
     world,
   })
@@ -119,8 +130,6 @@ export const prepareDevnet = async (
   }
   try {
     await mkdir(dir, { recursive: true })
-    const profileFile = join(dir, 'profile.json')
-    await writeFile(profileFile, profileJson(profile))
     const hosts = Object.fromEntries(plan.nodes.map(({ host, ip }) => [host, ip]))
     const certificateOf = async (node: PlannedNode) =>
       node.kind === 'badcert'
@@ -131,7 +140,16 @@ export const prepareDevnet = async (
           })
         : await ca.issue({ host: node.host })
 
-    const { purses, hotWallets } = await fundPurses(chain, rpc, plan.nodes.length, profile)
+    const { purses, hotWallets, thread } = await fundWallets(
+      chain,
+      rpc,
+      plan.nodes.length,
+      options.epochs,
+      profile,
+    )
+    const network = networkOf({ ...profile, threads: [{ from: devnetWeek, ...thread }] })
+    const profileFile = join(dir, 'profile.json')
+    await writeFile(profileFile, profileJson(network.profile))
     const nodes: PreparedNode[] = []
     for (const [index, planned] of plan.nodes.entries()) {
       const nodeDir = join(dir, planned.name)
@@ -209,15 +227,16 @@ const secretBytes = (secret: Uint8Array): ((length: number) => Uint8Array) => {
 }
 
 /**
- * For each node an address with enough for its announcement, and one with enough for an anchor; leaves the tip at the
- * block before the activation.
+ * For each node an address with enough for its announcement, and one with enough for an anchor; and the output that
+ * starts the thread of payouts (R-PAY-2). Leaves the tip at the block before the activation.
  */
-const fundPurses = async (
+const fundWallets = async (
   chain: EmbeddedChain,
   rpc: RpcClient,
   count: number,
+  epochs: number,
   profile: Profile,
-): Promise<{ purses: string[]; hotWallets: string[] }> => {
+): Promise<{ purses: string[]; hotWallets: string[]; thread: { txid: string; index: number } }> => {
   const { activationHeight, minStake } = profile.genesis
   const purses: string[] = []
   const hotWallets: string[] = []
@@ -227,13 +246,23 @@ const fundPurses = async (
   }
   chain.mine(activationHeight - 2 - chain.tip.height)
   const each = minStake + announcementAmount + feeRoom
+  const { epochBlocks } = profile.genesis
+  const script = treasuryScript(profile.schedule[0]!.params.fund)
+  const treasury = addressOfScript(profile.genesis.chain, script)
+  if (treasury === null) throw new Error('the treasury has no address')
+  // What a treasury's coinbases pay it cannot spend for 100 blocks: it pays the week from what it had before.
+  const savings = BigInt(epochs * epochBlocks) * treasuryPerBlock + feeRoom
   const amounts = [
+    [treasury, savings] as const,
     ...purses.map((purse) => [purse, each] as const),
     ...hotWallets.map((wallet) => [wallet, hotWalletAmount] as const),
   ]
   await sendMany(rpc, Object.fromEntries(amounts), 1)
-  chain.mine(1)
-  return { purses, hotWallets }
+  const threadTxid = await sendMany(rpc, { [treasury]: threadValue }, 1)
+  const [block] = chain.mine(1)
+  const started = chain.tree.parse(block!).transactions.find(({ txid }) => equalBytes(txid, threadTxid))
+  const index = started?.outputs.findIndex(({ value }) => value === threadValue) ?? -1
+  return { purses, hotWallets, thread: { txid: reversedHex(threadTxid), index } }
 }
 
 /** The wallet works beside the server: its outcome is asked for until it is there. */

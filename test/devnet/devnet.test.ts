@@ -27,10 +27,10 @@ const reasonsByKind: Record<string, string> = {
 }
 
 describe('a devnet week', () => {
-  test('R-VERD-1 R-TALLY-1 R-TALLY-2 R-TALLY-3 R-TALLY-4 R-EVID-2 R-ATT-3 every deviant is found for what it does', async () => {
+  test('R-VERD-1 R-TALLY-1 R-TALLY-2 R-TALLY-3 R-TALLY-4 R-EVID-2 R-ATT-3 R-CP-5 R-PAY-4 every deviant is found for what it does, the week is anchored and paid', async () => {
     const kinds = 'offline=1,pruned=1,badcert=1,othertls=1,sharedip=2,liar=1,lazy=1,copycat=1,equivocator=1'
     const result = await devnet('--seed', '1', '--with', `${kinds},squatter=1,flaky=1,late=1`)
-    expect(result.agree).toBe(true)
+    expect(result).toMatchObject({ agree: true, state: 'anchored', payout: 'exact', rebuilt: true })
     // 8 honest ones and 13 deviants, of which the one that is offline has nothing to say.
     expect(Object.keys(result.digests)).toHaveLength(20)
     expect(result.honest).toHaveLength(8)
@@ -63,7 +63,7 @@ describe('a devnet week', () => {
 
   test('R-TALLY-7 the ZEN family: Sprout memos and replay-protected scripts', async () => {
     const result = await devnet('--profile', 'zen-devnet', '--nodes', '4', '--epochs', '3', '--seed', '2')
-    expect(result.agree).toBe(true)
+    expect(result).toMatchObject({ agree: true, state: 'anchored', payout: 'exact', rebuilt: true })
     expect(result.honest.map(({ amount }) => BigInt(amount) > 0n)).toEqual([true, true, true, true])
   }, 200_000)
 

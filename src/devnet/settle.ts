@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises'
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { createTally, type DigestedTally, type Height, utf8ToBytes } from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import type { AssembledNode } from '../node/assemble.ts'
+import { openStore } from '../store/open.ts'
+import { gatherWeek } from '../tally/gather.ts'
+import { buildPayout } from '../tally/payout/build.ts'
+import { createOutbox } from '../tally/payout/outbox.ts'
+import { sendPayout } from '../tally/payout/send.ts'
+import { signPayout } from '../tally/payout/sign.ts'
+import { verifyPayout } from '../tally/payout/verify.ts'
+import type { PreparedDevnet, PreparedNode } from './prepare.ts'
+
+/** The key that a devnet's treasury belongs to: anybody can read here how it is made. */
+export const treasuryKey = (profileName: string): { secretKey: Uint8Array; publicKey: Uint8Array } => {
+  const secretKey = sha256(utf8ToBytes(`secnode ${profileName} treasury`))
+  return { secretKey, publicKey: secp256k1.getPublicKey(secretKey) }
+}
+
+/** `exact` if every payee got what the tally says, and nobody else anything (R-PAY-4). */
+export type PayoutOutcome = 'exact' | 'differs'
+
+/** Pays the week as a coordinator does, and checks it on the chain as anybody can (R-PAY-1…4). */
+export const payWeek = async (
+  prepared: PreparedDevnet,
+  tally: DigestedTally,
+  profileName: string,
+  dir: string,
+  mineUntil: (height: Height) => Promise<void>,
+  signal: AbortSignal,
+): Promise<PayoutOutcome> => {
+  const { network, chain, rpc } = prepared
+  const { anchor } = tally.document
+  if (anchor === null) return 'differs'
+  const { payoutConfirmations } = network.profile.schedule.at(-1)!.params
+  await mineUntil(anchor.height + payoutConfirmations)
+  const node = { network, rpc, since: null, signal }
+  const { file } = await buildPayout({ node, tally, redeemScript: null, coins: null, replaces: false })
+  if (file === null) throw new SecnodeError('DEVNET_PAYOUT', 'nothing is due in a week of honest nodes')
+  const signed = await signPayout({
+    network,
+    files: [file],
+    tally,
+    witness: { is: 'node', node },
+    key: treasuryKey(profileName),
+  })
+  await using store = await openStore({ directory: dir, networkId: network.networkId })
+  await sendPayout({ node, outbox: createOutbox(store, network.facts.family), file: signed })
+  await mineUntil(chain.tip.height + 1)
+  const { comparison } = await verifyPayout({ network, tally, node, txids: [], raw: [] })
+  return comparison.isMatch ? 'exact' : 'differs'
+}
+
+/** Starts a node anew from an empty disk: true if chain and peers alone give it the same digest. */
+export const rebuild = async (
+  node: PreparedNode,
+  tally: DigestedTally,
+  restart: (node: PreparedNode) => Promise<AssembledNode>,
+  stop: (node: PreparedNode) => Promise<void>,
+  mineOne: () => Promise<void>,
+  maxBlocks: number,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { week } = tally.document
+  await stop(node)
+  await rm(node.config.dir, { recursive: true, force: true })
+  const { daemon, weeks } = await restart(node)
+  for (let mined = 0; mined < maxBlocks && daemon.finality.anchored.get(week) === undefined; mined++) {
+    await mineOne()
+  }
+  if (daemon.finality.anchored.get(week) === undefined) return false
+  return createTally(await gatherWeek(weeks, week, signal)).digest === tally.digest
+}
