@@ -109,7 +109,7 @@ describe('the outcomes of a week', () => {
 describe('what challengers said', () => {
   test('R-COM-1 all assigned challengers are there, with host, word and signed attestation', () => {
     const { challengers } = detailOf(3)
-    expect(challengers.map(({ seat }) => seat).sort()).toEqual([0, 2, 3, 4, 5])
+    expect(challengers.map(({ seat }) => seat).sort((a, b) => a - b)).toEqual([0, 2, 3, 4, 5])
     const shown = challengerOf(3, 2)
     const { held } = small.playedBy(3, 2)
     expect(shown).toMatchObject({ host: 'n2-0.devnet.test', said: 'unreachable', saw: 'connection refused' })
@@ -249,7 +249,7 @@ describe('what the seat did itself', () => {
     ).toBe(true)
     const { duty: alone } = detailOf(7)
     expect([alone.agreeing, alone.judged]).toEqual([0, 5])
-    expect(alone.verdicts.map(({ seat }) => seat).sort()).toEqual([0, 2, 3, 4, 5])
+    expect(alone.verdicts.map(({ seat }) => seat).sort((a, b) => a - b)).toEqual([0, 2, 3, 4, 5])
     expect(alone.verdicts.every(({ said, decided }) => said === 'unreachable' && decided === 'valid')).toBe(
       true,
     )
