@@ -1,10 +1,15 @@
-import { hash } from 'node:crypto'
 import {
   attestationMessage,
   type AttestedVerdicts,
   cidOfDigest,
+  createCommittees,
+  createFlatEpoch,
+  decodeAttestation,
   type Epoch,
   equalBytes,
+  flatOutcomes,
+  isWellFormed,
+  judgeFlatEpoch,
   type ListedEpoch,
   type NetworkId,
   type Outcome,
@@ -12,6 +17,7 @@ import {
   rulesetOfWeek,
   type Signed,
   type Snapshot,
+  Verdict,
   type VerifyEd25519,
   type Week,
 } from '../../protocol/index.ts'
@@ -105,7 +111,7 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
     previous: new Uint8Array(32 * listed.count),
   }
   const rows: Signed[] = []
-  const attestations: (AttestedVerdicts | undefined)[] = Array.from({ length: size }, () => undefined)
+  const judging = startJudging(job)
   let index = 0
   for (const [number, { place, digest, bytes }] of job.blocks.entries()) {
     for (const { attestation, cid, signed } of check.add({
@@ -114,7 +120,7 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
       bytes,
       number,
     })) {
-      const { seat, stake, previous, verdicts, addresses } = attestation
+      const { seat, stake, previous } = attestation
       // Both rise, so the snapshot is walked once.
       while (index < size && snapshot.seats[index]! < seat) index++
       if (snapshot.seats[index] !== seat)
@@ -127,20 +133,13 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
       reading.indexes[row] = index
       reading.digests.set(cid.multihash.digest, 32 * row)
       if (previous !== null) reading.previous.set(previous.multihash.digest, 32 * row)
-      attestations[index] = { verdicts, addresses }
+      judging.add(index, attestation)
     }
   }
   check.end()
-  const judged = rulesetOfWeek(job.week).judgeEpoch({ beacon: listed.beacon, attestations }, job.params)
-  const words = [...new Set(judged.outcomes)]
-  const numberOf = new Map(words.map((word, i) => [word, i]))
+  const judged = judging.end((row) => rows[row]!.payload, reading.indexes)
   return {
-    reading: {
-      ...reading,
-      outcomes: Uint8Array.from(judged.outcomes, (outcome) => numberOf.get(outcome)!),
-      words,
-      attested: judged.attested,
-    },
+    reading: { ...reading, ...judged },
     checkSignatures: (wanted) =>
       wanted.filter((row) => {
         const { payload, signature } = rows[row]!
@@ -151,12 +150,56 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
   }
 }
 
+/**
+ * R-TALLY-0…4 in typed arrays while rows go by: eleven addresses of each of 40,000 attestations as objects would be
+ * most of the memory. An epoch with an IPv6 address, or of another ruleset, is judged by the general form at the end.
+ */
+const startJudging = (job: EpochJob) => {
+  const { listed, params, snapshot } = job
+  const size = snapshot.seats.length
+  const ruleset = rulesetOfWeek(job.week)
+  const committees = createCommittees(listed.beacon, size, params.committee)
+  const { k, positions } = committees
+  const flat = createFlatEpoch(committees)
+  let isFlat = ruleset.number === 1
+  return {
+    add(index: number, { verdicts, addresses }: AttestedVerdicts): void {
+      // R-TALLY-0: what is not well formed is absent.
+      if (!isFlat || verdicts.length !== k || !isWellFormed({ verdicts, addresses })) return
+      const position = positions[index]!
+      flat.attests[position] = 1
+      flat.verdicts.set(verdicts, position * k)
+      let named = 0
+      for (let i = 0; i < k; i++) {
+        if (verdicts[i] !== Verdict.valid) continue
+        const address = addresses[named++]!
+        if (address.length !== 4) {
+          isFlat = false
+          return
+        }
+        const [a, b, c, d] = address as unknown as [number, number, number, number]
+        flat.addresses[position * k + i] = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+      }
+    },
+    /** `indexes`: of each row, its index in the snapshot. */
+    end(
+      payloadOf: (row: number) => Uint8Array,
+      indexes: Uint32Array,
+    ): Pick<EpochReading, 'outcomes' | 'words' | 'attested'> {
+      if (isFlat) return { ...judgeFlatEpoch(committees, flat, params.maxPerPrefix), words: flatOutcomes }
+      const attestations: (AttestedVerdicts | undefined)[] = Array.from({ length: size }, () => undefined)
+      for (const [row, index] of indexes.entries()) attestations[index] = decodeAttestation(payloadOf(row))!
+      const { outcomes, attested } = ruleset.judgeEpoch({ beacon: listed.beacon, attestations }, params)
+      const words = [...new Set(outcomes)]
+      const numberOf = new Map(words.map((word, i) => [word, i]))
+      return { outcomes: Uint8Array.from(outcomes, (word) => numberOf.get(word)!), words, attested }
+    },
+  }
+}
+
 export const breaksRules = (epoch: Epoch | null, what: string): SecnodeError =>
   new SecnodeError(
     'WEEK_BREAKS_RULES',
     epoch === null ? what : `epoch ${epoch} of the anchored set: ${what}`,
     { hint: 'More than a third of its certifiers signed what the rules forbid: the week has no digest.' },
   )
-
-/** SHA-256 of a block, for jobs that do not come from a file. */
-export const digestOf = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer')

@@ -78,6 +78,35 @@ describe('R-TALLY a week that was verified', () => {
     }
   })
 
+  test('R-TALLY-3 names IPv6 hosts by their /64, beside IPv4 ones', async () => {
+    const v6 = (host: number, tail: number): Uint8Array =>
+      Uint8Array.from({ length: 16 }, (_, i) => (i === 0 ? 0x20 : i === 7 ? host : i === 15 ? tail : 0))
+    const set = createAnchoredSet({
+      seats: 9,
+      // Every target has an IPv6 address in one epoch; two of them share a /64.
+      change: (epoch, index, attestation) =>
+        epoch === 11
+          ? {
+              ...attestation,
+              addresses: attestation.addresses.map((address) => v6(Math.min(20, address[3]!), index)),
+            }
+          : attestation,
+    })
+    const { weeks } = await verifySet(set)
+    const { epochs, equivocators } = weeks.get(week)!
+    expect(new Set(epochs[1]!.outcomes)).toEqual(new Set(['credited', 'invalid: address shared']))
+    const whole = epochs.map(({ epoch, beacon, snapshot }) => ({
+      epoch,
+      beacon,
+      snapshot,
+      attestations: snapshot.map((_, i) => set.rows.get(epoch)![i]!.attestation),
+    }))
+    const of = document(week, set)
+    expect(createTallyOfJudged({ ...of, equivocators, epochs }).digest).toBe(
+      createTally({ ...of, equivocators, epochs: whole }).digest,
+    )
+  })
+
   test('R-ATT-4 needs one signature of each unbroken chain', async () => {
     const linked = await verifySet(createAnchoredSet({ seats: 8, epochs: [[week, [7, 8, 9, 10]]] }))
     expect(linked).toMatchObject({ attestations: 32, signatures: 8 })
