@@ -27,6 +27,7 @@ const hasUnchecked = ({ details }: Explanation): boolean =>
 const headOf = (explanation: Explanation): string[] => [
   `week ${explanation.week}  state ${explanation.state}  seat ${explanation.seat}  ${explanation.host}`,
   `stake ${explanation.stake}  peer ${explanation.peer}`,
+  ...(explanation.checkpoint === null ? [] : [`fixed by checkpoint ${explanation.checkpoint}`]),
   ...(explanation.equivocator
     ? [
         'it signed two attestations of one epoch: none of its attestations counts, and it scores nothing this week',

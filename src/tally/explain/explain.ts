@@ -33,6 +33,8 @@ export interface Explanation {
   network: NetworkId
   week: Week
   state: WeekState
+  /** CID of the checkpoint that fixed the week. */
+  checkpoint: string | null
   seat: Seat
   host: string
   stake: string
@@ -144,6 +146,7 @@ export const explain = async (
     network: sources.networkId,
     week: input.week,
     state: input.state,
+    checkpoint: input.checkpoint?.toString() ?? null,
     seat: row.seat,
     host: row.host,
     stake: addressOfStake(input.chain, row.stake),

@@ -5,7 +5,6 @@ import {
   equalBytes,
   type HeldAttestation,
   indexOfSeat,
-  type InclusionProof,
   peerIdOfKey,
   proveInclusion,
   type Seat,
@@ -14,12 +13,12 @@ import {
 import { SecnodeError } from '../../errors.ts'
 import { type CaseAttestation, type CaseEpoch, caseFormat, type CaseFile } from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
-import type { AnchoredCheckpoint, ExplainSources } from './sources.ts'
+import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 
 /** The case file of what was gathered. Errors: EXPLAIN_NOTHING (exit code 2) if that holds no epoch. */
 export const exportCase = async (
-  sources: Pick<ExplainSources, 'genesis' | 'networkId' | 'standing' | 'anchoredCheckpoint'>,
+  sources: Pick<ExplainSources, 'genesis' | 'networkId' | 'checkpointPayload'>,
   gathered: SeatWeek,
 ): Promise<CaseFile> => {
   const { input, seat } = gathered
@@ -28,9 +27,10 @@ export const exportCase = async (
       exitCode: 2,
     })
   }
-  const checkpoint = (await sources.anchoredCheckpoint?.(input.week)) ?? null
+  const checkpoint =
+    input.checkpoint === null ? null : ((await sources.checkpointPayload(input.checkpoint)) ?? null)
   const epochs: CaseEpoch[] = []
-  for (const epoch of gathered.epochs) epochs.push(await exportEpoch(sources, checkpoint, epoch))
+  for (const epoch of gathered.epochs) epochs.push(await exportEpoch(gathered, checkpoint, epoch))
   const named = new Set(epochs.flatMap(({ rows }) => rows.map((row) => row.seat)))
   return {
     format: caseFormat,
@@ -39,7 +39,7 @@ export const exportCase = async (
     params: input.params,
     week: input.week,
     seat: seat.row.seat,
-    checkpoint: checkpoint?.payload ?? null,
+    checkpoint,
     epochs,
     proofs: [...gathered.proofs]
       .filter(([equivocator]) => named.has(equivocator))
@@ -49,8 +49,8 @@ export const exportCase = async (
 }
 
 const exportEpoch = async (
-  sources: Pick<ExplainSources, 'standing'>,
-  checkpoint: AnchoredCheckpoint | null,
+  gathered: SeatWeek,
+  checkpoint: Uint8Array | null,
   epoch: SeatEpoch,
 ): Promise<CaseEpoch> => {
   const { context, index, held, audited } = epoch
@@ -64,7 +64,7 @@ const exportEpoch = async (
       const { stake, peer, host, p2p, tls } = context.rowOf(seat)!
       return { seat, stake, peer: peerIdOfKey(peer), host, p2p, tls }
     })
-  const inclusionOf = await createInclusions(sources, checkpoint, epoch)
+  const inclusionOf = await createInclusions(gathered, checkpoint, epoch)
   return {
     epoch: context.epoch,
     beacon: context.beacon,
@@ -92,23 +92,23 @@ const exportAttestation = (
   inclusion,
 })
 
-/** R-CP-7: paths to the epoch's root in the checkpoint, if what this store holds is what stands under it. */
+/** R-CP-7: paths to the epoch's root in the checkpoint, if this store holds all that stands under it. */
 const createInclusions = async (
-  sources: Pick<ExplainSources, 'standing'>,
-  checkpoint: AnchoredCheckpoint | null,
+  { standing }: SeatWeek,
+  checkpoint: Uint8Array | null,
   { context }: SeatEpoch,
 ): Promise<(held: HeldAttestation) => CaseAttestation['inclusion']> => {
-  const decoded = checkpoint === null ? null : decodeCheckpoint(checkpoint.payload)
+  const decoded = checkpoint === null ? null : decodeCheckpoint(checkpoint)
   const listed =
     decoded?.is === 'ok'
       ? decoded.value.weeks.flatMap(({ epochs }) => epochs).find(({ epoch }) => epoch === context.epoch)
       : undefined
   if (checkpoint === null || listed === undefined) return () => null
-  const rows = await sources.standing(context)
+  const rows = await standing(context)
   if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return () => null
   return (held) => {
     if (indexOfSeat(rows, held.seat) === -1) return null
-    const { index, path }: InclusionProof = proveInclusion(checkpoint.payload, rows, held.signed.payload)
+    const { index, path } = proveInclusion(checkpoint, rows, held.signed.payload)
     return { index, path: [...path] }
   }
 }

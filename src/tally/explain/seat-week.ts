@@ -42,6 +42,8 @@ export type EpochChoice = 'all' | 'failed' | Epoch
 /** Everything that stands of one seat in one week: what explanations and case files are made from. */
 export interface SeatWeek {
   input: TallyInput<JudgedEpoch>
+  /** The set that counts: the anchored one, or what this store holds while there is none. */
+  standing: (context: EpochContext) => Promise<readonly HeldAttestation[]>
   tally: WeekTally
   seat: SeatTally
   /** Why what came in for the week is not known; then `tally` knows no amounts. */
@@ -99,8 +101,11 @@ export const gatherSeatWeek = async (
   const { contexts } = range
   const seat = await resolveSeat(sources, contexts, request.seat, week)
   const { params } = contexts[0]!
-  const proofs = await sources.equivocators(week)
-  const equivocators = new Set(proofs.keys())
+  const fixed = await sources.fixed(week, signal)
+  const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
+  const known = await sources.equivocators(week)
+  const equivocators = fixed?.equivocators ?? new Set(known.keys())
+  const proofs = new Map([...known].filter(([equivocator]) => equivocators.has(equivocator)))
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
   const ruleset = rulesetOfWeek(week)
@@ -109,7 +114,7 @@ export const gatherSeatWeek = async (
   const judged: JudgedEpoch[] = []
   const chosen: PartOfEpoch[] = []
   for (const [i, context] of contexts.entries()) {
-    const { attestations, ...frame } = await gatherEpoch(sources, context)
+    const { attestations, ...frame } = await gatherEpoch({ standing }, context)
     const epoch = {
       ...frame,
       // R-ATT-3: an equivocator stands under no root of the week.
@@ -125,7 +130,7 @@ export const gatherSeatWeek = async (
       request.epochs === 'all' ||
       (request.epochs === 'failed' ? outcome !== 'credited' : request.epochs === context.epoch)
     if (!isChosen) continue
-    const part = await partOfSeat(sources, context, epoch, seat)
+    const part = await partOfSeat(standing, context, epoch, seat)
     chosen.push({ ...part, outcome, attested, isOpen: isOpen[i]! })
     signal.throwIfAborted()
   }
@@ -144,10 +149,13 @@ export const gatherSeatWeek = async (
     networkId: sources.networkId,
     chain: sources.genesis.chain,
     week,
-    state: stateOfWeek(sources.genesis, range, confirmedHeight),
+    state:
+      fixed === null
+        ? (sources.stateOf(week) ?? stateOfWeek(sources.genesis, range, confirmedHeight))
+        : 'anchored',
     params,
-    checkpoint: null,
-    anchor: null,
+    checkpoint: fixed?.checkpoint ?? null,
+    anchor: fixed?.anchor ?? null,
     equivocators,
     fund,
     epochs: judged,
@@ -155,6 +163,7 @@ export const gatherSeatWeek = async (
   const tally = ruleset.tallyJudged(input)
   return {
     input,
+    standing,
     tally,
     seat: tally.seats.find(({ row }) => row.seat === seat)!,
     fundMissing,
@@ -248,7 +257,7 @@ interface Witness {
 }
 
 const partOfSeat = async (
-  sources: ExplainSources,
+  standing: SeatWeek['standing'],
   context: EpochContext,
   epoch: TallyEpoch,
   seat: Seat,
@@ -259,7 +268,7 @@ const partOfSeat = async (
   const sharing = sharingSeats(classes, committees, index)
   const deciders = decidersOf(committees, classes, index, sharing)
   const held = new Map<Seat, HeldAttestation>()
-  for (const one of await sources.standing(context)) {
+  for (const one of await standing(context)) {
     const at = indexOfSeat(snapshot, one.seat)
     if (deciders.has(at) && epoch.attestations[at] !== undefined) held.set(one.seat, one)
   }

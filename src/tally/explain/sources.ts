@@ -1,12 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
-import {
-  decodeAttestation,
-  decodeReceipt,
-  type Seat,
-  type VerifyEd25519,
-  type Week,
-} from '../../../protocol/index.ts'
+import { decodeAttestation, decodeReceipt, type Seat, type VerifyEd25519 } from '../../../protocol/index.ts'
 import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
@@ -18,6 +12,7 @@ import type { ChainView } from '../../node/chain-view.ts'
 import { digestOf } from '../../node/digests.ts'
 import type { EpochContext } from '../../node/epoch-book.ts'
 import { createAttestationStore } from '../../store/attestations.ts'
+import { createCheckpointStore } from '../../store/checkpoints.ts'
 import { createEvidenceStore } from '../../store/evidence.ts'
 import type { Store } from '../../store/store.ts'
 import { createWorkStore, type WorkStore } from '../../store/work.ts'
@@ -26,12 +21,6 @@ import type { Recompute } from './checks.ts'
 import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
 import type { WeekSources } from '../gather.ts'
 import { createRpcBlocks } from './rpc-blocks.ts'
-
-/** A checkpoint that an anchor in the chain names (R-CP-5). */
-export interface AnchoredCheckpoint {
-  cid: CID
-  payload: Uint8Array
-}
 
 /** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
 export interface ExplainSources extends WeekSources {
@@ -44,8 +33,8 @@ export interface ExplainSources extends WeekSources {
   ownSeat(): Promise<Seat | undefined>
   /** Whether this store's node gave that challenger of its own a receipt. */
   gaveReceipt(context: EpochContext, own: Seat, challenger: Seat): Promise<boolean>
-  /** The checkpoint that fixed a week; undefined while there is none. */
-  anchoredCheckpoint?(week: Week): Promise<AnchoredCheckpoint | undefined>
+  /** Payload of a checkpoint; undefined if this store does not have it. */
+  checkpointPayload(cid: CID): Promise<Uint8Array | undefined>
 }
 
 export const recomputeFrom =
@@ -83,6 +72,7 @@ export const explainSourcesOfNode = (
     recompute: recomputeFrom(network, node.chain, signal),
     ownSeat: () => Promise.resolve(node.ownSeat()),
     gaveReceipt: gaveReceiptFrom(node.work),
+    checkpointPayload: (cid) => daemon.checkpoints.get(cid),
   }
 }
 
@@ -154,6 +144,7 @@ export const explainSourcesOfStore = (
       return last === undefined ? undefined : decodeAttestation(last.signed.payload)?.seat
     },
     gaveReceipt: gaveReceiptFrom(createWorkStore(store, options.directory)),
+    checkpointPayload: (cid) => createCheckpointStore(store).get(cid),
     async close() {
       const host = await started?.catch(() => undefined)
       await host?.stop()

@@ -3,16 +3,17 @@ import type { ChainWeeks, Week } from '../../../protocol/index.ts'
 import type { Follower } from '../../chain/follower/follower.ts'
 import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
+import { isSecnodeError } from '../../errors.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import type { ChainView } from '../../node/chain-view.ts'
-import { createEpochBook } from '../../node/epoch-book.ts'
+import { createEpochBook, type EpochContext } from '../../node/epoch-book.ts'
 import type { Store } from '../../store/store.ts'
 import { weeksAt } from '../../store/week-rows.ts'
 import type { WeekSources } from '../gather.ts'
 import { createRpcBlocks } from './rpc-blocks.ts'
 import { maxKeys, recomputeFrom } from './sources.ts'
-import type { VerifierFacts } from './verify-case.ts'
+import type { OwnHolding, VerifierFacts } from './verify-case.ts'
 
 /** What a running daemon knows. */
 export const verifierOfNode = (
@@ -23,7 +24,7 @@ export const verifierOfNode = (
   epochs: weeks.epochs,
   verify: daemon.node.verifier.verify,
   recompute: recomputeFrom(network, follower, signal),
-  standing: (context) => weeks.standing(context),
+  held: (context) => heldIn(weeks, context, signal),
   anchorOf: (week) => Promise.resolve(anchorIn(follower.weeks(), week)),
 })
 
@@ -39,7 +40,7 @@ export const verifierOfStore = (
   epochs: weeks.epochs,
   verify: createEd25519Verifier({ maxKeys }).verify,
   recompute: rpc === null ? null : recomputeWith(network, rpc, weeks.chain, signal),
-  standing: (context) => weeks.standing(context),
+  held: (context) => heldIn(weeks, context, signal),
   anchorOf: async (week) => anchorIn(await weeksAt(store, weeks.chain.confirmedHeight), week),
 })
 
@@ -56,7 +57,7 @@ export const verifierOfChain = (
     epochs: createEpochBook(genesis, network.networkId, schedule, follower),
     verify: createEd25519Verifier({ maxKeys }).verify,
     recompute: recomputeWith(network, rpc, follower, signal),
-    standing: () => Promise.resolve([]),
+    held: () => Promise.resolve({ rows: [], isFixed: false }),
     anchorOf: (week) => Promise.resolve(anchorIn(follower.weeks(), week)),
   }
 }
@@ -70,6 +71,21 @@ const recomputeWith = (
   const { family } = network.facts
   const followedHashAt: ChainView['hashAt'] = (height) => chain.hashAt(height)
   return recomputeFrom(network, createRpcBlocks({ rpc, family, followedHashAt, signal }), signal)
+}
+
+/** The anchored set, if all of it is at hand; else what the store holds. */
+const heldIn = async (
+  weeks: WeekSources,
+  context: EpochContext,
+  signal: AbortSignal,
+): Promise<OwnHolding> => {
+  try {
+    const fixed = await weeks.fixed(context.week, signal)
+    if (fixed !== null) return { rows: await fixed.standing(context), isFixed: true }
+  } catch (error) {
+    if (!isSecnodeError(error, 'ANCHORED_MISSING')) throw error
+  }
+  return { rows: await weeks.standing(context), isFixed: false }
 }
 
 const anchorIn = ({ records }: ChainWeeks, week: Week): CID | null =>

@@ -28,10 +28,17 @@ export interface VerifierFacts {
   verify: VerifyEd25519
   /** Null where no chain node is at hand: digests are then not recomputed. */
   recompute: Recompute | null
-  /** Attestations that this store holds of an epoch; none where only a chain is at hand. */
-  standing(context: EpochContext): Promise<readonly HeldAttestation[]>
+  /** What the verifier's own store holds of an epoch; no rows where only a chain is at hand. */
+  held(context: EpochContext): Promise<OwnHolding>
   /** The checkpoint that fixed a week, or null while none did. Absent where anchors were not followed. */
   anchorOf?(week: Week): Promise<CID | null>
+}
+
+/** Attestations of an epoch in the verifier's own store. */
+export interface OwnHolding {
+  rows: readonly HeldAttestation[]
+  /** The rows are the set that an anchor fixed: what is not among them does not count. */
+  isFixed: boolean
 }
 
 /** One thing that the file says, and how it stands with it. */

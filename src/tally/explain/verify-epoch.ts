@@ -33,8 +33,9 @@ interface EpochCheck {
   claimed: CaseEpoch
   /** Of the seat in the verifier's snapshot. */
   index: number
-  /** What the verifier's own store holds; empty where only a chain is at hand. */
+  /** What the verifier's own store holds. */
   own: readonly HeldAttestation[]
+  isFixed: boolean
   /** Attestations of the file whose signatures hold. */
   shownBySeat: Map<Seat, Shown>
   line: (is: Check['is'], subject: string, detail: string) => void
@@ -53,12 +54,14 @@ export const verifyCaseEpoch = async (setting: CaseSetting, claimed: CaseEpoch):
     setting.line('missing', 'chain', 'has not come to this epoch in the data at hand', claimed.epoch)
     return
   }
+  const { rows, isFixed } = await facts.held(context)
   const epoch: EpochCheck = {
     setting,
     context,
     claimed,
     index: indexOfSeat(context.snapshot, file.seat),
-    own: await facts.standing(context),
+    own: rows,
+    isFixed,
     shownBySeat: new Map(),
     line: (is, subject, detail) => setting.line(is, subject, detail, claimed.epoch),
   }
@@ -121,7 +124,8 @@ const verifyCommittee = ({ context, claimed, index, line }: EpochCheck): void =>
 }
 
 /** R-ATT-6: finds the attestations that are signed as they should be, once for each seat. */
-const verifySignatures = ({ setting, context, claimed, own, shownBySeat, line }: EpochCheck): void => {
+const verifySignatures = (epoch: EpochCheck): void => {
+  const { setting, context, claimed, own, isFixed, shownBySeat, line } = epoch
   const { facts, file } = setting
   const ownBySeat = new Map(own.map((held) => [held.seat, held]))
   for (const [i, shown] of claimed.attestations.entries()) {
@@ -140,6 +144,8 @@ const verifySignatures = ({ setting, context, claimed, own, shownBySeat, line }:
     const held = ownBySeat.get(seat)
     if (held !== undefined && !cidOf(shown.payload).equals(held.cid)) {
       line('fails', `seat ${seat}`, 'this store holds another attestation of it: it signed two')
+    } else if (held === undefined && isFixed) {
+      line('fails', `seat ${seat}`, 'its attestation is not in the anchored set, so it does not count')
     }
   }
   const count = shownBySeat.size
@@ -221,12 +227,13 @@ const evidenceOf = ({ evidence }: CaseAttestation): FoundEvidence =>
     : { is: 'found', block: evidence, from: 'file' }
 
 /** That somebody said nothing can be believed of a store that holds nothing either, and of nobody's word. */
-const verifySilence = ({ setting, own, line }: EpochCheck, seat: Seat, what: string): void => {
+const verifySilence = ({ setting, own, isFixed, line }: EpochCheck, seat: Seat, what: string): void => {
   const subject = `seat ${seat}`
   if (setting.equivocators.has(seat)) line('holds', subject, 'signed two attestations: neither counts')
   else if (own.some((held) => held.seat === seat)) {
     line('fails', subject, `${what}, says the file, but this store holds its attestation`)
-  } else if (own.length > 0) line('holds', subject, `${what}; this store holds no attestation of it either`)
+  } else if (isFixed) line('holds', subject, `${what}: nothing of it is in the anchored set`)
+  else if (own.length > 0) line('holds', subject, `${what}; this store holds no attestation of it either`)
   else line('unchecked', subject, `${what}, says the file`)
 }
 

@@ -19,7 +19,7 @@ import { createAttestationStore } from '../../../src/store/attestations.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { answerVerify } from '../../../src/tally/explain/answers.ts'
 import type { CaseFile } from '../../../src/tally/explain/case-file.ts'
-import { recomputeFrom } from '../../../src/tally/explain/sources.ts'
+import { type ExplainSources, recomputeFrom } from '../../../src/tally/explain/sources.ts'
 import { verifierOfStore } from '../../../src/tally/explain/verifier.ts'
 import type { VerifiedCase, VerifierFacts } from '../../../src/tally/explain/verify-case.ts'
 import { openStoredWeeks } from '../../../src/tally/stored-week.ts'
@@ -43,7 +43,7 @@ const factsOf = async (small: SmallWeek, store: Store | null): Promise<VerifierF
       epochs: small.epochs,
       verify,
       recompute,
-      standing: () => Promise.resolve([]),
+      held: () => Promise.resolve({ rows: [], isFixed: false }),
     }
   }
   const weeks = await openStoredWeeks(small.network, store)
@@ -442,11 +442,25 @@ describe('R-CP-7 inclusion', () => {
     ],
   })
 
+  /** A store in which everything that stands is what the checkpoint fixed. */
+  const anchoredSources = async (payload: Uint8Array): Promise<ExplainSources> => {
+    const sources = await sourcesOf(sparse, await storeOf(sparse))
+    return {
+      ...sources,
+      fixed: () =>
+        Promise.resolve({
+          checkpoint: cidOf(payload),
+          anchor: { height: 40, hash: new Uint8Array(32) },
+          equivocators: new Set(),
+          standing: (context) => sources.standing(context),
+        }),
+      checkpointPayload: (cid) => Promise.resolve(cid.equals(cidOf(payload)) ? payload : undefined),
+    }
+  }
+
   const exported = async (): Promise<{ included: string; payload: Uint8Array }> => {
     const payload = encodeCheckpoint(checkpointOf(sparse))
-    const sources = await sourcesOf(sparse, await storeOf(sparse), {
-      anchoredCheckpoint: () => Promise.resolve({ cid: cidOf(payload), payload }),
-    })
+    const sources = await anchoredSources(payload)
     return { included: (await caseOf(sources, { seat: { is: 'seat', seat: 5 } })).text, payload }
   }
 
@@ -518,6 +532,50 @@ describe('R-CP-7 inclusion', () => {
     )
   })
 
+  test('what is not in the anchored set does not count, and what is cannot be left out', async () => {
+    const { included, payload } = await exported()
+    const fixedTo = (rows: (seat: number) => boolean): VerifierFacts => ({
+      ...chainOnly,
+      anchorOf: () => Promise.resolve(cidOf(payload)),
+      held: async (context) => ({
+        rows: (await withStore.held(context)).rows.filter(({ seat }) => rows(seat)),
+        isFixed: true,
+      }),
+    })
+    expect(
+      (
+        await answerVerify(
+          fixedTo(() => true),
+          included,
+          never,
+        )
+      ).result,
+    ).toBe('holds')
+    const [first] = (JSON.parse(included) as CaseJson).epochs[0]!.challengers
+    const narrower = await answerVerify(
+      fixedTo((seat) => seat !== first),
+      included,
+      never,
+    )
+    expect(troublesOf(narrower)).toContainEqual(
+      `2 seat ${first!}: its attestation is not in the anchored set, so it does not count`,
+    )
+    const silenced = await verifyJson(
+      (json) => {
+        const epoch = json.epochs[0]!
+        epoch.attestations = epoch.attestations.filter(({ payload: one }) => seatOfPayload(one) !== first)
+      },
+      fixedTo((seat) => seat !== first),
+      included,
+    )
+    expect(silenced.lines).toContainEqual({
+      is: 'holds',
+      epoch: 2,
+      subject: `seat ${first!}`,
+      detail: 'is silent: nothing of it is in the anchored set',
+    })
+  })
+
   test('a store that holds another set than the anchored one shows no paths', async () => {
     const checkpoint = checkpointOf(sparse)
     const payload = encodeCheckpoint({
@@ -527,9 +585,7 @@ describe('R-CP-7 inclusion', () => {
         epochs: one.epochs.map((epoch) => ({ ...epoch, count: epoch.count - 1 })),
       })),
     })
-    const sources = await sourcesOf(sparse, await storeOf(sparse), {
-      anchoredCheckpoint: () => Promise.resolve({ cid: cidOf(payload), payload }),
-    })
+    const sources = await anchoredSources(payload)
     const { file } = await caseOf(sources, { seat: { is: 'seat', seat: 5 } })
     expect(
       file.epochs.flatMap(({ attestations }) => attestations).every(({ inclusion }) => inclusion === null),
