@@ -124,6 +124,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     topics: Object.values(topicsOf(networkId)),
     logger,
     world,
+    metrics: metrics.net,
     ...(options.hostLimits === undefined ? {} : { limits: options.hostLimits }),
   })
   const honest = honestConduct(chain.view)

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type NetCounter, netCounters, type NetMetrics } from '../net/counters.ts'
 
 /** Every metric of the daemon, declared in one place. */
 export interface NodeMetrics {
@@ -15,13 +16,27 @@ export interface NodeMetrics {
   syncExchanges: Counter<'outcome'>
   equivocations: Counter
   visitSeconds: Histogram
+  /** What the network host counts: `secnode_net_<name>_total`, told apart by the label `is`. */
+  net: NetMetrics
 }
 
 export const createNodeMetrics = (): NodeMetrics => {
   const registry = new Registry()
   const registers = [registry]
+  const ofNet = new Map(
+    Object.entries(netCounters).map(([name, { help, label }]) => [
+      name as NetCounter,
+      new Counter({
+        name: `secnode_net_${name}_total`,
+        help: `${help}, by ${label}`,
+        labelNames: ['is'],
+        registers,
+      }),
+    ]),
+  )
   return {
     registry,
+    net: { increment: (counter, label) => ofNet.get(counter)?.inc({ is: label }) },
     confirmedHeight: new Gauge({
       name: 'secnode_confirmed_height',
       help: 'Height of the last confirmed block that was followed',
