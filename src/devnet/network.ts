@@ -28,6 +28,18 @@ export interface RunDevnetOptions extends DevnetOptions {
   world: World
   signal: AbortSignal
   onProgress(progress: DevnetProgress): void
+  /** Called after each block that the nodes have dealt with: tests stop and start nodes here. */
+  afterBlock?: (control: DevnetControl) => Promise<void>
+}
+
+/** What can be done to a running devnet. */
+export interface DevnetControl {
+  prepared: PreparedDevnet
+  isRunning(node: PreparedNode): boolean
+  start(node: PreparedNode): Promise<AssembledNode>
+  stop(node: PreparedNode): Promise<void>
+  /** Mines a block and waits until the running nodes have dealt with it. */
+  mineOne(): Promise<void>
 }
 
 export interface DevnetProgress {
@@ -65,6 +77,7 @@ export interface PlayedDevnet {
   document: TallyDocument
   digest: string
   running(): readonly AssembledNode[]
+  control: DevnetControl
   /** Mines on at the same pace until `signal` is aborted. */
   serve(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
@@ -133,6 +146,14 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   }
   const assembled = (): AssembledNode[] => [...running.values()]
 
+  const control: DevnetControl = {
+    prepared,
+    isRunning: (node) => running.has(node),
+    start: (node) => start(node),
+    stop: (node) => stopNode(node),
+    mineOne: () => mineOne(),
+  }
+
   const mineOne = async (): Promise<void> => {
     signal.throwIfAborted()
     const minedAt = world.monotonicMs()
@@ -141,6 +162,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     const elapsedMs = world.monotonicMs() - minedAt
     if (elapsedMs < options.blockMs) await pause(world, options.blockMs - elapsedMs)
     report('running', prepared)
+    await options.afterBlock?.(control)
   }
   const mineUntil = async (height: Height): Promise<void> => {
     while (chain.tip.height < height) await mineOne()
@@ -222,6 +244,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       document: agreed.document,
       digest: agreed.digest,
       running: assembled,
+      control,
       async serve(serveSignal) {
         while (!serveSignal.aborted) {
           chain.mine(1)

@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { createTally, type Week, weekAfter } from '../../protocol/index.ts'
+import { type DevnetControl, type PlayedDevnet, playDevnet } from '../../src/devnet/network.ts'
+import type { AssembledNode } from '../../src/node/assemble.ts'
+import { freezeHeight } from '../../src/node/open-epochs.ts'
+import { gatherWeek } from '../../src/tally/gather.ts'
+import { realWorld } from '../../src/world.ts'
+
+const nodes = 12
+const epochs = 3
+
+let dir: string | null = null
+let devnet: PlayedDevnet | null = null
+
+afterEach(async () => {
+  await devnet?.stop()
+  if (dir !== null) await rm(dir, { recursive: true, force: true })
+  devnet = null
+  dir = null
+})
+
+/** A week in which the last `count` nodes stop when block F is about to be confirmed. */
+const playWithStopped = async (
+  seed: number,
+  count: number,
+  afterFreeze: (control: DevnetControl, blocks: number) => Promise<void> = () => Promise.resolve(),
+): Promise<PlayedDevnet> => {
+  dir = await mkdtemp(join(tmpdir(), 'secnode-finality-'))
+  devnet = await playDevnet({
+    nodes,
+    epochs,
+    seed,
+    with: {},
+    profile: 'devnet',
+    dir,
+    blockMs: 300,
+    world: realWorld(),
+    signal: AbortSignal.timeout(400_000),
+    onProgress: () => undefined,
+    afterBlock: async (control) => {
+      const { plan, network, chain, nodes: all } = control.prepared
+      const { genesis } = network.profile
+      const frozen = freezeHeight(genesis, plan.lastEpoch) + genesis.confirmations
+      const blocks = chain.tip.height - (frozen - 1)
+      if (blocks === 0) for (const node of all.slice(nodes - count)) await control.stop(node)
+      if (blocks > 0) await afterFreeze(control, blocks)
+    },
+  })
+  return devnet
+}
+
+const anchorsOf = (running: readonly AssembledNode[], week: Week): Set<string> =>
+  new Set(
+    running.map(({ daemon }) => {
+      const found = daemon.finality.anchored.get(week)
+      return found === undefined ? 'none' : `${found.anchor.week} ${found.anchor.checkpoint.toString()}`
+    }),
+  )
+
+const startAll = async (control: DevnetControl): Promise<void> => {
+  for (const node of control.prepared.nodes) if (!control.isRunning(node)) await control.start(node)
+}
+
+/** Mines until every running node has the week complete; fails after `maxBlocks`. */
+const mineUntilAnchored = async (played: PlayedDevnet, week: Week, maxBlocks: number): Promise<void> => {
+  for (let mined = 0; anchorsOf(played.running(), week).has('none'); mined++) {
+    if (mined === maxBlocks) throw new Error(`week ${week} is not anchored after ${maxBlocks} blocks`)
+    await played.control.mineOne()
+  }
+}
+
+test('R-CP-4 with 3 of 12 certifiers stopped in the freeze the week is certified', async () => {
+  const played = await playWithStopped(31, 3)
+  expect(played.result).toMatchObject({ state: 'anchored', agree: true, payout: 'exact', rebuilt: true })
+  expect(anchorsOf(played.running(), played.result.week).size).toBe(1)
+}, 420_000)
+
+test('R-CP-4 R-CP-6 with 5 of 12 stopped it waits; the next week covers it, and there is one result', async () => {
+  const played = await playWithStopped(32, 5)
+  const { plan } = played.prepared
+  // 3 · 7 is not more than 2 · 12: no anchor came in the window, and nobody was paid.
+  expect(played.result).toMatchObject({ state: 'pending', payout: null })
+  expect(anchorsOf(played.running(), plan.week)).toEqual(new Set(['none']))
+
+  await startAll(played.control)
+  // Each of the weeks that follow has as many blocks as this one: at most three of them, and the way to a freeze.
+  const { epochBlocks } = played.prepared.network.profile.genesis
+  await mineUntilAnchored(played, plan.week, (4 * epochs + 3) * epochBlocks)
+  const running = played.running()
+  expect(running).toHaveLength(nodes)
+  const anchors = anchorsOf(running, plan.week)
+  expect(anchors.size).toBe(1)
+  expect([...anchors][0]! >= weekAfter(plan.week)).toBe(true)
+  const digests = await Promise.all(
+    running.map(
+      async ({ weeks }) =>
+        createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000))).digest,
+    ),
+  )
+  expect(new Set(digests).size).toBe(1)
+}, 420_000)
