@@ -117,6 +117,26 @@ describe('a node that cannot be trusted', () => {
     expect(await derivedRows(store)).toEqual(before)
   })
 
+  test('R-CHAIN-1 a real block that does not follow ours at the fork takes nothing back', async () => {
+    const chain = createTestChain()
+    mineTo(chain, 40)
+    const node = await nodeOf(chain)
+    const { follower, store } = await following(network, node.url)
+    await caughtUp(follower, 38)
+    const before = await derivedRows(store)
+    const stranger = createTestChain(1)
+    mineTo(stranger, 40)
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+    node.twist = ({ method, params }, honest) => {
+      const block = stranger.best[Number(params[0])]
+      if (block === undefined || block.height <= 20) return honest
+      if (method === 'getblockhash') return text(block.block.header.hash.slice().reverse())
+      return method === 'getblock' ? text(block.bytes) : honest
+    }
+    expect(await statusOf(follower, 'node-lies')).toMatchObject({ error: { lie: 'broken-link', height: 21 } })
+    expect(await derivedRows(store)).toEqual(before)
+  })
+
   test('R-CHAIN-2 a chain that changes between two questions is no lie', async () => {
     const chain = createTestChain()
     mineTo(chain, 60)
