@@ -63,7 +63,7 @@ export const buildPayout = async (request: BuildRequest): Promise<BuiltPayout> =
     network,
     rpc,
     payer: chain.payer,
-    reserved: await reservedOutpoints(node),
+    reserved: await reservedOutpoints(node, chain),
     named: request.coins,
     signal,
   }

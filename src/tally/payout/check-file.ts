@@ -94,7 +94,7 @@ export const checkPayoutFile = (
   network: Network,
   tally: DigestedTally,
   tipHeight: Height | null,
-): FileInputs => {
+): FileInputs & { plan: PayoutPlan } => {
   const { payout, account, drafts, format } = file
   const { document, digest } = tally
   if (payout === null) throw mismatch('it pays no week')
@@ -131,7 +131,7 @@ export const checkPayoutFile = (
     const isFeeRight = change > 0n ? fee === exact : fee >= exact && fee < withChange + dustLimit
     if (!isFeeRight) throw mismatch(`the fee of ${name} is ${fee} base units instead of ${exact}`)
   }
-  return inputsOf(file, true)
+  return { plan, ...inputsOf(file, true) }
 }
 
 /** A file that joins coins: all it pays goes back to the payer. Errors: PAYOUT_MISMATCH. */

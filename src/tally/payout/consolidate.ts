@@ -30,9 +30,10 @@ const zenReferenceDepth = 300
 export const consolidateCoins = async (request: ConsolidateRequest): Promise<PayoutFile> => {
   const { node, week } = request
   const { network, rpc, signal } = node
-  const { payer } = await readThreadOfWeek(node, week)
+  const chain = await readThreadOfWeek(node, week)
+  const { payer } = chain
   const account = payerAccountOf(payer, request.redeemScript)
-  const reserved = await reservedOutpoints(node)
+  const reserved = await reservedOutpoints(node, chain)
   const worthMore = leastCoin(account)
   const coins: Coin[] = []
   for await (const coin of spendableCoins({ network, rpc, payer, reserved, named: request.coins, signal })) {

@@ -5,7 +5,8 @@ import type { Network } from '../../chain/profiles.ts'
 import { getTxOut } from '../../chain/rpc/methods.ts'
 import { SecnodeError } from '../../errors.ts'
 import { checkAnchorBlock, payoutFormatOf, threadCut } from './build.ts'
-import { checkConsolidation, checkPayoutFile, type FileInputs, planOf } from './check-file.ts'
+import type { ChainThread } from './chain-thread.ts'
+import { checkConsolidation, checkPayoutFile, type FileInputs } from './check-file.ts'
 import { coinKey } from './coins.ts'
 import type { PayerAccount } from './payer.ts'
 import { type Draft, formatPayoutFile, type PayoutFile, replaceDrafts, unsignedFile } from './payout-file.ts'
@@ -119,11 +120,13 @@ const checkWithNode = async (
 ): Promise<void> => {
   const { network } = node
   let inputs: FileInputs
+  let chain: ChainThread | null = null
   if (file.payout === null) inputs = checkConsolidation(file)
   else {
-    const chain = await readThreadOfWeek(node, file.payout.week)
-    inputs = checkPayoutFile(file, network, tally!, chain.tipHeight)
-    await checkAnchorBlock(node, planOf(network, tally!, file.account, chain.tipHeight))
+    chain = await readThreadOfWeek(node, file.payout.week)
+    const checked = checkPayoutFile(file, network, tally!, chain.tipHeight)
+    inputs = checked
+    await checkAnchorBlock(node, checked.plan)
     if (chain.tip === null) throw threadCut(chain.thread)
     assertThread(inputs, file, chain.tip)
     const { value, script } = chain.tip.output
@@ -132,7 +135,7 @@ const checkWithNode = async (
       throw coinError(chain.tip, 'is not worth what the file says')
     }
   }
-  await checkCoins(inputs, node)
+  await checkCoins(inputs, node, chain)
   await checkFormat(file, node)
 }
 
@@ -145,9 +148,13 @@ const assertThread = ({ thread }: FileInputs, file: PayoutFile, expected: Outpoi
   )
 }
 
-const checkCoins = async ({ coins }: FileInputs, node: PayoutNode): Promise<void> => {
+const checkCoins = async (
+  { coins }: FileInputs,
+  node: PayoutNode,
+  chain: ChainThread | null,
+): Promise<void> => {
   const { rpc, signal } = node
-  const reserved = await reservedOutpoints(node)
+  const reserved = await reservedOutpoints(node, chain)
   for (const coin of coins) {
     if (reserved.has(coinKey(coin))) throw coinError(coin, 'is a thread output')
     const found = await getTxOut(rpc, coin.txid, coin.index, { includeMempool: false, signal })

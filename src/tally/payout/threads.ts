@@ -1,4 +1,4 @@
-import { type OutpointKey, outpointKey, threadOfWeek, type Week } from '../../../protocol/index.ts'
+import { type OutpointKey, threadOfWeek, type Week } from '../../../protocol/index.ts'
 import type { Network } from '../../chain/profiles.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import { type ChainThread, readThread, type ThreadQuery } from './chain-thread.ts'
@@ -27,15 +27,21 @@ export const threadStartOf = (network: Network, week: Week): Outpoint => {
 export const readThreadOfWeek = async (node: PayoutNode, week: Week): Promise<ChainThread> =>
   readThread({ ...node, start: threadStartOf(node.network, week) })
 
-/** Outputs that must not be spent as coins: the starts of all threads, and where each stands now. */
-export const reservedOutpoints = async (node: PayoutNode): Promise<ReadonlySet<OutpointKey>> => {
+/**
+ * Outputs that must not be spent as coins: the starts of all threads, and where each stands now. `known` was read
+ * already.
+ */
+export const reservedOutpoints = async (
+  node: PayoutNode,
+  known: ChainThread | null,
+): Promise<ReadonlySet<OutpointKey>> => {
   const reserved = new Set<OutpointKey>()
   for (const row of node.network.profile.threads) {
     const start = outpointOf(row)
     reserved.add(coinKey(start))
     try {
-      const { tip } = await readThread({ ...node, start })
-      if (tip !== null) reserved.add(outpointKey(tip.txid, tip.index))
+      const { tip } = known?.thread.start === coinKey(start) ? known : await readThread({ ...node, start })
+      if (tip !== null) reserved.add(coinKey(tip))
     } catch (error) {
       // A thread that was given up, or is not yet begun, has nothing else to protect.
       if (!isSecnodeError(error, 'PAYOUT_THREAD_START')) throw error

@@ -18,6 +18,7 @@ import { loadNetwork, type Network, networkOf } from '../../../src/chain/profile
 import { createRpcClient, type RpcClient } from '../../../src/chain/rpc/client.ts'
 import type { EmbeddedChain, EmbeddedChainOptions } from '../../../src/devnet/chain/chain.ts'
 import type { RpcMethods } from '../../../src/devnet/chain/rpc/dispatch.ts'
+import { NodeRpcError } from '../../../src/devnet/chain/rpc/errors.ts'
 import { createRpcMethods } from '../../../src/devnet/chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from '../../../src/devnet/chain/rpc-server.ts'
 import type { Outpoint } from '../../../src/tally/payout/transactions.ts'
@@ -175,6 +176,37 @@ export const startPayoutChain = async (options: PayoutChainOptions = {}): Promis
     },
     threadStart: { txid: start, index },
     [Symbol.asyncDispose]: async () => {
+      await rpc.close()
+      await server.stop()
+    },
+  }
+}
+
+/** A second node of the same chain that knows blocks and unspent outputs only, as one without indexes. */
+export const startBlocksOnly = async ({
+  chain,
+  node,
+}: PayoutChain): Promise<{ node: PayoutNode; close(): Promise<void> }> => {
+  const { getaddressutxos: _utxos, getaddresstxids: _txids, ...methods } = createRpcMethods(chain)
+  const server = createRpcServer({
+    methods: {
+      ...methods,
+      getrawtransaction: {
+        ...methods['getrawtransaction']!,
+        run: () => {
+          throw new NodeRpcError(-5, 'No such mempool transaction. Use -txindex')
+        },
+      },
+    },
+    dialect: 'zend',
+    auth: { kind: 'none' },
+    world: realWorld(),
+  })
+  await server.start()
+  const rpc = createRpcClient({ url: server.url, world: realWorld() })
+  return {
+    node: { ...node, rpc },
+    close: async () => {
       await rpc.close()
       await server.stop()
     },
