@@ -209,6 +209,70 @@ for epoch in load("attestations"):
         same(leaves[-1].hex(), row["leaf"], "R-SYNC-1 leaf")
     same(merkle_root(leaves).hex(), epoch["root"], "R-SYNC-1 root")
 
+checkpoint = load("checkpoint")
+week = checkpoint["week"]
+announcements = load("announcements")
+leaves = []
+for seat in load("registry")["seats"]:
+    owner = announcements[seat["seat"]]
+    leaves.append(encode([
+        seat["seat"], unhex(seat["stake"]), unhex(owner["peerKey"]), owner["host"], 9000, 443, unhex(owner["bls"]),
+        seat["at"], seat["activeSince"],
+    ]))
+same(merkle_root(leaves).hex(), checkpoint["registryRoot"], "R-CP-1 registry root")
+page = encode(["proofs", 1, network_id, week, [unhex(load("equivocation")["proof"])]])
+same(page.hex(), checkpoint["proofPages"][0]["bytes"], "R-CP-1 page of proofs")
+leaves_by_epoch, epochs = {}, []
+for epoch in load("attestations"):
+    leaves = [unhex(row["leaf"]) for row in epoch["attestations"] if row["seat"] not in checkpoint["equivocators"]]
+    leaves_by_epoch[epoch["epoch"]] = leaves
+    epochs.append([epoch["epoch"], beacons[epoch["epoch"]], len(leaves), merkle_root(leaves)])
+freeze_height = genesis["activationHeight"] + (epochs[-1][0] + 2) * genesis["epochBlocks"]
+same(freeze_height, checkpoint["freezeHeight"], "R-CP-1 F")
+freeze_hash = sha256(f"secnode vectors block {freeze_height}".encode())
+same(freeze_hash.hex(), checkpoint["freezeHash"], "hash of block F")
+payload = encode([
+    "checkpoint", 1, network_id, week, freeze_hash, unhex(checkpoint["registryRoot"]),
+    [[week, unhex(network["paramsHash"]), epochs, [Cid(sha256(page))]]],
+])
+same(payload.hex(), checkpoint["payload"], "R-CP-1 payload")
+cid = Cid(sha256(payload))
+same(str(cid), checkpoint["cid"], "R-CP-1 id")
+seniors = [seat["seat"] for seat in load("registry")["seats"] if seat["activeSince"] is not None]
+freeze_beacon = h("beacon", network_id, epochs[-1][0] + 2, freeze_hash)
+for view in checkpoint["views"]:
+    order = shuffle(h("certifiers", freeze_beacon, view["view"]), len(seniors))
+    same([seniors[i] for i in order[: params["certifiers"]]], view["certifiers"], "R-CP-2")
+certificate = checkpoint["certificate"]
+vote = encode(["vote", 1, network_id, week, certificate["view"], cid, freeze_hash])
+same((f"secnode:vote:{network_id}".encode() + b"\x00" + vote).hex(), checkpoint["voteMessage"], "R-CP-3")
+bitmap = bytes([sum(1 << row["position"] for row in checkpoint["votes"])])
+same(bitmap.hex(), certificate["signers"], "R-CP-4 bitmap")
+signature = unhex(certificate["signature"])
+encoded = encode(["certificate", 1, network_id, week, certificate["view"], cid, bitmap, signature])
+same(encoded.hex(), certificate["encoded"], "R-CP-4")
+memo = f"secnode:1 anchor week={week} view={certificate['view']} checkpoint={cid}"
+memo += f" signers={base64.b64encode(bitmap).decode()} sig={base64.b64encode(signature).decode()}"
+same(memo, checkpoint["anchorMemo"], "R-CP-5")
+inclusion = checkpoint["inclusion"]
+leaves = leaves_by_epoch[inclusion["epoch"]]
+
+
+def climb(leaves, index, path):
+    """RFC 6962 2.1.1, from the leaf up: the root that a path leads to."""
+    if len(leaves) == 1:
+        return sha256(b"\x00" + leaves[0])
+    split = 1
+    while 2 * split < len(leaves):
+        split *= 2
+    if index < split:
+        return sha256(b"\x01" + climb(leaves[:split], index, path[:-1]) + path[-1])
+    return sha256(b"\x01" + path[-1] + climb(leaves[split:], index - split, path[:-1]))
+
+
+path = [unhex(step) for step in inclusion["path"]]
+same(climb(leaves, inclusion["index"], path).hex(), checkpoint["epochs"][-1]["root"], "R-CP-7")
+
 tally = load("tally")
 # All texts are ASCII and all numbers integers, so this is RFC 8785.
 canonical = json.dumps(tally["document"], sort_keys=True, separators=(",", ":"))

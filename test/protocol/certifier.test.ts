@@ -455,6 +455,20 @@ describe('votes', () => {
     expect(answer[0]).toBe('certified')
   })
 
+  test('R-CP-4 a proposer who is told of a certificate stops, and knows it', () => {
+    const network = createCertifierNetwork(6)
+    network.freeze()
+    const late = rankOf(network, 0, 1)
+    late.isDown = true
+    network.advance(freeze)
+    expect(network.published).toHaveLength(1)
+    late.isDown = false
+    // It heard nothing of it, and proposes when its turn comes.
+    network.give(late, { is: 'height', height: freeze + 1 })
+    expect(late.state.certified?.certificate.checkpoint.equals(network.published[0]!.checkpoint)).toBe(true)
+    expect(late.state.proposing).toBeNull()
+  })
+
   test('R-CP-3 views that are not open, proposers who were not drawn and the seventeenth proposal are turned away', () => {
     const network = createCertifierNetwork(12, { certifiers: 8 })
     for (const node of network.nodes) node.isDown = true

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
+import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import {
   type Attestation,
@@ -10,10 +12,12 @@ import {
   checkpointCid,
   type CheckpointFrame,
   checkpointRequestCodec,
+  checkCertificate,
   checkFrame,
   cidOf,
   compareContents,
   createProof,
+  decodeCertificate,
   decodeCheckpoint,
   decodeInclusion,
   decodeProofPage,
@@ -24,11 +28,14 @@ import {
   epochRoot,
   fillFrame,
   hash,
+  hexToBytes,
   maxCheckpointBytes,
   maxCheckpointEpochs,
   maxPageProofs,
   maxWants,
   merkleRoot,
+  nobleBls,
+  parseAnchor,
   proofPagesOf,
   proposalAnswerCodec,
   proposalRequestCodec,
@@ -452,4 +459,34 @@ describe('R-MSG-1 messages about checkpoints', () => {
       },
     )
   })
+})
+
+test('R-CP-4 the certificate of the golden vectors holds, and its memo is that of R-CP-5', () => {
+  const folder = new URL('../../protocol/vectors/', import.meta.url)
+  const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
+  const golden = read('checkpoint') as {
+    freezeHash: string
+    views: { certifiers: number[] }[]
+    certificate: { view: number; encoded: string }
+    anchorMemo: string
+    inclusion: { encoded: string }
+    cid: string
+  }
+  const keys = (read('announcements') as { bls: string }[]).map(({ bls }) => hexToBytes(bls))
+  const decoded = decodeCertificate(hexToBytes(golden.certificate.encoded))
+  if (decoded.is === 'bad') throw new Error(decoded.code)
+  const { certificate, networkId: ofNetwork } = decoded.value
+  const certifiers = golden.views[certificate.view]!.certifiers.map((seat) => ({ seat, bls: keys[seat]! }))
+  const checked = checkCertificate(
+    ofNetwork,
+    certificate,
+    certifiers,
+    hexToBytes(golden.freezeHash),
+    nobleBls,
+  )
+  expect(checked).toEqual({ is: 'accept', value: undefined })
+  expect(parseAnchor(golden.anchorMemo)).toEqual({ is: 'accept', value: certificate })
+  const inclusion = decodeInclusion(hexToBytes(golden.inclusion.encoded))
+  if (inclusion.is === 'bad') throw new Error(inclusion.code)
+  expect(verifyInclusion(inclusion.value, CID.parse(golden.cid)).is).toBe('accept')
 })

@@ -66,6 +66,7 @@ import {
   weekOfTime,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
+import { checkpointVector } from './golden-checkpoint.ts'
 
 /** A value of a vector file: byte strings are hex, amounts decimal. */
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
@@ -373,7 +374,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
   })
 
   const words = createStream(shuffleSeed(second.beacon))
-  return new Map<string, Json>([
+  const vectors = new Map<string, Json>([
     [
       'network',
       {
@@ -505,4 +506,6 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
       },
     ],
   ])
+  const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]
+  return vectors.set('checkpoint', checkpointVector(others, blockHash))
 }

@@ -1,0 +1,170 @@
+import {
+  beaconOf,
+  bytesToHex,
+  type Certificate,
+  certifiersOf,
+  type CheckpointFrame,
+  cidOf,
+  encodeCertificate,
+  encodeCheckpoint,
+  encodeInclusion,
+  type Epoch,
+  epochRoot,
+  epochStart,
+  fillFrame,
+  formatAnchor,
+  hexToBytes,
+  type NetworkId,
+  nobleAggregateVotes,
+  nobleSignVote,
+  proofPagesOf,
+  proveInclusion,
+  registryRootOf,
+  type SeatRecord,
+  signersOf,
+  takeSeniors,
+  voteMessage,
+  type Week,
+} from '../../protocol/index.ts'
+
+/** What this vector reads of the others, as their files have it. */
+interface Others {
+  network: {
+    networkId: NetworkId
+    paramsHash: string
+    genesis: { activationHeight: number; epochBlocks: number }
+    params: { certifiers: number }
+  }
+  announcements: readonly { blsSecret: string; peerKey: string; host: string; bls: string }[]
+  registry: { seats: readonly { seat: number; stake: string; at: number; activeSince: number | null }[] }
+  attestations: readonly {
+    epoch: Epoch
+    attestations: readonly { seat: number; signed: { payload: string } }[]
+  }[]
+  epochs: readonly { epoch: Epoch; beacon: string; seats: number }[]
+  equivocation: { seat: number; proof: string }
+  tally: { document: { week: string } }
+}
+
+const hex = bytesToHex
+
+/**
+ * The checkpoint of the week of epochs 2 and 3 with one equivocator, its certifiers, votes, certificate and anchor, and
+ * an inclusion proof. Built from the values of the other files, so that a second reading can do the same.
+ */
+export const checkpointVector = (others: Others, blockHash: (height: number) => Uint8Array) => {
+  const { networkId, genesis, params, paramsHash } = others.network
+  const week = others.tally.document.week as Week
+  const lastEpoch = others.epochs.at(-1)!.epoch
+  const freeze = epochStart(genesis, lastEpoch + 2)
+  const freezeHash = blockHash(freeze)
+  const beacon = beaconOf(networkId, lastEpoch + 2, freezeHash)
+  const seats = others.registry.seats.map((row): SeatRecord => {
+    const { peerKey, host, bls } = others.announcements[row.seat]!
+    return {
+      seat: row.seat,
+      stake: hexToBytes(row.stake),
+      peer: hexToBytes(peerKey),
+      host,
+      p2p: 9_000,
+      tls: 443,
+      bls: hexToBytes(bls),
+      blsSince: genesis.activationHeight,
+      at: row.at,
+      announced: { height: genesis.activationHeight, index: row.seat },
+      activeSince: row.activeSince,
+    }
+  })
+  const pages = proofPagesOf(networkId, week, [hexToBytes(others.equivocation.proof)])
+  const rows = new Map(
+    others.attestations.map(({ epoch, attestations }) => [
+      epoch,
+      attestations
+        .filter(({ seat }) => seat !== others.equivocation.seat)
+        .map(({ seat, signed }) => ({
+          seat,
+          cid: cidOf(hexToBytes(signed.payload)),
+          payload: hexToBytes(signed.payload),
+        })),
+    ]),
+  )
+  const frame: CheckpointFrame = {
+    networkId,
+    week,
+    freezeHash,
+    registryRoot: registryRootOf(seats),
+    weeks: [
+      {
+        week,
+        paramsHash: hexToBytes(paramsHash),
+        epochs: others.epochs.map((row) => ({
+          epoch: row.epoch,
+          beacon: hexToBytes(row.beacon),
+          seats: row.seats,
+        })),
+      },
+    ],
+  }
+  const contentsOf = (epoch: Epoch) => ({
+    count: rows.get(epoch)!.length,
+    root: epochRoot(rows.get(epoch)!),
+  })
+  const payload = encodeCheckpoint(fillFrame(frame, contentsOf, () => pages.map(({ cid }) => cid)))
+  const checkpoint = cidOf(payload)
+
+  const seniors = takeSeniors(seats, genesis.activationHeight)
+  const views = [0, 1, 2].map((view) => ({
+    view,
+    certifiers: certifiersOf(seniors, beacon, view, params.certifiers).map(({ seat }) => seat),
+  }))
+  const view = 1
+  const { certifiers } = views[view]!
+  const message = voteMessage(networkId, { week, view, checkpoint, freezeHash })
+  // All but the one at position 3.
+  const voting = certifiers.flatMap((seat, position) => (position === 3 ? [] : [{ seat, position }]))
+  const votes = voting.map(({ seat, position }) => ({
+    position,
+    seat,
+    signature: nobleSignVote(hexToBytes(others.announcements[seat]!.blsSecret), message),
+  }))
+  const certificate: Certificate = {
+    week,
+    view,
+    checkpoint,
+    signers: signersOf(new Set(voting.map(({ position }) => position)), certifiers.length),
+    signature: nobleAggregateVotes(votes.map(({ signature }) => signature)),
+  }
+  const shown = rows.get(lastEpoch)![2]!
+  const inclusion = proveInclusion(payload, rows.get(lastEpoch)!, shown.payload)
+  return {
+    week,
+    freezeHeight: freeze,
+    freezeHash: hex(freezeHash),
+    registryRoot: hex(frame.registryRoot),
+    equivocators: [others.equivocation.seat],
+    proofPages: pages.map(({ cid, bytes }) => ({ bytes: hex(bytes), cid: cid.toString() })),
+    epochs: others.epochs.map(({ epoch }) => {
+      const { count, root } = contentsOf(epoch)
+      return { epoch, count, root: hex(root) }
+    }),
+    payload: hex(payload),
+    cid: checkpoint.toString(),
+    views,
+    voteMessage: hex(message),
+    votes: votes.map(({ position, seat, signature }) => ({ position, seat, signature: hex(signature) })),
+    certificate: {
+      view,
+      signers: hex(certificate.signers),
+      signature: hex(certificate.signature),
+      encoded: hex(encodeCertificate(networkId, certificate)),
+    },
+    anchorMemo: formatAnchor(certificate),
+    inclusion: {
+      epoch: lastEpoch,
+      seat: shown.seat,
+      index: inclusion.index,
+      path: inclusion.path.map((hash) => hex(hash)),
+      encoded: hex(encodeInclusion(inclusion)),
+    },
+  }
+}
