@@ -24,7 +24,7 @@ import {
   type TestNetwork,
   type TestNode,
 } from '../fixtures/test-network.ts'
-import { type LocalHost, until } from '../net/local-hosts.ts'
+import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 
 const verifier = createEd25519Verifier({ maxKeys: 16 })
