@@ -27,6 +27,7 @@ import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../tally/fund.ts'
 import type { World } from '../world.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
+import { dialSeat } from './ask-seat.ts'
 import type { ChainSource } from './chain-view.ts'
 import { type Challenger, createChallenger } from './challenger.ts'
 import { type Collector, createCollector } from './collector.ts'
@@ -107,6 +108,8 @@ const maxTasks = 24
 const maxWaitingTasks = 256
 /** Between tries to ask others what they know of this node. */
 const recoveryPauseMs = 2_000
+/** As many as gossip's mesh of a topic wants (gossipsub's D). */
+const wantedNeighbours = 8
 /** An exchange that hangs longer than this is given up. */
 const syncDeadlineMs = 60_000
 
@@ -328,6 +331,26 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     }
   }
 
+  /** Gossip needs neighbours: while there are few registered ones, random seats are dialled. */
+  const keepConnected = async (signal: AbortSignal): Promise<void> => {
+    const current = epochs.current()
+    const context = current === null ? undefined : await epochs.get(current)
+    const connected = host.peers().filter(({ isRegistered }) => isRegistered).length
+    if (context === undefined || connected >= wantedNeighbours) return
+    const others = drawOthers(
+      context.snapshot,
+      node.ownSeat(),
+      world.randomBytes(32),
+      wantedNeighbours - connected,
+    )
+    const dials = others.map((row) =>
+      dialSeat(node, row, signal).catch((error: unknown) => {
+        logger.debug({ host: row.host, reason: messageOf(error) }, 'could not connect')
+      }),
+    )
+    await Promise.all(dials)
+  }
+
   const scheduleSync = (): void => {
     stopTimer = world.setTimer(options.syncIntervalMs, () => {
       if (stage !== 'running') return
@@ -336,6 +359,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       isExchanging = true
       tasks.run('sync', async (signal) => {
         try {
+          await keepConnected(signal)
           await exchange(signal)
         } finally {
           isExchanging = false

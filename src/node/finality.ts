@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import {
   type Epoch,
@@ -6,7 +7,6 @@ import {
   type Height,
   paramsOfWeek,
   type Seat,
-  type SeatRecord,
   type Week,
   type WeekState,
   weekStateOf,
@@ -16,14 +16,20 @@ import type { Bls } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import type { FixedWeek } from '../tally/gather.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
-import { type AnchoredWeek, type AnchoredWeeks, createAnchoredWeeks } from './anchored-weeks.ts'
-import { askSeat } from './ask-seat.ts'
+import {
+  type AnchoredWeek,
+  type AnchoredWeeks,
+  createAnchoredWeeks,
+  type Provider,
+} from './anchored-weeks.ts'
+import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { type CertifierRole, createCertifierRole } from './certifier.ts'
 import { createCheckpointData } from './checkpoint-data.ts'
 import type { FinalityView } from './chain-view.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from './epoch-book.ts'
+import { createProviders } from './providers.ts'
 import { drawOthers } from './recovery.ts'
 import { createTasks } from './tasks.ts'
 
@@ -67,6 +73,19 @@ export const createFinality = (
     return atTipSince <= attests
   }
 
+  const providers = createProviders(node.host, node.world)
+  const providerOfSeat = (seat: SeatAddress): Provider => ({
+    name: seat.host,
+    ask: (protocol, request, maxResponseBytes, signal) =>
+      askSeat(node, seat, protocol, request, { timeoutMs: askTimeoutMs, maxResponseBytes, signal }),
+  })
+  const provide = (checkpoint: CID): void => {
+    tasks.run('provide', async (signal) => {
+      const told = await node.host.provide(checkpoint, { signal })
+      logger.debug({ checkpoint: checkpoint.toString(), told }, 'the DHT knows that this node has the week')
+    })
+  }
+
   const anchored = createAnchoredWeeks({
     genesis: node.genesis,
     networkId: node.networkId,
@@ -77,15 +96,18 @@ export const createFinality = (
     checkpoints,
     held: (context) => collector.held(context),
     verify: node.verifier.verify,
+    onComplete: ({ anchor }) => provide(anchor.checkpoint),
     peers: {
-      async draw() {
+      async *draw(checkpoint, signal) {
         const context = await node.epochs.get(node.epochs.current() ?? 0)
-        return context === undefined
-          ? []
-          : drawOthers(context.snapshot, node.ownSeat(), node.world.randomBytes(32), maxAsked)
+        const seats =
+          context === undefined
+            ? []
+            : drawOthers(context.snapshot, node.ownSeat(), node.world.randomBytes(32), maxAsked)
+        for (const seat of seats) yield providerOfSeat(seat)
+        // They may all be new, or have lost it: whoever has it told the DHT.
+        yield* providers.of(checkpoint, signal)
       },
-      ask: (row, protocol, request, maxResponseBytes, signal) =>
-        askSeat(node, row, protocol, request, { timeoutMs: askTimeoutMs, maxResponseBytes, signal }),
       take: (context, bytes) => collector.takeAnchored(context, bytes),
     },
     logger,

@@ -19,7 +19,7 @@ import {
   syncRequestCodec,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import { resolveObservedAddress } from '../net/resolve.ts'
+import { askSeat } from './ask-seat.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from './epoch-book.ts'
@@ -156,19 +156,11 @@ const comparedSeats = 4 * maxSyncAttestations
 
 export const createSyncClient = (node: NodeContext, collector: Collector): SyncClient => {
   const ask = async (row: SnapshotRow, request: SyncRequest, signal: AbortSignal): Promise<SyncAnswer> => {
-    const resolution = await resolveObservedAddress(row.host, node.resolveHost, {
-      allowLoopback: node.allowLoopback,
+    const bytes = await askSeat(node, row, protocols.sync, syncRequestCodec.encode(request), {
+      timeoutMs: requestTimeoutMs,
+      maxResponseBytes: syncAnswerCodec.maxBytes,
       signal,
     })
-    const bytes = await node.host.request(
-      {
-        peerKey: row.peer,
-        address: resolution.is === 'ok' ? { ip: resolution.address.ip, port: row.p2p } : null,
-      },
-      protocols.sync,
-      syncRequestCodec.encode(request),
-      { timeoutMs: requestTimeoutMs, maxResponseBytes: syncAnswerCodec.maxBytes, signal },
-    )
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad') {
       node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: answer.code })
