@@ -67,7 +67,7 @@ export interface Review {
 
 export type CertifierEvent =
   | { is: 'height'; height: Height }
-  /** A proposal from the node of a seat, over an authenticated stream. */
+  /** A proposal that names this seat, over a stream that ends at the key which is registered for it. */
   | { is: 'proposed'; from: Seat; view: number; payload: Uint8Array }
   | { is: 'review'; checkpoint: CID; event: ReviewEvent }
   /** `agrees`: the own holding would vote for it (`ChosenContents.isOwn` of every epoch). */

@@ -13,10 +13,14 @@ export const maxWants = 1_024
 /** Leaves in one answer: 1,024 of 40 bytes. */
 export const maxLeaves = 1_024
 
-/** ["propose", view, payload]: the proposer is whoever ends the other side of the stream (R-CP-3). */
+/**
+ * ["propose", view, seat, payload]: the stream must end at the key of the seat (R-CP-3). Named, because a key does not
+ * tell the seat: anybody may announce another's peer id (R-REG-4).
+ */
 export const ProposalRequest = z.tuple([
   z.literal('propose'),
   z.int().min(0).max(maxView),
+  SeatNumber,
   bytesUpTo(maxCheckpointBytes),
 ])
 export type ProposalRequest = z.infer<typeof ProposalRequest>

@@ -21,6 +21,7 @@ import {
   equalBytes,
   frameOf,
   type Height,
+  judgeCertificate,
   maxLeaves,
   opinionOf,
   paramsHash,
@@ -84,7 +85,6 @@ interface Work {
   freezeHash: Uint8Array
   state: CertifierState
   seats: ReadonlyMap<Seat, SeatRecord>
-  seatByPeer: ReadonlyMap<string, Seat>
   /** Sets that proposers told of, by `<checkpoint>:<epoch>`. */
   sets: Map<string, ProposedSet>
   /** Who waits for an answer to his proposal, by `<seat>:<view>:<checkpoint>`. */
@@ -155,7 +155,6 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       freezeHash: record.freeze!.hash!,
       state: startCertifier(duty, record.freeze!.height - 1, votes, proofs),
       seats: new Map(seats.map((seat) => [seat.seat, seat])),
-      seatByPeer: new Map(seats.map((seat) => [bytesToHex(seat.peer), seat.seat])),
       sets: new Map(),
       waiting: new Map(),
       abort: new AbortController(),
@@ -293,7 +292,12 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           { week: current.week, view: effect.view, checkpoint: effect.cid.toString(), to: effect.to.length },
           'proposing a checkpoint',
         )
-        const request = proposalRequestCodec.encode(['propose', effect.view, effect.bytes])
+        const request = proposalRequestCodec.encode([
+          'propose',
+          effect.view,
+          current.state.duty.seat,
+          effect.bytes,
+        ])
         for (const to of effect.to) {
           const answered = (answer: ProposalAnswer | null): CertifierEvent => ({
             is: 'answered',
@@ -514,9 +518,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     }
     const current = work
     if (current === null) return ['later', 'not-frozen']
-    const from = current.seatByPeer.get(bytesToHex(peerKey))
-    if (from === undefined) return ['refused', 'proposer-not-drawn']
-    const [, view, payload] = request.value
+    const [, view, from, payload] = request.value
+    // Several seats may have announced one peer id (R-REG-4), so the key alone does not tell who proposes.
+    const registered = current.seats.get(from)?.peer
+    if (registered === undefined || !equalBytes(registered, peerKey)) return ['refused', 'proposer-key']
     const { promise, resolve } = Promise.withResolvers<ProposalAnswer>()
     const key = waitingKey(from, view, cidOf(payload))
     current.waiting.set(key, [...(current.waiting.get(key) ?? []), resolve])
@@ -581,12 +586,9 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         if (work === null || decoded.value.certificate.week !== work.week) {
           return { is: 'ignore', code: 'certificate-not-awaited' }
         }
-        const before = work.state.certified
+        const judged = judgeCertificate(work.state, decoded.value.certificate, bls)
+        if (judged.is !== 'accept') return judged
         step(work, { is: 'certificate', certificate: decoded.value.certificate })
-        await work.queue
-        if (before !== null) return { is: 'ignore', code: 'certificate-known' }
-        if (work?.state.certified === null || work === null)
-          return { is: 'reject', code: 'certificate-invalid' }
         await keepCertificate(bytes)
         return { is: 'accept', value: undefined }
       })

@@ -451,13 +451,13 @@ describe('R-MSG-1 messages about checkpoints', () => {
       is: 'ok',
       value: answer,
     })
-    const proposal = proposalRequestCodec.encode(['propose', 3, encodeCheckpoint(checkpoint)])
-    expect(proposalRequestCodec.decode(proposal)).toMatchObject({ is: 'ok', value: ['propose', 3, {}] })
-    expect(proposalRequestCodec.decode(encodeCanonical(['propose', 65_536, new Uint8Array()]))).toMatchObject(
-      {
-        is: 'bad',
-      },
-    )
+    const proposal = proposalRequestCodec.encode(['propose', 3, 40, encodeCheckpoint(checkpoint)])
+    expect(proposalRequestCodec.decode(proposal)).toMatchObject({ is: 'ok', value: ['propose', 3, 40, {}] })
+    expect(
+      proposalRequestCodec.decode(encodeCanonical(['propose', 65_536, 40, new Uint8Array()])),
+    ).toMatchObject({
+      is: 'bad',
+    })
   })
 })
 
