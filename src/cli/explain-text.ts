@@ -59,7 +59,7 @@ const costLines = ({ score, epochs, cost }: Explanation): string[] => {
   if (cost.lost === null) lines.push(`what it cost cannot be said: ${cost.how}`)
   else if (cost.epochs.length > 0) {
     lines.push(
-      `epochs ${cost.epochs.join(', ')} cost ${coins(cost.lost)}: with them it would have earned ${coins(cost.amountIfCredited!)}`,
+      `${cost.epochs.length === 1 ? 'epoch' : 'epochs'} ${cost.epochs.join(', ')} cost ${coins(cost.lost)}: with them it would have earned ${coins(cost.amountIfCredited!)}`,
       `  (${cost.how})`,
     )
   }

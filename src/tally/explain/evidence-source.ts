@@ -16,13 +16,13 @@ import type { FoundEvidence } from './checks.ts'
 /** Where evidence blocks come from: the own store, else the challenger that made them (R-EVID-1). */
 export interface EvidenceSource {
   /**
-   * `row` is where the challenger is to be found now, `ips` are addresses at which others saw it. A block that comes
+   * `row` is where the challenger is to be found now, `seenAt` an address at which others saw it. A block that comes
    * over the network is kept in the store. Rejects only when `signal` is aborted.
    */
   find(
     attestation: Attestation,
     row: SnapshotRow,
-    ips: readonly string[],
+    seenAt: string | undefined,
     signal: AbortSignal,
   ): Promise<FoundEvidence>
 }
@@ -45,14 +45,14 @@ export const createEvidenceSource = (options: EvidenceSourceOptions): EvidenceSo
   const fetch = async (
     attestation: Attestation,
     row: SnapshotRow,
-    ips: readonly string[],
+    seenAt: string | undefined,
     signal: AbortSignal,
   ): Promise<FoundEvidence> => {
     const peer = Buffer.from(row.peer).toString('hex')
     const known = unreachable.get(peer)
     if (known !== undefined) return { is: 'missing', why: known }
     let why = 'no address is known of it'
-    for (const address of await addressesOf(row, ips, signal)) {
+    for (const address of await addressesOf(row, seenAt, signal)) {
       const outcome = await ask(attestation, row, address, signal)
       if (outcome.is === 'found') return outcome
       why = outcome.why
@@ -66,12 +66,12 @@ export const createEvidenceSource = (options: EvidenceSourceOptions): EvidenceSo
   /** Where its name leads now, then where it was seen. */
   const addressesOf = async (
     row: SnapshotRow,
-    ips: readonly string[],
+    seenAt: string | undefined,
     signal: AbortSignal,
   ): Promise<PeerAddress[]> => {
     const resolution = await resolveObservedAddress(row.host, options.resolveHost, { allowLoopback, signal })
-    const all = resolution.is === 'ok' ? [resolution.address.ip, ...ips] : ips
-    return [...new Set(all)].map((ip) => ({ ip, port: row.p2p }))
+    const all = [resolution.is === 'ok' ? resolution.address.ip : undefined, seenAt]
+    return [...new Set(all)].flatMap((ip) => (ip === undefined ? [] : [{ ip, port: row.p2p }]))
   }
 
   const ask = async (
@@ -107,10 +107,10 @@ export const createEvidenceSource = (options: EvidenceSourceOptions): EvidenceSo
   }
 
   return {
-    async find(attestation, row, ips, signal) {
+    async find(attestation, row, seenAt, signal) {
       const block = await evidence.get(attestation.evidence)
       return block === undefined
-        ? await fetch(attestation, row, ips, signal)
+        ? await fetch(attestation, row, seenAt, signal)
         : { is: 'found', block, from: 'store' }
     },
   }

@@ -3,6 +3,7 @@ import {
   classify,
   type Committees,
   decodeAttestation,
+  decodeCheckpoint,
   type Epoch,
   type EpochClasses,
   equalBytes,
@@ -11,6 +12,7 @@ import {
   type JudgedEpoch,
   type Outcome,
   type Params,
+  readProofPages,
   rulesetOfWeek,
   type Seat,
   type SeatTally,
@@ -29,7 +31,7 @@ import type { EpochContext } from '../../node/epoch-book.ts'
 import { resolveWeek } from '../answers.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from './sources.ts'
-import { contextsOfWeek, gatherEpoch, stateOfWeek } from '../gather.ts'
+import { contextsOfWeek, type FixedWeek, gatherEpoch, stateOfWeek } from '../gather.ts'
 import { namedAddresses, sharingSeats } from './named-addresses.ts'
 
 /** How a person names a node; `own` is the node whose store is asked. */
@@ -103,9 +105,9 @@ export const gatherSeatWeek = async (
   const { params } = contexts[0]!
   const fixed = await sources.fixed(week, signal)
   const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
-  const known = await sources.equivocators(week)
-  const equivocators = fixed?.equivocators ?? new Set(known.keys())
-  const proofs = new Map([...known].filter(([equivocator]) => equivocators.has(equivocator)))
+  const proofs =
+    fixed === null ? await sources.equivocators(week) : await listedProofs(sources, fixed, week, contexts)
+  const equivocators = fixed?.equivocators ?? new Set(proofs.keys())
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
   const ruleset = rulesetOfWeek(week)
@@ -113,6 +115,7 @@ export const gatherSeatWeek = async (
   // Epoch after epoch, keeping of each what concerns the seat: a whole week of the largest network is gigabytes.
   const judged: JudgedEpoch[] = []
   const chosen: PartOfEpoch[] = []
+  const ipBySeat = new Map<Seat, string>()
   for (const [i, context] of contexts.entries()) {
     const { attestations, ...frame } = await gatherEpoch({ standing }, context)
     const epoch = {
@@ -124,13 +127,15 @@ export const gatherSeatWeek = async (
     }
     const { outcomes, attested } = ruleset.judgeEpoch(epoch, params)
     judged.push({ ...frame, outcomes, attested })
+    const classes = classify(epoch, context.committees)
+    noteAddresses(ipBySeat, context, classes)
     const outcome = outcomes[indexOfSeat(context.snapshot, seat)]
     if (outcome === undefined) continue
     const isChosen =
       request.epochs === 'all' ||
       (request.epochs === 'failed' ? outcome !== 'credited' : request.epochs === context.epoch)
     if (!isChosen) continue
-    const part = await partOfSeat(standing, context, epoch, seat)
+    const part = await partOfSeat(standing, context, epoch, classes, seat)
     chosen.push({ ...part, outcome, attested, isOpen: isOpen[i]! })
     signal.throwIfAborted()
   }
@@ -169,8 +174,39 @@ export const gatherSeatWeek = async (
     fundMissing,
     proofs,
     isOpen,
-    epochs: await withEvidence(sources, chosen, seat, signal),
+    epochs: await withEvidence(sources, chosen, ipBySeat, seat, signal),
   }
+}
+
+/** R-ATT-3: the proofs that the week's checkpoint lists, by seat. */
+const listedProofs = async (
+  sources: ExplainSources,
+  fixed: FixedWeek,
+  week: Week,
+  contexts: readonly EpochContext[],
+): Promise<ReadonlyMap<Seat, Uint8Array>> => {
+  const payload = await sources.checkpointPayload(fixed.checkpoint)
+  const checkpoint = payload === undefined ? null : decodeCheckpoint(payload)
+  const listed = checkpoint?.is === 'ok' ? checkpoint.value.weeks.find((one) => one.week === week) : undefined
+  const pages: Uint8Array[] = []
+  for (const cid of listed?.proofPages ?? []) {
+    const page = await sources.checkpointPayload(cid)
+    if (page !== undefined) pages.push(page)
+  }
+  const read = readProofPages(
+    sources.networkId,
+    week,
+    pages,
+    ({ epoch, beacon, seat }) => {
+      const context = contexts.find((one) => one.epoch === epoch)
+      return context !== undefined && equalBytes(context.beacon, beacon)
+        ? context.rowOf(seat)?.peer
+        : undefined
+    },
+    sources.verify,
+  )
+  // The set of equivocators was read from the same pages; should one be gone since, the rest can still be told.
+  return read.is === 'accept' ? read.value : new Map()
 }
 
 /** What came in, if it is known: why a node was not credited does not depend on it. */
@@ -249,22 +285,21 @@ const fitOf = async (sources: ExplainSources, name: SeatName): Promise<(row: Sna
 /** An epoch of the seat before its evidence was sought. */
 type PartOfEpoch = Omit<SeatEpoch, 'evidence' | 'audited'> & { witnesses: readonly Witness[] }
 
-/** Whose evidence is wanted, and where it was seen. */
+/** Whose evidence is wanted. */
 interface Witness {
   context: EpochContext
   held: HeldAttestation
-  ips: readonly string[]
 }
 
 const partOfSeat = async (
   standing: SeatWeek['standing'],
   context: EpochContext,
   epoch: TallyEpoch,
+  classes: EpochClasses,
   seat: Seat,
 ): Promise<Omit<PartOfEpoch, 'outcome' | 'attested' | 'isOpen'>> => {
   const { snapshot, committees } = context
   const index = indexOfSeat(snapshot, seat)
-  const classes = classify(epoch, committees)
   const sharing = sharingSeats(classes, committees, index)
   const deciders = decidersOf(committees, classes, index, sharing)
   const held = new Map<Seat, HeldAttestation>()
@@ -274,7 +309,7 @@ const partOfSeat = async (
   }
   const witnesses = [...challengersOf(committees, index), index].flatMap((at) => {
     const one = held.get(snapshot[at]!.seat)
-    return one === undefined ? [] : [{ context, held: one, ips: ipsOf(classes, committees, at) }]
+    return one === undefined ? [] : [{ context, held: one }]
   })
   const attested = classes.attested.map((attestation, at) => (deciders.has(at) ? attestation : undefined))
   return {
@@ -287,13 +322,24 @@ const partOfSeat = async (
   }
 }
 
-const ipsOf = (classes: EpochClasses, committees: Committees, index: number): string[] =>
-  namedAddresses(classes, committees, index).map(({ ip }) => ip)
+/** Where each seat was seen in the week, the first time that challengers called it valid. */
+const noteAddresses = (
+  ipBySeat: Map<Seat, string>,
+  { snapshot, committees }: EpochContext,
+  classes: EpochClasses,
+): void => {
+  for (const [index, { seat }] of snapshot.entries()) {
+    if (ipBySeat.has(seat)) continue
+    const [most] = namedAddresses(classes, committees, index)
+    if (most !== undefined) ipBySeat.set(seat, most.ip)
+  }
+}
 
 /** Finds all blocks at once: some challengers may be gone, and each is waited for. */
 const withEvidence = async (
   sources: ExplainSources,
   parts: readonly PartOfEpoch[],
+  ipBySeat: ReadonlyMap<Seat, string>,
   seat: Seat,
   signal: AbortSignal,
 ): Promise<SeatEpoch[]> => {
@@ -317,7 +363,9 @@ const withEvidence = async (
   const deadline = AbortSignal.timeout(fetchBudgetMs)
   const blocks = fetchAhead(wanted.length, parallelFetches, signal, async (i, fetchSignal) => {
     try {
-      return await findEvidence(sources, wanted[i]!.witness, AbortSignal.any([fetchSignal, deadline]))
+      const { witness } = wanted[i]!
+      const ip = ipBySeat.get(witness.held.seat)
+      return await findEvidence(sources, witness, ip, AbortSignal.any([fetchSignal, deadline]))
     } catch (error) {
       if (fetchSignal.aborted || !deadline.aborted) throw error
       return { is: 'missing' as const, why: `not had within ${fetchBudgetMs / 1_000} seconds` }
@@ -352,14 +400,15 @@ const decidersOf = (
 /** From the store, else from the seat where it is now, or where it was seen. */
 const findEvidence = async (
   sources: ExplainSources,
-  { context, held, ips }: Witness,
+  { context, held }: Witness,
+  seenAt: string | undefined,
   signal: AbortSignal,
 ): Promise<FoundEvidence> => {
   const attestation = decodeAttestation(held.signed.payload)!
   const current = sources.epochs.current()
   const latest = current === null ? undefined : await sources.epochs.get(current)
   const row = latest?.rowOf(held.seat) ?? context.rowOf(held.seat)!
-  return await sources.evidence.find(attestation, row, ips, signal)
+  return await sources.evidence.find(attestation, row, seenAt, signal)
 }
 
 /** The attestation of the seat that an audit is about. */
@@ -367,7 +416,5 @@ const gatherAudited = async (sources: ExplainSources, epoch: Epoch, seat: Seat):
   const context = await sources.epochs.get(epoch)
   if (context === undefined) return null
   const held = (await sources.standing(context)).find((one) => one.seat === seat)
-  if (held === undefined) return null
-  const classes = classify(await gatherEpoch(sources, context), context.committees)
-  return { context, held, ips: ipsOf(classes, context.committees, indexOfSeat(context.snapshot, seat)) }
+  return held === undefined ? null : { context, held }
 }

@@ -4,8 +4,7 @@ import { decodeAttestation, decodeReceipt, type Seat, type VerifyEd25519 } from 
 import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
-import { createNodeKeys } from '../../keys/node-key.ts'
-import { createHost, type Host } from '../../net/host.ts'
+import type { Host } from '../../net/host.ts'
 import { createDnsResolver, type ResolveHost } from '../../net/resolve.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import type { ChainView } from '../../node/chain-view.ts'
@@ -17,6 +16,7 @@ import { createEvidenceStore } from '../../store/evidence.ts'
 import type { Store } from '../../store/store.ts'
 import { createWorkStore, type WorkStore } from '../../store/work.ts'
 import type { World } from '../../world.ts'
+import { startAskingHost } from '../asking-host.ts'
 import type { Recompute } from './checks.ts'
 import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
 import type { WeekSources } from '../gather.ts'
@@ -101,27 +101,12 @@ export const explainSourcesOfStore = (
   const attestations = createAttestationStore(store)
   let started: Promise<Host> | null = null
 
-  const startHost = async (): Promise<Host> => {
-    const host = createHost({
-      keys: createNodeKeys((length) => options.world.randomBytes(length)),
-      networkId: network.networkId,
-      // It only asks: nobody needs to find it.
-      listen: { address: '127.0.0.1', port: 0 },
-      allowLoopback,
-      topics: [],
-      logger: options.logger,
-      world: options.world,
-    })
-    await host.start()
-    return host
-  }
-
   return {
     ...weeks,
     network,
     evidence: createEvidenceSource({
       evidence: createEvidenceStore(store),
-      host: () => (started ??= startHost()),
+      host: () => (started ??= startAskingHost(options)),
       resolveHost: allowLoopback ? withoutDns : createDnsResolver({ timeoutMs: dnsTimeoutMs }),
       allowLoopback,
     }),

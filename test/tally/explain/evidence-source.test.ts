@@ -119,7 +119,7 @@ describe('evidence that is not in the store', () => {
     })
     for (const epoch of [2, 3]) {
       const { attestation, context } = small.playedBy(epoch, 2)
-      const found = await source.find(attestation, context.rowOf(2)!, ['127.77.0.3'], never)
+      const found = await source.find(attestation, context.rowOf(2)!, '127.77.0.3', never)
       expect(found).toEqual({ is: 'missing', why: 'refused' })
     }
     // Where its name leads, and where it was seen.
@@ -138,6 +138,8 @@ describe('evidence that is not in the store', () => {
       allowLoopback: true,
     })
     const { attestation, context } = small.playedBy(2, 2)
-    await expect(source.find(attestation, context.rowOf(2)!, [], abort.signal)).rejects.toThrow('enough')
+    await expect(source.find(attestation, context.rowOf(2)!, undefined, abort.signal)).rejects.toThrow(
+      'enough',
+    )
   })
 })
