@@ -11,11 +11,11 @@ import { openStore } from '../store/open.ts'
 import { answerExplain, answerVerify, type ExplainQuery, pathOfQuery } from '../tally/explain/answers.ts'
 import { maxCaseBytes, readCase } from '../tally/explain/case-file.ts'
 import type { Explanation } from '../tally/explain/explain.ts'
-import { followTo } from '../tally/explain/followed-chain.ts'
 import type { EpochChoice, SeatName } from '../tally/explain/seat-week.ts'
 import { explainSourcesOfStore } from '../tally/explain/sources.ts'
 import type { VerifiedCase } from '../tally/explain/verify-case.ts'
 import { verifierOfChain, verifierOfStore } from '../tally/explain/verifier.ts'
+import { followTo } from '../tally/follow-chain.ts'
 import { realWorld } from '../world.ts'
 import { askDaemon } from './control-client.ts'
 import { formatExplanation, formatVerified } from './explain-text.ts'
@@ -255,7 +255,7 @@ const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Prom
       world: realWorld(),
       height,
       signal: io.signal,
-      onProgress: (at) => {
+      onProgress: ({ height: at }) => {
         if (io.isTerminal) io.stderr(`\r\u001B[Kblock ${at} of ${height}`)
       },
     })

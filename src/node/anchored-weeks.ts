@@ -2,7 +2,6 @@ import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import {
   type Anchor,
-  type ChainWeeks,
   type Checkpoint,
   type CheckpointAnswer,
   checkpointAnswerCodec,
@@ -16,19 +15,12 @@ import {
   type Epoch,
   epochRoot,
   equalBytes,
-  frameOf,
-  type Genesis,
   type HeldRow,
   type ListedEpoch,
   maxLeaves,
-  type NetworkId,
-  type ParamsSchedule,
   protocols,
   readProofPages,
-  registryRootOf,
   type Seat,
-  type SeatRecord,
-  type SnapshotRow,
   syncAnswerCodec,
   syncRequestCodec,
   type VerifyEd25519,
@@ -36,6 +28,7 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import { type FrameParts, frameOfWeek } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 
 /** An anchored week of which everything is at hand: the set that counts (R-CP-5). */
@@ -59,33 +52,34 @@ export interface AnchoredWeeks {
 /** Weeks back for which data is still looked for: evidence is kept as long (R-EVID-1). */
 const maxWeeksBack = 8
 
+/** Somebody who may have what is missing. */
+export interface Provider {
+  /** For the log. */
+  name: string
+  /** One request, one answer. Errors: those of `Host.request`. */
+  ask(protocol: string, request: Uint8Array, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
 /** What an anchored week is put together from. */
-export interface AnchoredParts {
-  genesis: Genesis
-  networkId: NetworkId
-  schedule: ParamsSchedule
+export interface AnchoredParts extends FrameParts {
   epochs: Pick<EpochBook, 'get' | 'epochsOfWeek'>
-  weeks(): ChainWeeks
-  /** All seats as they stood after block b(epoch). */
-  seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
   checkpoints: CheckpointStore
   /** All that is held of an epoch, equivocators included. */
   held(context: EpochContext): Promise<readonly HeldRow[]>
   verify: VerifyEd25519
   /** Where the missing is asked for; null without a network. */
   peers: {
-    /** Some seats, in a new order each time. */
-    draw(): Promise<readonly SnapshotRow[]>
-    ask(
-      row: SnapshotRow,
-      protocol: string,
-      request: Uint8Array,
-      maxBytes: number,
-      signal: AbortSignal,
-    ): Promise<Uint8Array>
+    /** Some providers of what a checkpoint fixes, in a new order each time; more are looked for as they are wanted. */
+    draw(checkpoint: CID, signal: AbortSignal): AsyncIterable<Provider>
     /** Takes in an attestation that stands under an anchored root. */
     take(context: EpochContext, bytes: Uint8Array): Promise<unknown>
   } | null
+  /** What to do about what nobody has; by default, to let the daemon look for it. */
+  missingHint?: string
+  /** Called for each week that was brought together. */
+  onComplete?(week: AnchoredWeek): void
+  /** Called when everything of an epoch is at hand. */
+  onEpoch?(progress: { week: Week; epoch: Epoch; done: number; total: number }): void
   logger: Pick<Logger, 'info' | 'debug' | 'warn'>
 }
 
@@ -97,45 +91,44 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     parts.weeks().records.findLast((record) => record.week === week)?.anchor ?? null
 
   const ask = async (
-    row: SnapshotRow,
+    provider: Provider,
     request: CheckpointRequest,
     signal: AbortSignal,
   ): Promise<CheckpointAnswer> => {
     const encoded = checkpointRequestCodec.encode(request)
-    const bytes = await parts.peers!.ask(
-      row,
-      protocols.checkpoint,
-      encoded,
-      checkpointAnswerCodec.maxBytes,
-      signal,
-    )
+    const bytes = await provider.ask(protocols.checkpoint, encoded, checkpointAnswerCodec.maxBytes, signal)
     const answer = checkpointAnswerCodec.decode(bytes)
     return answer.is === 'ok' ? answer.value : ['unknown']
   }
 
   /** Asks one after the other until somebody gives what `take` accepts. */
   const fromAnybody = async <T>(
+    checkpoint: CID,
     what: string,
-    take: (row: SnapshotRow) => Promise<T | undefined>,
+    take: (provider: Provider) => Promise<T | undefined>,
     signal: AbortSignal,
   ): Promise<T> => {
-    for (const row of (await parts.peers?.draw()) ?? []) {
-      try {
-        const taken = await take(row)
-        if (taken !== undefined) return taken
-      } catch (error) {
-        signal.throwIfAborted()
-        parts.logger.debug({ host: row.host, reason: messageOf(error) }, `could not ask for ${what}`)
+    if (parts.peers !== null) {
+      for await (const provider of parts.peers.draw(checkpoint, signal)) {
+        try {
+          const taken = await take(provider)
+          if (taken !== undefined) return taken
+        } catch (error) {
+          signal.throwIfAborted()
+          parts.logger.debug({ peer: provider.name, reason: messageOf(error) }, `could not ask for ${what}`)
+        }
       }
     }
     throw new SecnodeError('ANCHORED_MISSING', `${what} cannot be found`, {
       exitCode: 3,
-      hint: 'Start the daemon, or let it run on: it asks other nodes until it has everything.',
+      hint:
+        parts.missingHint ??
+        'Start the daemon, or let it run on: it asks other nodes until it has everything.',
     })
   }
 
   const block = async (
-    week: Week,
+    anchor: Anchor,
     kind: 'checkpoint' | 'page',
     cid: CID,
     signal: AbortSignal,
@@ -143,26 +136,28 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     const own = await checkpoints.get(cid)
     if (own !== undefined) return own
     const fetched = await fromAnybody(
+      anchor.checkpoint,
       `${kind} ${cid.toString()}`,
-      async (row) => {
-        const answer = await ask(row, [kind, cid], signal)
+      async (provider) => {
+        const answer = await ask(provider, [kind, cid], signal)
         return answer[0] === kind && cidOf(answer[1] as Uint8Array).equals(cid)
           ? (answer[1] as Uint8Array)
           : undefined
       },
       signal,
     )
-    await checkpoints.put(week, [fetched])
+    await checkpoints.put(anchor.week, [fetched])
     return fetched
   }
 
   const readEquivocators = async (
+    anchor: Anchor,
     week: Week,
     pages: readonly CID[],
     signal: AbortSignal,
   ): Promise<ReadonlySet<Seat>> => {
     const blocks: Uint8Array[] = []
-    for (const cid of pages) blocks.push(await block(week, 'page', cid, signal))
+    for (const cid of pages) blocks.push(await block(anchor, 'page', cid, signal))
     const contexts = new Map<Epoch, Awaited<ReturnType<typeof epochs.get>>>()
     const range = await epochs.epochsOfWeek(week)
     for (let epoch = range?.first ?? 0; epoch <= (range?.last ?? -1); epoch++) {
@@ -212,11 +207,12 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
       }
     }
     const leaves = await fromAnybody(
+      cid,
       `the attestations of epoch ${listed.epoch}`,
-      async (row) => {
+      async (provider) => {
         const found: Leaf[] = []
         for (;;) {
-          const answer = await ask(row, ['leaves', cid, listed.epoch, found.length, maxLeaves], signal)
+          const answer = await ask(provider, ['leaves', cid, listed.epoch, found.length, maxLeaves], signal)
           if (answer[0] !== 'leaves') return undefined
           found.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
           if (answer[1].length < maxLeaves) return isRoot(found) ? found : undefined
@@ -231,6 +227,7 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
 
   /** Fetches the attestations of these leaves that are not held. */
   const completeEpoch = async (
+    checkpoint: CID,
     listed: ListedEpoch,
     leaves: readonly Leaf[],
     signal: AbortSignal,
@@ -243,20 +240,20 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     let missing = await isHeld()
     if (missing.length === 0) return
     await fromAnybody(
+      checkpoint,
       `${missing.length} attestations of epoch ${listed.epoch}`,
-      async (row) => {
+      async (provider) => {
         const most = 256
-        const wanted = new Map(missing.map(({ seat, cid }) => [seat, cid]))
+        const wanted = new Set(missing.map(({ cid }) => cid.toString()))
         for (let i = 0; i < missing.length; i += most) {
           const seats = missing.slice(i, i + most).map(({ seat }) => seat)
           const request = syncRequestCodec.encode(['fetch', listed.epoch, context.beacon, seats])
-          const bytes = await parts.peers!.ask(row, protocols.sync, request, syncAnswerCodec.maxBytes, signal)
+          const bytes = await provider.ask(protocols.sync, request, syncAnswerCodec.maxBytes, signal)
           const answer = syncAnswerCodec.decode(bytes)
           if (answer.is === 'bad' || answer.value[0] !== 'attestations') return undefined
           for (const [payload, signature] of answer.value[1]) {
-            const cid = cidOf(payload)
             // Only what stands under the root: what else this seat signed changes nothing any more.
-            if ([...wanted.values()].some((one) => one.equals(cid))) {
+            if (wanted.has(cidOf(payload).toString())) {
               await parts.peers!.take(context, encodeSigned({ payload, signature }))
             }
           }
@@ -269,39 +266,25 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   }
 
   const completeWeek = async (week: Week, anchor: Anchor, signal: AbortSignal): Promise<AnchoredWeek> => {
-    const payload = await block(anchor.week, 'checkpoint', anchor.checkpoint, signal)
+    const payload = await block(anchor, 'checkpoint', anchor.checkpoint, signal)
     const decoded = decodeCheckpoint(payload)
     if (decoded.is === 'bad') {
       throw new SecnodeError('ANCHORED_INVALID', `the checkpoint of week ${anchor.week} is no checkpoint`)
     }
     await checkAgainstChain(anchor, decoded.value)
     const listed = decoded.value.weeks.find((one) => one.week === week)!
-    const equivocators = await readEquivocators(week, listed.proofPages, signal)
-    for (const epoch of listed.epochs) {
+    const equivocators = await readEquivocators(anchor, week, listed.proofPages, signal)
+    for (const [i, epoch] of listed.epochs.entries()) {
       const leaves = await leavesOf(anchor.checkpoint, epoch, equivocators, signal)
-      await completeEpoch(epoch, leaves, signal)
+      await completeEpoch(anchor.checkpoint, epoch, leaves, signal)
+      parts.onEpoch?.({ week, epoch: epoch.epoch, done: i + 1, total: listed.epochs.length })
     }
     return { week, anchor, checkpoint: decoded.value, equivocators }
   }
 
   /** R-CP-1: what the chain says of the week must be what the checkpoint says; otherwise it has no digest. */
   const checkAgainstChain = async (anchor: Anchor, checkpoint: Checkpoint): Promise<void> => {
-    const weeks = parts.weeks()
-    const record = weeks.records.findLast(({ week }) => week === anchor.week)!
-    const seats = await parts.seatsAfter(record.last! + 2)
-    const framed = new Map<Epoch, { beacon: Uint8Array; seats: number }>()
-    const names = new Set([...record.covers, record.week])
-    for (const { week, first, last } of weeks.records) {
-      if (!names.has(week)) continue
-      for (let epoch = first; epoch <= last!; epoch++) {
-        const context = await epochs.get(epoch)
-        if (context !== undefined)
-          framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
-      }
-    }
-    const frame = frameOf(parts, weeks, anchor.week, registryRootOf(seats ?? []), (epoch) =>
-      framed.get(epoch)!,
-    )
+    const frame = await frameOfWeek(parts, anchor.week)
     const checked = checkFrame(frame, checkpoint)
     if (checked.is !== 'accept') {
       throw new SecnodeError(
@@ -322,20 +305,25 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     return isSame ? found : undefined
   }
 
+  const bring = async (week: Week, anchor: Anchor, signal: AbortSignal): Promise<AnchoredWeek> => {
+    const found = await completeWeek(week, anchor, signal)
+    known.set(week, found)
+    parts.onComplete?.(found)
+    return found
+  }
+
   return {
     get,
     async read(week, signal) {
       const anchor = anchorOf(week)
       if (anchor === null) return undefined
-      const found = get(week) ?? (await completeWeek(week, anchor, signal))
-      known.set(week, found)
-      return found
+      return get(week) ?? (await bring(week, anchor, signal))
     },
     async complete(signal) {
       for (const { week, anchor } of parts.weeks().records.slice(-maxWeeksBack)) {
         if (anchor === null || get(week) !== undefined) continue
         try {
-          known.set(week, await completeWeek(week, anchor, signal))
+          await bring(week, anchor, signal)
           parts.logger.info(
             { week, checkpoint: anchor.checkpoint.toString() },
             'an anchored week is complete',

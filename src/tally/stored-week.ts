@@ -1,26 +1,62 @@
 import pino from 'pino'
-import { createCollectedEpoch, epochStart, standingAttestations, weekStateOf } from '../../protocol/index.ts'
+import {
+  type Anchor,
+  type ChainWeeks,
+  createCollectedEpoch,
+  epochStart,
+  paramsOfWeek,
+  standingAttestations,
+  weekStateOf,
+} from '../../protocol/index.ts'
 import { openChainState } from '../chain/follower/chain-state.ts'
 import type { Network } from '../chain/profiles.ts'
 import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
-import { createAnchoredWeeks } from '../node/anchored-weeks.ts'
+import { type FrameParts, frameOfWeek } from '../node/anchored-frame.ts'
+import { type AnchoredParts, createAnchoredWeeks, type Provider } from '../node/anchored-weeks.ts'
 import type { ChainView } from '../node/chain-view.ts'
 import { createEpochBook } from '../node/epoch-book.ts'
 import { equivocatorsOf } from '../node/equivocators.ts'
 import { fixedWeekOf } from '../node/finality.ts'
 import { createAttestationStore } from '../store/attestations.ts'
-import { createCheckpointStore } from '../store/checkpoints.ts'
+import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
+import { createEvidenceStore, type EvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
+import { type Admit, createAdmission } from './admission.ts'
+import type { WeekData } from './bundle.ts'
 import { createFundBook } from './fund.ts'
 import type { WeekSources } from './gather.ts'
+import type { WeekChain } from './verify-week.ts'
+import { weekDataOf } from './week-data.ts'
 
-/** The inputs of tallies from a store that no daemon has open. The chain is what the follower left in it. */
+export interface StoredWeeksOptions {
+  /** Where coinbases are read (R-TALLY-6) that nobody has added up yet. */
+  blocks?: Pick<ChainView, 'readTransaction'>
+  /** Who is asked for what the store lacks of an anchored week; without it, nobody. */
+  draw?: (checkpoint: Anchor['checkpoint'], signal: AbortSignal) => AsyncIterable<Provider>
+  missingHint?: string
+  onEpoch?: NonNullable<AnchoredParts['onEpoch']>
+}
+
+/** The weeks of a store that no daemon has open. The chain is what the follower left in it. */
+export interface StoredWeeks extends WeekSources {
+  chain: ChainView
+  weeks(): ChainWeeks
+  /** What the chain says of the checkpoint that an anchor names. */
+  chainOf(anchor: Anchor): Promise<WeekChain>
+  /** What the store holds of anchored weeks; what it lacks is asked for first. */
+  data(signal: AbortSignal): WeekData
+  checkpoints: CheckpointStore
+  evidence: EvidenceStore
+  admit: Admit
+}
+
 export const openStoredWeeks = async (
   network: Network,
   store: Store,
-): Promise<WeekSources & { chain: ChainView }> => {
+  options: StoredWeeksOptions = {},
+): Promise<StoredWeeks> => {
   const { genesis, schedule } = network.profile
   const state = await openChainState(store, network, createBls(), 0)
   const chain: ChainView = {
@@ -30,11 +66,12 @@ export const openStoredWeeks = async (
     transactionCountAt: async (height) => (await state.index.headerAt(height))?.transactionCount,
     snapshotOf: (epoch) => state.snapshotOf(epoch),
     seatOfStake: (stake) => state.seatOfStake(stake),
-    readTransaction: (height) =>
+    readTransaction: (height, index, signal) =>
+      options.blocks?.readTransaction(height, index, signal) ??
       Promise.reject(
         new SecnodeError('CHAIN_NOT_AT_HAND', `block ${height} is needed, and no chain node was named`, {
           exitCode: 3,
-          hint: 'Let the daemon run until it has added up the week, or start it again.',
+          hint: 'Name one with --rpc, or let the daemon run until it has added up the week.',
         }),
       ),
   }
@@ -42,28 +79,46 @@ export const openStoredWeeks = async (
   const attestations = createAttestationStore(store)
   const checkpoints = createCheckpointStore(store)
   const verifier = createEd25519Verifier({ maxKeys: 50_000 })
-  const anchored = createAnchoredWeeks({
+  const evidence = createEvidenceStore(store)
+  const admit = createAdmission(network.networkId, attestations, verifier, () => chain.confirmedHeight)
+  const frameParts: FrameParts = {
     genesis,
     networkId: network.networkId,
     schedule,
     epochs,
     weeks: () => state.weeks(),
     seatsAfter: (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+  }
+  const { draw, missingHint, onEpoch } = options
+  const anchored = createAnchoredWeeks({
+    ...frameParts,
+    epochs,
     checkpoints,
     held: async (context) => await Array.fromAsync(attestations.ofEpoch(context.epoch, context.beacon)),
     verify: verifier.verify,
-    peers: null,
+    peers: draw === undefined ? null : { draw, take: admit },
+    ...(missingHint === undefined ? {} : { missingHint }),
+    ...(onEpoch === undefined ? {} : { onEpoch }),
     logger: pino({ level: 'silent' }),
   })
+  const ofSeats: Parameters<typeof fixedWeekOf>[2] = (context, seats) =>
+    attestations.ofSeats(context.epoch, context.beacon, seats)
   return {
     chain,
+    weeks: () => state.weeks(),
+    chainOf: async (anchor) => ({
+      anchored: anchor.checkpoint,
+      frame: await frameOfWeek(frameParts, anchor.week),
+      snapshotOf: async (epoch) => (await epochs.get(epoch))!.snapshot,
+      paramsOf: (week) => paramsOfWeek(schedule, week),
+    }),
+    data: (signal) => weekDataOf({ anchored, epochs, checkpoints, evidence, heldOf: ofSeats }, signal),
+    checkpoints,
+    evidence,
+    admit,
     async fixed(week, signal) {
       const found = await anchored.read(week, signal)
-      return found === undefined
-        ? null
-        : fixedWeekOf(checkpoints, found, (context, seats) =>
-            attestations.ofSeats(context.epoch, context.beacon, seats),
-          )
+      return found === undefined ? null : fixedWeekOf(checkpoints, found, ofSeats)
     },
     stateOf(week) {
       const record = state.weeks().records.findLast((one) => one.week === week)
