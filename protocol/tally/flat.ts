@@ -1,5 +1,4 @@
 import { type Committees, minCommitteeSeats } from '../committee.ts'
-import type { Params } from '../params.ts'
 import { lastInvalidVerdict, Verdict } from '../verdict.ts'
 import { undecided } from './classes.ts'
 import { invalidOutcomes, type Outcome } from './outcome.ts'

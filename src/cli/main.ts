@@ -7,6 +7,7 @@ import { chainMemoCommand } from './chain-memo.ts'
 import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
 import { explainCommand } from './explain.ts'
+import { anchorCommand } from './anchor.ts'
 import { type CliIo, printError } from './io.ts'
 import { payoutBuildCommand } from './payout-build.ts'
 import { payoutConsolidateCommand } from './payout-consolidate.ts'
@@ -14,6 +15,7 @@ import { payoutSendCommand } from './payout-send.ts'
 import { payoutSignCommand } from './payout-sign.ts'
 import { payoutStatusCommand } from './payout-status.ts'
 import { payoutVerifyCommand } from './payout-verify.ts'
+import { simCommand } from './sim.ts'
 import { startCommand } from './start.ts'
 import { tallyCommand } from './tally.ts'
 
@@ -80,6 +82,8 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(tallyCommand(io))
     .addCommand(explainCommand(io))
     .addCommand(devnetCommand(io))
+    .addCommand(anchorCommand(io))
+    .addCommand(simCommand(io))
   inheritSettings(program)
   return program
 }

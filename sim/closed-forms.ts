@@ -1,0 +1,75 @@
+/**
+ * What can be computed without drawing. Probabilities are sums of hypergeometric terms from logarithms of factorials:
+ * exact to about eleven digits.
+ */
+
+const logFactorials: number[] = [0]
+
+/** ln(n!), by summing: n is a number of seats. */
+const logFactorial = (n: number): number => {
+  for (let i = logFactorials.length; i <= n; i++) logFactorials.push(logFactorials[i - 1]! + Math.log(i))
+  return logFactorials[n]!
+}
+
+const logChoose = (n: number, k: number): number => logFactorial(n) - logFactorial(k) - logFactorial(n - k)
+
+/** P(exactly x of the attackers are among `drawn` of `seats`), drawn without replacement. */
+export const hypergeometric = (seats: number, attackers: number, drawn: number, x: number): number => {
+  if (x < 0 || x > drawn || x > attackers || drawn - x > seats - attackers) return 0
+  return Math.exp(logChoose(attackers, x) + logChoose(seats - attackers, drawn - x) - logChoose(seats, drawn))
+}
+
+/** P(at least `least` of the attackers are drawn). */
+export const atLeast = (seats: number, attackers: number, drawn: number, least: number): number => {
+  let sum = 0
+  for (let x = Math.max(0, least); x <= drawn; x++) sum += hypergeometric(seats, attackers, drawn, x)
+  return Math.min(1, sum)
+}
+
+/** More than half of a committee decide (R-TALLY-1). */
+const majorityOf = (committee: number): number => Math.floor(committee / 2) + 1
+
+/** P(the challengers of an honest seat are mostly attackers): they decide what it is (R-COM-1, R-TALLY-1). */
+export const committeeCapture = (seats: number, attackers: number, committee: number): number =>
+  atLeast(seats - 1, attackers, committee, majorityOf(committee))
+
+/** P(the honest challengers of an honest seat are no majority): silence keeps it undecided. */
+export const committeeStall = (seats: number, attackers: number, committee: number): number =>
+  atLeast(seats - 1, attackers, committee, committee - majorityOf(committee) + 1)
+
+/** P(attackers alone make a certificate): more than two thirds of the certifiers of a view (R-CP-4). */
+export const certificateCapture = (seniors: number, attackers: number, certifiers: number): number => {
+  const drawn = Math.min(seniors, certifiers)
+  return atLeast(seniors, attackers, drawn, Math.floor((2 * drawn) / 3) + 1)
+}
+
+/** P(attackers can keep a view from a certificate): the others are not more than two thirds. */
+export const certificateStall = (seniors: number, attackers: number, certifiers: number): number => {
+  const drawn = Math.min(seniors, certifiers)
+  return atLeast(seniors, attackers, drawn, drawn - Math.floor((2 * drawn) / 3))
+}
+
+/**
+ * How much more often a beacon is one that the attacker likes if he mines with share a and throws away each block whose
+ * beacon he dislikes. With p the chance that a beacon pleases him, P = p + (1 − p)·a·P, so P/p = 1/(1 − a·(1 − p)),
+ * which never exceeds 1/(1 − a).
+ */
+export const grindingGain = (minerShare: number, likes = 0): number => 1 / (1 - minerShare * (1 - likes))
+
+/** Blocks thrown away for each beacon, on average: what grinding costs him. */
+export const grindingCost = (minerShare: number, likes: number): number => {
+  const discarded = minerShare * (1 - likes)
+  return discarded / (1 - discarded)
+}
+
+/** P(who keeps this share of the chain, by the measure of R-CHAL-2, has every sample of a challenge). */
+export const chainCoverage = (kept: number, samples: number): number => kept ** samples
+
+/** P(at least a majority of `committee` challenges succeed, each with this chance). */
+export const majoritySucceeds = (chance: number, committee: number): number => {
+  let sum = 0
+  for (let x = majorityOf(committee); x <= committee; x++) {
+    sum += Math.exp(logChoose(committee, x)) * chance ** x * (1 - chance) ** (committee - x)
+  }
+  return Math.min(1, sum)
+}

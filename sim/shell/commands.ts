@@ -1,0 +1,145 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { SimulationError } from '../errors.ts'
+import { parseScenario } from '../scenario.ts'
+import { parseAxis, parseSetting, type Setting } from '../setting.ts'
+import type { PointSummary } from '../tasks.ts'
+import { mergeBatch, runBatch } from './batch.ts'
+import type { SimIo } from './io.ts'
+import { mathCommand } from './math.ts'
+import type { Shard } from './results.ts'
+import { builtInNames, builtInText, readScenario } from './scenario-files.ts'
+import { summaryText, tableText } from './text.ts'
+
+export const createProgram = (io: SimIo): Command => {
+  const program = new Command('sim')
+    .description('What an attacker gets for his money: simulations on the protocol itself.')
+    .option('--verbose', 'print the stack of an error')
+    .showHelpAfterError('(run with --help for what it takes)')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
+  for (const command of [
+    listCommand(io),
+    runCommand(io),
+    sweepCommand(io),
+    mergeCommand(io),
+    mathCommand(io),
+  ]) {
+    program.addCommand(command.copyInheritedSettings(program))
+  }
+  return program
+}
+
+const collect = (value: string, previous: readonly string[]): string[] => [...previous, value]
+
+const integer =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`write a whole number from ${least} on`)
+    return value
+  }
+
+const shardOf = (text: string): Shard => {
+  const [part, of] = text.split('/').map(Number)
+  if (!Number.isInteger(part) || !Number.isInteger(of) || part! < 1 || part! > of!) {
+    throw new InvalidArgumentError('write i/n with 1 ≤ i ≤ n')
+  }
+  return { part: part!, of: of! }
+}
+
+const listCommand = (io: SimIo): Command =>
+  new Command('list')
+    .description('the built-in scenarios: what each shows and what to expect')
+    .option('--show <name>', 'print the YAML of one of them')
+    .option('--json', 'print JSON')
+    .action(({ show, json }: { show?: string; json?: boolean }) => {
+      if (show !== undefined) {
+        if (!builtInNames().includes(show)) {
+          throw new SimulationError(
+            'bad-scenario-name',
+            `there is no built-in scenario ${show}`,
+            `write one of ${builtInNames().join(', ')}`,
+          )
+        }
+        io.stdout(builtInText(show))
+        return
+      }
+      const scenarios = builtInNames().map((name) => parseScenario(readScenario(name), name))
+      if (json === true) {
+        io.stdout(
+          `${JSON.stringify(scenarios.map(({ name, shows, expect }) => ({ name, shows, expect })))}\n`,
+        )
+      } else {
+        io.stdout(tableText(scenarios.map(({ name, shows }) => [name, shows.replaceAll(/\s+/g, ' ').trim()])))
+      }
+    })
+
+interface BatchFlags {
+  seed?: number
+  repeats?: number
+  set: string[]
+  out?: string
+  threads?: number
+  json?: boolean
+}
+
+const withBatchOptions = (command: Command): Command =>
+  command
+    .option('--seed <n>', 'master seed', integer(0))
+    .option('--repeats <n>', 'repeats of each point', integer(1))
+    .option('--set <path=value>', 'set a field of the scenario; may be repeated', collect, [])
+    .option('--threads <n>', 'threads (default: as many as the machine has)', integer(1))
+    .option('--json', 'print JSON')
+
+const settingsOf = ({ seed, repeats, set }: BatchFlags): Setting[] => [
+  ...set.map(parseSetting),
+  ...(seed === undefined ? [] : [{ path: 'seed', value: seed }]),
+  ...(repeats === undefined ? [] : [{ path: 'repeats', value: repeats }]),
+]
+
+const printSummary = (io: SimIo, summary: readonly PointSummary[], json: boolean | undefined): void =>
+  io.stdout(json === true ? `${JSON.stringify(summary)}\n` : summaryText(summary))
+
+const runCommand = (io: SimIo): Command =>
+  withBatchOptions(new Command('run'))
+    .description('run a scenario with its repeats; print its measures')
+    .argument('<scenario>', 'a built-in name or a YAML file')
+    .option('--out <dir>', 'write runs.jsonl, summary.csv and manifest.json there')
+    .action(async (scenario: string, flags: BatchFlags) => {
+      const plan = { scenario: readScenario(scenario), settings: settingsOf(flags), axes: [] }
+      const options = { out: flags.out ?? null, threads: flags.threads ?? null, shard: null }
+      printSummary(io, await runBatch(io, plan, scenario, options), flags.json)
+    })
+
+const sweepCommand = (io: SimIo): Command =>
+  withBatchOptions(new Command('sweep'))
+    .description('run a scenario at every combination of values; goes on where it was broken off')
+    .argument('<scenario>', 'a built-in name or a YAML file')
+    .requiredOption(
+      '--vary <path=values>',
+      'path=5,7,11 or path=0.05..0.4:0.05; may be repeated',
+      collect,
+      [],
+    )
+    .requiredOption('--out <dir>', 'where results go')
+    .option('--shard <i/n>', 'run the i-th of n parts only', shardOf)
+    .action(async (scenario: string, flags: BatchFlags & { vary: string[]; out: string; shard?: Shard }) => {
+      const plan = {
+        scenario: readScenario(scenario),
+        settings: settingsOf(flags),
+        axes: flags.vary.map(parseAxis),
+      }
+      const options = { out: flags.out, threads: flags.threads ?? null, shard: flags.shard ?? null }
+      printSummary(io, await runBatch(io, plan, scenario, options), flags.json)
+    })
+
+const mergeCommand = (io: SimIo): Command =>
+  new Command('merge')
+    .description('join the parts of a sweep that ran with --shard')
+    .argument('<parts...>', 'their directories')
+    .requiredOption('--out <dir>', 'where the joined results go')
+    .option('--json', 'print JSON')
+    .action((parts: string[], { out, json }: { out: string; json?: boolean }) => {
+      printSummary(io, mergeBatch(out, parts), json)
+    })

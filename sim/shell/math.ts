@@ -1,0 +1,83 @@
+import { Command, InvalidArgumentError } from 'commander'
+import {
+  certificateCapture,
+  certificateStall,
+  chainCoverage,
+  committeeCapture,
+  committeeStall,
+  grindingGain,
+  majoritySucceeds,
+} from '../closed-forms.ts'
+import { SimulationError } from '../errors.ts'
+import { Scenario } from '../scenario.ts'
+import type { SimIo } from './io.ts'
+import { numberText, tableText } from './text.ts'
+
+interface MathFlags {
+  nodes: number
+  share: number
+  committee: number
+  certifiers: number
+  samples: number
+  kept: number
+  json?: boolean
+}
+
+const numberFrom =
+  (least: number, most: number, isWhole: boolean) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text === '' || !(value >= least && value <= most) || (isWhole && !Number.isInteger(value))) {
+      throw new InvalidArgumentError(`write a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`)
+    }
+    return value
+  }
+
+/** The defaults of the protocol stand in its schema. */
+const { committee, certifiers, samples } = Scenario.shape.protocol.parse({})
+
+export const mathCommand = (io: SimIo): Command =>
+  new Command('math')
+    .description('closed forms: what can be computed without simulating')
+    .requiredOption('--nodes <n>', 'seats of the network', numberFrom(4, 1_000_000, true))
+    .requiredOption(
+      '--share <f>',
+      'share of the attacker, of seats and of mining',
+      numberFrom(0, 0.99, false),
+    )
+    .option('--committee <k>', 'challengers of a seat', numberFrom(1, 48, true), committee)
+    .option('--certifiers <c>', 'certifiers of a view', numberFrom(1, 1_024, true), certifiers)
+    .option('--samples <m>', 'transactions in a challenge', numberFrom(1, 1_024, true), samples)
+    .option('--kept <share>', 'share of the chain that he keeps', numberFrom(0, 1, false), 0.9)
+    .option('--json', 'print JSON')
+    .action((flags: MathFlags) => {
+      const forms = closedForms(flags)
+      io.stdout(
+        flags.json === true
+          ? `${JSON.stringify(Object.fromEntries(forms))}\n`
+          : tableText(forms.map(([name, value]) => [name, numberText(value)])),
+      )
+    })
+
+const closedForms = (flags: MathFlags): [name: string, value: number][] => {
+  const { nodes, share, committee, certifiers, samples, kept } = flags
+  if (committee >= nodes) {
+    throw new SimulationError(
+      'bad-committee',
+      `a committee of ${committee} is impossible with ${nodes} seats`,
+      `write --committee at most ${nodes - 1}`,
+    )
+  }
+  const attackers = Math.round(nodes * share)
+  const answers = chainCoverage(kept, samples)
+  return [
+    ['attackers', attackers],
+    ['committee captured', committeeCapture(nodes, attackers, committee)],
+    ['committee stalled', committeeStall(nodes, attackers, committee)],
+    ['certificate captured in one view', certificateCapture(nodes, attackers, certifiers)],
+    ['certificate stalled in one view', certificateStall(nodes, attackers, certifiers)],
+    ['gain of a grinding miner, at most', grindingGain(share)],
+    [`who keeps ${kept} of the chain answers a challenge`, answers],
+    [`who keeps ${kept} of the chain is valid in an epoch`, majoritySucceeds(answers, committee)],
+  ]
+}

@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import packageJson from '../../package.json' with { type: 'json' }
+import { SimulationError } from '../errors.ts'
+import { type Plan, type PointSummary, summarise, type TaskResult } from '../tasks.ts'
+
+/** Part i of n of a sweep, from 1. */
+export interface Shard {
+  part: number
+  of: number
+}
+
+/** What a directory of results was made from, and what is in it. No times: the same command gives the same bytes. */
+export interface Manifest {
+  /** SHA-256 over plan and version: results of one key belong together. */
+  key: string
+  plan: Plan
+  /** Runs in the whole sweep, and the part of them that is here. */
+  tasks: number
+  shard: Shard | null
+  version: string
+  node: string
+  /** Of the simulator's source; null outside of a clone. */
+  commit: string | null
+  /** SHA-256 by file. */
+  files: Record<string, string>
+}
+
+const files = {
+  runs: 'runs.jsonl',
+  summary: 'summary.csv',
+  manifest: 'manifest.json',
+  progress: 'progress.jsonl',
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+export const keyOf = (plan: Plan): string => sha256(JSON.stringify({ version: packageJson.version, plan }))
+
+const commitOfSource = (): string | null => {
+  try {
+    const cwd = fileURLToPath(new URL('../..', import.meta.url))
+    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd, encoding: 'utf8', stdio: 'pipe' }).trim()
+  } catch {
+    return null
+  }
+}
+
+/** Results so far of a sweep that was broken off, so that it goes on where it stood. */
+export interface Progress {
+  done: readonly TaskResult[]
+  add(result: TaskResult): void
+}
+
+/** Begins or goes on in `directory`. Refuses one that holds anything of another plan. */
+export const openProgress = (directory: string, key: string): Progress => {
+  mkdirSync(directory, { recursive: true })
+  const path = join(directory, files.progress)
+  if (existsSync(join(directory, files.manifest))) {
+    const { key: found } = readManifest(directory)
+    if (found !== key) throw anotherPlan(directory)
+  }
+  if (!existsSync(path)) {
+    writeFileSync(path, `${JSON.stringify({ key })}\n`)
+    return { done: [], add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
+  }
+  const text = readFileSync(path, 'utf8')
+  // A kill may have cut the last line short: what follows the last line end is done again.
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  const [head, ...lines] = whole.split('\n').slice(0, -1)
+  if (head === undefined || (JSON.parse(head) as { key: string }).key !== key) throw anotherPlan(directory)
+  if (whole.length < text.length) writeFileSync(path, whole)
+  const done = lines.map((line) => JSON.parse(line) as TaskResult)
+  return { done, add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
+}
+
+const anotherPlan = (directory: string): SimulationError =>
+  new SimulationError(
+    'bad-directory',
+    `${directory} holds results of another scenario, sweep or version`,
+    'write another --out, or remove that directory',
+  )
+
+/** Writes everything under its final name, the manifest last; then the progress is not needed any more. */
+export const writeResults = (
+  directory: string,
+  plan: Plan,
+  tasks: number,
+  shard: Shard | null,
+  results: readonly TaskResult[],
+): PointSummary[] => {
+  mkdirSync(directory, { recursive: true })
+  const sorted = results.toSorted((a, b) => a.index - b.index)
+  const summary = summarise(sorted)
+  const texts: Record<string, string> = {
+    [files.runs]: sorted.map((result) => `${JSON.stringify(result)}\n`).join(''),
+    [files.summary]: csvOf(summary),
+  }
+  const manifest: Manifest = {
+    key: keyOf(plan),
+    plan,
+    tasks,
+    shard,
+    version: packageJson.version,
+    node: process.version,
+    commit: commitOfSource(),
+    files: Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, sha256(text)])),
+  }
+  texts[files.manifest] = `${JSON.stringify(manifest, null, 2)}\n`
+  for (const [name, text] of Object.entries(texts)) {
+    const path = join(directory, name)
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+  }
+  rmSync(join(directory, files.progress), { force: true })
+  return summary
+}
+
+const csvField = (value: string | number | null): string => {
+  const text = value === null ? '' : String(value)
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** A row for each point and measure; the settings of the point in columns of their own. */
+export const csvOf = (summary: readonly PointSummary[]): string => {
+  const paths = (summary[0]?.settings ?? []).map(({ path }) => path)
+  const rows = [['point', ...paths, 'measure', 'mean', 'low95', 'high95', 'repeats']] as (
+    string | number | null
+  )[][]
+  for (const { point, settings, estimates } of summary) {
+    const at = settings.map(({ value }) => String(value))
+    for (const [measure, { mean, low, high, repeats }] of Object.entries(estimates))
+      rows.push([point, ...at, measure, mean, low, high, repeats])
+  }
+  return rows.map((row) => `${row.map(csvField).join(',')}\n`).join('')
+}
+
+export const readManifest = (directory: string): Manifest => {
+  const path = join(directory, files.manifest)
+  if (!existsSync(path)) {
+    throw new SimulationError(
+      'bad-directory',
+      `${directory} holds no finished results`,
+      'write a directory that `sim run --out` or `sim sweep --out` has finished',
+    )
+  }
+  return JSON.parse(readFileSync(path, 'utf8')) as Manifest
+}
+
+/** The runs of a finished directory; refuses files that are not what their manifest says. */
+export const readResults = (directory: string): { manifest: Manifest; results: TaskResult[] } => {
+  const manifest = readManifest(directory)
+  const text = readFileSync(join(directory, files.runs), 'utf8')
+  if (sha256(text) !== manifest.files[files.runs]) {
+    throw new SimulationError(
+      'bad-hash',
+      `${join(directory, files.runs)} is not the file that its manifest names`,
+      'it was changed afterwards: run the command of the manifest again',
+    )
+  }
+  return {
+    manifest,
+    results: text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as TaskResult),
+  }
+}

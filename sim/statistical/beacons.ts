@@ -1,0 +1,61 @@
+import { beaconOf, type Committees, createCommittees, type NetworkId } from '../../protocol/index.ts'
+import type { ActorStream } from '../actor-stream.ts'
+import type { Population } from '../population.ts'
+import { countChallengers } from './ring.ts'
+
+export interface DrawnBeacon {
+  beacon: Uint8Array
+  committees: Committees
+  /** Honest seats most of whose challengers are attackers. */
+  captured: number
+  /** Whether the first block would have pleased the grinder: how often beacons do by nature. */
+  isLikedAtFirst: boolean
+  isLiked: boolean
+  /** Blocks that the grinder threw away. */
+  discarded: number
+}
+
+/** Mines block b(e), again for as long as a grinding miner throws it away. */
+export const drawBeacon = (
+  networkId: NetworkId,
+  epoch: number,
+  committee: number,
+  nodeOfIndex: Uint32Array,
+  population: Population,
+  chain: ActorStream,
+): DrawnBeacon => {
+  const grinder = population.actors.find(({ strategies }) => strategies.has('grind'))
+  const grind = grinder?.strategies.get('grind')
+  let first: boolean | null = null
+  let discarded = 0
+  for (;;) {
+    const beacon = beaconOf(networkId, epoch, chain.bytes())
+    const committees = createCommittees(beacon, nodeOfIndex.length, committee)
+    const captured = capturedSeats(committees, nodeOfIndex, population)
+    const isLiked = grind?.kind === 'grind' && captured >= grind.atLeast
+    first ??= isLiked
+    if (grind?.kind !== 'grind' || isLiked || chain.uniform() >= grind.minerShare) {
+      return { beacon, committees, captured, isLikedAtFirst: first, isLiked, discarded }
+    }
+    discarded++
+  }
+}
+
+const capturedSeats = (
+  committees: Committees,
+  nodeOfIndex: Uint32Array,
+  { actors, actorOf }: Population,
+): number => {
+  const { size, k, ring } = committees
+  if (!actors.some(({ isAttacker, nodes }) => isAttacker && nodes > 0)) return 0
+  const isAttacker = new Uint8Array(size)
+  for (let position = 0; position < size; position++) {
+    isAttacker[position] = actors[actorOf[nodeOfIndex[ring[position]!]!]!]!.isAttacker ? 1 : 0
+  }
+  const colluders = countChallengers(committees, isAttacker)
+  let captured = 0
+  for (let position = 0; position < size; position++) {
+    if (isAttacker[position] === 0 && 2 * colluders[position]! > k) captured++
+  }
+  return captured
+}

@@ -1,0 +1,132 @@
+import {
+  anchorWindowEnd,
+  beaconOf,
+  certifiersOf,
+  epochStart,
+  type Genesis,
+  isEnough,
+  lastView,
+  type NetworkId,
+  type Params,
+  type Senior,
+  seniorityStart,
+  takeSeniors,
+  viewOpening,
+} from '../../protocol/index.ts'
+import type { Population } from '../population.ts'
+import type { Availability } from './availability.ts'
+import type { Membership } from './membership.ts'
+
+/** How a week was fixed. */
+export interface WeekFate {
+  week: number
+  /** View that certified it; null if its window went by: it waits for the next week's checkpoint. */
+  view: number | null
+  /** Blocks from the freeze to the certificate. */
+  blocks: number | null
+  /** A view in which attackers alone could have certified anything. */
+  isCaptured: boolean
+}
+
+/** A week with its epochs, the last included. */
+export interface SimulatedWeek {
+  week: number
+  first: number
+  last: number
+}
+
+interface Frozen {
+  week: number
+  freezeHeight: number
+  seniors: readonly Senior[]
+  beacon: Uint8Array
+  nextView: number
+  isCaptured: boolean
+}
+
+/** Certificates of weeks, view by view, while nodes come and go (R-CP-1 … R-CP-6). */
+export interface Certification {
+  fates: WeekFate[]
+  /** After the last epoch of a week: its seniors are those that stand now. */
+  weekOver(week: SimulatedWeek, previousFirst: number | null): void
+  /** Opens the views of this epoch. `blockHash` is that of block b(e). */
+  step(epoch: number, blockHash: Uint8Array, availability: Availability): void
+}
+
+export const createCertification = (
+  genesis: Genesis,
+  networkId: NetworkId,
+  params: Params,
+  membership: Membership,
+  population: Population,
+): Certification => {
+  const fates: WeekFate[] = []
+  const over: { week: SimulatedWeek; seniors: readonly Senior[] }[] = []
+  let frozen: Frozen | null = null
+  const current = (): Frozen | null => frozen
+
+  const settle = (fate: Omit<WeekFate, 'week' | 'isCaptured'>): void => {
+    fates.push({ week: frozen!.week, ...fate, isCaptured: frozen!.isCaptured })
+    frozen = null
+  }
+
+  const openView = (view: number, availability: Availability): void => {
+    const { seniors, beacon, freezeHeight } = frozen!
+    const certifiers = certifiersOf(seniors, beacon, view, params.certifiers)
+    // A proposer hears the votes of his own side only.
+    const votes = [0, 0]
+    let attackers = 0
+    for (const { seat } of certifiers) {
+      const node = membership.nodeOfSeat(seat)
+      const actor = population.actors[population.actorOf[node]!]!
+      if (actor.isAttacker) attackers++
+      const isOnline = availability.up[node] === 1 || actor.strategies.has('absent')
+      if (isOnline && membership.isHeld(seat) && !actor.strategies.has('stall')) {
+        votes[availability.sides?.[node] ?? 0]!++
+      }
+    }
+    if (isEnough(attackers, certifiers.length)) frozen!.isCaptured = true
+    if (isEnough(Math.max(...votes), certifiers.length)) {
+      settle({ view, blocks: viewOpening(genesis, params, freezeHeight, view) - freezeHeight })
+    }
+  }
+
+  return {
+    fates,
+    weekOver: (week, previousFirst) => {
+      // The first two snapshots are empty (R-EPOCH-5): the network is full from epoch 2 on.
+      const from = seniorityStart(genesis, week, previousFirst, 2)
+      over.push({ week, seniors: from === null ? [] : takeSeniors(membership.seats, from) })
+    },
+    step: (epoch, blockHash, availability) => {
+      const next = over[0]
+      const start = epochStart(genesis, epoch)
+      if (next !== undefined && next.week.last + 2 === epoch) {
+        over.shift()
+        if (frozen !== null) settle({ view: null, blocks: null })
+        frozen = {
+          week: next.week.week,
+          freezeHeight: start,
+          seniors: next.seniors,
+          beacon: beaconOf(networkId, epoch, blockHash),
+          nextView: 0,
+          isCaptured: false,
+        }
+        if (next.seniors.length < genesis.minSeniors) settle({ view: null, blocks: null })
+      }
+      const end = epochStart(genesis, epoch + 1)
+      for (let open = current(); open !== null; open = current()) {
+        const view = open.nextView
+        const windowEnd = anchorWindowEnd(params, open.freezeHeight, null)
+        const opening = viewOpening(genesis, params, open.freezeHeight, view)
+        if (view > lastView(params) || opening > windowEnd) {
+          settle({ view: null, blocks: null })
+          break
+        }
+        if (opening >= end) break
+        open.nextView++
+        openView(view, availability)
+      }
+    },
+  }
+}
