@@ -4,7 +4,7 @@ import { outpointKey } from '../registry.ts'
 import type { PayoutMarker } from './marker.ts'
 import { type OutputTemplate, ownerOf, type Payer, type PayoutTransaction } from './outputs.ts'
 import { type PayoutPlan, threadValue } from './plan.ts'
-import { markerOf, type Thread } from './thread.ts'
+import { isHandedOn, markerOf, type Thread } from './thread.ts'
 
 /** R-PAY-4, of one seat. `duplicated`: too much, in more than one output. */
 export type PaymentState = 'exact' | 'short' | 'over' | 'missing' | 'duplicated'
@@ -162,8 +162,7 @@ const compareTransactions = (
     else if (byPart.get(marker.part)!.length > 1) faults.push('part twice')
     const previous = isPlanned(marker) ? byPart.get(marker.part - 1) : undefined
     if (!isOnThread(transaction, thread, previous)) faults.push('outside the thread')
-    const next = transaction.outputs[0]
-    if (next === undefined || next.value !== threadValue || ownerOf(next.to) !== ownerOf(payer)) {
+    if (!isHandedOn(transaction, payer) || transaction.outputs[0]!.value !== threadValue) {
       faults.push('wrong thread output')
     }
     return { txid: transaction.txid, marker, faults }

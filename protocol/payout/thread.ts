@@ -2,7 +2,7 @@ import { hexToBytes, reversedHex } from '../bytes.ts'
 import type { Week } from '../ids.ts'
 import { type OutpointKey, outpointKey } from '../registry.ts'
 import { type PayoutMarker, parseMarker } from './marker.ts'
-import type { PayoutTransaction } from './outputs.ts'
+import { ownerOf, type Payer, type PayoutTransaction } from './outputs.ts'
 import type { PayoutPlan } from './plan.ts'
 
 /** A transaction on the thread: it spends the thread output as its input 0 and makes the next as its output 0. */
@@ -16,14 +16,18 @@ export interface ThreadStep {
 export interface Thread {
   start: OutpointKey
   steps: readonly ThreadStep[]
-  /** The output to be spent next; null if something that is no payout spent it. */
+  /** The output to be spent next; null if the thread was cut. */
   tip: OutpointKey | null
-  /** What cut the thread: it spends the thread output, but not as its input 0. */
+  /** What cut it: it spends the thread output as another input than 0, or hands the next one to somebody else. */
   cutBy: PayoutTransaction | null
 }
 
-/** The part of the thread that starts at `start` which these transactions, in any order, make up. */
-export const followThread = (start: OutpointKey, transactions: Iterable<PayoutTransaction>): Thread => {
+/** The part of the payer's thread that starts at `start` which these transactions, in any order, make up. */
+export const followThread = (
+  start: OutpointKey,
+  payer: Payer,
+  transactions: Iterable<PayoutTransaction>,
+): Thread => {
   const spenders = new Map<OutpointKey, PayoutTransaction>()
   for (const transaction of transactions) {
     for (const outpoint of transaction.spends) spenders.set(outpoint, transaction)
@@ -36,9 +40,14 @@ export const followThread = (start: OutpointKey, transactions: Iterable<PayoutTr
     // A txid is a hash, so nothing spends its own descendants: this ends.
     if (transaction.spends[0] !== tip) return { start, steps, tip: null, cutBy: transaction }
     steps.push({ transaction, marker: markerOf(transaction) })
+    if (!isHandedOn(transaction, payer)) return { start, steps, tip: null, cutBy: transaction }
     tip = outpointKey(transaction.txid, 0)
   }
 }
+
+/** Whether the next thread output is the payer's. */
+export const isHandedOn = ({ outputs }: PayoutTransaction, payer: Payer): boolean =>
+  outputs[0] !== undefined && ownerOf(outputs[0].to) === ownerOf(payer)
 
 /** The marker that output 1 carries, if it does. */
 export const markerOf = ({ outputs }: PayoutTransaction): PayoutMarker | null => {

@@ -8,7 +8,7 @@ import {
   reversedHex,
   signedInputBytes,
 } from '../../../protocol/index.ts'
-import { type BlockReference, classifyScript } from '../../chain/formats/script.ts'
+import type { BlockReference } from '../../chain/formats/script.ts'
 import { serializeTransaction } from '../../chain/formats/transaction.ts'
 import { getBlockchainInfo, getBlockCount, getBlockHash, getTxOut } from '../../chain/rpc/methods.ts'
 import { hashText } from '../../chain/rpc/values.ts'
@@ -16,7 +16,7 @@ import { SecnodeError } from '../../errors.ts'
 import type { ChainThread } from './chain-thread.ts'
 import { checkPayoutFile, freezeHeightOf, planOf } from './check-file.ts'
 import { chooseInputs, type Coin, coinKey, consolidationNeeded, spendableCoins } from './coins.ts'
-import { isPayer, type PayerAccount, payerAccountOf } from './payer.ts'
+import { type PayerAccount, payerAccountOf } from './payer.ts'
 import type { Draft, PayoutFile } from './payout-file.ts'
 import { type PayoutNode, readThreadOfWeek, reservedOutpoints } from './threads.ts'
 import { type Outpoint, type PayoutFormat, txidOf, unsignedTransaction } from './transactions.ts'
@@ -119,18 +119,11 @@ const firstPartToBuild = (plan: PayoutPlan, { thread }: ChainThread): number => 
 
 /** The thread output that the next payout spends. */
 const unspentThread = async (
-  { network, rpc, signal }: PayoutNode,
-  { thread, tip, payer }: ChainThread,
+  { rpc, signal }: PayoutNode,
+  { thread, tip }: ChainThread,
   replaces: boolean,
 ): Promise<Coin> => {
   if (tip === null) throw threadCut(thread)
-  if (!isPayer(classifyScript(tip.output.script, network.facts.family), payer)) {
-    throw new SecnodeError(
-      'PAYOUT_THREAD_CUT',
-      `the thread output ${outpointText(coinKey(tip))} is not the payer's any more`,
-      { hint: restartHint },
-    )
-  }
   if (!replaces && (await getTxOut(rpc, tip.txid, tip.index, { signal })) === null) {
     throw new SecnodeError(
       'PAYOUT_WAITING',
@@ -143,14 +136,11 @@ const unspentThread = async (
   return tip
 }
 
-const restartHint =
-  'Publish a new start under `threads` in the profile, from the first week that is not paid.'
-
 export const threadCut = ({ cutBy }: ChainThread['thread']): SecnodeError =>
   new SecnodeError(
     'PAYOUT_THREAD_CUT',
-    `the thread was cut: ${cutBy === null ? 'something' : hashText(cutBy.txid)} spends its output, but not as input 0`,
-    { hint: restartHint },
+    `the thread was cut by ${hashText(cutBy!.txid)}: it spends the thread output as another input than 0, or hands it to somebody else`,
+    { hint: 'Publish a new start under `threads` in the profile, from the first week that is not paid.' },
   )
 
 /** Before NU5 there was no version 5 (ZIP 252). */

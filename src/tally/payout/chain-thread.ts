@@ -2,6 +2,7 @@ import {
   equalBytes,
   followThread,
   type Height,
+  isHandedOn,
   outpointKey,
   type Payer,
   type Thread,
@@ -82,16 +83,16 @@ const readThreadOnce = async (query: ThreadQuery): Promise<ChainThread> => {
   if (output === undefined || payer === null) {
     throw threadStartError(start, 'is no output to a P2PKH or P2SH address', 2)
   }
-  const walk = createWalk({ ...start, height: origin.height, output })
+  const walk = createWalk({ ...start, height: origin.height, output }, payer)
   await walkByAddress(walk, query, payer, origin.height, tipHeight)
-  if (walk.cutBy === null && !(await isUnspent(rpc, walk.position(), signal))) {
+  if (!walk.isCut && !(await isUnspent(rpc, walk.position(), signal))) {
     const { txid, height } = walk.position()
     const from = height ?? (await lookUp(query, txid))?.height
     if (from === undefined || from === null) throw chainMoves()
     await walkThroughBlocks(walk, query, from, tipHeight)
   }
-  const transactions = [...walk.steps, ...(walk.cutBy === null ? [] : [walk.cutBy])]
-  const thread = followThread(outpointKey(start.txid, start.index), transactions.map(payoutTransactionOf))
+  const taken = walk.taken.map(payoutTransactionOf)
+  const thread = followThread(outpointKey(start.txid, start.index), payer, taken)
   const position = walk.position()
   return {
     thread,
@@ -108,39 +109,36 @@ interface Position extends Outpoint {
 }
 
 interface Walk {
-  readonly steps: readonly Transaction[]
-  readonly cutBy: Transaction | null
+  /** The steps, and what cut the thread. */
+  readonly taken: readonly Transaction[]
+  readonly isCut: boolean
   position(): Position
   /** In chain order, any transactions. */
   take(transaction: Transaction, height: Height | null): void
 }
 
 /** Goes from each thread output to the next as the transactions come by. */
-const createWalk = (start: Position): Walk => {
+const createWalk = (start: Position, payer: Payer): Walk => {
   let position = start
-  const steps: Transaction[] = []
-  let cutBy: Transaction | null = null
+  const taken: Transaction[] = []
+  let isCut = false
   return {
-    steps,
-    get cutBy() {
-      return cutBy
+    taken,
+    get isCut() {
+      return isCut
     },
     position: () => position,
     take: (transaction, height) => {
-      if (cutBy !== null) return
+      if (isCut) return
       const { inputs, outputs, txid } = transaction
       const spending = inputs.findIndex(
         ({ previousTxid, previousIndex }) =>
           previousIndex === position.index && equalBytes(previousTxid, position.txid),
       )
       if (spending < 0) return
-      const next = outputs[0]
-      if (spending > 0 || next === undefined) {
-        cutBy = transaction
-        return
-      }
-      steps.push(transaction)
-      position = { txid, index: 0, height, output: next }
+      taken.push(transaction)
+      isCut = spending > 0 || !isHandedOn(payoutTransactionOf(transaction), payer)
+      if (!isCut) position = { txid, index: 0, height, output: outputs[0]! }
     },
   }
 }
@@ -215,10 +213,10 @@ const walkThroughBlocks = async (
   tipHeight: Height,
 ): Promise<void> => {
   for await (const { block, height } of blocksFrom(query, from, tipHeight)) {
-    const stepsBefore = walk.steps.length
+    const takenBefore = walk.taken.length
     for (const transaction of block.transactions) walk.take(transaction, height)
-    if (walk.cutBy !== null) return
-    const hasMoved = walk.steps.length > stepsBefore
+    if (walk.isCut) return
+    const hasMoved = walk.taken.length > takenBefore
     if (hasMoved && (await isUnspent(query.rpc, walk.position(), query.signal))) return
   }
 }

@@ -59,7 +59,7 @@ const compare = (
     stakes,
     payer,
     transactions,
-    thread: followThread(start, transactions),
+    thread: followThread(start, payer, transactions),
     ...changes,
   })
 
@@ -175,7 +175,7 @@ describe('R-PAY-4 comparison', () => {
     expect(twice.transactions.map(({ faults }) => faults)).toEqual([['part twice'], ['part twice']])
 
     const outside = transactionOf([outpointKey(ownerHash('coin'), 9)], once!.outputs)
-    const comparison = compare(plan, [once!, outside], { thread: followThread(start, [once!]) })
+    const comparison = compare(plan, [once!, outside], { thread: followThread(start, payer, [once!]) })
     expect(comparison.transactions[1]!.faults).toEqual(['part twice', 'outside the thread'])
     expect(comparison.isMatch).toBe(false)
   })
@@ -183,7 +183,7 @@ describe('R-PAY-4 comparison', () => {
   test('R-PAY-4 finds a transaction outside the thread, though it pays everybody what is due', () => {
     const [on] = pay(plan)
     const outside = transactionOf([outpointKey(ownerHash('coin'), 9)], on!.outputs)
-    const comparison = compare(plan, [outside], { thread: followThread(start, []) })
+    const comparison = compare(plan, [outside], { thread: followThread(start, payer, []) })
     expect(comparison.payees.every(({ state }) => state === 'exact')).toBe(true)
     expect(comparison.transactions[0]!.faults).toEqual(['outside the thread'])
     expect(comparison.isMatch).toBe(false)
@@ -264,7 +264,7 @@ describe('R-PAY-4 comparison', () => {
   test('R-PAY-4 finds a part of a series that is not there', () => {
     const long = planOf(Array.from({ length: 2_500 }, () => coin))
     const series = pay(long)
-    const comparison = compare(long, [series[0]!, series[2]!], { thread: followThread(start, series) })
+    const comparison = compare(long, [series[0]!, series[2]!], { thread: followThread(start, payer, series) })
     expect(comparison.missingParts).toEqual([2])
     expect(comparison.payees.filter(({ state }) => state === 'missing')).toHaveLength(1_000)
     expect(comparison.isMatch).toBe(false)

@@ -62,7 +62,7 @@ describe('R-PAY-2 thread', () => {
         )
         const others = [marked(null, outpointKey(ownerHash('elsewhere'), 0))]
         const shuffled = [...steps, ...others].sort((a, b) => orderOf(nextOf(a)) - orderOf(nextOf(b)))
-        const thread = followThread(start, shuffled)
+        const thread = followThread(start, payer, shuffled)
         expect(thread.steps.map(({ transaction }) => transaction)).toEqual(steps)
         expect(thread.steps.map(({ marker }) => marker?.part)).toEqual(steps.map((_, i) => i + 1))
         expect(thread.tip).toBe(steps.length === 0 ? start : nextOf(steps.at(-1)!))
@@ -77,15 +77,28 @@ describe('R-PAY-2 thread', () => {
       [outpointKey(ownerHash('coin'), 1), nextOf(steps[0]!)],
       [paying(ownerHash(1), 5n)],
     )
-    const thread = followThread(start, [cut, ...steps])
+    const thread = followThread(start, payer, [cut, ...steps])
     expect(thread.steps).toHaveLength(1)
     expect(thread.tip).toBeNull()
     expect(thread.cutBy).toBe(cut)
   })
 
+  test('R-PAY-2 a step that hands the thread to somebody else cuts it behind itself', () => {
+    const marker = { week, part: 1, parts: 1, digest: 'ab'.repeat(16) }
+    const [first] = chainOf([marker])
+    const stolen = transactionOf(
+      first!.spends,
+      first!.outputs.with(0, paying(ownerHash('thief'), threadValue)),
+    )
+    const after = marked({ ...marker, week: '2026-W48' as Week }, nextOf(stolen))
+    const thread = followThread(start, payer, [after, stolen])
+    expect(thread.steps.map(({ transaction }) => transaction)).toEqual([stolen])
+    expect(thread).toMatchObject({ tip: null, cutBy: stolen })
+  })
+
   test('R-PAY-2 a step without a marker is on the thread all the same, but pays no week', () => {
     const marker = { week, part: 1, parts: 1, digest: 'ab'.repeat(16) }
-    const thread = followThread(start, chainOf([null, marker]))
+    const thread = followThread(start, payer, chainOf([null, marker]))
     expect(thread.steps.map((step) => step.marker)).toEqual([null, marker])
     expect(stepsOfWeek(thread, week)).toHaveLength(1)
     expect(stepsOfWeek(thread, '2026-W46' as Week)).toEqual([])
@@ -95,16 +108,16 @@ describe('R-PAY-2 thread', () => {
     const plan = planOf(2_500)
     const series = chainOf(plan.transactions.map(({ marker }) => marker))
     for (const done of [0, 1, 2]) {
-      expect(remainingOf(plan, followThread(start, series.slice(0, done)))).toEqual({
+      expect(remainingOf(plan, followThread(start, payer, series.slice(0, done)))).toEqual({
         is: 'open',
         firstPart: done + 1,
       })
     }
-    expect(remainingOf(plan, followThread(start, series))).toEqual({ is: 'paid' })
+    expect(remainingOf(plan, followThread(start, payer, series))).toEqual({ is: 'paid' })
     // Payouts of other weeks in between change nothing.
     const other = { week: '2026-W46' as Week, part: 1, parts: 1, digest: 'cd'.repeat(16) }
     const [first, second] = plan.transactions.map(({ marker }) => marker)
-    expect(remainingOf(plan, followThread(start, chainOf([first!, other, second!])))).toEqual({
+    expect(remainingOf(plan, followThread(start, payer, chainOf([first!, other, second!])))).toEqual({
       is: 'open',
       firstPart: 3,
     })
@@ -117,18 +130,21 @@ describe('R-PAY-2 thread', () => {
   ])('R-PAY-2 a week marked with %s is never built', (_what, changes) => {
     const plan = planOf(2_500)
     const series = chainOf([{ ...plan.transactions[0]!.marker, ...changes }])
-    expect(remainingOf(plan, followThread(start, series))).toEqual({ is: 'marked-otherwise', by: series[0] })
+    expect(remainingOf(plan, followThread(start, payer, series))).toEqual({
+      is: 'marked-otherwise',
+      by: series[0],
+    })
   })
 
   test('R-PAY-2 a part that is marked twice is never continued', () => {
     const plan = planOf(2_500)
     const { marker } = plan.transactions[0]!
     const series = chainOf([marker, marker])
-    expect(remainingOf(plan, followThread(start, series))).toMatchObject({ is: 'marked-otherwise' })
+    expect(remainingOf(plan, followThread(start, payer, series))).toMatchObject({ is: 'marked-otherwise' })
   })
 
   test('R-PAY-2 a week with nothing due is paid with nothing', () => {
-    expect(remainingOf(planOf(0), followThread(start, []))).toEqual({ is: 'paid' })
+    expect(remainingOf(planOf(0), followThread(start, payer, []))).toEqual({ is: 'paid' })
   })
 
   test('R-PAY-2 each week belongs to the last thread that starts before it', () => {
@@ -153,7 +169,7 @@ describe('R-PAY-2 thread', () => {
     )
     expect(one!.txid).not.toEqual(other!.txid)
     expect(one!.spends[0]).toBe(other!.spends[0])
-    expect(followThread(start, [one!]).steps[0]!.marker).toEqual(marker)
+    expect(followThread(start, payer, [one!]).steps[0]!.marker).toEqual(marker)
   })
 
   test('outpoints are written with the txid reversed', () => {
