@@ -41,7 +41,7 @@ export interface AnswerOptions {
   signal: AbortSignal
 }
 
-/** The answering side. The promise is kept until the stream is closed or aborted. */
+/** The answering side. Done when the answer is sent, or the stream aborted. */
 export const answer = async (
   stream: Stream,
   options: AnswerOptions,
@@ -59,7 +59,8 @@ export const answer = async (
     }
     await messages.write(response, { signal })
     await stream.close({ signal })
-    await linger(stream)
+    // The place is free from here on: whoever has his answer may ask again.
+    void linger(stream)
   } catch (error) {
     stream.abort(error instanceof Error ? error : new Error(String(error)))
     throw error

@@ -29,7 +29,10 @@ export interface HostOptions extends NodeOptions {
   limits?: Partial<HostLimits>
 }
 
-export interface HostLimits extends GaterLimits, NodeLimits {}
+export interface HostLimits extends GaterLimits, NodeLimits {
+  /** How long a connection that was opened beside another one, only for requests, stays without any. */
+  idleExtraMs: number
+}
 
 // A node talks to its 11 targets and 11 challengers, a gossip mesh of 8 for each topic, and the neighbours of the DHT:
 // about 60 at a time. A third of the places for strangers: newcomers who sync, and tools.
@@ -41,6 +44,7 @@ const defaultLimits: HostLimits = {
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,
   handshakeTimeoutMs: 10_000,
+  idleExtraMs: 30_000,
 }
 
 export interface PeerInfo {
@@ -193,7 +197,7 @@ export const createHost = (options: HostOptions): Host => {
     const now: Running = {
       node,
       router: node.services.pubsub as GossipRouter,
-      links: createLinks(node, metrics),
+      links: createLinks(node, { metrics, world, idleExtraMs: limits.idleExtraMs }),
       searches: createSearches(node, stopping.signal, { allowLoopback, logger }),
       stopping,
     }

@@ -72,6 +72,8 @@ export const createLibp2pNode = async (
         // Requests, gossip, DHT, identify and ping together stay far below.
         maxInboundStreams: 128,
         maxOutboundStreams: 256,
+        // Streams that arrive before this side has finished the handshake: gossip, identify, DHT and a few requests.
+        maxEarlyStreams: 64,
         streamOptions: {
           maxReadBufferLength: 2_097_152,
           maxWriteBufferLength: 8_388_608,

@@ -2,6 +2,7 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { setMaxListeners } from 'node:events'
 import { bytesToHex } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
+import type { World } from '../world.ts'
 import { abortErrorOf, eitherOf, throwIfAborted, unlessAborted } from './abort.ts'
 import type { NetMetrics } from './counters.ts'
 import { exchangeErrorOf } from './exchange.ts'
@@ -45,7 +46,15 @@ export interface OpenedStream {
   release: () => void
 }
 
-export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
+export interface LinksOptions {
+  metrics: NetMetrics
+  world: World
+  /** How long a connection opened beside another one stays when no request uses it. */
+  idleExtraMs: number
+}
+
+export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
+  const { metrics } = options
   /** Dials under way, by peer and address, so that two requests share one. */
   const dials = new Map<string, Promise<Connection>>()
   /** Streams open on connections that were opened beside another one to the same peer. */
@@ -106,34 +115,40 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
 
   /** Keeps a count of who uses a connection that was opened only for requests; to be released by each. */
   const hold = (connection: Connection): (() => void) => {
-    const uses = usesOfExtra.get(connection)
-    if (uses === undefined) return () => undefined
-    usesOfExtra.set(connection, uses + 1)
-    return () => {
-      const left = (usesOfExtra.get(connection) ?? 1) - 1
-      usesOfExtra.set(connection, left)
-      // Idle, and gossip is on the connection that was there before. (Should that one be gone meanwhile, the router
-      // does not move over by itself: closed, too, so that a new connection brings both.)
-      const hasGossip = connection.streams.some((stream) => stream.protocol.startsWith('/meshsub/'))
-      if (left > 0 || hasGossip) return
-      unfit.add(connection)
-      void connection.close().catch((error: Error) => connection.abort(error))
+    if (!usesOfExtra.has(connection)) return () => undefined
+    const change = (by: 1 | -1): number => {
+      const uses = (usesOfExtra.get(connection) ?? 0) + by
+      usesOfExtra.set(connection, uses)
+      return uses
     }
+    change(1)
+    return () => {
+      if (change(-1) === 0) options.world.setTimer(options.idleExtraMs, () => closeIfIdle(connection))
+    }
+  }
+
+  const closeIfIdle = (connection: Connection): void => {
+    // Gossip is on the connection that was there before. Should that one be gone meanwhile, the router does not move
+    // over by itself, so this one goes, too, and a new connection brings both.
+    const hasGossip = connection.streams.some((stream) => stream.protocol.startsWith('/meshsub/'))
+    if (connection.status !== 'open' || usesOfExtra.get(connection) !== 0 || hasGossip) return
+    unfit.add(connection)
+    void connection.close().catch((error: Error) => connection.abort(error))
   }
 
   const openOn = async (
     connection: Connection,
     protocol: string,
-    options: OpenOptions,
+    { timeoutMs, maxStreams, signal: given }: OpenOptions,
   ): Promise<OpenedStream> => {
     const release = hold(connection)
-    const signal = eitherOf(AbortSignal.timeout(options.timeoutMs), options.signal)
+    const signal = eitherOf(AbortSignal.timeout(timeoutMs), given)
     try {
-      const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: options.maxStreams })
+      const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: maxStreams })
       return { stream, signal, release }
     } catch (error) {
       release()
-      throwIfAborted(options.signal)
+      throwIfAborted(given)
       const coded = exchangeErrorOf(error)
       // Perhaps the peer is slow, perhaps the connection died unnoticed: the next attempt dials anew.
       if (coded.code === 'NET_TIMEOUT') unfit.add(connection)
@@ -143,16 +158,19 @@ export const createLinks = (node: Libp2p, metrics: NetMetrics): Links => {
 
   return {
     connect,
-    openStream: async (target, protocol, options) => {
-      const connection = await connect(target, options)
+    openStream: async (target, protocol, open) => {
+      const connection = await connect(target, open)
       try {
-        return await openOn(connection, protocol, options)
+        return await openOn(connection, protocol, open)
       } catch (error) {
         // The other side may have been closing it, which is no answer to us: once more, on a new one.
         const wasClosing = error instanceof SecnodeError && error.code === 'NET_CLOSED'
         if (!wasClosing) throw error
         unfit.add(connection)
-        return openOn(await connect(target, options), protocol, options)
+        // A connection whose muxer is gone may go on saying that it is open.
+        if (error.cause instanceof Error && error.cause.name === 'ConnectionClosedError')
+          connection.abort(error.cause)
+        return openOn(await connect(target, open), protocol, open)
       }
     },
   }

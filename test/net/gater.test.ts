@@ -198,8 +198,8 @@ describe('room for new connections', () => {
 })
 
 describe('connections beside another one', () => {
-  test('a connection dialled for a challenge is closed after it, and the one of gossip stays', async () => {
-    await using alice = await startHost('127.5.0.11')
+  test('a connection dialled for a challenge serves the next ones, then closes, and the one of gossip stays', async () => {
+    await using alice = await startHost('127.5.0.11', { limits: { idleExtraMs: 300 } })
     await using bob = await startHost('127.5.0.12')
     registerAll(alice, bob)
     const limits = {
@@ -223,6 +223,7 @@ describe('connections beside another one', () => {
       )
       expect(answers).toEqual([request, request])
     }
+    expect(alice.counts.get('dials ok')).toBeLessThan(5)
     await until(() => alice.peers()[0]!.connections === 1 && bob.peers()[0]!.connections === 1)
     expect(alice.peers()[0]!.direction).toBe('inbound')
     expect(await alice.publish('attestations', request)).toBe(1)

@@ -95,6 +95,21 @@ describe('a request', () => {
     expect(await alice.request(target, 'echo/1', hello, asked)).toEqual(hello)
   })
 
+  test('forty at once, over a connection that is not there yet, are all answered', async () => {
+    for (let round = 0; round < 5; round++) {
+      await using fresh = await startHost('127.3.0.14')
+      await fresh.handle(
+        'many/1',
+        { ...limits, maxConcurrentPerPeer: 40, maxConcurrent: 40 },
+        async (bytes) => bytes,
+      )
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => alice.request(fresh.target(), 'many/1', u32(i), asked)),
+      )
+      expect(answers).toEqual(Array.from({ length: 40 }, (_, i) => u32(i)))
+    }
+  })
+
   test('hundreds of them, fifty at a time, leave no stream behind', async () => {
     const load = { ...limits, maxConcurrentPerPeer: 64, maxConcurrent: 64, timeoutMs: 5_000 }
     await bob.handle('load/1', load, async (request) => request)
