@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Logger } from 'pino'
 import { formatTally } from '../../protocol/index.ts'
-import { isSecnodeError, messageOf } from '../errors.ts'
+import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { reportEpoch, tallyOfWeek } from '../tally/answers.ts'
 import { answerExplain, answerVerify, queryOfPath } from '../tally/explain/answers.ts'
 import { maxCaseBytes } from '../tally/explain/case-file.ts'
@@ -51,6 +51,16 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
   app.post('/explain/verify', bodyLimit({ maxSize: maxCaseBytes }), async (context) => {
     const facts = verifierOfNode(node, stopping.signal)
     return context.json(await answerVerify(facts, await context.req.text(), stopping.signal))
+  })
+  app.get('/anchor', (context) => {
+    const due = node.daemon.finality.dueAnchor()
+    if (due === null) {
+      throw new SecnodeError('ANCHOR_NOT_DUE', 'no certificate waits for its anchor', {
+        exitCode: 3,
+        hint: '`secnode tally --week last` says where the week stands.',
+      })
+    }
+    return context.json(due)
   })
   app.onError((error, context) => {
     if (!isSecnodeError(error)) logger.error({ err: error }, 'a question of the command line failed')

@@ -42,6 +42,8 @@ export interface Finality {
   readonly anchored: AnchoredWeeks
   readonly certifier: CertifierRole
   stateOf(week: Week): WeekState | undefined
+  /** The memo of a certificate that is known and not in the chain yet; null if there is none. */
+  dueAnchor(): { week: Week; memo: string } | null
 }
 
 /** Certifiers are asked all at once: 128 of them, and what they ask back. */
@@ -179,6 +181,11 @@ export const createFinality = (
     },
     anchored,
     certifier,
+    dueAnchor() {
+      const certified = certifier.certified()
+      const record = view.weeks().records.findLast(({ week }) => week === certified?.week)
+      return record === undefined || record.anchor !== null || record.isPending ? null : certified
+    },
     stateOf(week) {
       const record = view.weeks().records.findLast((found) => found.week === week)
       return record === undefined ? undefined : weekStateOf(record, certifier.certified()?.week === week)
