@@ -183,12 +183,14 @@ const fieldsOf = (hex: string, network: Network, name: string, i: number): Trans
  */
 export const replaceDrafts = (before: readonly Draft[], after: readonly Draft[]): Draft[] => {
   const renamed = new Map<string, Uint8Array>()
-  return after.map(({ fields, spent }, i) => {
+  return after.map((draft, i) => {
+    const { fields, spent } = draft
     const moved = fields.inputs.map((input) => {
       const txid = renamed.get(bytesToHex(input.previousTxid))
       return txid === undefined ? input : { ...input, previousTxid: txid }
     })
     const isMoved = moved.some((input, index) => input !== fields.inputs[index])
+    if (!isMoved && draft === before[i]) return draft
     const next = isMoved ? withoutScripts({ ...fields, inputs: moved }) : fields
     const txid = txidOf(next)
     const txidBefore = txidOf(before[i]!.fields)
