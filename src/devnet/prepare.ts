@@ -171,6 +171,7 @@ export const prepareDevnet = async (
         anchor: { from: hotWallets[index]! },
         hosts,
         syncSeconds: 1,
+        spreadSeconds: 0,
         pollSeconds: 0.05,
         log: 'info',
       }

@@ -115,6 +115,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
             ),
       fund,
       syncIntervalMs: config.syncSeconds * 1_000,
+      publishSpreadMs: config.spreadSeconds * 1_000,
       logger,
       world,
       ...options.daemon,

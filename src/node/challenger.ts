@@ -208,6 +208,23 @@ export const createChallenger = (
     void step(work, { is: 'self-checked', reached })
   }
 
+  /**
+   * All nodes come to the end of the window at the same block: 40,000 attestations at once would be dropped as a flood.
+   * Each waits for a random part of the spread; what is lost meanwhile, by a crash, the next start sends again.
+   */
+  const sendLater = (send: () => Promise<void>): Promise<void> => {
+    const [a = 0, b = 0] = node.world.randomBytes(2)
+    const delayMs = Math.floor((node.publishSpreadMs * (256 * a + b)) / 65_536)
+    tasks.run('publish', async (signal) => {
+      await new Promise<void>((resolve) => {
+        const cancel = node.world.setTimer(delayMs, resolve)
+        signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+      })
+      if (!signal.aborted) await send()
+    })
+    return Promise.resolve()
+  }
+
   const attest = async (work: Running, findings: readonly Finding[]): Promise<void> => {
     const { context, own } = work
     if (isFenced(context.epoch) && fence?.stands !== 'open') {
@@ -260,9 +277,11 @@ export const createChallenger = (
       node.metrics.verdicts.inc({ verdict: verdictNames[verdict as VerdictCode] })
     }
     const topic = topicsOf(node.networkId).attestations.name
-    await node.conduct.publish(context, signed, async (toSend) => {
-      if (equalBytes(toSend.payload, payload)) await collector.takeOwn(context, held)
-      await node.host.publish(topic, attestationMessageBytes({ signed: toSend }))
+    await collector.takeOwn(context, held)
+    await node.conduct.publish(context, signed, (toSend) => {
+      const message = attestationMessageBytes({ signed: toSend })
+      const send = async (): Promise<void> => void (await node.host.publish(topic, message))
+      return node.publishSpreadMs === 0 ? send() : sendLater(send)
     })
     node.logger.info(
       { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: held.cid.toString() },

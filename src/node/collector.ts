@@ -82,8 +82,7 @@ const quickMs = 20
 
 interface KnownRoot {
   context: EpochContext
-  count: number
-  root: Uint8Array
+  said: { count: number; root: Uint8Array }
   isStale: boolean
   /** Until this moment it is good enough for others. */
   restUntilMs: number
@@ -330,17 +329,17 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
 
   const rootOf = async (context: EpochContext): Promise<{ count: number; root: Uint8Array }> => {
     const known = knownRoot(context)
-    if (known?.isStale === false) return known
+    if (known?.isStale === false) return known.said
     const proofs = await equivocators(context.week)
     const held = (await opened(context)) ?? createHeldEpoch(context)
     const begunMs = world.monotonicMs()
-    const root = rootOfHeld(held, proofs)
+    const said = rootOfHeld(held, proofs)
     const tookMs = world.monotonicMs() - begunMs
     const restUntilMs = begunMs + (tookMs < quickMs ? 0 : tookMs * restPerRoot)
     if (epochs.isCanonical(context)) {
-      rootByEpoch.set(context.epoch, { context, ...root, isStale: false, restUntilMs })
+      rootByEpoch.set(context.epoch, { context, said, isStale: false, restUntilMs })
     }
-    return root
+    return said
   }
 
   return {
@@ -395,7 +394,9 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     rootOf,
     async recentRootOf(context) {
       const known = knownRoot(context)
-      return known !== undefined && world.monotonicMs() < known.restUntilMs ? known : await rootOf(context)
+      return known !== undefined && world.monotonicMs() < known.restUntilMs
+        ? known.said
+        : await rootOf(context)
     },
     async held(context) {
       return [...((await opened(context))?.rows() ?? [])]

@@ -38,6 +38,8 @@ export interface NodeContext {
   /** Address to dial from, on a machine with several. */
   localAddress: string | undefined
   conduct: Conduct
+  /** Over how long the network's attestations of an epoch are spread; 0 sends at once. */
+  publishSpreadMs: number
   metrics: NodeMetrics
   /** Aborted when the daemon stops: whatever waits without a deadline of its own waits on this. */
   stopping: AbortSignal

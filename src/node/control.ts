@@ -1,15 +1,21 @@
+import { createReadStream } from 'node:fs'
 import { chmod, rm } from 'node:fs/promises'
+import { PassThrough, Readable } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Logger } from 'pino'
+import { z } from 'zod'
 import { formatTally } from '../../protocol/index.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
-import { reportEpoch, tallyOfWeek } from '../tally/answers.ts'
+import { reportEpoch, resolveWeek, tallyOfWeek } from '../tally/answers.ts'
+import { checkpointOf, exportBundle, type WeekData } from '../tally/bundle.ts'
 import { answerExplain, answerVerify, queryOfPath } from '../tally/explain/answers.ts'
 import { maxCaseBytes } from '../tally/explain/case-file.ts'
 import { explainSourcesOfNode } from '../tally/explain/sources.ts'
 import { verifierOfNode } from '../tally/explain/verifier.ts'
+import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/import-bundle.ts'
+import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
 import { nodeStatus } from './status.ts'
@@ -30,6 +36,30 @@ export interface ControlError {
   hint?: string
   exitCode: 1 | 2 | 3
 }
+
+/** An absolute path: the socket's owner is the daemon's own user, who may read what the daemon may. */
+const ImportRequest = z.strictObject({ file: z.string().min(1).max(4_096) })
+
+const weekDataOfNode = ({ daemon }: AssembledNode, signal: AbortSignal): WeekData =>
+  weekDataOf(
+    {
+      anchored: daemon.finality.anchored,
+      epochs: daemon.epochs,
+      checkpoints: daemon.checkpoints,
+      evidence: daemon.node.evidence,
+      heldOf: (context, seats) => daemon.collector.heldOf(context, seats),
+    },
+    signal,
+  )
+
+const importTargetOfNode = ({ daemon, network, follower }: AssembledNode): ImportTarget => ({
+  networkId: network.networkId,
+  weeks: () => follower.weeks(),
+  epochs: daemon.epochs,
+  checkpoints: daemon.checkpoints,
+  evidence: daemon.node.evidence,
+  admit: (context, bytes) => daemon.collector.takeAnchored(context, bytes),
+})
 
 export const createControlServer = (node: AssembledNode, dir: string, logger: Logger): ControlServer => {
   const stopping = new AbortController()
@@ -61,6 +91,26 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
       })
     }
     return context.json(due)
+  })
+  app.get('/bundle/:week', async (context) => {
+    const week = await resolveWeek(node.weeks, context.req.param('week'))
+    const data = weekDataOfNode(node, stopping.signal)
+    // Refused before the first byte: afterwards a fault can only break the stream off.
+    await checkpointOf(data, week)
+    const out = new PassThrough()
+    const withEvidence = context.req.query('evidence') !== undefined
+    exportBundle(data, week, out, { withEvidence, signal: stopping.signal }).catch((error: unknown) => {
+      if (!stopping.signal.aborted) logger.warn({ week, reason: messageOf(error) }, 'an export broke off')
+      out.destroy(error instanceof Error ? error : new Error(messageOf(error)))
+    })
+    const body = Readable.toWeb(out) as ReadableStream<Uint8Array>
+    return context.body(body, 200, { 'content-type': 'application/vnd.ipld.car; version=1' })
+  })
+  app.post('/bundle/import', bodyLimit({ maxSize: 16 * 1024 }), async (context) => {
+    const { file } = ImportRequest.parse(await context.req.json())
+    const options = { signal: stopping.signal }
+    const taken = await importAnchored(importTargetOfNode(node), () => createReadStream(file), options)
+    return context.json(importAnswerOf(taken))
   })
   app.onError((error, context) => {
     if (!isSecnodeError(error)) logger.error({ err: error }, 'a question of the command line failed')

@@ -73,6 +73,8 @@ export interface DaemonOptions {
   fund: FundBook
   /** Between comparisons with a random peer. */
   syncIntervalMs: number
+  /** Over how long the network's attestations of an epoch are spread; 0, the default, sends at once. */
+  publishSpreadMs?: number
   logger: Logger
   world: World
   /** Where this daemon departs from the honest conduct; nobody but a devnet's deviants gives any. */
@@ -152,6 +154,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     allowLoopback: options.allowLoopback,
     localAddress: options.localAddress,
     conduct: honest,
+    publishSpreadMs: options.publishSpreadMs ?? 0,
     metrics,
     stopping: stopping.signal,
     logger,
