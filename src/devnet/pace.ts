@@ -18,7 +18,7 @@ export interface Pace {
 }
 
 const lookMs = 20
-const maxQuietMs = 10_000
+const maxQuietMs = 60_000
 const maxSyncMs = 60_000
 
 export const createPace = (world: World): Pace => {
