@@ -45,8 +45,8 @@ export interface SendRequest {
 /**
  * R-PAY-3: writes the signed bytes down, then broadcasts them in order; what the thread has already is passed over, so
  * it may be run as often as one likes. Errors: PAYOUT_UNSIGNED, PAYOUT_PAID (another transaction marks the week),
- * PAYOUT_NOT_THE_THREAD, PAYOUT_THREAD_CUT, PAYOUT_REFUSED (with the node's own words), PAYOUT_NOTHING_TO_SEND, and
- * those of `readThread`.
+ * PAYOUT_WAITING (another one was sent and is still there), PAYOUT_NOT_THE_THREAD, PAYOUT_THREAD_CUT, PAYOUT_REFUSED
+ * (with the node's own words), PAYOUT_NOTHING_TO_SEND, and those of `readThread`.
  */
 export const sendPayout = async (request: SendRequest): Promise<SentPart[]> => {
   const { node, outbox, file, week } = request
@@ -74,7 +74,28 @@ export const sendPayout = async (request: SendRequest): Promise<SentPart[]> => {
     part: partOf(transaction),
     transaction: storedTwin(transaction, stored),
   }))
+  await assertReplaceable(node, stored, parts)
   return sendParts(request, file.payout.week, parts, true)
+}
+
+/** What the node still has is not overwritten: it may yet be mined, and then its bytes are those that matter. */
+const assertReplaceable = async (
+  { rpc, signal }: PayoutNode,
+  stored: readonly OutboxPart[],
+  parts: readonly OutboxPart[],
+): Promise<void> => {
+  for (const { part, transaction } of stored) {
+    const { txid } = transaction
+    const isReplaced =
+      part >= parts[0]!.part && !parts.some((each) => equalBytes(each.transaction.txid, txid))
+    if (isReplaced && (await getRawTransaction(rpc, txid, { signal })) !== null) {
+      throw new SecnodeError(
+        'PAYOUT_WAITING',
+        `another transaction was sent as part ${part}, and the node still has it: ${hashText(txid)}`,
+        { hint: 'Wait until it is mined, or send it again: secnode payout send without a file.' },
+      )
+    }
+  }
 }
 
 const sendParts = async (

@@ -143,6 +143,24 @@ describe('payout send', () => {
     )
   })
 
+  test('R-PAY-3 what was sent and may yet be mined is not overwritten', async () => {
+    // On ZEN other signatures make another transaction.
+    await using payout = await startPayoutChain({ family: 'zen', treasury: multisigTreasury(2, 3) })
+    const tally = payout.tally([coin])
+    const file = await payout.build(tally)
+    const [anna, ben, carl] = payout.treasury.keys
+    const store = createMemoryStore()
+    const [sent] = await payout.send(await payout.sign(file, tally, [anna!, ben!]), store)
+    const other = await payout.sign(file, tally, [anna!, carl!])
+    await expect(payout.send(other, store)).rejects.toMatchObject({
+      code: 'PAYOUT_WAITING',
+      message: expect.stringContaining(sent!.txid) as string,
+    })
+    expect(await payout.send(null, store)).toEqual([sent])
+    payout.chain.mine(1)
+    expect((await verified(payout, tally)).isMatch).toBe(true)
+  })
+
   test('R-PAY-3 the outbox is on the disk before anything is sent', async () => {
     await using payout = await startPayoutChain()
     const tally = payout.tally([coin])
