@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import type { Scenario } from '../../sim/scenario.ts'
+import { parseSetting } from '../../sim/setting.ts'
+import { scenarioAt, summarise, tasksOf, runTask } from '../../sim/tasks.ts'
+
+const read = (name: string): unknown =>
+  parse(readFileSync(new URL(`../../sim/scenarios/${name}.yaml`, import.meta.url), 'utf8'))
+
+/** A built-in scenario with fields set as `--set` does. */
+export const builtIn = (name: string, ...settings: string[]): Scenario =>
+  scenarioAt({ scenario: read(name), settings: settings.map(parseSetting), axes: [] }, [], name)
+
+/** Means over the repeats of a built-in scenario. */
+export const meansOf = (name: string, ...settings: string[]): Record<string, number> => {
+  const plan = { scenario: read(name), settings: settings.map(parseSetting), axes: [] }
+  const [summary] = summarise(tasksOf(plan, name).map((task) => runTask(plan, task)))
+  return Object.fromEntries(Object.entries(summary!.estimates).map(([measure, { mean }]) => [measure, mean]))
+}

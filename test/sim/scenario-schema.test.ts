@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { parseScenario } from '../../sim/scenario.ts'
+import { parseAxis, parseSetting, pointsOf, withSetting } from '../../sim/setting.ts'
+
+const honest = { name: 'honest', nodes: 100, addresses: { prefixes24: 50, prefixes16: 10 } }
+const good = { name: 'good', weeks: 1, population: [honest] }
+const attacker = { name: 'bad', nodes: 10, strategies: [] }
+
+describe('a bad scenario names the field and says what to write', () => {
+  test.each([
+    ['a negative share', { attackers: [{ name: 'bad', share: -0.1 }] }, /attackers\.0\.share: .*from 0 to 1/],
+    [
+      'a share of one',
+      { attackers: [{ name: 'bad', share: 1 }] },
+      /attackers\.0\.share: write a share below 1/,
+    ],
+    [
+      'a negative availability',
+      { population: [{ ...honest, availability: -1 }] },
+      /population\.0\.availability: .*from 0 to 1/,
+    ],
+    [
+      'more stakes than budget',
+      { attackers: [{ ...attacker, budget: { coins: 100 } }] },
+      /attackers\.0\.nodes: 10 nodes lock 420 coins, the budget has 100: write at most 2 nodes/,
+    ],
+    [
+      'weekly costs above the budget',
+      { attackers: [{ ...attacker, budget: { usdPerWeek: 1 } }] },
+      /attackers\.0\.budget\.usdPerWeek: 10 nodes cost .* write at least/,
+    ],
+    [
+      'an unknown strategy',
+      { attackers: [{ ...attacker, strategies: [{ kind: 'magic' }] }] },
+      /attackers\.0\.strategies\.0.*: unknown strategy: write one of shared-copy, /,
+    ],
+    [
+      'two strategies of one duty',
+      { attackers: [{ ...attacker, strategies: [{ kind: 'lazy' }, { kind: 'silent' }] }] },
+      /strategies\.1: .*write one of them/,
+    ],
+    [
+      'an impossible committee',
+      { protocol: { committee: 49 } },
+      /protocol\.committee: a committee has 1 to 48 members/,
+    ],
+    [
+      'a committee of more than all others',
+      { population: [{ ...honest, nodes: 8 }] },
+      /protocol\.committee: 8 seats have at most 7/,
+    ],
+    [
+      'a /24 with too many hosts',
+      { population: [{ ...honest, nodes: 300, addresses: { prefixes24: 1, prefixes16: 1 } }] },
+      /prefixes24: 300 addresses need at least 2/,
+    ],
+    [
+      'an unknown price',
+      { population: [{ ...honest, addresses: { ...honest.addresses, price: 'free' } }] },
+      /addresses\.price: write one of cloud-address/,
+    ],
+    ['an unknown field', { colour: 'red' }, /colour/],
+    [
+      'neither nodes nor share',
+      { attackers: [{ name: 'bad' }] },
+      /attackers\.0\.nodes: write either nodes or share/,
+    ],
+    [
+      'two actors of one name',
+      { attackers: [{ ...attacker, name: 'honest' }] },
+      /attackers: give every actor another name/,
+    ],
+  ])('%s', (_, change, message) => {
+    expect(() => parseScenario({ ...good, ...change }, 'test.yaml')).toThrow(message)
+  })
+
+  test('what is not a scenario at all', () => {
+    for (const value of [null, 7, 'text', []])
+      expect(() => parseScenario(value, 'x')).toThrow(/x is no scenario/)
+  })
+
+  test('a good one gets the defaults of the protocol', () => {
+    expect(parseScenario(good, 'x').protocol).toMatchObject({ committee: 11, samples: 64, certifiers: 128 })
+  })
+})
+
+describe('settings and sweeps', () => {
+  test('paths name fields, positions and actors', () => {
+    const scenario = { ...good, attackers: [attacker] }
+    const set = (text: string): unknown => withSetting(scenario, parseSetting(text))
+    expect(set('protocol.committee=7')).toMatchObject({ protocol: { committee: 7 } })
+    expect(set('attacker.nodes=5')).toMatchObject({ attackers: [{ nodes: 5 }] })
+    expect(set('attackers.bad.nodes=6')).toMatchObject({ attackers: [{ nodes: 6 }] })
+    expect(set('population.0.name=crowd')).toMatchObject({ population: [{ name: 'crowd' }] })
+    expect(scenario.attackers[0]!.nodes).toBe(10)
+    expect(() => set('attackers.nobody.nodes=6')).toThrow(/there is no nobody/)
+    expect(() => set('weeks')).toThrow(/no path and value/)
+  })
+
+  test('ranges hold both ends, without the dust of floating point', () => {
+    expect(parseAxis('a=0.05..0.4:0.05').values).toEqual([0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4])
+    expect(parseAxis('a=5,7,always').values).toEqual([5, 7, 'always'])
+    expect(() => parseAxis('a=1..0:0.1')).toThrow(/no range/)
+    expect(() => parseAxis('a=0..1:0')).toThrow(/no range/)
+    expect(() => parseAxis('a=0..1:1e-9')).toThrow(/no range/)
+    expect(
+      pointsOf([parseAxis('a=1,2'), parseAxis('b=3,4')]).map((point) => point.map(({ value }) => value)),
+    ).toEqual([
+      [1, 3],
+      [1, 4],
+      [2, 3],
+      [2, 4],
+    ])
+    expect(pointsOf([])).toEqual([[]])
+  })
+})

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import { committeeCapture, grindingGain } from '../../sim/closed-forms.ts'
+import { meansOf } from './built-in.ts'
+
+/** Small numbers of repeats: seeds are fixed, so each figure is the same on every machine. */
+const quick = ['repeats=2']
+
+describe('built-in scenarios: what each shows, and a control without the attack', () => {
+  test('baseline: who is up is credited, nobody who is up is failed, weeks are certified at once', () => {
+    const means = meansOf('baseline', ...quick, 'weeks=1')
+    expect(means['creditRate.honest']).toBeCloseTo(0.985, 2)
+    expect(means['honestUp.wronglyFailed']).toBeLessThan(1e-4)
+    expect(means['weeks.delayed']).toBe(0)
+    expect(means['weeks.pending']).toBe(0)
+    // Control: with challenges that are lost half of the time, honest nodes are failed.
+    const lossy = meansOf('baseline', ...quick, 'weeks=1', 'population.honest.missRate=0.5')
+    expect(lossy['honestUp.wronglyFailed']).toBeGreaterThan(0.4)
+  })
+
+  test('sybil: a fifth of the stakes is paid a fifth, at what the others pay for a coin or more', () => {
+    const means = meansOf('sybil', ...quick, 'weeks=1')
+    expect(means['payoutShare.owner']).toBeGreaterThan(0.2)
+    // His nodes are always up, the others 98.5 % of the time: 0.2 / (0.2 + 0.8 · 0.985) = 0.2024.
+    expect(means['payoutShare.owner']).toBeLessThan(0.206)
+    expect(means['usdPerCoin.owner']!).toBeGreaterThan(means['usdPerCoin.honest']!)
+    expect(meansOf('sybil', ...quick, 'weeks=1', 'attackers.owner.nodes=0')['payoutShare.owner']).toBe(0)
+  })
+
+  test('ip-spread R-TALLY-3: with the cap off a /24 pays; with maxPerPrefix = 4 four of its nodes are paid', () => {
+    const off = meansOf('ip-spread', ...quick, 'weeks=1')
+    expect(off['payoutShare.subnet']).toBeGreaterThan(0.2)
+    const on = meansOf('ip-spread', ...quick, 'weeks=1', 'protocol.maxPerPrefix=4')
+    // Four credits an epoch of some 800 · 0.985 + 4; which four stay differs, so none is paid for half of its epochs.
+    expect(on['creditRate.subnet']).toBeCloseTo(4 / 200, 3)
+    expect(on['payoutShare.subnet']).toBeLessThan(0.006)
+    expect(on['rate invalid: prefix full.subnet']).toBeCloseTo(196 / 200, 3)
+    expect(on['creditRate.honest']).toBeCloseTo(off['creditRate.honest']!, 6)
+  })
+
+  test('shared-copy: unseen while one copy can serve, out of reach when it cannot', () => {
+    const fast = meansOf('shared-copy', ...quick)
+    expect(fast['creditRate.copy']).toBe(1)
+    expect(fast['usdPerCoin.copy']!).toBeLessThan(0.3 * fast['usdPerCoin.honest']!)
+    expect(fast['falsePassesPerWeek.copy']).toBe(200 * 42)
+    // 64 reads at 30 a second take 2.1 s: two challenges a block of 176, for 2,200 that are asked.
+    const slow = meansOf('shared-copy', ...quick, 'attackers.copy.strategies.shared-copy.readsPerSecond=30')
+    expect(slow['creditRate.copy']).toBeLessThan(0.01)
+    expect(slow['payoutShare.copy']).toBe(0)
+  })
+
+  test('partial-chain: nine tenths of the chain earn nothing, all of it earns what others earn', () => {
+    const means = meansOf('partial-chain', ...quick)
+    expect(means['payoutShare.pruned']).toBe(0)
+    expect(means['detectedShare.pruned']).toBe(1)
+    expect(means['detectionEpochs.pruned']).toBe(0)
+    const whole = meansOf('partial-chain', ...quick, 'attackers.pruned.strategies.partial-chain.kept=1')
+    expect(whole['creditRate.pruned']).toBe(1)
+  })
+
+  test('collusion: nodes that are not there pass as often as a committee is captured, and are not paid for it', () => {
+    const means = meansOf('collusion', ...quick)
+    const captured = committeeCapture(1_000, 200, 11)
+    expect(means['creditRate.ring']).toBeGreaterThan(0.6 * captured)
+    expect(means['creditRate.ring']).toBeLessThan(1.4 * captured)
+    expect(means['honestUp.wronglyFailed']).toBeGreaterThan(0.6 * captured)
+    expect(means['honestUp.wronglyFailed']).toBeLessThan(1.4 * captured)
+    expect(means['payoutShare.ring']).toBe(0)
+    expect(means['honestUp.wronglyFailed']!).toBeCloseTo(means['committee.captured']!, 2)
+    const none = meansOf('collusion', ...quick, 'attackers.ring.nodes=0')
+    expect(none['honestUp.wronglyFailed']).toBeLessThan(1e-4)
+  })
+
+  test('griefing R-TALLY-2: who fails everybody disagrees and earns nothing', () => {
+    const means = meansOf('griefing', ...quick)
+    expect(means['payoutShare.griefer']).toBe(0)
+    expect(means['rate valid: disagrees.griefer']).toBeGreaterThan(0.85)
+    expect(means['honestUp.uncredited']).toBeLessThan(0.03)
+    // Control: the same nodes, accusing nobody.
+    const none = meansOf('griefing', ...quick, 'attackers.griefer.strategies.accuse.share=0')
+    expect(none['creditRate.griefer']).toBe(1)
+    expect(none['honestUp.wronglyFailed']).toBeLessThan(1e-4)
+  })
+
+  test.each([
+    ['lazy', 'idle'],
+    ['copycat', 'copyist'],
+  ])('%s R-EVID-2: found after two epochs by what its evidence lacks', (name, actor) => {
+    const means = meansOf(name, ...quick)
+    expect(means[`detectedShare.${actor}`]).toBe(1)
+    expect(means[`detectionEpochs.${actor}`]).toBe(2)
+    expect(means[`payoutShare.${actor}`]).toBe(0)
+    expect(means[`rate invalid: evidence invalid.${actor}`]).toBeGreaterThan(0.95)
+    expect(means['creditRate.honest']).toBeGreaterThan(0.97)
+  })
+
+  test('beacon-grinding: beacons are liked 1/(1 − a(1 − p)) times as often', () => {
+    const settings = ['repeats=6', 'weeks=5', 'population.honest.nodes=160', 'attackers.miner.nodes=40']
+    const means = meansOf('beacon-grinding', ...settings, 'attackers.miner.strategies.grind.minerShare=0.4')
+    const byNature = means['beacons.likedByNature']!
+    const gain = means['beacons.liked']! / byNature
+    // 1,260 beacons with p about 0.08: the ratio has a standard error of some 0.08.
+    expect(Math.abs(gain - grindingGain(0.4, byNature))).toBeLessThan(0.16)
+    expect(gain).toBeGreaterThan(1.2)
+    const none = meansOf(
+      'beacon-grinding',
+      'repeats=1',
+      'weeks=1',
+      'attackers.miner.strategies.grind.minerShare=0',
+    )
+    expect(none['beacons.liked']).toBe(none['beacons.likedByNature'])
+    expect(none['beacons.discardedPerEpoch']).toBe(0)
+  })
+
+  test('partition R-CP-4: 30 % cut off do not stop a certificate for long, 45 % leave the week pending', () => {
+    const third = meansOf('partition', ...quick)
+    expect(third['weeks.pending']).toBe(0)
+    expect(third['honestUp.wronglyFailed']).toBeGreaterThan(0.02)
+    const half = meansOf('partition', ...quick, 'incidents.0.share=0.45')
+    expect(half['weeks.pending']).toBe(1)
+    const none = meansOf('partition', ...quick, 'incidents.0.share=0')
+    expect(none['honestUp.wronglyFailed']).toBeLessThan(1e-4)
+  })
+
+  test('mass-outage R-TALLY-4: a day without 60 % of the nodes costs them a day, and nobody else anything', () => {
+    const means = meansOf('mass-outage', ...quick, 'weeks=1')
+    // 6 of 42 epochs, for 60 % of the nodes.
+    expect(means['creditRate.honest']).toBeCloseTo(0.985 * (1 - (0.6 * 6) / 42), 1)
+    expect(means['honestUp.wronglyFailed']).toBe(0)
+    expect(means['weeks.pending']).toBe(0)
+    const none = meansOf('mass-outage', ...quick, 'weeks=1', 'incidents.0.share=0')
+    expect(none['creditRate.honest']!).toBeGreaterThan(means['creditRate.honest']! + 0.05)
+  })
+
+  test('churn R-EPOCH-5: who comes is paid from his second epoch on, and weeks are certified all the same', () => {
+    const means = meansOf('churn', ...quick)
+    expect(means['creditRate.honest']).toBeGreaterThan(0.98)
+    expect(means['weeks.pending']).toBe(0)
+    expect(means['weeks.delayed']).toBe(0)
+    // With nodes that stay two days, hardly anybody is senior (R-CP-2): nothing is certified.
+    const restless = meansOf(
+      'churn',
+      ...quick,
+      'population.honest.lifetimeWeeks=0.25',
+      'weeks=2',
+      'population.honest.nodes=60',
+    )
+    expect(restless['weeks.pending']!).toBeGreaterThan(0)
+  })
+})
