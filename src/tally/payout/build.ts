@@ -49,7 +49,6 @@ export const buildPayout = async (request: BuildRequest): Promise<BuiltPayout> =
   const { node, tally } = request
   const { network, rpc, signal } = node
   const { week } = tally.document
-  // Refuses at once what needs no look at the chain.
   const tipHeight = await getBlockCount(rpc, { signal })
   const chain = await readThreadOfWeek(node, week)
   const account = payerAccountOf(chain.payer, request.redeemScript)
