@@ -241,7 +241,7 @@ const verifyByDirectory = async (io: CliIo, flags: ExplainFlags, text: string): 
 /** Follows the chain node as far as the file needs, into --cache or a directory that goes away again. */
 const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Promise<VerifiedCase> => {
   const network = await loadNetwork(flags.profile!)
-  const height = heightOf(network, text)
+  const height = heightNeeded(network, text)
   const directory = flags.cache ?? (await mkdtemp(join(tmpdir(), 'secnode-explain-')))
   // Nothing else keeps the process alive between two looks at the node.
   const alive = setInterval(() => undefined, 60_000)
@@ -255,8 +255,8 @@ const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Prom
       world: realWorld(),
       height,
       signal: io.signal,
-      onProgress: ({ height: at }) => {
-        if (io.isTerminal) io.stderr(`\r\u001B[Kblock ${at} of ${height}`)
+      onProgress: ({ height: at, target }) => {
+        if (io.isTerminal) io.stderr(`\r\u001B[Kblock ${at} of ${height ?? target}`)
       },
     })
     if (io.isTerminal) io.stderr('\r\u001B[K')
@@ -267,9 +267,11 @@ const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Prom
   }
 }
 
-/** b(e) of the last epoch that the file names: nothing later is needed to judge it. */
-const heightOf = (network: Network, text: string): number => {
+/** b(e) of the last epoch that the file names; null for all there is, since an anchor comes some time later. */
+const heightNeeded = (network: Network, text: string): number | null => {
   const read = readCase(text)
-  const epochs = read.is === 'ok' && read.file.network === network.networkId ? read.file.epochs : []
-  return Math.max(0, ...epochs.map(({ epoch }) => epochStart(network.profile.genesis, epoch)))
+  if (read.is === 'bad' || read.file.network !== network.networkId) return 0
+  const { checkpoint, epochs } = read.file
+  if (checkpoint !== null) return null
+  return Math.max(...epochs.map(({ epoch }) => epochStart(network.profile.genesis, epoch)))
 }
