@@ -7,22 +7,15 @@ import {
   type CertifierEvent,
   type CertifierState,
   type ChainWeeks,
-  checkpointAnswerCodec,
-  type CheckpointAnswer,
-  type CheckpointRequest,
-  checkpointRequestCodec,
   cidOf,
-  cidOfDigest,
   compareContents,
   decodeCertificate,
-  encodeSigned,
   type Epoch,
   epochOfProof,
   equalBytes,
   frameOf,
   type Height,
   judgeCertificate,
-  maxLeaves,
   opinionOf,
   paramsHash,
   paramsOfWeek,
@@ -32,7 +25,6 @@ import {
   type ProposedSet,
   type ProposingEffect,
   protocols,
-  readProofPages,
   registryRootOf,
   type ReviewEffect,
   type ReviewEvent,
@@ -40,16 +32,15 @@ import {
   type SeatRecord,
   startCertifier,
   stepCertifier,
-  syncAnswerCodec,
-  syncRequestCodec,
   topicsOf,
   type Week,
   type WeekRecord,
 } from '../../protocol/index.ts'
-import { messageOf, SecnodeError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
-import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import type { CheckpointStore } from '../store/checkpoints.ts'
 import { askSeat } from './ask-seat.ts'
+import { createCertifierPeers } from './certifier-peers.ts'
 import type { CheckpointData } from './checkpoint-data.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
@@ -95,10 +86,10 @@ interface Work {
 
 /** A certifier examines a whole week: fetching included, this is how long a proposer waits for it. */
 const proposalTimeoutMs = 60_000
-const dataTimeoutMs = 20_000
 
 export const createCertifierRole = (node: NodeContext, parts: CertifierParts): CertifierRole => {
   const { collector, data, checkpoints, tasks, bls } = parts
+  const peers = createCertifierPeers(node, collector, checkpoints)
   const rules = { genesis: node.genesis, networkId: node.networkId, schedule: node.schedule }
   let work: Work | null = null
   let isBeginning = false
@@ -255,25 +246,6 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     current.waiting.delete(key)
   }
 
-  const ask = async (
-    current: Work,
-    seat: Seat,
-    request: CheckpointRequest,
-    signal: AbortSignal,
-  ): Promise<CheckpointAnswer> => {
-    const bytes = await askSeat(
-      node,
-      current.seats.get(seat)!,
-      protocols.checkpoint,
-      checkpointRequestCodec.encode(request),
-      { timeoutMs: dataTimeoutMs, maxResponseBytes: checkpointAnswerCodec.maxBytes, signal },
-    )
-    const answer = checkpointAnswerCodec.decode(bytes)
-    if (answer.is === 'bad')
-      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${seat} answered ${answer.code}`)
-    return answer.value
-  }
-
   const propose = async (current: Work, effect: ProposingEffect, liars: number): Promise<void> => {
     switch (effect.is) {
       case 'build': {
@@ -331,59 +303,21 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
             for (const { from, wants } of effect.wants) {
               const byEpoch = Map.groupBy(wants.missing, ({ epoch }) => epoch)
               for (const [epoch, rows] of byEpoch) {
-                await fetchAttestations(
-                  current,
-                  from,
+                await peers.fetchAttestations(
+                  current.seats.get(from)!,
                   epoch,
                   rows.map(({ seat }) => seat),
                   signal,
                 )
               }
-              if (wants.proofs.length > 0) await fetchProofs(current, from, wants.proofs[0]!.epoch, signal)
+              if (wants.proofs.length > 0)
+                await peers.fetchProofs(current.seats.get(from)!, wants.proofs[0]!.epoch, signal)
             }
             return { is: 'gathered' }
           },
           { is: 'gathered' },
         )
     }
-  }
-
-  /** Verified and held like any others; what came too late for this node is held as late. */
-  const fetchAttestations = async (
-    current: Work,
-    from: Seat,
-    epoch: Epoch,
-    seats: readonly Seat[],
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const context = await node.epochs.get(epoch)
-    if (context === undefined) return
-    const most = 256
-    for (let i = 0; i < seats.length; i += most) {
-      const request = syncRequestCodec.encode(['fetch', epoch, context.beacon, seats.slice(i, i + most)])
-      const bytes = await askSeat(node, current.seats.get(from)!, protocols.sync, request, {
-        timeoutMs: dataTimeoutMs,
-        maxResponseBytes: syncAnswerCodec.maxBytes,
-        signal,
-      })
-      const answer = syncAnswerCodec.decode(bytes)
-      if (answer.is === 'bad' || answer.value[0] !== 'attestations') continue
-      for (const [payload, signature] of answer.value[1]) {
-        await collector.take(encodeSigned({ payload, signature }), 'certifier')
-      }
-    }
-  }
-
-  const fetchProofs = async (current: Work, from: Seat, epoch: Epoch, signal: AbortSignal): Promise<void> => {
-    const request = syncRequestCodec.encode(['proofs', epoch, 1])
-    const bytes = await askSeat(node, current.seats.get(from)!, protocols.sync, request, {
-      timeoutMs: dataTimeoutMs,
-      maxResponseBytes: syncAnswerCodec.maxBytes,
-      signal,
-    })
-    const answer = syncAnswerCodec.decode(bytes)
-    if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
-    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier')
   }
 
   const review = async (current: Work, checkpoint: CID, from: Seat, effect: ReviewEffect): Promise<void> => {
@@ -394,7 +328,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         return beside(
           current,
           'read pages',
-          async (signal) => event(await readPages(current, from, effect.weeks, signal)),
+          async (signal) => event(await peers.readPages(current.seats.get(from)!, effect.weeks, signal)),
           event({ is: 'pages-failed', code: 'page-missing' }),
         )
       case 'compare': {
@@ -414,8 +348,11 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
             current.sets.set(
               setKey(effect.epoch),
               effect.for === 'bits'
-                ? await askBits(current, from, checkpoint, effect.epoch, signal)
-                : { is: 'leaves', rows: await askLeaves(current, from, checkpoint, effect.epoch, signal) },
+                ? await peers.askBits(current.seats.get(from)!, checkpoint, effect.epoch, signal)
+                : {
+                    is: 'leaves',
+                    rows: await peers.askLeaves(current.seats.get(from)!, checkpoint, effect.epoch, signal),
+                  },
             )
             return event({ is: 'got', epoch: effect.epoch })
           },
@@ -426,81 +363,11 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           current,
           'fetch contents',
           async (signal) => {
-            await fetchAttestations(current, from, effect.epoch, effect.seats, signal)
+            await peers.fetchAttestations(current.seats.get(from)!, effect.epoch, effect.seats, signal)
             return event({ is: 'got', epoch: effect.epoch })
           },
           event({ is: 'not-got', epoch: effect.epoch, code: 'attestations-missing' }),
         )
-    }
-  }
-
-  const readPages = async (
-    current: Work,
-    from: Seat,
-    weeks: Extract<ReviewEffect, { is: 'read-pages' }>['weeks'],
-    signal: AbortSignal,
-  ): Promise<ReviewEvent> => {
-    const equivocators = new Map<Week, ReadonlySet<Seat>>()
-    for (const { week, pages } of weeks) {
-      const blocks: Uint8Array[] = []
-      for (const cid of pages) {
-        const known = await checkpoints.get(cid)
-        const answer = known === undefined ? await ask(current, from, ['page', cid], signal) : null
-        const block = known ?? (answer?.[0] === 'page' ? answer[1] : undefined)
-        if (block === undefined) return { is: 'pages-failed', code: 'page-missing' }
-        blocks.push(block)
-      }
-      const read = readProofPages(
-        node.networkId,
-        week,
-        blocks,
-        (attestation) => {
-          const context = node.epochs.peek(attestation.epoch)
-          const isOfWeek =
-            context !== undefined && context.week === week && equalBytes(context.beacon, attestation.beacon)
-          return isOfWeek ? context.rowOf(attestation.seat)?.peer : undefined
-        },
-        node.verifier.verify,
-      )
-      if (read.is !== 'accept') return { is: 'pages-failed', code: read.code }
-      await checkpoints.put(week, blocks)
-      // A vote is for proofs that are held (R-CP-3).
-      for (const proof of read.value.values()) await collector.takeProof(proof, 'certifier')
-      equivocators.set(week, new Set(read.value.keys()))
-    }
-    return { is: 'pages', equivocators }
-  }
-
-  const askBits = async (
-    current: Work,
-    from: Seat,
-    checkpoint: CID,
-    epoch: Epoch,
-    signal: AbortSignal,
-  ): Promise<ProposedSet> => {
-    const context = await node.epochs.get(epoch)
-    const answer = await ask(current, from, ['bits', checkpoint, epoch], signal)
-    if (context === undefined || answer[0] !== 'bits') {
-      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${from} does not tell the set of epoch ${epoch}`)
-    }
-    return { is: 'bits', seats: context.snapshot.map(({ seat }) => seat), bits: answer[1] }
-  }
-
-  const askLeaves = async (
-    current: Work,
-    from: Seat,
-    checkpoint: CID,
-    epoch: Epoch,
-    signal: AbortSignal,
-  ): Promise<Leaf[]> => {
-    const leaves: Leaf[] = []
-    for (;;) {
-      const answer = await ask(current, from, ['leaves', checkpoint, epoch, leaves.length, maxLeaves], signal)
-      if (answer[0] !== 'leaves') {
-        throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${from} does not tell the leaves of epoch ${epoch}`)
-      }
-      leaves.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
-      if (answer[1].length < maxLeaves) return leaves
     }
   }
 

@@ -1,0 +1,176 @@
+import type { CID } from 'multiformats/cid'
+import {
+  checkpointAnswerCodec,
+  type CheckpointAnswer,
+  type CheckpointRequest,
+  checkpointRequestCodec,
+  cidOfDigest,
+  encodeSigned,
+  type Epoch,
+  equalBytes,
+  maxLeaves,
+  type ProposedSet,
+  protocols,
+  readProofPages,
+  type ReviewEffect,
+  type ReviewEvent,
+  type Seat,
+  type SeatRecord,
+  syncAnswerCodec,
+  syncRequestCodec,
+  type Week,
+} from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import { askSeat } from './ask-seat.ts'
+import type { Collector } from './collector.ts'
+import type { NodeContext } from './context.ts'
+
+/** What a certifier asks of another one's node about a proposal (R-CP-3). */
+export interface CertifierPeers {
+  /** Fetched, verified and held like any others; what came too late for this node is held as late. */
+  fetchAttestations(row: SeatRecord, epoch: Epoch, seats: readonly Seat[], signal: AbortSignal): Promise<void>
+  fetchProofs(row: SeatRecord, epoch: Epoch, signal: AbortSignal): Promise<void>
+  /** The pages of proofs that a proposal lists, fetched where they are not held, and checked. */
+  readPages(
+    row: SeatRecord,
+    weeks: Extract<ReviewEffect, { is: 'read-pages' }>['weeks'],
+    signal: AbortSignal,
+  ): Promise<ReviewEvent>
+  /** Errors of both: CHECKPOINT_ANSWER, and those of `Host.request`. */
+  askBits(row: SeatRecord, checkpoint: CID, epoch: Epoch, signal: AbortSignal): Promise<ProposedSet>
+  askLeaves(row: SeatRecord, checkpoint: CID, epoch: Epoch, signal: AbortSignal): Promise<Leaf[]>
+}
+
+const dataTimeoutMs = 20_000
+
+export const createCertifierPeers = (
+  node: NodeContext,
+  collector: Collector,
+  checkpoints: CheckpointStore,
+): CertifierPeers => {
+  const ask = async (
+    row: SeatRecord,
+    request: CheckpointRequest,
+    signal: AbortSignal,
+  ): Promise<CheckpointAnswer> => {
+    const bytes = await askSeat(node, row, protocols.checkpoint, checkpointRequestCodec.encode(request), {
+      timeoutMs: dataTimeoutMs,
+      maxResponseBytes: checkpointAnswerCodec.maxBytes,
+      signal,
+    })
+    const answer = checkpointAnswerCodec.decode(bytes)
+    if (answer.is === 'bad')
+      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${row.seat} answered ${answer.code}`)
+    return answer.value
+  }
+
+  /** Verified and held like any others; what came too late for this node is held as late. */
+  const fetchAttestations = async (
+    row: SeatRecord,
+    epoch: Epoch,
+    seats: readonly Seat[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const context = await node.epochs.get(epoch)
+    if (context === undefined) return
+    const most = 256
+    for (let i = 0; i < seats.length; i += most) {
+      const request = syncRequestCodec.encode(['fetch', epoch, context.beacon, seats.slice(i, i + most)])
+      const bytes = await askSeat(node, row, protocols.sync, request, {
+        timeoutMs: dataTimeoutMs,
+        maxResponseBytes: syncAnswerCodec.maxBytes,
+        signal,
+      })
+      const answer = syncAnswerCodec.decode(bytes)
+      if (answer.is === 'bad' || answer.value[0] !== 'attestations') continue
+      for (const [payload, signature] of answer.value[1]) {
+        await collector.take(encodeSigned({ payload, signature }), 'certifier')
+      }
+    }
+  }
+
+  const fetchProofs = async (row: SeatRecord, epoch: Epoch, signal: AbortSignal): Promise<void> => {
+    const request = syncRequestCodec.encode(['proofs', epoch, 1])
+    const bytes = await askSeat(node, row, protocols.sync, request, {
+      timeoutMs: dataTimeoutMs,
+      maxResponseBytes: syncAnswerCodec.maxBytes,
+      signal,
+    })
+    const answer = syncAnswerCodec.decode(bytes)
+    if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
+    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier')
+  }
+
+  const readPages = async (
+    row: SeatRecord,
+    weeks: Extract<ReviewEffect, { is: 'read-pages' }>['weeks'],
+    signal: AbortSignal,
+  ): Promise<ReviewEvent> => {
+    const equivocators = new Map<Week, ReadonlySet<Seat>>()
+    for (const { week, pages } of weeks) {
+      const blocks: Uint8Array[] = []
+      for (const cid of pages) {
+        const known = await checkpoints.get(cid)
+        const answer = known === undefined ? await ask(row, ['page', cid], signal) : null
+        const block = known ?? (answer?.[0] === 'page' ? answer[1] : undefined)
+        if (block === undefined) return { is: 'pages-failed', code: 'page-missing' }
+        blocks.push(block)
+      }
+      const read = readProofPages(
+        node.networkId,
+        week,
+        blocks,
+        (attestation) => {
+          const context = node.epochs.peek(attestation.epoch)
+          const isOfWeek =
+            context !== undefined && context.week === week && equalBytes(context.beacon, attestation.beacon)
+          return isOfWeek ? context.rowOf(attestation.seat)?.peer : undefined
+        },
+        node.verifier.verify,
+      )
+      if (read.is !== 'accept') return { is: 'pages-failed', code: read.code }
+      await checkpoints.put(week, blocks)
+      // A vote is for proofs that are held (R-CP-3).
+      for (const proof of read.value.values()) await collector.takeProof(proof, 'certifier')
+      equivocators.set(week, new Set(read.value.keys()))
+    }
+    return { is: 'pages', equivocators }
+  }
+
+  const askBits = async (
+    row: SeatRecord,
+    checkpoint: CID,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<ProposedSet> => {
+    const context = await node.epochs.get(epoch)
+    const answer = await ask(row, ['bits', checkpoint, epoch], signal)
+    if (context === undefined || answer[0] !== 'bits') {
+      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${row.seat} does not tell the set of epoch ${epoch}`)
+    }
+    return { is: 'bits', seats: context.snapshot.map(({ seat }) => seat), bits: answer[1] }
+  }
+
+  const askLeaves = async (
+    row: SeatRecord,
+    checkpoint: CID,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<Leaf[]> => {
+    const leaves: Leaf[] = []
+    for (;;) {
+      const answer = await ask(row, ['leaves', checkpoint, epoch, leaves.length, maxLeaves], signal)
+      if (answer[0] !== 'leaves') {
+        throw new SecnodeError(
+          'CHECKPOINT_ANSWER',
+          `seat ${row.seat} does not tell the leaves of epoch ${epoch}`,
+        )
+      }
+      leaves.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
+      if (answer[1].length < maxLeaves) return leaves
+    }
+  }
+
+  return { fetchAttestations, fetchProofs, readPages, askBits, askLeaves }
+}
