@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
+  bytesToHex,
   type ChallengeAnswer,
   challengeAnswerCodec,
-  challengeRequestCodec,
   type ChallengeTerms,
   cidOf,
   decodeReceipt,
@@ -424,38 +424,51 @@ describe('R-EVID-2 the audit of an attestation of two epochs before', () => {
     expect(verdictOf(await visit(auditing))).toBe(Verdict.valid)
   })
 
+  /** In place of the target's daemon: a good receipt, a good endpoint, and this answer for the evidence. */
+  const startWholeTarget = async (evidence: () => EvidenceAnswer): Promise<void> => {
+    const row = network.rows[target]!
+    const peer = await startTarget(async () => {
+      const { payload, signature } = await receiptFor(termsOf(own, target, auditing), target)
+      return challengeAnswerCodec.encode(['receipt', payload, signature])
+    })
+    await peer.handle(protocols.evidence, limits, () =>
+      Promise.resolve(evidenceAnswerCodec.encode(evidence())),
+    )
+    await network.startEndpoint(target, {
+      peer: network.keys[target]!.peerId,
+      seat: row.seat,
+      stake: bytesToHex(row.stake),
+      version: '0',
+      lastSolved: null,
+    })
+  }
+
   test('a node that strangers keep busy is asked later', async () => {
     await startChallenger(auditing)
-    const block = await evidenceOf((entry) => entry)
-    await hold(block)
-    const peer = await startAnsweringTarget(['refused', 'busy'])
+    await hold(await evidenceOf((entry) => entry))
+    await startWholeTarget(() => ['refused', 'busy'])
     expect(await visit(auditing)).toEqual({ later: 'busy' })
-    await peer.stop()
   })
 
-  test('255 its own chain cannot be read when the audit needs it', async () => {
+  test('9 it refuses to show the block', async () => {
+    await startChallenger(auditing)
+    await hold(await evidenceOf((entry) => entry))
+    await startWholeTarget(() => ['refused', 'private'])
+    expect(verdictOf(await visit(auditing))).toBe(Verdict.evidenceInvalid)
+  })
+
+  test('255 the own chain cannot be read when the audit needs it', async () => {
     await startChallenger(auditing)
     const block = await evidenceOf((entry) => entry)
     await hold(block)
-    const peer = await startAnsweringTarget(['evidence', block])
+    await startWholeTarget(() => {
+      node.chain.isReadable = false
+      return ['evidence', block]
+    })
     const result = await visit(auditing)
     expect(verdictOf(result)).toBe(Verdict.abstain)
-    await peer.stop()
+    expect(seenOf(result)).toMatch(/^own chain/)
   })
-
-  /** A daemon whose evidence protocol answers otherwise; the second answer finds the own chain unreadable. */
-  const startAnsweringTarget = async (answer: EvidenceAnswer): Promise<TestNode> => {
-    const { daemon } = node
-    const { request } = daemon.node.host
-    // Between the two hosts the answer of the one protocol is replaced, as a proxy in the target could.
-    daemon.node.host.request = async (to, protocol, bytes, options) => {
-      const real = await request(to, protocol, bytes, options)
-      if (protocol !== protocols.evidence) return real
-      if (answer[0] === 'evidence') node.chain.isReadable = false
-      return evidenceAnswerCodec.encode(answer)
-    }
-    return await network.start(target, { height: network.height(auditing) })
-  }
 })
 
 const challengeResponse = (receipt: Signed): Uint8Array => {
