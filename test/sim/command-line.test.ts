@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { main } from '../../sim/cli.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'secnode-sim-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const at = (name: string): string => join(directory, name)
+
+const scenario = at('small.yaml')
+beforeAll(() =>
+  writeFileSync(
+    scenario,
+    `
+name: small
+weeks: 1
+repeats: 3
+population:
+  - { name: honest, nodes: 40, lifetimeWeeks: 2, addresses: { prefixes24: 20, prefixes16: 5 } }
+attackers:
+  - { name: bad, nodes: 10, strategies: [{ kind: vouch }, { kind: accuse, when: majority }] }
+`,
+  ),
+)
+
+const run = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
+  let stdout = ''
+  let stderr = ''
+  const code = await main(args, {
+    stdout: (text) => (stdout += text),
+    stderr: (text) => (stderr += text),
+    isTerminal: false,
+    signal: new AbortController().signal,
+  })
+  return { code, stdout, stderr }
+}
+
+const hashesOf = (folder: string): string[] =>
+  ['runs.jsonl', 'summary.csv', 'manifest.json'].map((file) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex'),
+  )
+
+const sweep = ['sweep', scenario, '--vary', 'protocol.committee=5,7', '--vary', 'attacker.nodes=0..20:10']
+
+describe('one seed, the same bytes', () => {
+  test('whatever the number of threads, broken off and resumed, or in parts that are merged', async () => {
+    expect((await run(...sweep, '--threads', '1', '--out', at('one'))).code).toBe(0)
+    expect((await run(...sweep, '--threads', '2', '--out', at('two'))).code).toBe(0)
+    const expected = hashesOf(at('one'))
+    expect(hashesOf(at('two'))).toEqual(expected)
+    expect(readFileSync(join(at('one'), 'runs.jsonl'), 'utf8').split('\n')).toHaveLength(2 * 3 * 3 + 1)
+
+    // Killed for good as soon as it says that it has done something.
+    const killed = spawn(
+      process.execPath,
+      [
+        fileURLToPath(new URL('../../sim/cli.ts', import.meta.url)),
+        ...sweep,
+        '--threads',
+        '1',
+        '--out',
+        at('killed'),
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    )
+    killed.stderr.once('data', () => killed.kill('SIGKILL'))
+    await new Promise((resolve) => killed.once('close', resolve))
+    expect(existsSync(join(at('killed'), 'manifest.json'))).toBe(false)
+    const progress = join(at('killed'), 'progress.jsonl')
+    expect(readFileSync(progress, 'utf8').split('\n').length).toBeGreaterThan(2)
+    appendFileSync(progress, '{"index":9,"poi')
+    expect((await run(...sweep, '--threads', '2', '--out', at('killed'))).code).toBe(0)
+    expect(hashesOf(at('killed'))).toEqual(expected)
+    expect(existsSync(progress)).toBe(false)
+
+    for (const part of ['1', '2', '3'])
+      await run(...sweep, '--threads', '1', '--shard', `${part}/3`, '--out', at(`part${part}`))
+    const short = await run('merge', at('part1'), at('part3'), '--out', at('short'))
+    expect(short).toMatchObject({ code: 2, stdout: '' })
+    expect(short.stderr).toContain('6 of 18 runs are missing')
+    expect((await run('merge', at('part1'), at('part2'), at('part3'), '--out', at('merged'))).code).toBe(0)
+    expect(hashesOf(at('merged'))).toEqual(expected)
+  })
+
+  test('another seed gives other runs; one actor more leaves the draws of the others as they were', async () => {
+    const runs = async (...args: string[]) =>
+      (await run('run', scenario, '--json', '--repeats', '1', '--threads', '1', ...args)).stdout
+    const first = await runs()
+    expect(await runs()).toBe(first)
+    expect(await runs('--seed', '2')).not.toBe(first)
+    type Summary = [{ estimates: Record<string, { mean: number }> }]
+    const rateOf = (text: string): number =>
+      (JSON.parse(text) as Summary)[0].estimates['rate invalid: unreachable.honest']!.mean
+    expect(rateOf(await runs('--set', 'attacker.nodes=0', '--set', 'protocol.committee=9'))).toBeCloseTo(
+      rateOf(await runs('--set', 'attacker.strategies.accuse.share=0', '--set', 'protocol.committee=9')),
+      12,
+    )
+  })
+
+  test('a directory takes results of one plan only', async () => {
+    expect((await run('run', scenario, '--repeats', '1', '--out', at('mine'))).code).toBe(0)
+    const other = await run('run', scenario, '--repeats', '2', '--out', at('mine'))
+    expect(other.code).toBe(2)
+    expect(other.stderr).toContain('holds results of another scenario')
+    expect(other.stderr).toContain('write another --out')
+  })
+
+  test('results that were changed afterwards are refused', async () => {
+    await run('run', scenario, '--repeats', '1', '--out', at('changed'))
+    appendFileSync(join(at('changed'), 'runs.jsonl'), '{}\n')
+    const merged = await run('merge', at('changed'), '--out', at('from-changed'))
+    expect(merged).toMatchObject({ code: 2 })
+    expect(merged.stderr).toContain('bad-hash')
+  })
+})
+
+describe('what people see', () => {
+  test('list names what each scenario shows, and prints one to start from', async () => {
+    const { stdout } = await run('list')
+    for (const name of ['baseline', 'sybil', 'ip-spread', 'shared-copy', 'beacon-grinding'])
+      expect(stdout).toMatch(new RegExp(`^${name} +[A-Z]`, 'm'))
+    expect(JSON.parse((await run('list', '--json')).stdout)).toHaveLength(13)
+    expect((await run('list', '--show', 'lazy')).stdout).toContain('kind: lazy')
+    expect(await run('list', '--show', 'nothing')).toMatchObject({ code: 2 })
+  })
+
+  test('run prints each measure with its interval', async () => {
+    const { stdout, code } = await run('run', scenario, '--threads', '1')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ {2}\[0\.\d+, 0\.\d+\]/)
+  })
+
+  test('math prints the closed forms, and refuses an impossible committee', async () => {
+    const math = await run('math', '--nodes', '40000', '--share', '0.2', '--committee', '11', '--json')
+    expect((JSON.parse(math.stdout) as Record<string, number>)['committee captured']).toBeCloseTo(0.01164, 5)
+    const bad = await run('math', '--nodes', '10', '--share', '0.2')
+    expect(bad.code).toBe(2)
+    expect(bad.stderr).toContain('write --committee at most 9')
+  })
+
+  test('mistakes exit with 2 and say what to write', async () => {
+    expect((await run('run', 'no-such-scenario')).stderr).toContain('write a file')
+    writeFileSync(at('broken.yaml'), 'name: [')
+    const broken = await run('run', at('broken.yaml'))
+    expect(broken.code).toBe(2)
+    expect(broken.stderr).toContain('is no YAML')
+    const negative = await run('run', scenario, '--set', 'attacker.share=-1')
+    expect(negative.code).toBe(2)
+    expect(negative.stderr).toContain('attackers.0.share')
+    expect((await run('sweep', scenario, '--vary', 'weeks=1')).code).toBe(2)
+    expect((await run('unknown')).code).toBe(2)
+  })
+})
