@@ -1,4 +1,5 @@
 import { base64 } from '@scure/base'
+import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import {
@@ -18,7 +19,7 @@ import {
 import { createAttestationStore } from '../../../src/store/attestations.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { answerVerify } from '../../../src/tally/explain/answers.ts'
-import type { CaseFile } from '../../../src/tally/explain/case-file.ts'
+import { type CaseFile, readCase } from '../../../src/tally/explain/case-file.ts'
 import { type ExplainSources, recomputeFrom } from '../../../src/tally/explain/sources.ts'
 import { verifierOfStore } from '../../../src/tally/explain/verifier.ts'
 import type { VerifiedCase, VerifierFacts } from '../../../src/tally/explain/verify-case.ts'
@@ -276,6 +277,29 @@ describe('a case file', () => {
     ])
     const facts = { ...chainOnly, recompute: () => Promise.reject(new Error('the node is gone')) }
     expect((await answerVerify(facts, text, never)).result).toBe('incomplete')
+  })
+
+  test('a text that was changed anywhere never holds, and nothing is thrown', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(text.length - 1),
+        fc.nat(8),
+        fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('"', '}', ']', ',', '0', 'null')),
+        async (at, removed, inserted) => {
+          const changed = text.slice(0, at) + inserted + text.slice(at + removed)
+          // How many attested in all is the one thing that a file of one seat cannot show.
+          const shown = (of: string): string => of.replaceAll(/"attested":\d+/g, '')
+          fc.pre(shown(changed) !== shown(text))
+          expect((await answerVerify(chainOnly, changed, never)).result).not.toBe('holds')
+        },
+      ),
+      { numRuns: 60 },
+    )
+    fc.assert(
+      fc.property(fc.json(), (json) => {
+        expect(readCase(json).is).toBe('bad')
+      }),
+    )
   })
 
   test('what is no case file fails by its form', async () => {
