@@ -6,6 +6,7 @@ import type { PointSummary } from '../tasks.ts'
 import { mergeBatch, runBatch } from './batch.ts'
 import type { SimIo } from './io.ts'
 import { mathCommand } from './math.ts'
+import { compareCommand, reportCommand } from './report.ts'
 import type { Shard } from './results.ts'
 import { builtInNames, builtInText, readScenario } from './scenario-files.ts'
 import { summaryText, tableText } from './text.ts'
@@ -22,6 +23,8 @@ export const createProgram = (io: SimIo): Command => {
     runCommand(io),
     sweepCommand(io),
     mergeCommand(io),
+    reportCommand(io),
+    compareCommand(io),
     mathCommand(io),
   ]) {
     program.addCommand(command.copyInheritedSettings(program))

@@ -38,8 +38,9 @@ export const createAccount = (population: Population, params: Params, fundCoins:
   const paidOfNode = new Float64Array(nodes)
   const firstSeen = new Int32Array(nodes).fill(-1)
   const firstCaught = new Int32Array(nodes).fill(-1)
-  let scores: number[] = []
-  let spans: number[] = []
+  /** By seat, of the running week: credits, and epochs in whose snapshot it was. */
+  let scores = new Uint32Array(nodes)
+  let spans = new Uint32Array(nodes)
   const rows: WeekRow[] = []
   const captures = { seen: 0, honest: 0, expected: 0 }
   const beacons = { epochs: 0, liked: 0, likedAtFirst: 0, discarded: 0 }
@@ -49,6 +50,12 @@ export const createAccount = (population: Population, params: Params, fundCoins:
     epoch: (ring, seats, outcomes, drawn) => {
       const { size, ring: indexes } = ring.committees
       let attackers = 0
+      // Seats rise along a snapshot, and there are more of them than nodes where nodes come and go.
+      const lastSeat = seats.at(-1)!
+      if (lastSeat >= spans.length) {
+        scores = grown(scores, 2 * lastSeat)
+        spans = grown(spans, 2 * lastSeat)
+      }
       for (let position = 0; position < size; position++) {
         const index = indexes[position]!
         const outcome = outcomes[index]!
@@ -59,8 +66,8 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         if (actors[actor]!.isAttacker) attackers++
         const isUp = ring.isUp[position] === 1
         if (isUp) countsUp[actor]![outcome]!++
-        spans[seat] = (spans[seat] ?? 0) + 1
-        scores[seat] = (scores[seat] ?? 0) + (outcome === credited ? 1 : 0)
+        spans[seat]!++
+        if (outcome === credited) scores[seat]!++
         if (outcome === credited && (!isUp || !holdsChain(actors[actor]!))) falsePasses[actor]!++
         if (firstSeen[node] === -1) firstSeen[node] = ring.epoch
         if (outcome >= 1 && outcome <= lastInvalidVerdict && firstCaught[node] === -1)
@@ -76,7 +83,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       beacons.discarded += drawn.discarded
     },
     weekOver: (week, membership) => {
-      const seats = [...spans.keys()].filter((seat) => spans[seat] !== undefined)
+      const seats = [...spans.keys()].filter((seat) => spans[seat]! > 0)
       const tallied = seats.map((seat) => ({ score: scores[seat]!, epochs: spans[seat]! }))
       const amounts = shareFund(tallied, BigInt(fundCoins) * coin, params.minAvailability)
       const paid = new Float64Array(actors.length)
@@ -97,8 +104,8 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         paid: byName(({ index }) => paid[index]!),
         creditRate: byName(({ index }) => ratio(sums[index]!.credits, sums[index]!.epochs)),
       })
-      scores = []
-      spans = []
+      scores.fill(0)
+      spans.fill(0)
     },
     measures: (fates) => {
       const weeks = rows.length
@@ -167,6 +174,12 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       return measures
     },
   }
+}
+
+const grown = (values: Uint32Array, length: number): Uint32Array<ArrayBuffer> => {
+  const larger = new Uint32Array(length)
+  larger.set(values)
+  return larger
 }
 
 /** Whether each of its nodes has a chain of its own, as an honest one has. */

@@ -74,7 +74,7 @@ export const abstainWhereCutOff = (ring: Ring, streamOf: (node: number) => Actor
   for (let position = 0; position < size; position++) {
     if (ring.isUp[position] === 0) continue
     let reached = 0
-    for (let i = 0; i < k; i++) {
+    for (let i = 0; i < k && !reachesEnough(reached, k); i++) {
       const verdict = verdicts[position * k + i]!
       if (verdict === Verdict.valid || !isRetried(verdict as Verdict)) reached++
     }

@@ -7,7 +7,7 @@ import type { CliIo } from './io.ts'
 /** The simulator shares no code with the daemon: it is a process of its own, with this one's terminal. */
 export const simCommand = (io: CliIo): Command =>
   new Command('sim')
-    .description('simulate attacks on the same rules (list, run, sweep, merge, math)')
+    .description('simulate attacks on the same rules (list, run, sweep, merge, report, compare, math)')
     .argument('[args...]', 'what the simulator takes: see `secnode sim help`')
     .allowUnknownOption()
     .addHelpText('after', '\nIts commands: `secnode sim help`, `secnode sim help run` and so on.')

@@ -1,0 +1,65 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { reportOf } from '../report.ts'
+import { type PointSummary, summarise } from '../tasks.ts'
+import type { SimIo } from './io.ts'
+import { readResults } from './results.ts'
+import { numberText, tableText } from './text.ts'
+
+export const reportCommand = (io: SimIo): Command =>
+  new Command('report')
+    .description('write report.html into a directory of results: plots and tables, opens offline')
+    .argument('<dir>', 'a directory that run, sweep or merge has written')
+    .action((directory: string) => {
+      const { manifest, results } = readResults(directory)
+      const path = join(directory, 'report.html')
+      writeFileSync(path, reportOf(manifest.plan, results, manifest))
+      io.stdout(`${path}\n`)
+    })
+
+interface Difference {
+  settings: PointSummary['settings']
+  measure: string
+  a: number
+  b: number
+  /** Whether the 95 % intervals do not meet: then the difference is hardly chance. */
+  isApart: boolean
+}
+
+export const compareCommand = (io: SimIo): Command =>
+  new Command('compare')
+    .description('what differs between two directories of results')
+    .argument('<a>')
+    .argument('<b>')
+    .option('--json', 'print JSON')
+    .action((a: string, b: string, { json }: { json?: boolean }) => {
+      const differences = differencesOf(summarise(readResults(a).results), summarise(readResults(b).results))
+      if (json === true) {
+        io.stdout(`${JSON.stringify(differences)}\n`)
+        return
+      }
+      const rows = differences.map(({ settings, measure, a, b, isApart }) => [
+        settings.map(({ path, value }) => `${path}=${String(value)}`).join(' '),
+        measure,
+        numberText(a),
+        numberText(b),
+        isApart ? 'intervals apart' : '',
+      ])
+      io.stdout(
+        rows.length === 0 ? 'nothing differs\n' : tableText([['point', 'measure', 'a', 'b', ''], ...rows]),
+      )
+    })
+
+/** Points are matched by their order, so that a changed value of an axis can be compared too. */
+const differencesOf = (a: readonly PointSummary[], b: readonly PointSummary[]): Difference[] =>
+  a.flatMap(({ settings, estimates }, i) => {
+    const others = b[i]?.estimates ?? {}
+    return Object.entries(estimates).flatMap(([measure, one]) => {
+      const other = others[measure]
+      if (other === undefined || other.mean === one.mean) return []
+      const isApart =
+        one.low !== null && other.low !== null && (one.high! < other.low || other.high! < one.low)
+      return [{ settings, measure, a: one.mean, b: other.mean, isApart }]
+    })
+  })
