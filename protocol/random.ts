@@ -20,16 +20,20 @@ export const createStream = (seed: Uint8Array): RandomStream => {
   input.set(seed)
   const counterView = new DataView(input.buffer, seed.length, 4)
   let counter = 0
-  let block = new DataView(new ArrayBuffer(0))
+  let block = new Uint8Array()
   let offset = 0
   const word = (): number => {
-    if (offset === block.byteLength) {
+    if (offset === block.length) {
       counterView.setUint32(0, counter++)
-      const digest = sha256(input)
-      block = new DataView(digest.buffer, digest.byteOffset, digest.byteLength)
+      block = sha256(input)
       offset = 0
     }
-    const value = block.getUint32(offset)
+    const value =
+      ((block[offset]! << 24) |
+        (block[offset + 1]! << 16) |
+        (block[offset + 2]! << 8) |
+        block[offset + 3]!) >>>
+      0
     offset += 4
     return value
   }

@@ -183,15 +183,17 @@ const addressFaultsAlongRing = (
       const at = challenger * k + i
       if (counted[challenger] === 1 && verdicts[at] === Verdict.valid) candidates[length++] = addresses[at]!
     }
-    // Boyer and Moore: what more than half name outlives every pairing of different ones; a second look counts it.
-    let winner = 0
-    let lead = 0
-    for (let i = 0; i < length; i++) {
-      if (lead === 0) winner = candidates[i]!
-      lead += candidates[i] === winner ? 1 : -1
+    let winner = candidates[0]!
+    let by = countOf(candidates, length, winner)
+    if (2 * by <= k) {
+      // Boyer and Moore: what more than half name outlives every pairing of different ones; a second look counts it.
+      let lead = 0
+      for (let i = 0; i < length; i++) {
+        if (lead === 0) winner = candidates[i]!
+        lead += candidates[i] === winner ? 1 : -1
+      }
+      by = countOf(candidates, length, winner)
     }
-    let by = 0
-    for (let i = 0; i < length; i++) if (candidates[i] === winner) by++
     if (2 * by > k) {
       named[position] = winner
       namedBy[position] = by
@@ -206,6 +208,12 @@ const addressFaultsAlongRing = (
     keepPerPrefix(named, namedBy, ring, faults, 16, maxPerPrefix)
   }
   return faults
+}
+
+const countOf = (values: Uint32Array, length: number, value: number): number => {
+  let count = 0
+  for (let i = 0; i < length; i++) if (values[i] === value) count++
+  return count
 }
 
 /** A table of addresses by open addressing: a Map of 40,000 numbers an epoch would cost more than the judging. */

@@ -11,11 +11,13 @@ export const observe = (ring: Ring, addressOf: Uint32Array): void => {
   const { attests, verdicts, addresses } = ring.flat
   attests.set(ring.signs)
   verdicts.fill(Verdict.valid)
+  const addressAt = new Uint32Array(size)
+  for (let position = 0; position < size; position++) addressAt[position] = addressOf[ring.nodeAt[position]!]!
   for (let position = 0, at = 0; position < size; position++) {
     let target = position
     for (let i = 0; i < k; i++) {
       target = target + 1 === size ? 0 : target + 1
-      addresses[at++] = addressOf[ring.nodeAt[target]!]!
+      addresses[at++] = addressAt[target]!
     }
   }
   for (let position = 0; position < size; position++) {

@@ -111,6 +111,17 @@ describe('one seed, the same bytes', () => {
     expect(other.stderr).toContain('write another --out')
   })
 
+  test('report writes a page beside the results; compare says what differs', async () => {
+    await run('run', scenario, '--threads', '1', '--out', at('few'))
+    await run('run', scenario, '--threads', '1', '--set', 'attacker.nodes=0', '--out', at('none'))
+    expect((await run('report', at('few'))).stdout).toBe(`${at('few')}/report.html\n`)
+    expect(readFileSync(join(at('few'), 'report.html'), 'utf8')).toContain('payoutShare.bad')
+    const { stdout } = await run('compare', at('few'), at('none'))
+    expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ +0 +intervals apart/)
+    expect((await run('compare', at('few'), at('few'))).stdout).toBe('nothing differs\n')
+    expect((await run('report', at('nowhere'))).code).toBe(2)
+  })
+
   test('results that were changed afterwards are refused', async () => {
     await run('run', scenario, '--repeats', '1', '--out', at('changed'))
     appendFileSync(join(at('changed'), 'runs.jsonl'), '{}\n')
