@@ -8,7 +8,8 @@ export interface Setting {
 
 /**
  * Sets one field of a scenario as it was read (before it is checked). Parts of a path are names of fields, positions in
- * lists or names of actors; `attacker` is the first attacker. The value given back shares what did not change.
+ * lists or names of actors; `attacker` is the first attacker. An attacker has a share or a number of nodes: setting one
+ * drops the other. The value given back shares what did not change.
  */
 export const withSetting = (scenario: unknown, { path, value }: Setting): unknown => {
   const parts = path.split('.')
@@ -34,8 +35,14 @@ const replaceAt = (node: unknown, parts: readonly string[], value: unknown, path
   // A field that is not written yet has its default: whether it exists is for the schema to say.
   if (node === undefined) return replaceAt({}, parts, value, path)
   if (typeof node !== 'object' || node === null) throw unknownPath(path, part, [])
-  return { ...node, [part]: replaceAt((node as Record<string, unknown>)[part], rest, value, path) }
+  const { [alternatives.get(part) ?? '']: _, ...kept } = node as Record<string, unknown>
+  return { ...(path.startsWith('attacker') ? kept : node), [part]: replaceAt(kept[part], rest, value, path) }
 }
+
+const alternatives: ReadonlyMap<string, string> = new Map([
+  ['share', 'nodes'],
+  ['nodes', 'share'],
+])
 
 const nameOf = (item: unknown): string | undefined => (item as { name?: string } | null)?.name
 const kindOf = (item: unknown): string | undefined => (item as { kind?: string } | null)?.kind

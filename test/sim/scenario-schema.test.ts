@@ -92,6 +92,10 @@ describe('settings and sweeps', () => {
     expect(set('attacker.nodes=5')).toMatchObject({ attackers: [{ nodes: 5 }] })
     expect(set('attackers.bad.nodes=6')).toMatchObject({ attackers: [{ nodes: 6 }] })
     expect(set('population.0.name=crowd')).toMatchObject({ population: [{ name: 'crowd' }] })
+    expect(set('attacker.share=0.2')).toEqual({
+      ...good,
+      attackers: [{ name: 'bad', share: 0.2, strategies: [] }],
+    })
     expect(scenario.attackers[0]!.nodes).toBe(10)
     expect(() => set('attackers.nobody.nodes=6')).toThrow(/there is no nobody/)
     expect(() => set('weeks')).toThrow(/no path and value/)
