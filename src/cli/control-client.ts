@@ -1,9 +1,13 @@
 import { request } from 'node:http'
+import type { Readable } from 'node:stream'
 import { SecnodeError } from '../errors.ts'
 import type { ControlError } from '../node/control.ts'
 import { controlSocketOf } from '../node/data-dir.ts'
 
-const timeoutMs = 120_000
+/** Without a byte: a daemon that brings a large week together, or takes one in, is silent for long. */
+const silenceMs = 30 * 60_000
+/** The longest answer that is kept in memory: the tally of 40,000 seats has some 30 MB. */
+const maxAnswerBytes = 512 * 1024 * 1024
 
 /** Asks the daemon that has this data directory open; with a `body` it is posted. Refusals are thrown as they are. */
 export const askDaemon = async (
@@ -11,20 +15,22 @@ export const askDaemon = async (
   path: string,
   signal: AbortSignal,
   body?: string,
-): Promise<string> =>
+): Promise<string> => await textOf(await streamFromDaemon(dir, path, signal, body))
+
+/** The same for an answer that is too long for the memory. A stream that breaks off ends with an error. */
+export const streamFromDaemon = async (
+  dir: string,
+  path: string,
+  signal: AbortSignal,
+  body?: string,
+): Promise<Readable> =>
   await new Promise((resolve, reject) => {
     const method = body === undefined ? 'GET' : 'POST'
     const asked = request(
-      { socketPath: controlSocketOf(dir), path, method, signal, timeout: timeoutMs },
+      { socketPath: controlSocketOf(dir), path, method, signal, timeout: silenceMs },
       (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8')
-          if (response.statusCode === 200) resolve(text)
-          else reject(refusalOf(text))
-        })
+        if (response.statusCode === 200) resolve(response)
+        else textOf(response).then((text) => reject(refusalOf(text)), reject)
       },
     )
     asked.on('timeout', () => asked.destroy(new Error('the daemon did not answer in time')))
@@ -38,6 +44,18 @@ export const askDaemon = async (
     })
     asked.end(body)
   })
+
+const textOf = async (stream: Readable): Promise<string> => {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > maxAnswerBytes)
+      throw new SecnodeError('CONTROL_FAILED', 'the answer of the daemon is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
 
 const refusalOf = (text: string): Error => {
   try {

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { beaconUniformityCommand } from './beacon-uniformity.ts'
+import { bundleExportCommand } from './bundle-export.ts'
+import { bundleImportCommand } from './bundle-import.ts'
+import { bundleVerifyCommand } from './bundle-verify.ts'
 import { chainFollowCommand } from './chain-follow.ts'
 import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
@@ -57,6 +60,7 @@ export const createProgram = (io: CliIo): Command => {
     .option('--verbose', 'print the stack of an error')
     .showHelpAfterError('(run with --help for what it takes)')
     .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
   program
     .command('chain')
     .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
@@ -68,6 +72,12 @@ export const createProgram = (io: CliIo): Command => {
     .command('beacon')
     .description('what follows from the beacons: whether samples are uniform')
     .addCommand(beaconUniformityCommand(io))
+  program
+    .command('bundle')
+    .description('all data of a week in one file: write it, check it, bring it into a store')
+    .addCommand(bundleExportCommand(io))
+    .addCommand(bundleVerifyCommand(io))
+    .addCommand(bundleImportCommand(io))
   program
     .command('payout')
     .description('pay a week: build, sign, send, and verify what was paid')
@@ -96,8 +106,11 @@ const inheritSettings = (parent: Command): void => {
   }
 }
 
-const main = async (argv: string[]): Promise<number> => {
-  const { io, exitCode } = createIo()
+/** Runs a command line, `argv` as of the process; what goes wrong is printed. Returns the exit code. */
+export const runCommand = async (
+  argv: readonly string[],
+  { io, exitCode }: { io: CliIo; exitCode: () => number },
+): Promise<number> => {
   const program = createProgram(io)
   try {
     await program.parseAsync(argv)
@@ -111,5 +124,5 @@ const main = async (argv: string[]): Promise<number> => {
 
 if (import.meta.main) {
   // Exit explicitly: an idle keep-alive socket must not hold a finished command.
-  process.exit(await main(process.argv))
+  process.exit(await runCommand(process.argv, createIo()))
 }

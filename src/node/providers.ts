@@ -18,7 +18,7 @@ const keptMs = 5 * 60_000
 const askTimeoutMs = 20_000
 
 export const createProviders = (
-  host: Pick<Host, 'findProviders' | 'request' | 'peerId'>,
+  host: Pick<Host, 'findProviders' | 'peers' | 'request' | 'peerId'>,
   world: Pick<World, 'monotonicMs'>,
 ): Providers => {
   let last: { checkpoint: CID; found: readonly FoundProvider[]; untilMs: number } | null = null
@@ -27,6 +27,8 @@ export const createProviders = (
     if (last !== null && last.checkpoint.equals(checkpoint) && world.monotonicMs() < last.untilMs) {
       return last.found
     }
+    // Without a neighbour there is no DHT to ask.
+    if (host.peers().length === 0) return []
     const found = await host.findProviders(checkpoint, { maxProviders, timeoutMs: searchTimeoutMs, signal })
     last = { checkpoint, found, untilMs: world.monotonicMs() + keptMs }
     return found

@@ -100,7 +100,8 @@ export const exportBundle = async (
   return summary.result()
 }
 
-const checkpointOf = async (source: WeekData, week: Week): Promise<Uint8Array> => {
+/** The payload of the checkpoint that fixes a week. Errors: BUNDLE_NO_CHECKPOINT (exit code 3). */
+export const checkpointOf = async (source: WeekData, week: Week): Promise<Uint8Array> => {
   const bytes = await source.checkpointOf(week)
   if (bytes !== undefined) return bytes
   throw new SecnodeError('BUNDLE_NO_CHECKPOINT', `no checkpoint of week ${week} is at hand`, {

@@ -1,4 +1,36 @@
-import { canonicalJson, type DigestedTally, type Seat, type TallyDocument } from '../../protocol/index.ts'
+import { z } from 'zod'
+import {
+  canonicalJson,
+  type DigestedTally,
+  type Seat,
+  TallyDocument,
+  tallyDigest,
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+
+/** Somebody's document with its real digest, and the one that he wrote into it. */
+export interface ClaimedTally extends DigestedTally {
+  claimed: string | null
+}
+
+/** Reads what somebody claims: the shape is checked; a digest that is not the document's is part of the comparison. */
+export const readClaimedTally = (
+  text: string,
+): { is: 'ok'; claimed: ClaimedTally } | { is: 'bad'; detail: string } => {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { is: 'bad', detail: `no JSON: ${messageOf(error)}` }
+  }
+  const parsed = TallyDocument.extend({ digest: z.string().optional() }).safeParse(json)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!
+    return { is: 'bad', detail: `${issue.path.join('.')}: ${issue.message}` }
+  }
+  const { digest, ...document } = parsed.data
+  return { is: 'ok', claimed: { document, digest: tallyDigest(document), claimed: digest ?? null } }
+}
 
 /** One member in which two documents differ, as canonical JSON. */
 export interface Difference {
@@ -12,6 +44,8 @@ export interface TallyComparison {
   result: 'match' | 'mismatch'
   own: string
   theirs: string
+  /** What they say that their digest is. */
+  claimed: string | null
   /** Of the document, without its seats. */
   document: Difference[]
   /** Seats that only one of them has, or of which something differs. */
@@ -22,8 +56,8 @@ export interface TallyComparison {
 
 type SeatRow = TallyDocument['seats'][number]
 
-/** Compares somebody's tally with one's own: equal digests are equal documents. */
-export const compareTallies = (own: DigestedTally, theirs: DigestedTally): TallyComparison => {
+/** Compares somebody's tally with one's own: equal digests are equal documents, and a false one is a mismatch. */
+export const compareTallies = (own: DigestedTally, theirs: ClaimedTally): TallyComparison => {
   const { seats: ownSeats, epochs: ownEpochs, ...ownRest } = own.document
   const { seats: theirSeats, epochs: theirEpochs, ...theirRest } = theirs.document
   const document = [
@@ -34,9 +68,10 @@ export const compareTallies = (own: DigestedTally, theirs: DigestedTally): Tally
   const theirsBySeat = new Map(theirSeats.map((row) => [row.seat, row]))
   const numbers = [...new Set([...ownBySeat.keys(), ...theirsBySeat.keys()])].sort((a, b) => a - b)
   return {
-    result: own.digest === theirs.digest ? 'match' : 'mismatch',
+    result: own.digest === theirs.digest && own.digest === theirs.claimed ? 'match' : 'mismatch',
     own: own.digest,
     theirs: theirs.digest,
+    claimed: theirs.claimed,
     document,
     seats: numbers.flatMap((seat) => seatComparison(seat, ownBySeat.get(seat), theirsBySeat.get(seat))),
   }

@@ -1,5 +1,12 @@
-import type { Anchor, ChainWeeks, Epoch, NetworkId } from '../../protocol/index.ts'
-import { encodeSigned } from '../../protocol/index.ts'
+import {
+  type Anchor,
+  type ChainWeeks,
+  encodeSigned,
+  type Epoch,
+  type Height,
+  type NetworkId,
+  type Week,
+} from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook } from '../node/epoch-book.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
@@ -68,3 +75,24 @@ export const importAnchored = async (
   }
   return { ...summary, anchor }
 }
+
+/** What the command line prints of it, and a daemon answers. */
+export interface ImportAnswer {
+  checkpoint: string
+  weeks: readonly Week[]
+  /** Height of the anchor's block. */
+  anchor: Height
+  blocks: number
+  attestations: number
+  evidence: number
+}
+
+export const importAnswerOf = ({
+  checkpoint,
+  anchor,
+  ...summary
+}: BundleSummary & { anchor: Anchor }): ImportAnswer => ({
+  checkpoint: checkpoint.toString(),
+  anchor: anchor.height,
+  ...summary,
+})

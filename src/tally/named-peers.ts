@@ -18,7 +18,7 @@ export interface NamedPeersOptions {
   logger: Logger
   world: World
   /** Called when a peer could not be asked. */
-  onTrouble(peer: string, reason: string): void
+  onTrouble: (peer: string, reason: string) => void
 }
 
 /** Daemons that somebody named, and those that they know in the DHT, asked by a short-lived host. */

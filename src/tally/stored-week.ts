@@ -8,8 +8,9 @@ import {
   standingAttestations,
   weekStateOf,
 } from '../../protocol/index.ts'
-import { openChainState } from '../chain/follower/chain-state.ts'
+import { latestBirthday, openChainState } from '../chain/follower/chain-state.ts'
 import type { Network } from '../chain/profiles.ts'
+import type { RpcClient } from '../chain/rpc/client.ts'
 import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
@@ -25,14 +26,15 @@ import { createEvidenceStore, type EvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { type Admit, createAdmission } from './admission.ts'
 import type { WeekData } from './bundle.ts'
+import { createRpcBlocks } from './explain/rpc-blocks.ts'
 import { createFundBook } from './fund.ts'
 import type { WeekSources } from './gather.ts'
 import type { WeekChain } from './verify-week.ts'
 import { weekDataOf } from './week-data.ts'
 
 export interface StoredWeeksOptions {
-  /** Where coinbases are read (R-TALLY-6) that nobody has added up yet. */
-  blocks?: Pick<ChainView, 'readTransaction'>
+  /** A chain node from which coinbases are read (R-TALLY-6) that nobody has added up yet. */
+  rpc?: { client: RpcClient; signal: AbortSignal }
   /** Who is asked for what the store lacks of an anchored week; without it, nobody. */
   draw?: (checkpoint: Anchor['checkpoint'], signal: AbortSignal) => AsyncIterable<Provider>
   missingHint?: string
@@ -58,16 +60,26 @@ export const openStoredWeeks = async (
   options: StoredWeeksOptions = {},
 ): Promise<StoredWeeks> => {
   const { genesis, schedule } = network.profile
-  const state = await openChainState(store, network, createBls(), 0)
+  const state = await openChainState(store, network, createBls(), latestBirthday(genesis))
+  const hashAt: ChainView['hashAt'] = async (height) => (await state.index.headerAt(height))?.hash
+  const blocks =
+    options.rpc === undefined
+      ? null
+      : createRpcBlocks({
+          rpc: options.rpc.client,
+          family: network.facts.family,
+          followedHashAt: hashAt,
+          signal: options.rpc.signal,
+        })
   const chain: ChainView = {
     confirmedHeight: state.cursor?.height ?? -1,
-    hashAt: async (height) => (await state.index.headerAt(height))?.hash,
+    hashAt,
     medianTimeAt: async (height) => (await state.index.headerAt(height))?.medianTimePast ?? undefined,
     transactionCountAt: async (height) => (await state.index.headerAt(height))?.transactionCount,
     snapshotOf: (epoch) => state.snapshotOf(epoch),
     seatOfStake: (stake) => state.seatOfStake(stake),
     readTransaction: (height, index, signal) =>
-      options.blocks?.readTransaction(height, index, signal) ??
+      blocks?.readTransaction(height, index, signal) ??
       Promise.reject(
         new SecnodeError('CHAIN_NOT_AT_HAND', `block ${height} is needed, and no chain node was named`, {
           exitCode: 3,
