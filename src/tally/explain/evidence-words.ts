@@ -21,18 +21,25 @@ export const describeEntry = (entry: EvidenceEntry): string => {
     case Verdict.wrongDigest:
     case Verdict.badReceipt:
     case Verdict.tlsUnbound:
-      return `${describeAnswer(entry.response)}; SHA-256 ${bytesToHex(entry.responseHash)}`
+      return `${describeAnswer(entry.response, entry.verdict)}; SHA-256 ${shortHex(entry.responseHash)}`
     default:
       return entry.seen
   }
 }
 
+/** SHA-256 of the whole of a bad answer in hex, of which an entry may hold the head only. */
+export const answerHashOf = (entry: EvidenceEntry): string | null =>
+  'responseHash' in entry ? bytesToHex(entry.responseHash) : null
+
 /** What a bad answer is, as far as its head shows. */
-const describeAnswer = (response: Uint8Array): string => {
+const describeAnswer = (response: Uint8Array, verdict: EvidenceEntry['verdict']): string => {
   const answer = challengeAnswerCodec.decode(response)
   if (answer.is === 'ok' && answer.value[0] === 'refused') return `refused with ${answer.value[1]}`
   const signed = decodeSigned(response, maxReceiptBytes)
   const receipt = signed.is === 'ok' ? decodeReceipt(signed.value.payload) : null
+  if (receipt !== null && verdict === Verdict.wrongDigest) {
+    return `receipt with digest ${shortHex(receipt.digest)}`
+  }
   if (receipt !== null) {
     return `receipt of seat ${receipt.targetSeat} for seat ${receipt.challengerSeat} and epoch ${receipt.epoch} with digest ${shortHex(receipt.digest)}`
   }

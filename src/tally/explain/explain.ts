@@ -23,7 +23,7 @@ import {
 } from '../../../protocol/index.ts'
 import { type Check, checkAttestation, checkEvidence, type FoundEvidence, type Recompute } from './checks.ts'
 import { checkAudit } from './audit.ts'
-import { describeEntry } from './evidence-words.ts'
+import { answerHashOf, describeEntry } from './evidence-words.ts'
 import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 import { whyOf } from './why.ts'
@@ -83,6 +83,8 @@ export interface ChallengerExplanation {
   said: string
   /** What it says that it saw; null without evidence. */
   saw: string | null
+  /** SHA-256, in hex, of the bad answer that it got (R-EVID-1). */
+  answerHash: string | null
   attestation: SignedText | null
   evidence: EvidenceText | null
   checks: Check[]
@@ -257,12 +259,12 @@ const explainWitness = async (
   seat: Seat,
   target: Seat | null,
   recompute: Recompute | null,
-): Promise<Pick<ChallengerExplanation, 'saw' | 'attestation' | 'evidence' | 'checks'>> => {
+): Promise<Pick<ChallengerExplanation, 'saw' | 'answerHash' | 'attestation' | 'evidence' | 'checks'>> => {
   const { context } = epoch
   const held = epoch.held.get(seat)
   const found = epoch.evidence.get(seat)
   if (held === undefined || found === undefined) {
-    return { saw: null, attestation: null, evidence: null, checks: [] }
+    return { saw: null, answerHash: null, attestation: null, evidence: null, checks: [] }
   }
   const { attestation, check } = checkAttestation(sources.networkId, context, held.signed, sources.verify)
   const evidence =
@@ -271,6 +273,7 @@ const explainWitness = async (
       : await checkEvidence(context, attestation, target, found, sources.verify, recompute)
   return {
     saw: evidence.entry === null ? null : describeEntry(evidence.entry),
+    answerHash: evidence.entry === null ? null : answerHashOf(evidence.entry),
     attestation: signedText(held),
     evidence: attestation === null ? null : evidenceText(attestation, found),
     checks: [check, ...evidence.checks],

@@ -110,35 +110,12 @@ export const gatherSeatWeek = async (
   const equivocators = fixed?.equivocators ?? new Set(proofs.keys())
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
-  const ruleset = rulesetOfWeek(week)
-
-  // Epoch after epoch, keeping of each what concerns the seat: a whole week of the largest network is gigabytes.
-  const judged: JudgedEpoch[] = []
-  const chosen: PartOfEpoch[] = []
-  const ipBySeat = new Map<Seat, string>()
-  for (const [i, context] of contexts.entries()) {
-    const { attestations, ...frame } = await gatherEpoch({ standing }, context)
-    const epoch = {
-      ...frame,
-      // R-ATT-3: an equivocator stands under no root of the week.
-      attestations: attestations.map((attestation, index) =>
-        equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
-      ),
-    }
-    const { outcomes, attested } = ruleset.judgeEpoch(epoch, params)
-    judged.push({ ...frame, outcomes, attested })
-    const classes = classify(epoch, context.committees)
-    noteAddresses(ipBySeat, context, classes)
-    const outcome = outcomes[indexOfSeat(context.snapshot, seat)]
-    if (outcome === undefined) continue
-    const isChosen =
-      request.epochs === 'all' ||
-      (request.epochs === 'failed' ? outcome !== 'credited' : request.epochs === context.epoch)
-    if (!isChosen) continue
-    const part = await partOfSeat(standing, context, epoch, classes, seat)
-    chosen.push({ ...part, outcome, attested, isOpen: isOpen[i]! })
-    signal.throwIfAborted()
-  }
+  const { judged, chosen, ipBySeat } = await judgeWeek(
+    { week, params, contexts, isOpen, equivocators, standing },
+    seat,
+    request.epochs,
+    signal,
+  )
   if (typeof request.epochs === 'number' && chosen.length === 0) {
     throw new SecnodeError(
       'EXPLAIN_EPOCH',
@@ -165,7 +142,7 @@ export const gatherSeatWeek = async (
     fund,
     epochs: judged,
   }
-  const tally = ruleset.tallyJudged(input)
+  const tally = rulesetOfWeek(week).tallyJudged(input)
   return {
     input,
     standing,
@@ -176,6 +153,56 @@ export const gatherSeatWeek = async (
     isOpen,
     epochs: await withEvidence(sources, chosen, ipBySeat, seat, signal),
   }
+}
+
+/** What outcomes of a week follow from. */
+interface WeekFrame {
+  week: Week
+  params: Params
+  contexts: readonly EpochContext[]
+  isOpen: readonly boolean[]
+  equivocators: ReadonlySet<Seat>
+  standing: SeatWeek['standing']
+}
+
+/**
+ * Judges epoch after epoch, keeping of each what concerns the seat: all attestations of a week of the largest network
+ * are gigabytes.
+ */
+const judgeWeek = async (
+  { week, params, contexts, isOpen, equivocators, standing }: WeekFrame,
+  seat: Seat,
+  choice: EpochChoice,
+  signal: AbortSignal,
+): Promise<{ judged: JudgedEpoch[]; chosen: PartOfEpoch[]; ipBySeat: Map<Seat, string> }> => {
+  const judged: JudgedEpoch[] = []
+  const chosen: PartOfEpoch[] = []
+  const ipBySeat = new Map<Seat, string>()
+  for (const [i, context] of contexts.entries()) {
+    signal.throwIfAborted()
+    const { attestations, ...frame } = await gatherEpoch({ standing }, context)
+    const epoch = {
+      ...frame,
+      // R-ATT-3: an equivocator stands under no root of the week.
+      attestations: attestations.map((attestation, index) =>
+        equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
+      ),
+    }
+    const { outcomes, attested } = rulesetOfWeek(week).judgeEpoch(epoch, params)
+    judged.push({ ...frame, outcomes, attested })
+    const classes = classify(epoch, context.committees)
+    noteAddresses(ipBySeat, context, classes)
+    const outcome = outcomes[indexOfSeat(context.snapshot, seat)]
+    if (outcome === undefined || !isChosen(choice, context.epoch, outcome)) continue
+    const part = await partOfSeat(standing, context, epoch, classes, seat)
+    chosen.push({ ...part, outcome, attested, isOpen: isOpen[i]! })
+  }
+  return { judged, chosen, ipBySeat }
+}
+
+const isChosen = (choice: EpochChoice, epoch: Epoch, outcome: Outcome): boolean => {
+  if (choice === 'all') return true
+  return choice === 'failed' ? outcome !== 'credited' : choice === epoch
 }
 
 /** R-ATT-3: the proofs that the week's checkpoint lists, by seat. */
