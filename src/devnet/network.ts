@@ -11,6 +11,7 @@ import {
   type WeekState,
 } from '../../protocol/index.ts'
 import { type AssembledNode, assembleNode } from '../node/assemble.ts'
+import { type ControlServer, createControlServer } from '../node/control.ts'
 import { freezeHeight } from '../node/open-epochs.ts'
 import { gatherWeek } from '../tally/gather.ts'
 import type { World } from '../world.ts'
@@ -98,7 +99,7 @@ const devnetLimits = {
 export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevnet> => {
   const { world, signal } = options
   const begun = world.monotonicMs()
-  const running = new Map<PreparedNode, AssembledNode>()
+  const running = new Map<PreparedNode, { assembled: AssembledNode; control: ControlServer }>()
   const report = (stage: DevnetProgress['stage'], prepared?: PreparedDevnet): void => {
     const height = prepared?.chain.tip.height ?? 0
     const genesis = prepared?.network.profile.genesis
@@ -131,20 +132,23 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       world,
       daemon: { ...deviationOf(node), hostLimits: devnetLimits },
     })
-    running.set(node, assembled)
+    const control = createControlServer(assembled, node.config.dir, logger)
+    running.set(node, { assembled, control })
     await assembled.start()
+    await control.start()
     return assembled
   }
   const stopNode = async (node: PreparedNode): Promise<void> => {
-    const assembled = running.get(node)
+    const stopped = running.get(node)
     running.delete(node)
-    await assembled?.stop()
+    await stopped?.control.stop()
+    await stopped?.assembled.stop()
   }
   const stop = async (): Promise<void> => {
     await Promise.all([...running.keys()].map(stopNode))
     await prepared.close()
   }
-  const assembled = (): AssembledNode[] => [...running.values()]
+  const assembled = (): AssembledNode[] => [...running.values()].map((node) => node.assembled)
 
   const control: DevnetControl = {
     prepared,
@@ -211,7 +215,12 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     await untilFixed()
     report('tallying', prepared)
     const tallies = new Map<PreparedNode, DigestedTally>()
-    for (const [node, { weeks }] of running) {
+    for (const [
+      node,
+      {
+        assembled: { weeks },
+      },
+    ] of running) {
       tallies.set(node, createTally(await gatherWeek(weeks, plan.week, signal)))
     }
     const agreed = mostCommon([...tallies.values()])
