@@ -1,5 +1,9 @@
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Plan, Task, TaskResult } from '../tasks.ts'
+
+// `.ts` in a clone, `.js` where it was built.
+const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
 
 /**
  * Runs tasks on so many threads and hands each result over as it comes, in any order. Rejects with the first error or
@@ -15,7 +19,7 @@ export const runOnThreads = async (
   const left = [...tasks].reverse()
   const workers = Array.from(
     { length: Math.min(threads, tasks.length) },
-    () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: plan }),
+    () => new Worker(workerFile, { workerData: plan }),
   )
   const abort = Promise.withResolvers<never>()
   const onAbort = (): void => abort.reject(signal.reason)
