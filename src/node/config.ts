@@ -6,51 +6,73 @@ import { isHost } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 
 const Port = z.int({ error: 'must be a port from 1 to 65535' }).min(1).max(65_535)
-const Path = z.string().min(1).max(4_096)
+const Text = (what: string, maxLength = 4_096) => z.string({ error: what }).min(1).max(maxLength)
+const Path = Text('must be the path of a file')
+const Address = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IPv4 or IPv6 address' })
+const Seconds = (min: number, max: number) =>
+  z
+    .number({ error: `must be a number of seconds from ${min} to ${max}` })
+    .min(min)
+    .max(max)
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 /** The configuration of a daemon. Relative paths are seen from the file's own folder. */
 export const Config = z.strictObject({
   /** Name of a built-in profile, or path of a JSON file. */
-  profile: z.string().min(1),
+  profile: Text('must be the name of a profile, or the path of one'),
   /** Data directory: one daemon, one directory. */
-  dir: Path.default('data'),
+  dir: Text('must be the path of a directory').default('data'),
   /** The announced DNS name of this node. */
-  host: z.string().refine(isHost, { error: 'must be a lower-case DNS name with a dot, at most 71 bytes' }),
+  host: z
+    .string({ error: 'must be a DNS name' })
+    .refine(isHost, { error: 'must be a lower-case DNS name with a dot, at most 71 bytes' }),
   /** The stake's transparent address. Its key stays in the wallet at home. */
-  stake: z.string().min(1).max(64),
+  stake: Text('must be a transparent address', 64),
   listen: z
     .strictObject({
-      address: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+      address: Address.default('0.0.0.0'),
       p2p: Port.default(9_734),
       tls: Port.default(9_735),
     })
+    .refine(({ p2p, tls }) => p2p !== tls, { error: 'must be another port than p2p', path: ['tls'] })
     .prefault({}),
   certificate: z.strictObject({ cert: Path, key: Path }),
   /** File of the node's own keys, made by `secnode init`. */
   keys: Path.default('node.key'),
-  rpc: z.strictObject({
-    url: z.url({ protocol: /^https?$/, error: 'must be like http://127.0.0.1:8232' }),
-    user: z.string().optional(),
-    password: z.string().optional(),
-    cookie: Path.optional(),
-  }),
+  rpc: z
+    .strictObject({
+      url: z.url({ protocol: /^https?$/, error: 'must be like http://127.0.0.1:8232' }),
+      user: Text('must be text: put it in quotes').optional(),
+      password: Text('must be text: put it in quotes').optional(),
+      cookie: Path.optional(),
+    })
+    .refine(({ user, password }) => (user === undefined) === (password === undefined), {
+      error: 'user and password go together',
+    })
+    .refine(({ user, cookie }) => user === undefined || cookie === undefined, {
+      error: 'takes user and password, or a cookie file, not both',
+    }),
   /** An address of a small hot wallet of the chain node's, which pays for anchors. Never the stake. */
-  anchor: z.strictObject({ from: z.string().min(1).max(64) }).optional(),
+  anchor: z.strictObject({ from: Text('must be a transparent address', 64) }).optional(),
   /** Names that need no DNS. Devnets only: a profile that forbids loopback addresses forbids this. */
-  hosts: z.record(z.string(), z.union([z.ipv4(), z.ipv6()])).optional(),
+  hosts: z.record(z.string(), Address).optional(),
   /** How often the store is compared with a random peer's. */
-  syncSeconds: z.number().min(0.1).max(3_600).default(30),
+  syncSeconds: Seconds(0.1, 3_600).default(30),
   /** An attestation goes out at a random moment of this span: five minutes for 40,000 nodes are 133 a second. */
-  spreadSeconds: z.number().min(0).max(900).default(300),
+  spreadSeconds: Seconds(0, 900).default(300),
   /** How often the chain node is asked for new blocks. */
-  pollSeconds: z.number().min(0.02).max(600).default(5),
-  log: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  pollSeconds: Seconds(0.02, 600).default(5),
+  log: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 })
 export type Config = z.infer<typeof Config>
 
 /** What people write for a field, where the schema's own words do not say it. */
 const examples: Readonly<Record<string, string>> = {
   profile: 'profile: zcash-testnet',
+  dir: 'dir: /var/lib/secnode',
+  keys: 'keys: /etc/secnode/node.key',
+  listen: 'listen: { address: 0.0.0.0, p2p: 9734, tls: 9735 }',
+  hosts: 'hosts: { n1.devnet.test: 127.0.0.2 }',
   host: 'host: node.example.org',
   stake: 'stake: tmYourStakeAddress',
   'listen.p2p': 'listen: { p2p: 9734 }',
@@ -61,6 +83,8 @@ const examples: Readonly<Record<string, string>> = {
   'certificate.key': 'certificate: { cert: fullchain.pem, key: privkey.pem }',
   rpc: 'rpc: { url: "http://127.0.0.1:8232", cookie: /path/to/.cookie }',
   'rpc.url': 'rpc: { url: "http://127.0.0.1:8232", cookie: /path/to/.cookie }',
+  'rpc.user': 'rpc: { url: "http://127.0.0.1:8232", user: "secnode", password: "secret" }',
+  'rpc.password': 'rpc: { url: "http://127.0.0.1:8232", user: "secnode", password: "secret" }',
   anchor: 'anchor: { from: tmAddressOfASmallHotWallet }',
   'anchor.from': 'anchor: { from: tmAddressOfASmallHotWallet }',
   syncSeconds: 'syncSeconds: 30',
@@ -72,17 +96,30 @@ const examples: Readonly<Record<string, string>> = {
 /** Largest configuration file: a hosts table of a devnet with a thousand nodes fits. */
 const maxConfigBytes = 1_000_000
 
+const fieldNames = Object.keys(Config.shape).join(', ')
+
+/** `hosts.n1.example` has no example of its own, but `hosts` has. */
+const exampleOf = (field: string): string | undefined => examples[field] ?? examples[field.split('.')[0]!]
+
 const invalid = (path: string, field: string, what: string, cause?: unknown): SecnodeError => {
   const name = field === '' ? '' : `${field}: `
-  const example = examples[field]
+  const example = exampleOf(field)
   return new SecnodeError('CONFIG_INVALID', `${path}: ${name}${what}`, {
     exitCode: 2,
-    hint:
-      example === undefined
-        ? 'The fields are: ' + Object.keys(Config.shape).join(', ') + '.'
-        : `Write for example \`${example}\`.`,
+    hint: example === undefined ? `The fields are: ${fieldNames}.` : `Write for example \`${example}\`.`,
     cause,
   })
+}
+
+/** What zod found, in the words of somebody who has the file before him. */
+const whatIsWrong = (issue: z.core.$ZodIssue, raw: unknown): string => {
+  if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.join(', ')}`
+  const value = issue.path.reduce<unknown>((inside, key) => Object(inside)[key] as unknown, raw)
+  if (value === undefined) return 'is missing'
+  if (value === null || value === '') return 'is empty'
+  const isGroup =
+    issue.code === 'invalid_type' && (issue.expected === 'object' || issue.expected === 'record')
+  return isGroup ? 'must be a group of fields' : issue.message
 }
 
 /**
@@ -110,13 +147,16 @@ export const parseConfig = (text: string, path: string): Config => {
     // A few aliases are nobody's need, and a billion of them are an attack.
     raw = parse(text, { maxAliasCount: 10 })
   } catch (error) {
-    throw invalid(path, '', `is no YAML: ${messageOf(error)}`, error)
+    throw new SecnodeError('CONFIG_INVALID', `${path}: is no YAML: ${messageOf(error)}`, {
+      exitCode: 2,
+      hint: 'Check indentation, quotes and brackets of that line.',
+      cause: error,
+    })
   }
   const parsed = Config.safeParse(raw)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
-    const what = issue.code === 'unrecognized_keys' ? `unknown field ${issue.keys.join(', ')}` : issue.message
-    throw invalid(path, issue.path.join('.'), what, parsed.error)
+    throw invalid(path, issue.path.join('.'), whatIsWrong(issue, raw), parsed.error)
   }
   return absolute(parsed.data, dirname(resolve(path)))
 }
