@@ -9,7 +9,6 @@ import { freezeHeight } from '../../src/node/open-epochs.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'
 import { realWorld } from '../../src/world.ts'
 
-const nodes = 12
 const epochs = 3
 
 let dir: string | null = null
@@ -23,11 +22,7 @@ afterEach(async () => {
 })
 
 /** A week in which the last `count` nodes stop when block F is about to be confirmed. */
-const playWithStopped = async (
-  seed: number,
-  count: number,
-  afterFreeze: (control: DevnetControl, blocks: number) => Promise<void> = () => Promise.resolve(),
-): Promise<PlayedDevnet> => {
+const playWithStopped = async (seed: number, nodes: number, count: number): Promise<PlayedDevnet> => {
   dir = await mkdtemp(join(tmpdir(), 'secnode-finality-'))
   devnet = await playDevnet({
     nodes,
@@ -46,7 +41,6 @@ const playWithStopped = async (
       const frozen = freezeHeight(genesis, plan.lastEpoch) + genesis.confirmations
       const blocks = chain.tip.height - (frozen - 1)
       if (blocks === 0) for (const node of all.slice(nodes - count)) await control.stop(node)
-      if (blocks > 0) await afterFreeze(control, blocks)
     },
   })
   return devnet
@@ -58,6 +52,15 @@ const anchorsOf = (running: readonly AssembledNode[], week: Week): Set<string> =
       const found = daemon.finality.anchored.get(week)
       return found === undefined ? 'none' : `${found.anchor.week} ${found.anchor.checkpoint.toString()}`
     }),
+  )
+
+const digestsOf = async (running: readonly AssembledNode[], week: Week): Promise<Set<string>> =>
+  new Set(
+    await Promise.all(
+      running.map(
+        async ({ weeks }) => createTally(await gatherWeek(weeks, week, AbortSignal.timeout(60_000))).digest,
+      ),
+    ),
   )
 
 const startAll = async (control: DevnetControl): Promise<void> => {
@@ -73,13 +76,13 @@ const mineUntilAnchored = async (played: PlayedDevnet, week: Week, maxBlocks: nu
 }
 
 test('R-CP-4 with 3 of 12 certifiers stopped in the freeze the week is certified', async () => {
-  const played = await playWithStopped(31, 3)
+  const played = await playWithStopped(31, 12, 3)
   expect(played.result).toMatchObject({ state: 'anchored', agree: true, payout: 'exact', rebuilt: true })
   expect(anchorsOf(played.running(), played.result.week).size).toBe(1)
 }, 420_000)
 
 test('R-CP-4 R-CP-6 with 5 of 12 stopped it waits; the next week covers it, and there is one result', async () => {
-  const played = await playWithStopped(32, 5)
+  const played = await playWithStopped(32, 12, 5)
   const { plan } = played.prepared
   // 3 · 7 is not more than 2 · 12: no anchor came in the window, and nobody was paid.
   expect(played.result).toMatchObject({ state: 'pending', payout: null })
@@ -90,15 +93,32 @@ test('R-CP-4 R-CP-6 with 5 of 12 stopped it waits; the next week covers it, and 
   const { epochBlocks } = played.prepared.network.profile.genesis
   await mineUntilAnchored(played, plan.week, (4 * epochs + 3) * epochBlocks)
   const running = played.running()
-  expect(running).toHaveLength(nodes)
+  expect(running).toHaveLength(12)
   const anchors = anchorsOf(running, plan.week)
   expect(anchors.size).toBe(1)
   expect([...anchors][0]! >= weekAfter(plan.week)).toBe(true)
-  const digests = await Promise.all(
-    running.map(
-      async ({ weeks }) =>
-        createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000))).digest,
-    ),
-  )
-  expect(new Set(digests).size).toBe(1)
+  expect((await digestsOf(running, plan.week)).size).toBe(1)
+}, 420_000)
+
+test('R-CHAIN-2 R-CP-5 a reorganisation that takes the anchor away: it is anchored again, for all alike', async () => {
+  const played = await playWithStopped(33, 4, 0)
+  const { chain, plan } = played.prepared
+  expect(played.result).toMatchObject({ state: 'anchored', agree: true })
+  const anchorOf = (node: AssembledNode) => node.daemon.finality.anchored.get(plan.week)?.anchor
+  const before = anchorOf(played.running()[0]!)!
+  // From below the anchor's block on; its transaction waits in the memory pool again.
+  const depth = chain.tip.height - before.height + 1
+  chain.reorganise(depth, depth + 1)
+  await played.control.mineOne()
+  await mineUntilAnchored(played, plan.week, 60)
+  const after = played.running().map((node) => anchorOf(node)!)
+  for (const anchor of after) {
+    expect(anchor.height).toBeGreaterThanOrEqual(before.height)
+    expect(anchor.blockHash).not.toEqual(before.blockHash)
+    expect(anchor).toEqual(after[0])
+  }
+  const digests = await digestsOf(played.running(), plan.week)
+  expect(digests.size).toBe(1)
+  // Another block has the anchor now, and the document names it.
+  expect(digests.has(played.digest)).toBe(false)
 }, 420_000)
