@@ -101,6 +101,8 @@ const createQueue = (maxQueued: number, onLeft: () => void): EventQueue => {
 
 /** The promise, unless the signal is aborted first: then its reason is thrown. */
 export const orAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> => {
+  // Nobody hears of a failure after the signal, and an unheard one ends the process.
+  promise.catch(() => undefined)
   signal.throwIfAborted()
   let stop: () => void = () => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
