@@ -50,6 +50,7 @@ let rpcArgs: string[]
 let chainArgs: string[]
 /** The data directory of a daemon that runs. */
 let dir: string
+let exported: Ran
 let car: string
 let carBytes: Uint8Array
 
@@ -103,7 +104,7 @@ beforeAll(async () => {
   control = createControlServer(runningOf(1), dir, pino({ level: 'silent' }))
   await control.start()
   car = join(directory, 'week.car')
-  const exported = await run(
+  exported = await run(
     'bundle',
     'export',
     '--week',
@@ -115,13 +116,6 @@ beforeAll(async () => {
     dir,
     '--json',
   )
-  expect(exported).toMatchObject({ exitCode: 0, stderr: '' })
-  expect(JSON.parse(exported.stdout)).toMatchObject({
-    file: car,
-    weeks: [weekBefore(week as Week), week],
-    checkpoint,
-    attestations,
-  })
   carBytes = Uint8Array.from(await readFile(car))
 }, 300_000)
 
@@ -133,6 +127,13 @@ afterAll(async () => {
 
 describe('secnode bundle', () => {
   test('R-CP-8 what a running daemon exported is all that the anchor fixes', async () => {
+    expect(exported).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(JSON.parse(exported.stdout)).toMatchObject({
+      file: car,
+      weeks: [weekBefore(week as Week), week],
+      checkpoint,
+      attestations,
+    })
     const verified = await run('bundle', 'verify', car, ...chainArgs, '--json')
     expect(verified).toMatchObject({ exitCode: 0 })
     expect(JSON.parse(verified.stdout)).toMatchObject({

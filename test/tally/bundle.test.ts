@@ -181,6 +181,27 @@ describe('R-CP-8 a bundle that is not whole', () => {
     )
   })
 
+  test('damaged in the head of an id, it is never taken for whole', async () => {
+    const bytes = await bundleOf(small.source)
+    // Version, codec, hash and length of each CID: not among the bytes that are hashed.
+    const head = Uint8Array.of(0x01, 0x71, 0x12, 0x20)
+    const starts: number[] = []
+    for (
+      let at = Buffer.from(bytes).indexOf(head);
+      at !== -1;
+      at = Buffer.from(bytes).indexOf(head, at + 1)
+    ) {
+      starts.push(at)
+    }
+    expect(starts.length).toBeGreaterThan(3)
+    for (const at of starts.flatMap((start) => [start, start + 1, start + 2, start + 3])) {
+      const damaged = bytes.slice()
+      damaged[at]! ^= 1
+      const code = await codeOf(damaged, { anchored: small.chain.anchored })
+      expect(code).toMatch(/^BUNDLE_(?:DAMAGED|CUT|PADDED|FOREIGN)$/)
+    }
+  })
+
   test('damaged anywhere, it is never taken for whole', async () => {
     const bytes = await bundleOf(small.source)
     await fc.assert(
