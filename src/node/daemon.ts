@@ -253,17 +253,20 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     host.setRegistered(new Set(snapshot.map((row) => bytesToHex(row.peer))))
   }
 
-  /** R-EVID-1: evidence for `evidenceWeeks`; what it belongs to goes with it. */
+  /**
+   * R-EVID-1: evidence for `evidenceWeeks` before this one; what it belongs to goes with it. But attestations of a week
+   * without an anchor stay: a later checkpoint lists them (R-CP-6).
+   */
   const prune = async (epoch: Epoch): Promise<void> => {
     const context = await epochs.get(epoch)
     if (context === undefined) return
     let oldest = context.week
     for (let weeks = 0; weeks < context.params.evidenceWeeks; weeks++) oldest = weekBefore(oldest)
     const before = await epochs.firstEpochFrom(oldest)
-    if (before <= 0) return
+    const unanchored = chain.finality.weeks().records.find(({ anchor }) => anchor === null)
     await node.evidence.pruneBefore(before)
-    await node.attestations.pruneBefore(before)
     await node.work.pruneBefore(before)
+    await node.attestations.pruneBefore(Math.min(before, unanchored?.first ?? before))
   }
 
   /** The epoch with this node's seat, or null if its snapshot has it not. */

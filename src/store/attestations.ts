@@ -163,7 +163,7 @@ const beaconsOf = async (store: Store, epoch: Epoch): Promise<Uint8Array[]> => {
   const lt = keyOf(
     prefixes.attestation,
     u32(epoch),
-    Uint8Array.from({ length: 33 }, () => 0xff),
+    new Uint8Array(37).fill(0xff),
   )
   for (;;) {
     let next: Uint8Array | undefined
