@@ -160,11 +160,7 @@ const maxEpochs = 2 ** 32
 const beaconsOf = async (store: Store, epoch: Epoch): Promise<Uint8Array[]> => {
   const beacons: Uint8Array[] = []
   let gte = keyOf(prefixes.attestation, u32(epoch))
-  const lt = keyOf(
-    prefixes.attestation,
-    u32(epoch),
-    new Uint8Array(37).fill(0xff),
-  )
+  const lt = keyOf(prefixes.attestation, u32(epoch), new Uint8Array(37).fill(0xff))
   for (;;) {
     let next: Uint8Array | undefined
     for await (const [key] of store.range({ gte, lt, limit: 1 })) next = key.slice(5, 5 + 32)
