@@ -119,7 +119,7 @@ export const Params = z.strictObject({
   /** Base units that an anchor's transaction shows: one coin, so that reading memos stays cheap and spam dear. */
   anchorBond: Amount.default(coin),
   fund: Fund,
-  /** Base units of a week's fund that are kept for transaction fees: 40 transactions of 1,000 payees cost 2 coins. */
+  /** Base units of a week's fund that are kept for transaction fees: 39 transactions of 1,000 payees cost 0.0502 coin each. */
   feeReserve: Amount.default(2n * coin),
   /** Blocks above the anchor until a payout may be built. */
   payoutConfirmations: z.int().min(1).max(10_000).default(100),

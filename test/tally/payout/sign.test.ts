@@ -40,7 +40,7 @@ const request = (
   ...changes,
 })
 
-/** What a colleague gets: the file as text, read again. */
+/** What another coordinator gets: the file as text, read again. */
 const handOver = (payout: PayoutChain, file: PayoutFile): PayoutFile =>
   parsePayoutFile(formatPayoutFile(file, payout.network), payout.network, 'payout.json')
 
