@@ -22,6 +22,25 @@ const rootOfHashes = (hashes: readonly Uint8Array[], from: number, to: number): 
 export const merkleRoot = (leaves: readonly Uint8Array[]): Uint8Array =>
   leaves.length === 0 ? sha256(new Uint8Array(0)) : rootOfHashes(leaves.map(leafHash), 0, leaves.length)
 
+/**
+ * The same root of leaves that come one after the other, with one hash for each level in memory: below a complete tree
+ * of 2^k leaves nothing changes any more.
+ */
+export const merkleRootOf = (leaves: Iterable<Uint8Array>): Uint8Array => {
+  const complete: { leaves: number; hash: Uint8Array }[] = []
+  const joinLastTwo = (): void => {
+    const right = complete.pop()!
+    const left = complete.pop()!
+    complete.push({ leaves: left.leaves + right.leaves, hash: nodeHash(left.hash, right.hash) })
+  }
+  for (const leaf of leaves) {
+    complete.push({ leaves: 1, hash: leafHash(leaf) })
+    while (complete.length > 1 && complete.at(-1)!.leaves === complete.at(-2)!.leaves) joinLastTwo()
+  }
+  while (complete.length > 1) joinLastTwo()
+  return complete[0]?.hash ?? sha256(new Uint8Array(0))
+}
+
 /** The audit path of RFC 6962 2.1.1 for the leaf at `index`, from the leaf up. */
 export const merklePath = (leaves: readonly Uint8Array[], index: number): Uint8Array[] => {
   if (index < 0 || index >= leaves.length) throw new RangeError(`no leaf ${index}`)
@@ -73,5 +92,9 @@ export const verifyMerklePath = (
 export const attestationLeaf = (seat: Seat, cid: CID): Uint8Array => encodeCanonical([seat, cid])
 
 /** R-SYNC-1: root(e) over the attestations of an epoch, in rising order of seat. */
-export const epochRoot = (rows: readonly { seat: Seat; cid: CID }[]): Uint8Array =>
-  merkleRoot(rows.map((row) => attestationLeaf(row.seat, row.cid)))
+export const epochRoot = (rows: Iterable<{ seat: Seat; cid: CID }>): Uint8Array =>
+  merkleRootOf(leavesOf(rows))
+
+const leavesOf = function* (rows: Iterable<{ seat: Seat; cid: CID }>): Generator<Uint8Array> {
+  for (const row of rows) yield attestationLeaf(row.seat, row.cid)
+}

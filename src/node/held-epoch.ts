@@ -71,7 +71,15 @@ export const rootOfHeld = (
   held: HeldEpoch,
   equivocators: ReadonlyMap<Seat, unknown>,
 ): { count: number; root: Uint8Array } => {
-  const rows: HeldRow[] = []
-  for (const row of held.rows()) if (!equivocators.has(row.seat)) rows.push(row)
-  return { count: rows.length, root: epochRoot(rows) }
+  let count = 0
+  const standing = function* (): Generator<HeldRow> {
+    for (const row of held.rows()) {
+      if (equivocators.has(row.seat)) continue
+      count++
+      yield row
+    }
+  }
+  // Row by row: 40,000 of them at once would be the largest thing in the daemon's memory.
+  const root = epochRoot(standing())
+  return { count, root }
 }

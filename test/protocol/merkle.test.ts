@@ -10,6 +10,7 @@ import {
   hexToBytes,
   merklePath,
   merkleRoot,
+  merkleRootOf,
   verifyMerklePath,
 } from '../../protocol/index.ts'
 import { readVectorJson } from '../vectors/read.ts'
@@ -22,10 +23,19 @@ const vectors = readVectorJson('rfc6962/tree.json') as {
 const leaves = vectors.leaves.map((leaf) => hexToBytes(leaf))
 
 describe('R-SYNC-1 the Merkle tree of RFC 6962', () => {
+  test('R-SYNC-1 leaf by leaf it has the same root', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 300 }), (many) => {
+        expect(merkleRootOf(many)).toEqual(merkleRoot(many))
+      }),
+    )
+  })
+
   test.each(vectors.roots.map((root, size) => [size, root] as const))(
     'R-SYNC-1 reference tree of %i leaves',
     (size, root) => {
       expect(bytesToHex(merkleRoot(leaves.slice(0, size)))).toBe(root)
+      expect(bytesToHex(merkleRootOf(leaves.slice(0, size)))).toBe(root)
     },
   )
 
