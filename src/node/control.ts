@@ -70,7 +70,7 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
     return context.body(formatTally(tally), 200, { 'content-type': 'application/json' })
   })
   app.get('/epoch/:epoch', async (context) =>
-    context.json(await reportEpoch(node.weeks, Number(context.req.param('epoch')))),
+    context.json(await reportEpoch(node.weeks, Number(context.req.param('epoch')), stopping.signal)),
   )
   app.get('/explain/:week', async (context) => {
     const query = queryOfPath(context.req.param('week'), context.req.query())

@@ -56,7 +56,18 @@ export interface EpochReport {
   }[]
 }
 
-export const reportEpoch = async (sources: WeekSources, number: Epoch): Promise<EpochReport> => {
+/** Of an anchored week what its anchor fixes, of another what stands. Errors: TALLY_EPOCH (exit code 2), TALLY_NO_EPOCH (3). */
+export const reportEpoch = async (
+  sources: WeekSources,
+  number: Epoch,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<EpochReport> => {
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw new SecnodeError('TALLY_EPOCH', 'that is no number of an epoch', {
+      exitCode: 2,
+      hint: 'Epochs count from 0 at the activation height; `secnode status` shows the current one.',
+    })
+  }
   const context = await sources.epochs.get(number)
   if (context === undefined) {
     throw new SecnodeError(
@@ -68,7 +79,8 @@ export const reportEpoch = async (sources: WeekSources, number: Epoch): Promise<
       },
     )
   }
-  const epoch = await gatherEpoch(sources, context)
+  const fixed = await sources.fixed(context.week, signal)
+  const epoch = await gatherEpoch(fixed ?? sources, context)
   const { outcomes } = judgeEpoch(epoch, context.params)
   return {
     epoch: number,

@@ -52,6 +52,7 @@ export const createFundBook = (
 
   const ofEpoch = async (fund: Fund, epoch: Epoch, signal: AbortSignal): Promise<bigint> => {
     if (fund.kind === 'fixed') return 0n
+    signal.throwIfAborted()
     const from = epochStart(genesis, epoch)
     const to = epochStart(genesis, epoch + 1)
     const lastHash = await chain.hashAt(to - 1)
@@ -68,6 +69,9 @@ export const createFundBook = (
     if (known !== undefined) return BigInt(`0x${bytesToHex(known)}`)
     let income = 0n
     for (let height = from; height < to; height++) income += await incomeOf(fund, height, signal)
+    // A reorganisation meanwhile mixed two branches: that sum is nobody's.
+    const hashNow = await chain.hashAt(to - 1)
+    if (hashNow === undefined || !equalBytes(hashNow, lastHash)) return await ofEpoch(fund, epoch, signal)
     await store.batch([put(key, hexToBytes(income.toString(16).padStart(16, '0')))])
     return income
   }
