@@ -1,8 +1,6 @@
 import { Command } from 'commander'
 import pino from 'pino'
-import { assembleNode } from '../node/assemble.ts'
-import { loadConfig } from '../node/config.ts'
-import { createControlServer } from '../node/control.ts'
+import { createReloads, runService } from '../node/service.ts'
 import { realWorld } from '../world.ts'
 import type { CliIo } from './io.ts'
 
@@ -10,34 +8,26 @@ export const startCommand = (io: CliIo): Command =>
   new Command('start')
     .description('run the node')
     .requiredOption('--config <file>', 'its configuration (YAML)')
-    .addHelpText('after', '\nExample:\n  secnode start --config /etc/secnode/secnode.yaml\n')
+    .addHelpText(
+      'after',
+      `
+SIGTERM or Ctrl-C stops it; SIGHUP makes it read its configuration and its certificate again. A configuration that is
+wrong does not take it down: the old one stays in use, and the log says why.
+
+Example:
+  secnode start --config /etc/secnode/secnode.yaml
+`,
+    )
     .action(async (flags: { config: string }) => await start(io, flags.config))
 
 const start = async (io: CliIo, configFile: string): Promise<void> => {
-  const config = await loadConfig(configFile)
-  const logger = pino({ level: config.log }, pino.destination({ dest: 2, sync: true }))
-  const node = await assembleNode(config, { logger, world: realWorld() })
-  const control = createControlServer(node, config.dir, logger)
-  // Nothing else keeps the process alive once all sockets are idle.
-  const alive = setInterval(() => undefined, 60_000)
+  const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }))
+  const reloads = createReloads()
+  const reload = (): void => reloads.request()
+  process.on('SIGHUP', reload)
   try {
-    await node.start()
-    await control.start()
-    logger.info(
-      { host: config.host, peer: node.daemon.host.peerId, network: node.network.networkId },
-      'the node runs',
-    )
-    await Promise.race([node.failed, untilAborted(io.signal)])
-    logger.info('stopping')
+    await runService({ configFile, logger, world: realWorld(), signal: io.signal, reloads })
   } finally {
-    clearInterval(alive)
-    await control.stop()
-    await node.stop()
+    process.off('SIGHUP', reload)
   }
 }
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

@@ -100,6 +100,8 @@ export interface Daemon {
   isCaughtUp(): boolean
   /** The last confirmed height whose event the roles have dealt with. */
   handledHeight(): number
+  /** Reads the TLS certificate again at once. True if the new pair is in use. */
+  reloadCertificate(): Promise<boolean>
 }
 
 /** What the TLS endpoint shows before the stake was announced: no seat has this number. */
@@ -386,6 +388,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     metrics,
     isCaughtUp,
     handledHeight: () => handledHeight,
+    reloadCertificate: async () => (await endpoint?.reload()) ?? false,
     async start() {
       if (stage !== 'new') return
       stage = 'running'

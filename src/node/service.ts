@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import { isSecnodeError, messageOf } from '../errors.ts'
+import type { World } from '../world.ts'
+import { type AssembledNode, assembleNode } from './assemble.ts'
+import { type Config, loadConfig } from './config.ts'
+import { createControlServer } from './control.ts'
+
+export interface ServiceOptions {
+  configFile: string
+  logger: Logger
+  world: World
+  /** Ends the service, gracefully. */
+  signal: AbortSignal
+  reloads: Reloads
+}
+
+/** Requests to read the configuration again; those that come while one is served are one. */
+export interface Reloads {
+  request(): void
+  /** Resolves at once if there was a request since the last one was taken. */
+  next(): Promise<void>
+}
+
+export const createReloads = (): Reloads => {
+  let requested = Promise.withResolvers<void>()
+  return {
+    request: () => requested.resolve(),
+    async next() {
+      await requested.promise
+      requested = Promise.withResolvers<void>()
+    },
+  }
+}
+
+/**
+ * Runs the node that a configuration names until `signal` is aborted, or until it cannot go on, which rejects. On a
+ * reload the certificate is read again, a new log level holds at once, and any other change restarts the node with the
+ * new configuration; one that is wrong, or does not start, is refused in the log, and the old one stays.
+ */
+export const runService = async (options: ServiceOptions): Promise<void> => {
+  const { configFile, logger, signal, reloads } = options
+  let config = await loadConfig(configFile)
+  logger.level = config.log
+  let running = await startNode(config, options)
+  // Nothing else keeps the process alive once all sockets are idle.
+  const alive = setInterval(() => undefined, 60_000)
+  try {
+    let requested = reloads.next().then(() => 'reload' as const)
+    const stopped = untilAborted(signal).then(() => 'stop' as const)
+    while ((await Promise.race([running.failed, stopped, requested])) === 'reload') {
+      ;({ running, config } = await reload(running, config, options))
+      logger.level = config.log
+      requested = reloads.next().then(() => 'reload' as const)
+    }
+    logger.info('stopping')
+  } finally {
+    clearInterval(alive)
+    await running.stop()
+  }
+}
+
+interface Current {
+  running: Running
+  config: Config
+}
+
+const reload = async (running: Running, config: Config, options: ServiceOptions): Promise<Current> => {
+  const { configFile, logger } = options
+  let wanted: Config
+  try {
+    wanted = await loadConfig(configFile)
+  } catch (error) {
+    logRefusal(logger, error)
+    return { running, config }
+  }
+  if (isDeepStrictEqual({ ...wanted, log: config.log }, config)) {
+    await running.reloadCertificate()
+    logger.info('configuration read again')
+    return { running, config: wanted }
+  }
+  logger.info('configuration changed: the node starts again')
+  // Ports and store can be open once only.
+  await running.stop()
+  try {
+    return { running: await startNode(wanted, options), config: wanted }
+  } catch (error) {
+    logRefusal(logger, error)
+    return { running: await startNode(config, options), config }
+  }
+}
+
+const logRefusal = (logger: Logger, error: unknown): void => {
+  const { code, hint } = isSecnodeError(error) ? error : { code: undefined, hint: undefined }
+  logger.error(
+    { reason: messageOf(error), code, hint },
+    'new configuration refused, the old one stays in use',
+  )
+}
+
+interface Running {
+  failed: Promise<never>
+  reloadCertificate(): Promise<boolean>
+  /** Idempotent. */
+  stop(): Promise<void>
+}
+
+const startNode = async (config: Config, { logger, world }: ServiceOptions): Promise<Running> => {
+  const node: AssembledNode = await assembleNode(config, { logger, world })
+  const control = createControlServer(node, config.dir, logger)
+  const stop = async (): Promise<void> => {
+    await control.stop()
+    await node.stop()
+  }
+  try {
+    await node.start()
+    await control.start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  logger.info(
+    { host: config.host, peer: node.daemon.host.peerId, network: node.network.networkId },
+    'the node runs',
+  )
+  return { failed: node.failed, reloadCertificate: () => node.daemon.reloadCertificate(), stop }
+}
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
