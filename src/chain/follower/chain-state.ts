@@ -55,6 +55,14 @@ export interface ChainState {
   weeks(): ChainWeeks
   /** The seat of a stake (hash160) as of the cursor. */
   seatOfStake(stake: Uint8Array): Seat | undefined
+  /** What is registered for a stake (hash160) as of the cursor. */
+  standingOf(stake: Uint8Array): SeatStanding | undefined
+}
+
+/** A seat, and the base units that count towards its stake (R-REG-5). */
+export interface SeatStanding {
+  record: SeatRecord
+  balance: bigint
 }
 
 /** MTP(h) is the median over h − 10 … h (R-CHAIN-3). */
@@ -212,6 +220,13 @@ export const openChainState = async (
       ),
     weeks: () => weeks,
     seatOfStake: (stake) => rows.registry.seatByStake.get(stakeKey(stake)),
+    standingOf: (stake) => {
+      const seat = rows.registry.seatByStake.get(stakeKey(stake))
+      const record = seat === undefined ? undefined : rows.registry.seats[seat]
+      return record === undefined
+        ? undefined
+        : { record, balance: rows.registry.balanceBySeat.get(record.seat) ?? 0n }
+    },
   }
 }
 

@@ -16,7 +16,7 @@ import type { Network } from '../profiles.ts'
 import { type Backoff, backoffMs, wait } from '../rpc/backoff.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { isRpcError } from '../rpc/errors.ts'
-import { openChainState } from './chain-state.ts'
+import { openChainState, type SeatStanding } from './chain-state.ts'
 import { type ChainEvent, createEventHub, orAborted } from './events.ts'
 import { createRate, type FollowerStatus } from './status.ts'
 import { createSync, nextHeight } from './sync.ts'
@@ -83,6 +83,8 @@ export interface Follower {
   weeks(): ChainWeeks
   /** The seat of a stake (hash160) as of the block followed last. */
   seatOfStake(stake: Uint8Array): Seat | undefined
+  /** What is registered for a stake (hash160), active or not, as of the block followed last. */
+  standingOf(stake: Uint8Array): SeatStanding | undefined
   /** See `TransactionReader`. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }
@@ -221,6 +223,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
     weeks: () => state.weeks(),
     seatOfStake: (stake) => state.seatOfStake(stake),
+    standingOf: (stake) => state.standingOf(stake),
     readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
   }
 }
