@@ -1,5 +1,4 @@
-import { link, mkdir, open, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { open } from 'node:fs/promises'
 import { z } from 'zod'
 import {
   bytesToHex,
@@ -11,6 +10,7 @@ import {
 import { SecnodeError, messageOf } from '../errors.ts'
 import { blsPublicKeyOf, blsSecretKeyOf } from './bls.ts'
 import { ed25519FromSeed } from './ed25519.ts'
+import { createPrivateFile } from './private-file.ts'
 
 /** What a node signs with. Neither key can spend anything: the stake stays in a wallet elsewhere. */
 export interface NodeKeys {
@@ -50,26 +50,16 @@ export const createNodeKeyFile = async (
     null,
     2,
   )}\n`
-  const folder = dirname(path)
-  const unfinished = join(folder, `.node-keys-${bytesToHex(randomBytes(8))}`)
+  let isNew: boolean
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeDurably(unfinished, text)
+    isNew = await createPrivateFile(path, text, bytesToHex(randomBytes(8)))
   } catch (error) {
     throw unwritable(path, error)
   }
-  try {
-    // Unlike a rename, a link fails where there is a file already.
-    await link(unfinished, path)
-    await syncFolder(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, error)
+  if (!isNew) {
     throw new SecnodeError('KEY_FILE_EXISTS', `${path} exists already`, {
       hint: 'Keys are never overwritten. If the node shall get new ones, move the file away first, and announce again.',
-      cause: error,
     })
-  } finally {
-    await rm(unfinished, { force: true })
   }
   return keys
 }
@@ -92,7 +82,7 @@ export const loadNodeKeyFile = async (path: string): Promise<NodeKeys> => {
     if (error instanceof SecnodeError) throw error
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new SecnodeError('KEY_FILE_MISSING', `there is no key file ${path}`, {
-        hint: 'Make one with `secnode keys create`.',
+        hint: 'Make one with `secnode init`, or put back a copy with `secnode restore`.',
         cause: error,
       })
     }
@@ -163,22 +153,3 @@ const unwritable = (path: string, error: unknown): SecnodeError =>
     hint: 'Check that the folder exists, that this user may write to it, and that the disk is not full.',
     cause: error,
   })
-
-const writeDurably = async (path: string, text: string): Promise<void> => {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-const syncFolder = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
