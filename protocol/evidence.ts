@@ -124,7 +124,10 @@ export const answeredFault = (verdict: AnsweredFault, response: Uint8Array, k: n
 export const seenFault = (
   verdict: Exclude<Verdict, typeof Verdict.valid | AnsweredFault>,
   seen: string,
-): EvidenceEntry => ({ verdict, seen: seen.replaceAll(/[^ -~]/g, '?').slice(0, maxSeenChars) })
+): EvidenceEntry => ({ verdict, seen: seenText(seen) })
+
+/** What was seen as it goes to others: printable ASCII, cut short. */
+export const seenText = (seen: string): string => seen.replaceAll(/[^ -~]/g, '?').slice(0, maxSeenChars)
 
 /** What an audited attestation was signed about: its epoch's targets, in ring order. */
 export interface AuditedTarget {

@@ -15,6 +15,7 @@ export const protocols = {
   sync: 'sync/1',
   propose: 'propose/1',
   checkpoint: 'checkpoint/1',
+  dialBack: 'dialback/1',
 } as const
 
 /** R-MSG-1: topics of gossip, with the largest message on each. */

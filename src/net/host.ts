@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { bytesToHex, hexToBytes } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
+import { eitherOf } from './abort.ts'
 import { surplusOf } from './capacity.ts'
 import { noMetrics, type NetMetrics } from './counters.ts'
 import { createGater, type GaterLimits } from './gater.ts'
@@ -16,7 +17,7 @@ import {
   type NodeLimits,
   type NodeOptions,
 } from './libp2p-node.ts'
-import { createLinks, type Links, type RequestTarget } from './links.ts'
+import { createLinks, type DialTarget, type Links, type RequestTarget } from './links.ts'
 import { addressOfMultiaddr, peerIdOfPeerKey, peerKeyOf, type PeerAddress } from './peer-address.ts'
 import { banPoints, createReputation, type PenaltyCode } from './reputation.ts'
 import { createRequests, type HandlerLimits, type RequestHandler, type RequestOptions } from './requests.ts'
@@ -95,6 +96,8 @@ export interface Host {
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
   /** Connects, unless there is a connection already; errors as of `request`. */
   dial(target: RequestTarget, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>
+  /** Whether the peer answers at that very address now: a connection of its own, closed again; errors as of `request`. */
+  knock(target: DialTarget, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>
   disconnect(peerKey: Uint8Array): Promise<void>
   /** Where others say that the peer is now, asked of the DHT. Empty if nobody knows in time. */
   findPeer(peerKey: Uint8Array, options?: SearchOptions): Promise<PeerAddress[]>
@@ -281,6 +284,10 @@ export const createHost = (options: HostOptions): Host => {
       const connections = node.getConnections(peerIdOfPeerKey(target.peerKey))
       if (connections.some((connection) => connection.status === 'open')) return
       await links.connect(target, { dialTimeoutMs: timeoutMs, signal })
+    },
+    knock: async (target, { timeoutMs = dialTimeoutMs, signal } = {}) => {
+      const { links, stopping } = started()
+      await links.knock(target, { dialTimeoutMs: timeoutMs, signal: eitherOf(stopping.signal, signal) })
     },
     disconnect: async (peerKey) => {
       await started().node.hangUp(peerIdOfPeerKey(peerKey))

@@ -28,6 +28,19 @@ export interface Links {
     target: RequestTarget,
     options: { dialTimeoutMs: number; signal?: AbortSignal | undefined },
   ): Promise<Connection>
+  /**
+   * Whether the peer answers at that address now, whatever connections to it there are: opens a connection and closes
+   * it again. Errors: NET_UNREACHABLE, NET_UNABLE, NET_ABORTED.
+   */
+  knock(
+    target: DialTarget,
+    options: { dialTimeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<void>
+}
+
+/** A target whose address is known. */
+export interface DialTarget extends RequestTarget {
+  address: PeerAddress
 }
 
 export interface OpenOptions {
@@ -93,7 +106,7 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
     const peer = peerIdOfPeerKey(peerKey)
     const open = existing(peer, address)
     if (open !== undefined) return open
-    const name = `${bytesToHex(peerKey)} ${address === null ? '' : `${address.ip} ${address.port}`}`
+    const name = nameOf(peerKey, address)
     const dialled =
       dials.get(name) ??
       dial(peer, address, dialTimeoutMs)
@@ -111,6 +124,30 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
     dials.set(name, dialled)
     // The dial goes on for others that wait for it.
     return signal === undefined ? dialled : unlessAborted(dialled, signal, abortErrorOf)
+  }
+
+  const knock: Links['knock'] = async ({ peerKey, address }, { dialTimeoutMs, signal: given }) => {
+    throwIfAborted(given)
+    const peer = peerIdOfPeerKey(peerKey)
+    const before = new Set(node.getConnections(peer))
+    const deadline = AbortSignal.timeout(dialTimeoutMs)
+    const signal = eitherOf(deadline, given)
+    let opened: Connection | undefined
+    try {
+      // libp2p joins dials of one peer, whatever their addresses; the result may be of another one.
+      for (let tries = 0; tries < 3 && opened === undefined; tries++) {
+        const connection = await node.dial(multiaddrOf(address, peer), { signal, force: true })
+        if (isDialledAt(connection, address) && !before.has(connection)) opened = connection
+      }
+      if (opened === undefined) throw new Error('other dials to the same peer are in the way')
+    } catch (error) {
+      throwIfAborted(given)
+      throw dialErrorOf(error, peer, address, deadline.aborted ? dialTimeoutMs : null)
+    }
+    // A dial that another request shares stays open for that.
+    if (dials.has(nameOf(peerKey, address)) || (usesOfExtra.get(opened) ?? 0) > 0) return
+    usesOfExtra.set(opened, 0)
+    closeIfIdle(opened)
   }
 
   /** Keeps a count of who uses a connection that was opened only for requests; to be released by each. */
@@ -158,6 +195,7 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
 
   return {
     connect,
+    knock,
     openStream: async (target, protocol, open) => {
       const connection = await connect(target, open)
       try {
@@ -175,6 +213,10 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
     },
   }
 }
+
+/** One name for a peer at an address, or anywhere. */
+const nameOf = (peerKey: Uint8Array, address: PeerAddress | null): string =>
+  `${bytesToHex(peerKey)} ${address === null ? '' : `${address.ip} ${address.port}`}`
 
 /** Outgoing, and to that very address: an incoming connection says nothing of where its peer can be reached. */
 const isDialledAt = (connection: Connection, address: PeerAddress): boolean => {

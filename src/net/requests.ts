@@ -7,7 +7,7 @@ import type { NetMetrics } from './counters.ts'
 import { answer, ask, exchangeErrorOf } from './exchange.ts'
 import { dialTimeoutMs } from './libp2p-node.ts'
 import type { Links, RequestTarget } from './links.ts'
-import { peerKeyOf } from './peer-address.ts'
+import { addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'
 
 export interface HandlerLimits {
   maxRequestBytes: number
@@ -24,6 +24,8 @@ export interface RequestContext {
   /** Ed25519, 32 bytes; proved by the handshake. */
   peerKey: Uint8Array
   isRegistered: boolean
+  /** The other end of the connection that the request came over; null if it is no plain TCP. */
+  from: PeerAddress | null
   /** Aborted when time is up or the host stops. */
   signal: AbortSignal
 }
@@ -89,7 +91,8 @@ export const createRequests = ({ networkId, isRegistered, metrics, logger }: Req
     if (!isBusy) open.add(peer, 1)
     try {
       await answer(stream, { ...limits, signal }, async (request) => {
-        if (!isBusy) return handler(request, { peerKey, isRegistered: isRegistered(peer), signal })
+        const from = addressOfMultiaddr(connection.remoteAddr)
+        if (!isBusy) return handler(request, { peerKey, isRegistered: isRegistered(peer), from, signal })
         if (limits.onBusy === undefined) throw new SecnodeError('NET_BUSY', 'too many requests at a time')
         return limits.onBusy
       })

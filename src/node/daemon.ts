@@ -9,6 +9,7 @@ import {
   type Seat,
   type Snapshot,
   topicsOf,
+  unseated,
   weekBefore,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
@@ -33,6 +34,7 @@ import { type Challenger, createChallenger } from './challenger.ts'
 import { type Collector, createCollector } from './collector.ts'
 import { type Conduct, honestConduct } from './conduct.ts'
 import type { NodeContext } from './context.ts'
+import { serveDialBack } from './dial-back.ts'
 import { createEpochBook, type EpochBook, type EpochContext } from './epoch-book.ts'
 import { createFinality, type Finality } from './finality.ts'
 import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
@@ -103,9 +105,6 @@ export interface Daemon {
   /** Reads the TLS certificate again at once. True if the new pair is in use. */
   reloadCertificate(): Promise<boolean>
 }
-
-/** What the TLS endpoint shows before the stake was announced: no seat has this number. */
-const unseated = 0xffff_ffff
 
 /** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
 const maxTasks = 24
@@ -394,6 +393,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       stage = 'running'
       responder = await startResponder(node, isCaughtUp)
       await serveSync(node, collector)
+      await serveDialBack(node)
       collector.start()
       await finality.start()
       await host.start()

@@ -9,6 +9,8 @@ import {
   decodeEvidence,
   decodeReceipt,
   decodeSigned,
+  dialBackAnswerCodec,
+  dialBackRequestCodec,
   encodeCanonical,
   evidenceAnswerCodec,
   evidenceRequestCodec,
@@ -22,6 +24,7 @@ import {
   syncAnswerCodec,
   syncRequestCodec,
   topicsOf,
+  unseated,
   validateProof,
 } from '../../protocol/index.ts'
 import { networkId, seedOf } from './fixture.ts'
@@ -62,6 +65,17 @@ const messages: [name: string, codec: AnyCodec, message: readonly unknown[]][] =
   ],
   ['proof bytes', syncAnswerCodec, ['proofs', [new Uint8Array(2_700)]]],
   ['sync refused', syncAnswerCodec, ['refused', 'busy']],
+  [
+    'dial-back',
+    dialBackRequestCodec,
+    ['dial-back', `${'a'.repeat(63)}.example`, 65_535, 65_534, unseated, seedOf('stake').slice(0, 20)],
+  ],
+  [
+    'dialled',
+    dialBackAnswerCodec,
+    ['dialled', Uint8Array.of(192, 0, 2, 7), [2, 'x'.repeat(200)], [7, 'y'.repeat(200)]],
+  ],
+  ['dialled later', dialBackAnswerCodec, ['later', 'quota']],
 ] as unknown as [string, AnyCodec, readonly unknown[]][]
 
 describe('R-MSG-1', () => {
@@ -103,6 +117,22 @@ describe('R-MSG-1', () => {
       expect(refused).toBeGreaterThan(0)
     },
   )
+
+  const ip = Uint8Array.of(192, 0, 2, 7)
+  test.each([
+    [
+      'a host that is an address',
+      dialBackRequestCodec,
+      ['dial-back', '192.0.2.7', 1, 2, 0, new Uint8Array(20)],
+    ],
+    ['port 0', dialBackRequestCodec, ['dial-back', 'a.example', 0, 2, 0, new Uint8Array(20)]],
+    ['a mapped address', dialBackAnswerCodec, ['dialled', new Uint8Array(5), [0, ''], [0, '']]],
+    ['a verdict that no dial finds', dialBackAnswerCodec, ['dialled', ip, [4, ''], [0, '']]],
+    ['a TLS verdict of libp2p', dialBackAnswerCodec, ['dialled', ip, [6, ''], [0, '']]],
+    ['what a terminal would obey', dialBackAnswerCodec, ['dialled', ip, [2, '\u001B[2J'], [0, '']]],
+  ] as unknown as [string, AnyCodec, readonly unknown[]][])('R-DIAL-1 refuses %s', (_, codec, message) => {
+    expect(codec.decode(encodeCanonical(message as never)).is).toBe('bad')
+  })
 
   test.each([
     [

@@ -1,0 +1,35 @@
+import type { World } from '../world.ts'
+
+export interface AllowanceLimits {
+  /** Taken at once at most. */
+  burst: number
+  /** One comes back after so long. */
+  everyMs: number
+  /** Names that are remembered; whoever asks under very many names only makes it forget the longest silent ones. */
+  maxNames: number
+}
+
+/** How often each of many may have something: a bucket of tokens for each name that has taken some lately. */
+export interface Allowance {
+  /** True, and one less is left; false if none was. */
+  take(name: string): boolean
+}
+
+export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'monotonicMs'>): Allowance => {
+  const bucketsByName = new Map<string, { tokens: number; atMs: number }>()
+  return {
+    take: (name) => {
+      const nowMs = world.monotonicMs()
+      const bucket = bucketsByName.get(name) ?? { tokens: limits.burst, atMs: nowMs }
+      const tokens = Math.min(limits.burst, bucket.tokens + (nowMs - bucket.atMs) / limits.everyMs)
+      // Last in the map is who asked last.
+      bucketsByName.delete(name)
+      bucketsByName.set(name, { tokens: tokens < 1 ? tokens : tokens - 1, atMs: nowMs })
+      if (bucketsByName.size > limits.maxNames) {
+        const [longestSilent] = bucketsByName.keys()
+        if (longestSilent !== undefined) bucketsByName.delete(longestSilent)
+      }
+      return tokens >= 1
+    },
+  }
+}
