@@ -1,5 +1,6 @@
-import { createActorStream } from './actor-stream.ts'
+import { type ActorStream, createActorStream } from './actor-stream.ts'
 import { weeklyCost } from './costs.ts'
+import { defaultRegionShares, drawRegion, sharesByRegion } from './regions.ts'
 import {
   type AddressPlan,
   attackerNodes,
@@ -35,6 +36,8 @@ export interface Population {
   operatorOf: Uint32Array
   operators: number
   addressOf: Uint32Array
+  /** Positions in `regionNames`. */
+  regionOf: Uint8Array
 }
 
 export const createPopulation = (scenario: Scenario, repeat: number): Population => {
@@ -75,13 +78,16 @@ export const createPopulation = (scenario: Scenario, repeat: number): Population
   const actorOf = new Uint8Array(first)
   const operatorOf = new Uint32Array(first)
   const addressOf = new Uint32Array(first)
+  const regionOf = new Uint8Array(first)
   let operators = 0
   let prefix16 = firstPrefix16
   for (const actor of actors) {
     actorOf.fill(actor.index, actor.first, actor.first + actor.nodes)
     const group = scenario.population[actor.index]
-    const plan =
-      group?.addresses ?? planOf(scenario.attackers[actor.index - scenario.population.length]!, actor.nodes)
+    const attacker = scenario.attackers[actor.index - scenario.population.length]
+    const plan = group?.addresses ?? planOf(attacker!, actor.nodes)
+    const regions = (group ?? attacker!).regions
+    settle(regionOf, actor, regions, createActorStream(scenario.seed, repeat, actor.name, 'regions'))
     prefix16 = placeNodes(addressOf, actor, plan, prefix16)
     operators =
       group === undefined
@@ -93,7 +99,7 @@ export const createPopulation = (scenario: Scenario, repeat: number): Population
             exponent: group.operatorExponent,
           })
   }
-  return { actors, nodes: first, actorOf, operatorOf, operators, addressOf }
+  return { actors, nodes: first, actorOf, operatorOf, operators, addressOf, regionOf }
 }
 
 /** 1.0.0.0/16: addresses need only be different here, not routable. */
@@ -110,6 +116,17 @@ const placeNodes = (addressOf: Uint32Array, actor: Actor, plan: AddressPlan, pre
     addressOf[actor.first + i] = ((prefix16 + in16) * 65_536 + third * 256 + host) >>> 0
   }
   return prefix16 + plan.prefixes16
+}
+
+/** Each node in a region drawn by itself: operators rent where it is cheap, not all in one place. */
+const settle = (
+  regionOf: Uint8Array,
+  { first, nodes }: Actor,
+  regions: Readonly<Record<string, number>> | undefined,
+  stream: ActorStream,
+): void => {
+  const shares = regions === undefined ? defaultRegionShares() : sharesByRegion(regions)
+  for (let node = first; node < first + nodes; node++) regionOf[node] = drawRegion(shares, stream)
 }
 
 const ownAll = (operatorOf: Uint32Array, actor: Actor, operators: number): number => {

@@ -5,6 +5,7 @@ import { weeklyCost } from './costs.ts'
 import economy from './data/economy.json' with { type: 'json' }
 import population from './data/population.json' with { type: 'json' }
 import { SimulationError } from './errors.ts'
+import { regionNames } from './regions.ts'
 
 /** As large as the typed arrays of the tally allow with room to spare (2^21 seats). */
 const maxNodes = 200_000
@@ -44,6 +45,26 @@ export const AddressPlan = z.strictObject({
 })
 export type AddressPlan = z.infer<typeof AddressPlan>
 
+const RegionName = z.enum(regionNames as [string, ...string[]], {
+  error: `write regions of ${regionNames.join(', ')}`,
+})
+
+/** Which share of an actor's nodes stands in each region (sim/data/region-latencies.json). */
+export const RegionShares = z
+  .record(z.string(), share('what stands in a region'))
+  .superRefine((shares, context) => {
+    const unknown = Object.keys(shares).filter((name) => !regionNames.includes(name))
+    for (const name of unknown)
+      context.addIssue({
+        code: 'custom',
+        path: [name],
+        message: `write regions of ${regionNames.join(', ')}`,
+      })
+    const sum = Object.values(shares).reduce((total, part) => total + part, 0)
+    if (unknown.length === 0 && Math.abs(sum - 1) > 1e-9)
+      context.addIssue({ code: 'custom', message: `the shares sum to ${sum}: write shares that sum to 1` })
+  })
+
 /** Honest nodes of one kind. */
 export const Honest = z.strictObject({
   name: ActorName,
@@ -59,6 +80,8 @@ export const Honest = z.strictObject({
   /** Mean weeks until a node goes and another with a new stake comes; left out, nobody goes. */
   lifetimeWeeks: positive('lifetimeWeeks').optional(),
   addresses: AddressPlan,
+  /** Those of sim/data/region-shares.json unless said. */
+  regions: RegionShares.optional(),
 })
 export type Honest = z.infer<typeof Honest>
 
@@ -125,6 +148,7 @@ export const Attacker = z
       })
       .default({}),
     addresses: AddressPlan.optional(),
+    regions: RegionShares.optional(),
     /** Servers with a chain on them; one for each node unless said. */
     machines: count(0, maxNodes).optional(),
     strategies: z.array(Strategy).max(10).default([]),
@@ -162,27 +186,31 @@ const duties: readonly (readonly StrategyKind[])[] = [
 const excludes = (a: StrategyKind, b: StrategyKind): boolean =>
   a === b || duties.some((duty) => duty.includes(a) && duty.includes(b))
 
+const incidentFields = {
+  from: count(0, 30_000),
+  epochs: count(1, 30_000),
+  /** Of all nodes, or of those in `regions`; drawn once, at random. */
+  share: share('share').optional(),
+  /** Nodes of these regions only, all of them unless `share` says less: who stands together fails together. */
+  regions: z.array(RegionName).min(1, { error: 'write at least one region' }).optional(),
+}
+
 /** What befalls everybody. Epochs count from the first of the first week. */
-const Incident = z.discriminatedUnion(
-  'kind',
-  [
-    /** This share of all honest nodes, drawn at random, is down. */
-    z.strictObject({
-      kind: z.literal('outage'),
-      from: count(0, 30_000),
-      epochs: count(1, 30_000),
-      share: share('share'),
-    }),
-    /** This share of all nodes, drawn at random, cannot reach the others, nor be reached by them. */
-    z.strictObject({
-      kind: z.literal('partition'),
-      from: count(0, 30_000),
-      epochs: count(1, 30_000),
-      share: share('share'),
-    }),
-  ],
-  { error: 'unknown incident: write one of outage, partition' },
-)
+const Incident = z
+  .discriminatedUnion(
+    'kind',
+    [
+      /** They are down. Without `regions` attackers are spared: they keep their machines up. */
+      z.strictObject({ kind: z.literal('outage'), ...incidentFields }),
+      /** They cannot reach the others, nor be reached by them. */
+      z.strictObject({ kind: z.literal('partition'), ...incidentFields }),
+    ],
+    { error: 'unknown incident: write one of outage, partition' },
+  )
+  .superRefine(({ share, regions }, context) => {
+    if (share === undefined && regions === undefined)
+      context.addIssue({ code: 'custom', path: ['share'], message: 'write share, regions or both' })
+  })
 export type Incident = z.infer<typeof Incident>
 
 const parameters = Params.pick({

@@ -29,7 +29,7 @@ export interface Account {
 const credited = flatOutcomes.indexOf('credited')
 
 export const createAccount = (population: Population, params: Params, fundCoins: number): Account => {
-  const { actors, nodes, addressOf, operatorOf } = population
+  const { actors, nodes, addressOf, operatorOf, regionOf } = population
   /** By actor and outcome. */
   const counts = actors.map(() => new Float64Array(flatOutcomes.length))
   /** The same of nodes that were up and on the larger side of no partition. */
@@ -162,6 +162,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         ['operator', (node: number) => operatorOf[node]!],
         ['prefix24', (node: number) => addressOf[node]! >>> 8],
         ['prefix16', (node: number) => addressOf[node]! >>> 16],
+        ['region', (node: number) => regionOf[node]!],
       ] as const) {
         const held = new Map<number, number>()
         for (let node = 0; node < nodes; node++)

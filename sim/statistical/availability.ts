@@ -1,5 +1,6 @@
 import { createActorStream } from '../actor-stream.ts'
 import type { Actor, Population } from '../population.ts'
+import { regionNames } from '../regions.ts'
 import type { Scenario } from '../scenario.ts'
 
 /** Which nodes are up, and on which side of a partition they are, epoch by epoch. */
@@ -18,7 +19,7 @@ export const createAvailability = (
   repeat: number,
   population: Population,
 ): Availability => {
-  const { nodes, actors, actorOf } = population
+  const { nodes, actors, actorOf, regionOf } = population
   const own = new Uint8Array(nodes)
   const up = new Uint8Array(nodes)
   const flipsAt = new Float64Array(nodes).fill(Infinity)
@@ -31,11 +32,14 @@ export const createAvailability = (
   )
   const hitBy = scenario.incidents.map((incident, i) => {
     const hit = new Uint8Array(nodes)
+    const share = incident.share ?? 1
+    const isHitRegion = regionNames.map((name) => incident.regions?.includes(name) ?? true)
     for (const actor of actors) {
-      if (incident.kind === 'outage' && actor.isAttacker) continue
+      // What takes a region down takes his machines there too; else an attacker keeps them up.
+      if (incident.kind === 'outage' && actor.isAttacker && incident.regions === undefined) continue
       const stream = createActorStream(scenario.seed, repeat, actor.name, 'incident', i)
       for (let node = actor.first; node < actor.first + actor.nodes; node++) {
-        hit[node] = stream.uniform() < incident.share ? 1 : 0
+        hit[node] = stream.uniform() < share && isHitRegion[regionOf[node]!]! ? 1 : 0
       }
     }
     return hit

@@ -61,6 +61,36 @@ describe('a bad scenario names the field and says what to write', () => {
     ],
     ['an unknown field', { colour: 'red' }, /colour/],
     [
+      'an unknown region',
+      { population: [{ ...honest, regions: { atlantis: 1 } }] },
+      /population\.0\.regions\.atlantis: write regions of us-west, /,
+    ],
+    [
+      'regions that are not all nodes',
+      { population: [{ ...honest, regions: { uk: 0.5, japan: 0.4 } }] },
+      /population\.0\.regions: the shares sum to 0\.9: write shares that sum to 1/,
+    ],
+    [
+      'a region that is no share',
+      { attackers: [{ ...attacker, regions: { uk: -1, japan: 2 } }] },
+      /attackers\.0\.regions\.uk: what stands in a region is a share: write a number from 0 to 1/,
+    ],
+    [
+      'an incident that befalls nobody',
+      { incidents: [{ kind: 'outage', from: 1, epochs: 1 }] },
+      /incidents\.0\.share: write share, regions or both/,
+    ],
+    [
+      'an incident elsewhere',
+      { incidents: [{ kind: 'outage', from: 1, epochs: 1, regions: ['atlantis'] }] },
+      /incidents\.0\.regions\.0: write regions of us-west, /,
+    ],
+    [
+      'an unknown incident',
+      { incidents: [{ kind: 'flood', from: 1, epochs: 1 }] },
+      /incidents\.0\.kind: unknown incident: write one of outage, partition/,
+    ],
+    [
       'neither nodes nor share',
       { attackers: [{ name: 'bad' }] },
       /attackers\.0\.nodes: write either nodes or share/,
