@@ -50,6 +50,11 @@ export const prefixes = {
   certificate: 0x2a,
   /** SHA-256 of a checkpoint, epoch → (seat u32, SHA-256) of each attestation under its root. */
   contents: 0x2b,
+
+  /** SHA-256 of code and subject, 16 bytes → JSON: what was told of a finding, and what is so. */
+  alertFinding: 0x40,
+  /** target 8, number u32 → JSON: an alert that was not delivered yet. */
+  alertWaiting: 0x41,
 } as const
 
 /** Prefix, then the parts as they are. */
