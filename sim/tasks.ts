@@ -1,3 +1,4 @@
+import type { Propagation } from './messages/propagation.ts'
 import { parseScenario, type Scenario } from './scenario.ts'
 import { type Axis, pointsOf, type Setting, withSetting } from './setting.ts'
 import { estimate, type Estimate } from './statistics.ts'
@@ -24,6 +25,8 @@ export interface Task {
 export interface TaskResult extends Task {
   measures: Measures
   weeks: WeekRow[]
+  /** Of the message engine. */
+  propagation?: Propagation
 }
 
 /** The scenario at a point, checked. */

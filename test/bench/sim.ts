@@ -2,22 +2,41 @@ import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { parseScenario } from '../../sim/scenario.ts'
 import { runStatistical } from '../../sim/statistical/run.ts'
+import { benchFlood } from './flood.ts'
+
+/**
+ * Both engines, or one of them: `npm run bench -- sim [statistical | flood]`.
+ */
+export const run = async (options: string[]): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    args: options,
+    allowPositionals: true,
+    options: {
+      seats: { type: 'string', default: '40000' },
+      weeks: { type: 'string', default: '52' },
+      nodes: { type: 'string', default: '10000' },
+      floods: { type: 'string', default: '100' },
+      runs: { type: 'string', default: '3' },
+    },
+  })
+  const parts = positionals.length > 0 ? positionals : ['flood', 'statistical']
+  if (parts.includes('flood')) {
+    const [nodes, floods, runs] = [values.nodes, values.floods, values.runs].map(Number) as [
+      number,
+      number,
+      number,
+    ]
+    for (const spreadMs of [1_000, 0]) benchFlood({ nodes, floods, spreadMs, runs })
+  }
+  if (parts.includes('statistical')) benchStatistical(Number(values.seats), Number(values.weeks))
+}
 
 /**
  * The statistical engine on a network of `--seats` (40,000) for `--weeks` (52), on one thread. The reference is what
  * the words of the shuffles alone cost in native SHA-256, measured in the same run: eight words a hash, one word a seat.
  * Goal: a year of 40,000 seats under 60 s of one core.
  */
-export const run = async (options: string[]): Promise<void> => {
-  const { values } = parseArgs({
-    args: options,
-    options: {
-      seats: { type: 'string', default: '40000' },
-      weeks: { type: 'string', default: '52' },
-    },
-  })
-  const seats = Number(values.seats)
-  const weeks = Number(values.weeks)
+const benchStatistical = (seats: number, weeks: number): void => {
   const scenario = parseScenario(
     {
       name: 'bench',
