@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { backupCommand } from './backup.ts'
 import { beaconUniformityCommand } from './beacon-uniformity.ts'
 import { bundleExportCommand } from './bundle-export.ts'
 import { bundleImportCommand } from './bundle-import.ts'
@@ -11,6 +12,7 @@ import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
 import { explainCommand } from './explain.ts'
 import { anchorCommand } from './anchor.ts'
+import { daemonVersion } from '../node/daemon.ts'
 import { type CliIo, printError } from './io.ts'
 import { payoutBuildCommand } from './payout-build.ts'
 import { payoutConsolidateCommand } from './payout-consolidate.ts'
@@ -18,6 +20,7 @@ import { payoutSendCommand } from './payout-send.ts'
 import { payoutSignCommand } from './payout-sign.ts'
 import { payoutStatusCommand } from './payout-status.ts'
 import { payoutVerifyCommand } from './payout-verify.ts'
+import { restoreCommand } from './restore.ts'
 import { simCommand } from './sim.ts'
 import { startCommand } from './start.ts'
 import { tallyCommand } from './tally.ts'
@@ -57,6 +60,7 @@ const createIo = (): { io: CliIo; exitCode: () => number } => {
 export const createProgram = (io: CliIo): Command => {
   const program = new Command('secnode')
     .description('Staked full nodes check one another and agree on a weekly tally, without a tracker.')
+    .version(daemonVersion)
     .option('--verbose', 'print the stack of an error')
     .showHelpAfterError('(run with --help for what it takes)')
     .exitOverride()
@@ -89,6 +93,8 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(payoutStatusCommand(io))
   program
     .addCommand(startCommand(io))
+    .addCommand(backupCommand(io))
+    .addCommand(restoreCommand(io))
     .addCommand(tallyCommand(io))
     .addCommand(explainCommand(io))
     .addCommand(devnetCommand(io))

@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
 import { link, open, rm } from 'node:fs/promises'
 import { type DigestedTally, readTally } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { formatPayoutFile, parsePayoutFile, type PayoutFile } from '../tally/payout/payout-file.ts'
+import { readTextInput } from './text-input.ts'
 
 /** A tally of 40,000 seats and 42 epochs has about 30 MB; 9,999 payout transactions would have 700 MB. */
 const maxTallyBytes = 256 * 1024 * 1024
@@ -14,7 +14,7 @@ const maxPayoutBytes = 256 * 1024 * 1024
  * PAYOUT_TALLY_FILE.
  */
 export const readTallyFile = async (path: string, signal: AbortSignal): Promise<DigestedTally> => {
-  const text = await readText(path, maxTallyBytes, signal)
+  const text = await readTextInput(path, { maxCharacters: maxTallyBytes, signal })
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -30,7 +30,8 @@ export const readPayoutFile = async (
   path: string,
   network: Network,
   signal: AbortSignal,
-): Promise<PayoutFile> => parsePayoutFile(await readText(path, maxPayoutBytes, signal), network, path)
+): Promise<PayoutFile> =>
+  parsePayoutFile(await readTextInput(path, { maxCharacters: maxPayoutBytes, signal }), network, path)
 
 /** A new file that appears whole or not at all. Errors, with exit code 2: PAYOUT_OUT_EXISTS, PAYOUT_OUT. */
 export const writePayoutFile = async (path: string, file: PayoutFile, network: Network): Promise<void> => {
@@ -56,26 +57,6 @@ export const writePayoutFile = async (path: string, file: PayoutFile, network: N
   } finally {
     await rm(unfinished, { force: true })
   }
-}
-
-const readText = async (path: string, maxBytes: number, signal: AbortSignal): Promise<string> => {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of createReadStream(path, { signal })) {
-      bytes += (chunk as Buffer).length
-      if (bytes > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-      chunks.push(chunk as Buffer)
-    }
-  } catch (error) {
-    signal.throwIfAborted()
-    throw new SecnodeError('CLI_CANNOT_READ', `Cannot read ${path}: ${messageOf(error)}`, {
-      hint: 'Give the path of a readable file.',
-      cause: error,
-      exitCode: 2,
-    })
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 const tallyError = (path: string, what: string): SecnodeError =>

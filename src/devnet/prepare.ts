@@ -54,8 +54,8 @@ export interface PreparedDevnet {
   /** The wallet's side of the chain's RPC server. */
   rpc: RpcClient
   nodes: readonly PreparedNode[]
-  /** Sends the announcement of a node into the mempool. */
-  announce(node: PreparedNode): Promise<void>
+  /** Sends the announcement of a node into the mempool. `renewed` is a later one: from which address, and what is new. */
+  announce(node: PreparedNode, renewed?: { from: string; host?: string; keys?: NodeKeys }): Promise<void>
   close(): Promise<void>
 }
 
@@ -182,22 +182,23 @@ export const prepareDevnet = async (
     }
 
     const victim = nodes[0]!
-    const announce = async (node: PreparedNode): Promise<void> => {
+    const announce: PreparedDevnet['announce'] = async (node, renewed) => {
       // R-REG-4: a squatter claims another's host and peer; its own keys stand behind nothing but the stake.
       const claimed = node.kind === 'squatter' ? victim : node
+      const keys = renewed?.keys ?? node.keys
       const unsigned = formatUnsignedMemo({
-        peer: claimed.keys.peerId,
-        host: claimed.host,
+        peer: node.kind === 'squatter' ? victim.keys.peerId : keys.peerId,
+        host: renewed?.host ?? claimed.host,
         p2p: claimed.p2p,
         tls: claimed.tls,
         at: chain.tip.height,
         stake: addressOfStake(profile.genesis.chain, node.stake),
-        bls: node.keys.blsPublicKey,
-        pop: provePossession(node.keys.blsSecretKey, node.stake),
+        bls: keys.blsPublicKey,
+        pop: provePossession(keys.blsSecretKey, node.stake),
       })
       const signature = await signMessage(rpc, node.address, announcementMessage(network.networkId, unsigned))
       const operation = await zSendMany(rpc, {
-        from: purses[nodes.indexOf(node)]!,
+        from: renewed?.from ?? purses[nodes.indexOf(node)]!,
         recipients: [
           { address: node.address, amount: profile.genesis.minStake },
           {

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { maxBackupBytes, restoreBackup } from '../node/backup.ts'
+import { realWorld } from '../world.ts'
+import { type CliIo, printJson } from './io.ts'
+import { readTextInput } from './text-input.ts'
+
+interface RestoreFlags {
+  to: string
+  dir?: string
+  json?: boolean
+}
+
+/** `secnode restore`: a node from its backup, in another folder or on another machine. */
+export const restoreCommand = (io: CliIo): Command =>
+  new Command('restore')
+    .description('bring a node back from a backup')
+    .argument('<file>', 'what `secnode backup` wrote, or - for standard input')
+    .requiredOption('--to <folder>', 'folder for its files; nothing in it is overwritten')
+    .option('--dir <dir>', 'data directory to write into the configuration')
+    .option('--json', 'print a JSON object')
+    .addHelpText(
+      'after',
+      `
+Stop the old node first, and for good: two nodes with the same keys would contradict each other, and R-ATT-3 takes a
+week's earnings for that. The restored one follows the chain anew and asks three other seats what it has signed; it
+attests from the next epoch on.
+
+Example:
+  $ secnode restore node7.backup --to /etc/secnode
+  $ secnode start --config /etc/secnode/secnode.yaml`,
+    )
+    .action(async (file: string, flags: RestoreFlags) => {
+      const text = await readTextInput(file, { maxCharacters: maxBackupBytes, signal: io.signal })
+      const restored = await restoreBackup(text, {
+        to: resolve(flags.to),
+        dir: flags.dir === undefined ? undefined : resolve(flags.dir),
+        world: realWorld(),
+      })
+      const { config, configFile, host, peer, madeAt } = restored
+      const missing = [config.certificate.cert, config.certificate.key].filter((path) => !existsSync(path))
+      if (flags.json === true) printJson(io, { configFile, host, peer, madeAt, dir: config.dir, missing })
+      else {
+        io.stdout(`${configFile}: ${host}, peer ${peer}, as of ${madeAt}; data directory ${config.dir}\n`)
+        for (const path of missing) io.stdout(`  not in the backup, and not here: ${path}\n`)
+        io.stdout(`  next: stop the old node, then secnode start --config ${configFile}\n`)
+      }
+    })
