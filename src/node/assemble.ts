@@ -27,6 +27,8 @@ export interface AssembledNode {
   network: Network
   follower: Follower
   store: Store
+  /** The chain node, with the credentials of the configuration. */
+  rpc: RpcClient
   /** The inputs of tallies, from the running daemon. */
   weeks: WeekSources
   start(): Promise<void>
@@ -126,6 +128,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       network,
       follower,
       store,
+      rpc,
       weeks: {
         genesis: profile.genesis,
         networkId: network.networkId,
