@@ -38,10 +38,11 @@ export const TlsDialVerdict = z.literal([
 ])
 
 export const DialBackAnswer = z.union([
-  /** ["dialled", observed address, [verdict, what was seen] of libp2p, the same of TLS] */
+  /** ["dialled", observed address, clock in seconds since 1970, [verdict, what was seen] of libp2p, the same of TLS] */
   z.tuple([
     z.literal('dialled'),
     z.custom<Uint8Array>((value) => value instanceof Uint8Array && isObservedAddress(value)),
+    z.int().min(0).max(0xff_ffff_ffff),
     z.tuple([P2pDialVerdict, Seen]),
     z.tuple([TlsDialVerdict, Seen]),
   ]),

@@ -29,6 +29,8 @@ export type DialBackOutcome =
       is: 'dialled'
       /** Where the question came from, and the answer was dialled: 4 or 16 bytes. */
       address: Uint8Array
+      /** The other's clock when it answered, in seconds since 1970. */
+      clock: number
       /** Codes of R-VERD-1, with what was seen. */
       p2p: { verdict: Verdict; seen: string }
       tls: { verdict: Verdict; seen: string }
@@ -90,7 +92,7 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
         dialP2p(node, peerKey, { ip: address.ip, port: request[2] }, signal),
         dialTls(node, verify, peerKey, address, request, signal),
       ])
-      return ['dialled', address.bytes, p2p, tls]
+      return ['dialled', address.bytes, Math.floor(world.now() / 1_000), p2p, tls]
     } finally {
       if (!isRegistered) strangersServed--
     }
@@ -118,8 +120,8 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
   )
 }
 
-type P2pOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[2]
-type TlsOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[3]
+type P2pOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[3]
+type TlsOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[4]
 
 const dialP2p = async (
   node: NodeContext,
@@ -207,10 +209,11 @@ const outcomeOf = (bytes: Uint8Array): DialBackOutcome => {
   const [kind] = answer.value
   if (kind === 'later') return { is: 'later', code: answer.value[1] }
   if (kind === 'refused') return { is: 'refused', code: answer.value[1] }
-  const [, address, [p2p, p2pSeen], [tls, tlsSeen]] = answer.value
+  const [, address, clock, [p2p, p2pSeen], [tls, tlsSeen]] = answer.value
   return {
     is: 'dialled',
     address,
+    clock,
     p2p: { verdict: p2p, seen: p2pSeen },
     tls: { verdict: tls, seen: tlsSeen },
   }

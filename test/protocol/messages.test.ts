@@ -73,7 +73,7 @@ const messages: [name: string, codec: AnyCodec, message: readonly unknown[]][] =
   [
     'dialled',
     dialBackAnswerCodec,
-    ['dialled', Uint8Array.of(192, 0, 2, 7), [2, 'x'.repeat(200)], [7, 'y'.repeat(200)]],
+    ['dialled', Uint8Array.of(192, 0, 2, 7), 1_795_000_000, [2, 'x'.repeat(200)], [7, 'y'.repeat(200)]],
   ],
   ['dialled later', dialBackAnswerCodec, ['later', 'quota']],
 ] as unknown as [string, AnyCodec, readonly unknown[]][]
@@ -126,10 +126,10 @@ describe('R-MSG-1', () => {
       ['dial-back', '192.0.2.7', 1, 2, 0, new Uint8Array(20)],
     ],
     ['port 0', dialBackRequestCodec, ['dial-back', 'a.example', 0, 2, 0, new Uint8Array(20)]],
-    ['a mapped address', dialBackAnswerCodec, ['dialled', new Uint8Array(5), [0, ''], [0, '']]],
-    ['a verdict that no dial finds', dialBackAnswerCodec, ['dialled', ip, [4, ''], [0, '']]],
-    ['a TLS verdict of libp2p', dialBackAnswerCodec, ['dialled', ip, [6, ''], [0, '']]],
-    ['what a terminal would obey', dialBackAnswerCodec, ['dialled', ip, [2, '\u001B[2J'], [0, '']]],
+    ['a mapped address', dialBackAnswerCodec, ['dialled', new Uint8Array(5), 1, [0, ''], [0, '']]],
+    ['a verdict that no dial finds', dialBackAnswerCodec, ['dialled', ip, 1, [4, ''], [0, '']]],
+    ['a TLS verdict of libp2p', dialBackAnswerCodec, ['dialled', ip, 1, [6, ''], [0, '']]],
+    ['what a terminal would obey', dialBackAnswerCodec, ['dialled', ip, 1, [2, '\u001B[2J'], [0, '']]],
   ] as unknown as [string, AnyCodec, readonly unknown[]][])('R-DIAL-1 refuses %s', (_, codec, message) => {
     expect(codec.decode(encodeCanonical(message as never)).is).toBe('bad')
   })
