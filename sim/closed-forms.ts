@@ -73,3 +73,66 @@ export const majoritySucceeds = (chance: number, committee: number): number => {
   }
   return Math.min(1, sum)
 }
+
+/** Seats that may be hops and share a prefix: R-RELAY-1 draws at most one of them for a circuit. */
+export interface PrefixClass {
+  seats: number
+  attackers: number
+}
+
+/** Beyond this many sets of drawn kinds the sum of `circuitBothEnds` is not worked out. */
+const maxDrawnSets = 200_000
+
+/**
+ * P(first and last hop of a circuit of `hops` are the attacker's), hops drawn one after the other, each uniformly from the
+ * seats whose prefix is not yet on the path (R-RELAY-1), given that the draw succeeds. Exact, by summing over the sizes
+ * of the classes drawn; classes alike are taken together. One hop is both ends. Null if that are too many sums.
+ */
+export const circuitBothEnds = (classes: readonly PrefixClass[], hops: number): number | null => {
+  const kinds = [...Map.groupBy(classes, ({ seats, attackers }) => `${seats}/${attackers}`).values()].map(
+    (alike) => ({ ...alike[0]!, classes: alike.length }),
+  )
+  const seats = classes.reduce((sum, one) => sum + one.seats, 0)
+  const attackers = classes.reduce((sum, one) => sum + one.attackers, 0)
+  if (classes.length < hops || seats === 0) return 0
+  if (hops === 1) return attackers / seats
+  if (choose(kinds.length + hops - 2, hops - 1) > maxDrawnSets) return null
+  // P(the last hop is his), by the kinds drawn so far: in which order they were drawn does not matter any more.
+  const known = new Map<string, number>()
+  const lastIsHis = (drawn: readonly number[], places: number, left: PrefixClass): number => {
+    if (places === 1) return left.attackers / left.seats
+    const key = drawn.join()
+    const found = known.get(key)
+    if (found !== undefined) return found
+    let chance = 0
+    for (const [i, kind] of kinds.entries()) {
+      const undrawn = kind.classes - drawn[i]!
+      if (undrawn === 0) continue
+      const rest = { seats: left.seats - kind.seats, attackers: left.attackers - kind.attackers }
+      chance +=
+        ((undrawn * kind.seats) / left.seats) * lastIsHis(drawn.with(i, drawn[i]! + 1), places - 1, rest)
+    }
+    known.set(key, chance)
+    return chance
+  }
+  let chance = 0
+  const none = kinds.map(() => 0)
+  for (const [i, kind] of kinds.entries()) {
+    if (kind.attackers === 0) continue
+    const rest = { seats: seats - kind.seats, attackers: attackers - kind.attackers }
+    chance += ((kind.classes * kind.attackers) / seats) * lastIsHis(none.with(i, 1), hops - 1, rest)
+  }
+  return chance
+}
+
+/**
+ * The same where every prefix has `perPrefix` seats and the attacker's prefixes are all his: A/N · (A − s)/(N − s), for
+ * any number of hops from two on. With one seat in each, which is no rule at all, nearly f².
+ */
+export const circuitBothEndsEven = (seats: number, attackers: number, perPrefix = 1): number =>
+  attackers < perPrefix ? 0 : ((attackers / seats) * (attackers - perPrefix)) / (seats - perPrefix)
+
+/** P(something of this chance happens at least once in so many independent trials). */
+export const linkedAtLeastOnce = (chance: number, trials: number): number => 1 - (1 - chance) ** trials
+
+const choose = (n: number, k: number): number => Math.round(Math.exp(logChoose(n, k)))

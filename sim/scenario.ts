@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Genesis, maxCommittee, Params } from '../protocol/index.ts'
+import { defaultHops, defaultPrefixBits, Genesis, maxCommittee, maxHops, Params } from '../protocol/index.ts'
 import addressPrices from './data/address-prices.json' with { type: 'json' }
 import { weeklyCost } from './costs.ts'
 import economy from './data/economy.json' with { type: 'json' }
@@ -124,6 +124,8 @@ const strategies = {
   }),
   /** Does not vote as a certifier. */
   stall: z.strictObject({ kind: z.literal('stall') }),
+  /** As a hop, lets every circuit fail of which it is not both ends (R-RELAY-2). */
+  'drop-circuits': z.strictObject({ kind: z.literal('drop-circuits') }),
 } as const
 
 export const strategyKinds = Object.keys(strategies) as (keyof typeof strategies)[]
@@ -213,6 +215,16 @@ const Incident = z
   })
 export type Incident = z.infer<typeof Incident>
 
+/** People who send transactions through circuits of hops; the rules are those of R-RELAY-1 and 2. */
+export const Relay = z.strictObject({
+  hops: count(1, maxHops).default(defaultHops),
+  /** Leading bits of IPv4 in which no two hops agree; 32 asks for other addresses only. */
+  prefixBits: count(1, 32).default(defaultPrefixBits.ipv4),
+  users: count(1, 100_000),
+  /** Of each user over the whole run. */
+  transactions: count(1, 10_000),
+})
+
 const parameters = Params.pick({
   committee: true,
   samples: true,
@@ -260,6 +272,7 @@ export const Scenario = z
     population: z.array(Honest).min(1).max(20),
     attackers: z.array(Attacker).max(20).default([]),
     incidents: z.array(Incident).max(100).default([]),
+    relay: Relay.optional(),
   })
   .superRefine((scenario, context) => {
     const actors = [...scenario.population, ...scenario.attackers]
@@ -328,6 +341,17 @@ export const Scenario = z
         code: 'custom',
         path: ['protocol', 'committee'],
         message: `${total} seats have at most ${total - 1} challengers each: write at most that`,
+      })
+    }
+    const prefixes = [
+      ...scenario.population.map(({ addresses, nodes }) => Math.min(addresses.prefixes16, nodes)),
+      ...scenario.attackers.map((attacker, i) => Math.min(planOf(attacker, sizes[i]!).prefixes16, sizes[i]!)),
+    ].reduce((sum, count) => sum + count, 0)
+    if (scenario.relay?.prefixBits === 16 && scenario.relay.hops > prefixes) {
+      context.addIssue({
+        code: 'custom',
+        path: ['relay', 'hops'],
+        message: `all nodes stand in ${prefixes} /16s, and no two hops share one (R-RELAY-1): write at most ${prefixes}`,
       })
     }
     for (const [path, plan, nodes] of [

@@ -22,6 +22,7 @@ import { type Availability, createAvailability } from './availability.ts'
 import { drawBeacon, type DrawnBeacon } from './beacons.ts'
 import { createCertification, type SimulatedWeek } from './certification.ts'
 import { createMembership, type Membership } from './membership.ts'
+import { createRelayUse } from './relay.ts'
 import { abstainWhereCutOff, addMisses, audit, type Misses, observe } from './observe.ts'
 import type { Ring } from './ring.ts'
 
@@ -67,18 +68,13 @@ export const runStatistical = (scenario: Scenario, repeat: number): RunResult =>
   })
   const networkId = networkIdOf(genesis)
   const epochSeconds = rules.epochBlocks * rules.blockSeconds
+  const epochsPerWeek = (7 * 86_400) / epochSeconds
   const population = createPopulation(scenario, repeat)
-  const membership = createMembership(
-    scenario,
-    repeat,
-    population,
-    genesis,
-    networkId,
-    (7 * 86_400) / epochSeconds,
-  )
+  const membership = createMembership(scenario, repeat, population, genesis, networkId, epochsPerWeek)
   const availability = createAvailability(scenario, repeat, population)
   const certification = createCertification(genesis, networkId, params, membership, population)
   const account = createAccount(population, params, rules.fundCoins)
+  const relay = createRelayUse(scenario, repeat, population, Math.floor(scenario.weeks * epochsPerWeek))
   const chain = createActorStream(scenario.seed, repeat, 'chain')
   const attackerStreams = population.actors.map(({ name }) =>
     createActorStream(scenario.seed, repeat, name, 'attack'),
@@ -113,6 +109,11 @@ export const runStatistical = (scenario: Scenario, repeat: number): RunResult =>
     const snapshot = membership.snapshotAt(epoch)
     if (snapshot.length === 0 || isOver) continue
 
+    relay?.step(
+      epoch - 2,
+      membership,
+      (node) => availability.up[node] === 1 && availability.sides?.[node] !== 1,
+    )
     if (snapshot !== known.snapshot) known = indexSnapshot(snapshot, membership)
     const { nodeOfIndex, seats } = known
     const drawn = drawBeacon(networkId, epoch, committee, nodeOfIndex, population, chain)
@@ -154,8 +155,10 @@ export const runStatistical = (scenario: Scenario, repeat: number): RunResult =>
 
     const { outcomes } = judgeFlatEpoch(committees, flat, maxPerPrefix)
     account.epoch(ring, seats, outcomes, drawn)
+    relay?.closed(seats, outcomes)
   }
-  return { measures: account.measures(certification.fates), weeks: account.rows }
+  const measures = { ...account.measures(certification.fates), ...relay?.measures() }
+  return { measures, weeks: account.rows }
 }
 
 /** Seat and node at each index of a snapshot, which stays the same for as long as nobody comes or goes. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { main } from '../../sim/cli.ts'
+import { builtInNames } from '../../sim/shell/scenario-files.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'secnode-sim-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -136,7 +137,12 @@ describe('what people see', () => {
     const { stdout } = await run('list')
     for (const name of ['baseline', 'sybil', 'ip-spread', 'shared-copy', 'beacon-grinding'])
       expect(stdout).toMatch(new RegExp(`^${name} +[A-Z]`, 'm'))
-    expect(JSON.parse((await run('list', '--json')).stdout)).toHaveLength(13)
+    const listed = JSON.parse((await run('list', '--json')).stdout) as Record<string, string>[]
+    expect(listed.map(({ name }) => name)).toEqual(builtInNames())
+    for (const { shows, expect: expected } of listed) {
+      expect(shows).toMatch(/\S/)
+      expect(expected).toMatch(/\S/)
+    }
     expect((await run('list', '--show', 'lazy')).stdout).toContain('kind: lazy')
     expect(await run('list', '--show', 'nothing')).toMatchObject({ code: 2 })
   })

@@ -86,6 +86,19 @@ describe('a bad scenario names the field and says what to write', () => {
       /incidents\.0\.regions\.0: write regions of us-west, /,
     ],
     [
+      'more hops than the plans have /16s',
+      {
+        population: [{ ...honest, addresses: { prefixes24: 2, prefixes16: 2 } }],
+        relay: { users: 1, transactions: 1 },
+      },
+      /relay\.hops: all nodes stand in 2 \/16s, .* write at most 2/,
+    ],
+    [
+      'circuits longer than the rules allow',
+      { relay: { users: 1, transactions: 1, hops: 9 } },
+      /relay\.hops: write a whole number from 1 to 8/,
+    ],
+    [
       'an unknown incident',
       { incidents: [{ kind: 'flood', from: 1, epochs: 1 }] },
       /incidents\.0\.kind: unknown incident: write one of outage, partition/,
