@@ -48,6 +48,17 @@ export interface TlsEndpoint {
   /** The bound port, once started. */
   port(): number
   counters(): TlsEndpointCounters
+  /** What is served now; null before the start. */
+  certificate(): ServedCertificate | null
+}
+
+export interface ServedCertificate {
+  /** Milliseconds since 1970. */
+  notAfterMs: number
+  /** What challengers will say against it, as far as it can be seen from here. */
+  faults: string[]
+  /** Why the files as they are now were refused, so that the pair before them is served; null if they were not. */
+  refused: string | null
 }
 
 export interface TlsEndpointCounters {
@@ -79,6 +90,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
   let current: CertificatePair | null = null
   /** Version of the files that was last tried, good or bad: each version is tried, and complained about, once. */
   let tried = ''
+  let refused: string | null = null
   let stopWatching: (() => void) | null = null
   let reloading: Promise<boolean> | null = null
 
@@ -177,12 +189,14 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       }
       server?.setSecureContext({ ...pair.pem, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' })
       current = pair
+      refused = null
       counters.reloads++
       warnOfFaults(pair)
       logger.info({ validTo: pair.certificate.validTo }, 'certificate reloaded')
       return true
     } catch (error) {
       counters.badReloads++
+      refused = messageOf(error)
       const hint = error instanceof SecnodeError ? error.hint : undefined
       logger.error({ reason: messageOf(error), hint }, 'new certificate refused, the old one stays in use')
       return false
@@ -270,6 +284,14 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       return bound.port
     },
     counters: () => ({ ...counters }),
+    certificate: () =>
+      current === null
+        ? null
+        : {
+            notAfterMs: current.certificate.validToDate.getTime(),
+            faults: faultsOf(current, host, world.now()),
+            refused,
+          },
   }
 }
 

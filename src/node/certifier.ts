@@ -202,6 +202,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         // On disk before it is signed, so that a restart votes for nothing else by accident (R-CP-3).
         await checkpoints.recordVote(current.week, { view, checkpoint })
         const signature = signVote(node.keys.blsSecretKey, effect.message)
+        node.metrics.certifierVotes.inc()
         return tell(current, effect.to, view, checkpoint, ['vote', signature])
       }
       case 'review':

@@ -188,6 +188,8 @@ export const createChallenger = (
       result = { finding: { evidence, address: null } }
     }
     node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)
+    const word = 'later' in result ? 'later' : verdictNames[result.finding.evidence.verdict as VerdictCode]
+    node.metrics.visits.inc({ result: word })
     visited(work, target, result)
   }
 

@@ -19,7 +19,7 @@ import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
 import { createHost, type Host, type HostLimits } from '../net/host.ts'
 import type { ResolveHost } from '../net/resolve.ts'
-import { createTlsEndpoint, type TlsEndpoint } from '../net/tls-endpoint.ts'
+import { createTlsEndpoint, type ServedCertificate, type TlsEndpoint } from '../net/tls-endpoint.ts'
 import { createAttestationStore } from '../store/attestations.ts'
 import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
 import { createEvidenceStore } from '../store/evidence.ts'
@@ -41,6 +41,7 @@ import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from './open-epochs.ts'
 import { drawOthers, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
+import { createSeenVersions } from './seen-versions.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
 import { createTasks } from './tasks.ts'
 
@@ -102,6 +103,12 @@ export interface Daemon {
   isCaughtUp(): boolean
   /** The last confirmed height whose event the roles have dealt with. */
   handledHeight(): number
+  /** Challengers of an epoch that asked this node since its start. */
+  askedBy(epoch: Epoch): ReadonlySet<Seat>
+  /** What its TLS endpoint serves; null before the start. */
+  certificate(): ServedCertificate | null
+  /** Calls back after each height that the roles have dealt with, and after each reorganisation. */
+  onHandled(listener: () => void): void
   /** Reads the TLS certificate again at once. True if the new pair is in use. */
   reloadCertificate(): Promise<boolean>
 }
@@ -157,6 +164,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     conduct: honest,
     publishSpreadMs: options.publishSpreadMs ?? 0,
     metrics,
+    versions: createSeenVersions(),
     stopping: stopping.signal,
     logger,
     world,
@@ -184,6 +192,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let stopTimer: (() => void) | null = null
   let lastEpoch: Epoch | null = null
   let handledHeight = -1
+  let onHandled: () => void = () => undefined
   /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
   let startEpoch: Epoch | null = null
   let recovery: 'due' | 'running' | 'done' = 'due'
@@ -387,6 +396,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     metrics,
     isCaughtUp,
     handledHeight: () => handledHeight,
+    askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
+    certificate: () => endpoint?.certificate() ?? null,
+    onHandled(listener) {
+      onHandled = listener
+    },
     reloadCertificate: async () => (await endpoint?.reload()) ?? false,
     async start() {
       if (stage !== 'new') return
@@ -421,12 +435,14 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
           // Of blocks that come together, after a pause of the chain, the last one tells what is due.
           if (event.height >= chain.view.confirmedHeight) await onConnected(event.height)
           handledHeight = event.height
+          onHandled()
           return
         }
         epochs.forgetAbove(event.height)
         collector.forgetAbove(event.height)
         challenger.forgetAbove(event.height)
         lastEpoch = null
+        onHandled()
       })
       await chain.start()
       scheduleSync()

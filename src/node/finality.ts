@@ -130,9 +130,11 @@ export const createFinality = (
     if (wallet === null) return
     try {
       await wallet.post(memo, signal)
+      node.metrics.anchorsPosted.inc({ outcome: 'posted' })
       logger.info({ memo }, 'the anchor was posted')
     } catch (error) {
       signal.throwIfAborted()
+      node.metrics.anchorsPosted.inc({ outcome: 'failed' })
       logger.error({ err: error, memo }, messageOf(error))
     }
   }

@@ -16,9 +16,50 @@ export interface NodeMetrics {
   syncExchanges: Counter<'outcome'>
   equivocations: Counter
   visitSeconds: Histogram
+  /** How each visit ended: a word of R-VERD-1, or `later`. */
+  visits: Counter<'result'>
+  /** From a challenge to the signed receipt. */
+  answerSeconds: Histogram
+  certifierVotes: Counter
+  anchorsPosted: Counter<'outcome'>
+  alerts: Counter<'outcome' | 'kind'>
+  /** What the daemon looks at of itself now and then. */
+  self: SelfMetrics
   /** What the network host counts: `secnode_net_<name>_total`, told apart by the label `is`. */
   net: NetMetrics
 }
+
+/** Set by the self-diagnosis at each look. */
+export interface SelfMetrics {
+  chainTipHeight: Gauge
+  chainLag: Gauge
+  chainStatus: Gauge<'status'>
+  seat: Gauge
+  isActive: Gauge
+  stake: Gauge
+  /** label `verdict`: a word of R-VERD-1, or `silent`. */
+  challengers: Gauge<'verdict'>
+  ownEpochs: Counter<'outcome'>
+  ownAbstentions: Gauge
+  visitsDue: Gauge
+  visitsCame: Gauge
+  findings: Gauge<'code' | 'severity'>
+  peers: Gauge<'kind'>
+  gossipPeers: Gauge<'topic'>
+  alertsWaiting: Gauge
+  certificateExpiry: Gauge
+  storeBytes: Gauge
+  diskFreeBytes: Gauge
+  diskBytes: Gauge
+}
+
+/** Everything in the text format of Prometheus, with the content type that belongs to it. */
+export const metricsText = async ({
+  registry,
+}: Pick<NodeMetrics, 'registry'>): Promise<{ contentType: string; text: string }> => ({
+  contentType: registry.contentType,
+  text: await registry.metrics(),
+})
 
 export const createNodeMetrics = (): NodeMetrics => {
   const registry = new Registry()
@@ -83,6 +124,75 @@ export const createNodeMetrics = (): NodeMetrics => {
       buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20],
       registers,
     }),
+    visits: new Counter({
+      name: 'secnode_visits_total',
+      help: 'Visits to targets, retries included, by how they ended',
+      labelNames: ['result'],
+      registers,
+    }),
+    answerSeconds: new Histogram({
+      name: 'secnode_challenge_answer_seconds',
+      help: 'Seconds from a challenge to the signed receipt: reading the samples, most of all',
+      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    certifierVotes: new Counter({
+      name: 'secnode_certifier_votes_total',
+      help: 'Votes that this node signed for checkpoints of a week',
+      registers,
+    }),
+    anchorsPosted: new Counter({
+      name: 'secnode_anchors_posted_total',
+      help: 'Tries to post the anchor of a week, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    alerts: new Counter({
+      name: 'secnode_alerts_total',
+      help: 'Alerts that were taken (sent), tries that were not (failed), and alerts given up (lost)',
+      labelNames: ['outcome', 'kind'],
+      registers,
+    }),
+    self: createSelfMetrics(registers),
+  }
+}
+
+const createSelfMetrics = (registers: Registry[]): SelfMetrics => {
+  const gauge = (name: string, help: string): Gauge => new Gauge({ name: `secnode_${name}`, help, registers })
+  const labelled = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
+    new Gauge({ name: `secnode_${name}`, help, labelNames, registers })
+  return {
+    chainTipHeight: gauge('chain_tip_height', 'Height of the tip of the chain node'),
+    chainLag: gauge('chain_lag_blocks', 'Confirmed blocks of the chain node that were not followed yet'),
+    chainStatus: labelled('chain_status', '1 for what the follower does now, 0 for the rest', 'status'),
+    seat: gauge('seat', 'Number of the seat of the stake; -1 before its announcement'),
+    isActive: gauge('seat_active', '1 if the stake is enough and announced, 0 if not'),
+    stake: gauge('stake_coins', 'Coins that count towards the stake'),
+    challengers: labelled(
+      'seat_verdicts',
+      'Challengers of the last epoch that was told of this seat, by what they say of it',
+      'verdict',
+    ),
+    ownEpochs: new Counter({
+      name: 'secnode_seat_epochs_total',
+      help: 'Epochs of this seat that came to an end, by what its challengers made of them',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    ownAbstentions: gauge('own_abstentions', 'Abstentions in the last attestation of this node'),
+    visitsDue: gauge('visits_due', 'Visits of challengers that should have come by now in this epoch'),
+    visitsCame: gauge('visits_came', 'Challengers that came in this epoch'),
+    findings: labelled('findings', 'Findings that stand, by code and severity', 'code', 'severity'),
+    peers: labelled('peers', 'Connected peers', 'kind'),
+    gossipPeers: labelled('gossip_peers', 'Connected peers that take part in a topic', 'topic'),
+    alertsWaiting: gauge('alerts_waiting', 'Alerts that were not delivered yet'),
+    certificateExpiry: gauge(
+      'certificate_expiry_timestamp_seconds',
+      'End of the TLS certificate in use, in seconds since 1970',
+    ),
+    storeBytes: gauge('store_bytes', 'Bytes of the files of the store'),
+    diskFreeBytes: gauge('disk_free_bytes', 'Bytes that may be written to the disk of the data directory'),
+    diskBytes: gauge('disk_bytes', 'Size of the disk of the data directory in bytes'),
   }
 }
 

@@ -6,12 +6,14 @@ import {
   type ChallengeRequest,
   type ChallengeTerms,
   encodeReceipt,
+  type Epoch,
   equalBytes,
   evidenceAnswerCodec,
   type EvidenceAnswer,
   evidenceRequestCodec,
   indexOfSeat,
   protocols,
+  type Seat,
   signPayload,
   type Snapshot,
 } from '../../protocol/index.ts'
@@ -24,16 +26,27 @@ import type { EpochContext } from './epoch-book.ts'
 export interface Responder {
   /** Epoch of the last challenge that was answered with a receipt; null if none was. */
   lastSolved(): number | null
+  /** Challengers of an epoch that asked since the start, whatever they were answered; of the last epochs only. */
+  askedBy(epoch: Epoch): ReadonlySet<Seat>
 }
 
 /** Digests computed at once: each reads 64 blocks, and challengers of an epoch come at random moments. */
 const maxDigests = 4
+
+/** Epochs whose askers are remembered: the current one, and those about which attestations still come. */
+const rememberedEpochs = 3
 
 const refused = (code: string): ChallengeAnswer => ['refused', code]
 
 export const startResponder = async (node: NodeContext, isCaughtUp: () => boolean): Promise<Responder> => {
   let lastSolved: number | null = null
   let digesting = 0
+  const askers = new Map<Epoch, Set<Seat>>()
+  const noteAsker = (epoch: Epoch, seat: Seat): void => {
+    for (const old of askers.keys()) if (old <= epoch - rememberedEpochs) askers.delete(old)
+    const seats = askers.get(epoch) ?? new Set()
+    askers.set(epoch, seats.add(seat))
+  }
   /** Answers under way: those to one challenger come one after the other, so no second nonce is signed (R-CHAL-1). */
   const answering = new Map<string, Promise<unknown>>()
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
@@ -77,6 +90,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     if (!isChallengerOf(epoch.snapshot, epoch.committees, ownSeat, challengerSeat)) {
       return lie(peerKey, 'not-a-challenger')
     }
+    noteAsker(epochNumber, challengerSeat)
     const terms = {
       networkId,
       epoch: epochNumber,
@@ -104,6 +118,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     }
     if (digesting >= maxDigests) return ['later', 'busy']
     digesting++
+    const begunMs = node.world.monotonicMs()
     try {
       const chain = {
         transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
@@ -115,6 +130,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
       await node.work.putReceipt(epoch.epoch, epoch.beacon, challengerSeat, nonce, receipt)
       lastSolved = epoch.epoch
+      node.metrics.answerSeconds.observe((node.world.monotonicMs() - begunMs) / 1_000)
       return ['receipt', receipt.payload, receipt.signature]
     } finally {
       digesting--
@@ -188,7 +204,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     },
   )
 
-  return { lastSolved: () => lastSolved }
+  return { lastSolved: () => lastSolved, askedBy: (epoch) => askers.get(epoch) ?? new Set() }
 }
 
 /** R-CHAL-1: only the challengers that the beacon assigns. */
