@@ -8,7 +8,7 @@ import { createCredentials, type RpcAuth } from './credentials.ts'
 import { readEnvelope, readJson, readResult } from './envelope.ts'
 import { isRpcError, RpcError } from './errors.ts'
 import { createGate } from './gate.ts'
-import { HttpFailure, postJson } from './http.ts'
+import { type HttpAnswer, HttpFailure, postJson } from './http.ts'
 
 export interface RpcClientOptions {
   /** `http://` or `https://`, user and password allowed inside. */
@@ -98,20 +98,29 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
     const leave = await gate.enter(signal)
     try {
       for (let isSecond = false; ; isSecond = true) {
-        const answer = await postJson(
-          {
-            url,
-            body,
-            signal,
-            // A kept-alive connection may be closed by the node in the very moment of sending: then nobody knows
-            // whether the call was seen.
-            agent: isRepeatable ? agent : false,
-            authorization: await credentials.header(method),
-            maxAnswerBytes: call.maxAnswerBytes ?? settings.maxAnswerBytes,
-            timeoutMs: call.attemptMs ?? settings.attemptMs,
-          },
-          world,
-        )
+        let answer: HttpAnswer
+        try {
+          answer = await postJson(
+            {
+              url,
+              body,
+              signal,
+              // A kept-alive connection may be closed by the node in the very moment of sending: then nobody knows
+              // whether the call was seen.
+              agent: isRepeatable ? agent : false,
+              authorization: await credentials.header(method),
+              maxAnswerBytes: call.maxAnswerBytes ?? settings.maxAnswerBytes,
+              timeoutMs: call.attemptMs ?? settings.attemptMs,
+            },
+            world,
+          )
+        } catch (error) {
+          if (!(error instanceof HttpFailure) || error.kind !== 'closed') throw error
+          // zebrad does not answer 401: it closes the connection. After its restart the cookie is another one.
+          if (!isRepeatable) credentials.forget()
+          else if (!isSecond && (await credentials.renew(method))) continue
+          throw error
+        }
         if (answer.status === 401 && !isSecond && (await credentials.renew(method))) continue
         return readJson(answer, method)
       }
@@ -241,6 +250,16 @@ const rpcErrorOf = (failure: HttpFailure, method: string, url: URL): RpcError =>
           ...options,
           isTransient: true,
           hint: 'Is the node running, with its JSON-RPC server on this address and port?',
+        },
+      )
+    case 'closed':
+      return new RpcError(
+        'RPC_UNREACHABLE',
+        `the chain node at ${url.href} closed the connection without an answer: ${failure.message}`,
+        {
+          ...options,
+          isTransient: true,
+          hint: 'zebrad does so when it does not take user and password or the cookie: check --rpc-cookie. Else the node is stopping.',
         },
       )
     case 'timeout':

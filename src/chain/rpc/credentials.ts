@@ -9,14 +9,16 @@ export type RpcAuth =
 export interface Credentials {
   /** The Authorization header, or undefined without authentication. Throws RPC_COOKIE. */
   header(method: string): Promise<string | undefined>
-  /** After a 401: reads the cookie anew. True if it is another one, so that a second try makes sense. */
+  /** After a refusal: reads the cookie anew. True if it is another one, so that a second try makes sense. */
   renew(method: string): Promise<boolean>
+  /** The next call reads the cookie anew. */
+  forget(): void
 }
 
 export const createCredentials = (auth: RpcAuth): Credentials => {
   if (auth.kind !== 'cookie') {
     const header = auth.kind === 'none' ? undefined : basic(`${auth.user}:${auth.password}`)
-    return { header: async () => header, renew: async () => false }
+    return { header: async () => header, renew: async () => false, forget: () => undefined }
   }
   let known: string | undefined
   const read = async (method: string): Promise<string> => {
@@ -40,6 +42,9 @@ export const createCredentials = (auth: RpcAuth): Credentials => {
       const before = known
       known = await read(method)
       return known !== before
+    },
+    forget: () => {
+      known = undefined
     },
   }
 }

@@ -54,4 +54,5 @@ export const rpcCodes = {
   invalidParameter: -8,
   invalidAddressOrKey: -5,
   walletError: -4,
+  misc: -1,
 } as const

@@ -18,9 +18,12 @@ export interface HttpAnswer {
   text: string
 }
 
-/** Why there is no answer. `isSent`: a connection stood, so the server may have seen the request. */
+/**
+ * Why there is no answer. `isSent`: a connection stood, so the server may have seen the request. `closed`: it ended a
+ * standing connection without the first byte of an answer.
+ */
 export class HttpFailure extends Error {
-  readonly kind: 'unreachable' | 'timeout' | 'too-large'
+  readonly kind: 'unreachable' | 'closed' | 'timeout' | 'too-large'
   readonly isSent: boolean
 
   constructor(kind: HttpFailure['kind'], message: string, isSent: boolean, cause?: unknown) {
@@ -39,6 +42,7 @@ export const postJson = async (request: HttpRequest, world: World): Promise<Http
   const stop = new AbortController()
   const signal = AbortSignal.any([request.signal, stop.signal])
   let isSent = false
+  let hasAnswer = false
   let failure: HttpFailure | undefined
   const cancelTimer = world.setTimer(request.timeoutMs, () => {
     failure = new HttpFailure('timeout', `no answer within ${request.timeoutMs} ms`, isSent)
@@ -48,6 +52,7 @@ export const postJson = async (request: HttpRequest, world: World): Promise<Http
     const answer = await openExchange(request, signal, () => {
       isSent = true
     })
+    hasAnswer = true
     const chunks: Buffer[] = []
     let length = 0
     for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -67,7 +72,8 @@ export const postJson = async (request: HttpRequest, world: World): Promise<Http
     return { status: answer.statusCode ?? 0, text: Buffer.concat(chunks, length).toString('utf8') }
   } catch (error) {
     if (request.signal.aborted) throw request.signal.reason
-    throw failure ?? new HttpFailure('unreachable', messageOf(error) || 'connection failed', isSent, error)
+    const kind = isSent && !hasAnswer ? 'closed' : 'unreachable'
+    throw failure ?? new HttpFailure(kind, messageOf(error) || 'connection failed', isSent, error)
   } finally {
     cancelTimer()
   }

@@ -47,7 +47,14 @@ export const getBlockHash = async (
   rpc: RpcClient,
   height: number,
   options?: RpcCallOptions,
-): Promise<Uint8Array | null> => nullIfUnknown(rpc.call('getblockhash', [height], Hash, options))
+): Promise<Uint8Array | null> => {
+  try {
+    return await nullIfUnknown(rpc.call('getblockhash', [height], Hash, options))
+  } catch (error) {
+    if (isAboveTip(error)) return null
+    throw error
+  }
+}
 
 /** Of `count` heights from `from` on; all of them must be there. */
 export const getBlockHashes = async (
@@ -328,7 +335,16 @@ export const reconsiderBlock = async (
   await rpc.call('reconsiderblock', [hashText(hash)], z.unknown(), options)
 }
 
-/** zcashd and zend answer −8 for a height and −5 for a hash or txid they do not know; zebrad does the same. */
+/** zebrad answers `getblockhash` above its tip with its code for everything else, −1, and these words. */
+const isAboveTip = (error: unknown): boolean =>
+  isRpcError(error, 'RPC_REFUSED') &&
+  error.rpcCode === rpcCodes.misc &&
+  /greater than the current tip/i.test(error.rpcMessage ?? '')
+
+/**
+ * zcashd and zend answer −8 for a height and −5 for a hash or txid that they do not know. zebrad does the same, but for
+ * a raw block asked for by its hash: −8.
+ */
 const nullIfUnknown = async <T>(answer: Promise<T>): Promise<T | null> => {
   try {
     return await answer

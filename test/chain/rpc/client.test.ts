@@ -194,6 +194,45 @@ describe('authentication', () => {
     expect(server.received).toHaveLength(1)
   })
 
+  /** zebrad closes the connection instead of answering 401. */
+  const closing = async (allowed: () => string) =>
+    serve((request: RpcRequest, response, { headers }) => {
+      const expected = `Basic ${Buffer.from(allowed()).toString('base64')}`
+      if (headers.authorization === expected) reply(response, 200, result(request, true))
+      else response.socket?.destroy()
+    })
+
+  test('zebrad closes the connection on a cookie of before its restart: it is read again at once', async () => {
+    const path = join(directory, '.cookie')
+    let secret = '__cookie__:first'
+    writeFileSync(path, secret)
+    const server = await closing(() => secret)
+    const client = clientOf(server.url, { auth: { kind: 'cookie', path }, maxAttempts: 1 })
+    await expect(client.call('m', [], z.boolean())).resolves.toBe(true)
+    secret = '__cookie__:second'
+    writeFileSync(path, secret)
+    await expect(client.call('m', [], z.boolean())).resolves.toBe(true)
+    secret = '__cookie__:third'
+    writeFileSync(path, secret)
+    // Nobody knows whether this one was seen; but the next has the new cookie.
+    const once = client.call('m', [], z.boolean(), { isRepeatable: false })
+    expect((await failureOf(once)).code).toBe('RPC_OUTCOME_UNKNOWN')
+    await expect(client.call('m', [], z.boolean(), { isRepeatable: false })).resolves.toBe(true)
+  })
+
+  test('a node that closes the connection again and again is RPC_UNREACHABLE, and the hint names the cookie', async () => {
+    const path = join(directory, '.cookie')
+    writeFileSync(path, '__cookie__:wrong-secret')
+    const server = await closing(() => '__cookie__:right')
+    const client = clientOf(server.url, { auth: { kind: 'cookie', path }, maxAttempts: 2 })
+    const error = await failureOf(client.call('m', [], z.boolean()))
+    expect(error).toMatchObject({ code: 'RPC_UNREACHABLE', isTransient: true })
+    expect(error.message).toContain('closed the connection without an answer')
+    expect(error.hint).toContain('--rpc-cookie')
+    expect(`${error.message} ${error.hint} ${error.stack}`).not.toContain('wrong-secret')
+    expect(server.received).toHaveLength(2)
+  })
+
   test('a missing cookie file is waited for, then RPC_COOKIE', async () => {
     const path = join(directory, '.cookie')
     const server = await guarded(() => '__cookie__:x')

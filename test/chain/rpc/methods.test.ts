@@ -97,6 +97,16 @@ describe('recorded answers of a real node are understood', () => {
     expect(byHeight.requests.map(({ params }) => params)).toEqual([[10], [10], [11], [12]])
   })
 
+  test.each([
+    ['zcashd and zend', -8, 'Block height out of range'],
+    ['zebrad', -1, 'Provided index is greater than the current tip'],
+  ])('getblockhash above the tip is null: %s', async (_name, code, message) => {
+    expect(await getBlockHash((await nodeRefusing(code, message)).rpc, 10)).toBeNull()
+    await expect(getBlockHash((await nodeRefusing(-1, 'Invalid params')).rpc, 10)).rejects.toThrow(
+      'Invalid params',
+    )
+  })
+
   test('getblockheader', async () => {
     const node = await nodeAnswering(snapshot('get_block_header_height_verbose@mainnet_10'))
     const header = await getBlockHeader(node.rpc, txid)
