@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defaultHops, defaultPrefixBits, Genesis, maxCommittee, maxHops, Params } from '../protocol/index.ts'
 import addressPrices from './data/address-prices.json' with { type: 'json' }
 import { weeklyCost } from './costs.ts'
+import { NetworkPlan } from './messages/network-plan.ts'
 import economy from './data/economy.json' with { type: 'json' }
 import population from './data/population.json' with { type: 'json' }
 import { SimulationError } from './errors.ts'
@@ -9,6 +10,8 @@ import { regionNames } from './regions.ts'
 
 /** As large as the typed arrays of the tally allow with room to spare (2^21 seats). */
 const maxNodes = 200_000
+/** The message engine holds of every node which attestations it has: 5,000 times 5,000 of four epochs are 200 MB. */
+const maxMessageNodes = 5_000
 
 const share = (what: string) =>
   z.number({ error: `${what} is a share: write a number from 0 to 1` }).superRefine((value, context) => {
@@ -27,6 +30,12 @@ const positive = (what: string) =>
     if (!(value > 0)) context.addIssue({ code: 'custom', message: `${what}: write a number above 0` })
   })
 
+const seconds = (what: string) =>
+  z.number().superRefine((value, context) => {
+    if (!(value >= 0 && value <= 86_400))
+      context.addIssue({ code: 'custom', message: `${what}: write seconds from 0 to 86400` })
+  })
+
 const ActorName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, {
   error: 'write a name of lower-case letters, digits and hyphens, such as many-stakes',
 })
@@ -41,6 +50,8 @@ export const AddressPlan = z.strictObject({
   ips: count(1, maxNodes).optional(),
   prefixes24: count(1, maxNodes),
   prefixes16: count(1, 20_000),
+  /** Hosting networks that hold these /16s, evenly; one for each /16 unless said. No two actors share one. */
+  networks: count(1, 20_000).optional(),
   price: AddressPrice.default('hosting-address'),
 })
 export type AddressPlan = z.infer<typeof AddressPlan>
@@ -124,6 +135,21 @@ const strategies = {
   }),
   /** Does not vote as a certifier. */
   stall: z.strictObject({ kind: z.literal('stall') }),
+  /** Attests, but releases it only when a bound of R-CP-3 comes, so that it splits honest nodes. */
+  withhold: z.strictObject({
+    kind: z.literal('withhold'),
+    /** What was held by must-hold must be in a checkpoint, what was not held by closes may not. */
+    until: z.enum(['must-hold', 'closes'], { error: 'write must-hold or closes' }),
+    /** After its node hears the block with that height. */
+    secondsAfter: seconds('secondsAfter').default(0),
+  }),
+  /** Is all the neighbours that some honest nodes have, and passes nothing on to them or from them. */
+  eclipse: z.strictObject({
+    kind: z.literal('eclipse'),
+    victims: count(1, maxNodes),
+    /** `gossip`: their neighbours; `all`: every way to and from them but that of blocks. */
+    of: z.enum(['gossip', 'all'], { error: 'write gossip or all' }).default('gossip'),
+  }),
   /** As a hop, lets every circuit fail of which it is not both ends (R-RELAY-2). */
   'drop-circuits': z.strictObject({ kind: z.literal('drop-circuits') }),
 } as const
@@ -182,7 +208,7 @@ export type Attacker = z.infer<typeof Attacker>
 /** Strategies of one duty cannot be had together. */
 const duties: readonly (readonly StrategyKind[])[] = [
   ['shared-copy', 'partial-chain', 'absent'],
-  ['lazy', 'copycat', 'silent'],
+  ['lazy', 'copycat', 'silent', 'withhold'],
   ['lazy', 'copycat', 'accuse'],
 ]
 const excludes = (a: StrategyKind, b: StrategyKind): boolean =>
@@ -195,6 +221,23 @@ const incidentFields = {
   share: share('share').optional(),
   /** Nodes of these regions only, all of them unless `share` says less: who stands together fails together. */
   regions: z.array(RegionName).min(1, { error: 'write at least one region' }).optional(),
+}
+
+/** What each engine plays; a strategy that is about messages says nothing without them, and the other way round. */
+const engineOf: Readonly<Record<StrategyKind, 'statistical' | 'messages' | 'both'>> = {
+  'shared-copy': 'statistical',
+  'partial-chain': 'statistical',
+  vouch: 'statistical',
+  accuse: 'statistical',
+  lazy: 'statistical',
+  copycat: 'statistical',
+  absent: 'statistical',
+  'drop-circuits': 'statistical',
+  silent: 'both',
+  grind: 'both',
+  stall: 'both',
+  withhold: 'messages',
+  eclipse: 'messages',
 }
 
 /** What befalls everybody. Epochs count from the first of the first week. */
@@ -261,6 +304,11 @@ export const Scenario = z
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
     repeats: count(1, 10_000).default(10),
     weeks: count(1, 520),
+    /** Seats and epochs, or every message of every node. */
+    engine: z
+      .enum(['statistical', 'messages'], { error: 'write statistical or messages' })
+      .default('statistical'),
+    network: NetworkPlan.optional(),
     protocol: parameters.prefault({}),
     economy: z
       .strictObject({
@@ -304,7 +352,7 @@ export const Scenario = z
         const most = Math.floor(coins / scenario.protocol.minStakeCoins)
         context.addIssue({
           code: 'custom',
-          path: ['attackers', i, 'nodes'],
+          path: ['attackers', i, attacker.share === undefined ? 'nodes' : 'share'],
           message:
             `${nodes} nodes lock ${stake} coins, the budget has ${coins}: ` +
             `write at most ${most} nodes or a budget of ${stake} coins`,
@@ -336,6 +384,7 @@ export const Scenario = z
         message: `${total} nodes: write at most ${maxNodes} together`,
       })
     }
+    for (const fault of whyEngineFails(scenario, sizes, total)) context.addIssue({ code: 'custom', ...fault })
     if (scenario.protocol.committee > total - 1) {
       context.addIssue({
         code: 'custom',
@@ -365,11 +414,68 @@ export const Scenario = z
   })
 export type Scenario = z.infer<typeof Scenario>
 
+/** What the engine that is asked for does not play. */
+const whyEngineFails = (
+  {
+    engine,
+    network,
+    population,
+    attackers,
+  }: {
+    engine: 'statistical' | 'messages'
+    network?: NetworkPlan | undefined
+    population: readonly Pick<Honest, 'nodes'>[]
+    attackers: readonly Attacker[]
+  },
+  sizes: readonly number[],
+  total: number,
+): { path: (string | number)[]; message: string }[] => {
+  const faults: { path: (string | number)[]; message: string }[] = []
+  if (engine === 'statistical' && network !== undefined) {
+    faults.push({
+      path: ['network'],
+      message: 'the statistical engine has no messages: write engine: messages, or leave network out',
+    })
+  }
+  if (engine === 'messages' && total > maxMessageNodes) {
+    faults.push({
+      path: ['population'],
+      message: `${total} nodes: write at most ${maxMessageNodes} together, or engine: statistical`,
+    })
+  }
+  for (const [i, { strategies: chosen }] of attackers.entries()) {
+    for (const [j, strategy] of chosen.entries()) {
+      const path = ['attackers', i, 'strategies', j]
+      const other = engineOf[strategy.kind]
+      if (other !== 'both' && other !== engine) {
+        const played = strategyKinds.filter((kind) => [engine, 'both'].includes(engineOf[kind]))
+        faults.push({
+          path: [...path, 'kind'],
+          message: `the engine ${engine} does not play ${strategy.kind}: write engine: ${other}, or one of ${played.join(', ')}`,
+        })
+      }
+      if (strategy.kind !== 'eclipse') continue
+      if (strategy.victims > honestNodes(population)) {
+        faults.push({
+          path: [...path, 'victims'],
+          message: `write at most ${honestNodes(population)} victims: there are no more honest nodes`,
+        })
+      }
+      if (sizes[i] === 0)
+        faults.push({ path: ['attackers', i, 'nodes'], message: 'write at least one node that eclipses' })
+    }
+  }
+  return faults
+}
+
 /** A /24 has 254 hosts, a /16 has 256 of them. */
 const whyPlanFails = (plan: AddressPlan, nodes: number): [string, string] | null => {
   const ips = plan.ips ?? nodes
   if (plan.prefixes24 > plan.prefixes16 * 256) {
     return ['prefixes24', `write at most ${plan.prefixes16 * 256}: a /16 has 256 of them`]
+  }
+  if (plan.networks !== undefined && plan.networks > plan.prefixes16) {
+    return ['networks', `write at most ${plan.prefixes16}: each holds a /16 at least`]
   }
   if (ips > plan.prefixes24 * 254) {
     return [
