@@ -68,8 +68,8 @@ const momentBetween = (
   to: Height,
 ): Height => (to <= from ? from : from + createStream(hash('moment', secret, target, visit)).below(to - from))
 
-/** First visits leave the last quarter of the window to second and third ones. */
-const firstVisitsEnd = (phases: ChallengerState['phases']): Height =>
+/** Height before which every first visit falls: the last quarter of the window is left to second and third ones. */
+export const firstVisitsEnd = (phases: ChallengerState['phases']): Height =>
   phases.attests - Math.floor((phases.attests - phases.opens) / 4)
 
 export const startChallenger = (
