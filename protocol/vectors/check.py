@@ -273,6 +273,27 @@ def climb(leaves, index, path):
 path = [unhex(step) for step in inclusion["path"]]
 same(climb(leaves, inclusion["index"], path).hex(), checkpoint["epochs"][-1]["root"], "R-CP-7")
 
+puzzle = load("puzzle")
+cookie, effort, nonce = unhex(puzzle["cookie"]), puzzle["effort"], unhex(puzzle["nonce"])
+same(encode(["puzzle", cookie, effort, "unpaid"]).hex(), puzzle["answer"], "R-PUZ-1 answer")
+
+
+def solution(counter):
+    """R-PUZ-2."""
+    parties = [network_id, puzzle["purpose"], unhex(puzzle["server"]), unhex(puzzle["client"])]
+    return encode(["puzzle", *parties, cookie, struct.pack(">I", effort), struct.pack(">Q", counter)])
+
+
+def is_light(counter):
+    return int.from_bytes(sha256(solution(counter))[:6], "big") * effort < 2**48
+
+
+(found,) = struct.unpack(">Q", nonce)
+same(solution(found).hex(), puzzle["solution"], "R-PUZ-2")
+same(sha256(solution(found)).hex(), puzzle["hash"], "R-PUZ-2 hash")
+same([is_light(counter) for counter in range(found + 1)], [False] * found + [True], "R-PUZ-2 first solution")
+same(encode(["paid", solution(found), unhex(puzzle["request"])]).hex(), puzzle["paid"], "R-PUZ-1 paid request")
+
 tally = load("tally")
 # All texts are ASCII and all numbers integers, so this is RFC 8785.
 canonical = json.dumps(tally["document"], sort_keys=True, separators=(",", ":"))

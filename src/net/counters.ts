@@ -8,6 +8,8 @@ export const netCounters = {
   connections_refused: { help: 'Incoming connections refused', label: 'why' },
   connections_trimmed: { help: 'Idle connections closed to make room', label: 'stranger or registered' },
   penalties: { help: 'Penalties given to peers', label: 'code' },
+  gate_refusals: { help: 'Requests of strangers that were not let in', label: 'code' },
+  puzzles: { help: 'Puzzles of other nodes met by this one', label: 'solved, or the code of the error' },
   bans: { help: 'Peers shut out for a time', label: 'stranger or registered' },
 } as const
 

@@ -67,6 +67,7 @@ import {
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { checkpointVector } from './golden-checkpoint.ts'
+import { puzzleVector } from './golden-puzzle.ts'
 
 /** A value of a vector file: byte strings are hex, amounts decimal. */
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
@@ -504,6 +505,17 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
         document: JSON.parse(JSON.stringify(tally.document)) as Json,
         digest: tally.digest,
       },
+    ],
+    [
+      'puzzle',
+      puzzleVector({
+        networkId,
+        purpose: 'sync/1',
+        server: ed25519FromSeed(secretOf('node a')).publicKey,
+        client: ed25519FromSeed(secretOf('node b')).publicKey,
+        cookie: secretOf('cookie').slice(0, 16),
+        effort: 1_000,
+      }),
     ],
   ])
   const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]

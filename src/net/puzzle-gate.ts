@@ -1,0 +1,210 @@
+import { createPuzzleCheck, leastAskedEffort, maxEffort, type PuzzleParties } from '../../protocol/index.ts'
+import type { World } from '../world.ts'
+import type { NetMetrics } from './counters.ts'
+import { createPuzzleCookies } from './puzzle-cookies.ts'
+import { createPuzzlePrice } from './puzzle-price.ts'
+
+export interface GateLimits {
+  /** Entries inside at a time. */
+  places: number
+  /** Entries that wait for a place; the lightest make room for heavier ones. */
+  maxWaiting: number
+  /** After so long without a place an entry is refused as `late`. */
+  waitMs: number
+  /** Solutions remembered of one cookie; the next one that is spent brings the next cookie early. */
+  maxSpent: number
+}
+
+// A stranger's request takes some ten milliseconds, so a place serves about 100 a second, and 64 that wait before eight
+// places are served within a tenth of one. 16,384 spent solutions take about 2 MB, and there are two such memories.
+const defaultLimits: GateLimits = { places: 8, maxWaiting: 64, waitMs: 5_000, maxSpent: 16_384 }
+
+export interface PuzzleGateOptions extends Omit<PuzzleParties, 'client'> {
+  limits?: Partial<GateLimits>
+  /** False: nobody is ever asked for work; there are only places and a queue. */
+  asksForWork?: boolean
+  world: Pick<World, 'monotonicMs' | 'randomBytes' | 'setTimer'>
+  metrics: NetMetrics
+  /** A test's own; no test waits for minutes of work. */
+  sha256?: (bytes: Uint8Array) => Uint8Array
+}
+
+export interface Entry {
+  /** Ed25519, 32 bytes; proved by whoever lets it come here. */
+  client: Uint8Array
+  /** The solution that came with the request, if one did. */
+  solution: Uint8Array | null
+  /** Whoever has gone needs no place. */
+  signal: AbortSignal
+}
+
+/**
+ * Why nobody enters. Of the solution: `malformed`, `wrong-purpose`, `wrong-peer`, `stale`, `too-light`, `replayed`. Of the
+ * load: `unpaid` (work is asked for), `outbid` (no room to wait beside heavier ones), `full` (no room at a gate that asks
+ * for no work), `late` (no place in time), `gone` (the entry's signal was aborted).
+ */
+export type GateCode =
+  | 'malformed'
+  | 'wrong-purpose'
+  | 'wrong-peer'
+  | 'stale'
+  | 'too-light'
+  | 'replayed'
+  | 'unpaid'
+  | 'outbid'
+  | 'full'
+  | 'late'
+  | 'gone'
+
+export type GateOutcome =
+  | {
+      is: 'entered'
+      /** Of the solution; 0 if none was asked for and none came. */
+      effort: number
+      /** Gives the place back; more than once does nothing. */
+      leave: () => void
+    }
+  | {
+      is: 'refused'
+      code: GateCode
+      /** True if no honest client sends this. */
+      isFault: boolean
+      /** What would be let in now; null at a gate that never asks for work. */
+      puzzle: { cookie: Uint8Array; effort: number } | null
+    }
+
+export interface GateStatus {
+  purpose: string
+  /** Hashes that a stranger is asked for now; 0 for none. */
+  effort: number
+  inside: number
+  waiting: number
+  /** Solutions remembered as spent. */
+  spent: number
+}
+
+/**
+ * What strangers pass before a node works for them (R-PUZ-3 to R-PUZ-5): a few places, a queue in order of the work that
+ * was done, and a price in work that follows the load, after the onion services of Tor (proposal 327). Registered peers
+ * do not come here.
+ */
+export interface PuzzleGate {
+  /** Resolves with a place, or why there is none; never rejects. One hash at most comes before anything is kept. */
+  enter(entry: Entry): Promise<GateOutcome>
+  status(): GateStatus
+}
+
+export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
+  const { world, metrics, purpose, asksForWork = true } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const check = createPuzzleCheck(options, options.sha256)
+  const price = createPuzzlePrice(world, limits.places)
+  const cookies = createPuzzleCookies(world, limits.maxSpent)
+  /** Heaviest first, of equals the earliest. */
+  const waiting: Waiting[] = []
+  let inside = 0
+
+  const refused = (code: GateCode, isFault = false): GateOutcome => {
+    metrics.increment('gate_refusals', code)
+    return { is: 'refused', code, isFault, puzzle: asksForWork ? offer() : null }
+  }
+
+  /** What to pay to get in: at least what is asked for, and more than the lightest of a full queue. */
+  const offer = (): { cookie: Uint8Array; effort: number } => {
+    const lightest = waiting.length < limits.maxWaiting ? 0 : waiting.at(-1)!.effort
+    const asked = Math.max(price.effort(), leastAskedEffort, Math.ceil((lightest * 5) / 4))
+    return { cookie: cookies.give(price.effort()), effort: Math.min(asked, maxEffort) }
+  }
+
+  const taken = (effort: number): GateOutcome => {
+    let isInside = true
+    return {
+      is: 'entered',
+      effort,
+      leave: () => {
+        if (!isInside) return
+        isInside = false
+        const next = waiting.shift()
+        if (next === undefined) inside--
+        else next.settle(taken(next.effort))
+      },
+    }
+  }
+
+  const turnAway = (effort: number, code: GateCode): GateOutcome => {
+    price.turnedAway(effort)
+    return refused(code)
+  }
+
+  const wait = (effort: number, signal: AbortSignal): Promise<GateOutcome> => {
+    if (waiting.length >= limits.maxWaiting) {
+      const lightest = waiting.at(-1)!
+      if (lightest.effort >= effort) return Promise.resolve(turnAway(effort, codeOfNoRoom(effort)))
+      waiting.pop()
+      lightest.settle(turnAway(lightest.effort, codeOfNoRoom(lightest.effort)))
+    }
+    price.waited()
+    return new Promise((resolve) => {
+      const leaveQueue = (outcome: () => GateOutcome): void => {
+        const index = waiting.indexOf(entry)
+        if (index < 0) return
+        waiting.splice(index, 1)
+        entry.settle(outcome())
+      }
+      const cancelTimer = world.setTimer(limits.waitMs, () => leaveQueue(() => turnAway(effort, 'late')))
+      const onAbort = (): void => leaveQueue(() => refused('gone'))
+      signal.addEventListener('abort', onAbort, { once: true })
+      const entry: Waiting = {
+        effort,
+        settle: (outcome) => {
+          cancelTimer()
+          signal.removeEventListener('abort', onAbort)
+          resolve(outcome)
+        },
+      }
+      const lighter = waiting.findIndex((other) => other.effort < effort)
+      waiting.splice(lighter < 0 ? waiting.length : lighter, 0, entry)
+    })
+  }
+
+  const codeOfNoRoom = (effort: number): GateCode => {
+    if (!asksForWork) return 'full'
+    return effort === 0 ? 'unpaid' : 'outbid'
+  }
+
+  return {
+    async enter({ client, solution, signal }) {
+      if (signal.aborted) return refused('gone')
+      price.settle(waiting.length > 0)
+      let effort = 0
+      if (asksForWork && solution !== null) {
+        const given = cookies.given()
+        const checked = check(solution, client, given)
+        if (checked.is !== 'accept') return refused(checked.code as GateCode, checked.is === 'reject')
+        const { cookieIndex, id } = checked.value
+        if (!cookies.spend(cookieIndex, id)) return refused('replayed')
+        effort = checked.value.effort
+      } else if (asksForWork && price.effort() > 0) {
+        return turnAway(0, 'unpaid')
+      }
+      if (inside >= limits.places) return await wait(effort, signal)
+      inside++
+      return taken(effort)
+    },
+    status: () => {
+      price.settle(waiting.length > 0)
+      return {
+        purpose,
+        effort: asksForWork ? price.effort() : 0,
+        inside,
+        waiting: waiting.length,
+        spent: cookies.spent(),
+      }
+    },
+  }
+}
+
+interface Waiting {
+  effort: number
+  settle(outcome: GateOutcome): void
+}

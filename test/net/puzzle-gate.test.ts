@@ -1,0 +1,400 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import * as fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import {
+  encodeSolution,
+  leastAskedEffort,
+  maxEffort,
+  mostAskedEffort,
+  nonceBytes,
+  type Puzzle,
+} from '../../protocol/index.ts'
+import {
+  createPuzzleGate,
+  type GateLimits,
+  type GateOutcome,
+  type PuzzleGate,
+} from '../../src/net/puzzle-gate.ts'
+import { createPuzzlePrice } from '../../src/net/puzzle-price.ts'
+import { seedOf } from '../protocol/fixture.ts'
+import { networkId } from './local-hosts.ts'
+
+const server = seedOf('gate')
+const purpose = 'sync/1'
+const client = seedOf('client')
+const never = new AbortController().signal
+
+/** Time that passes when the test says so. */
+let nowMs = 0
+let timers: { atMs: number; callback: () => void }[] = []
+let drawn = 0
+const world = {
+  monotonicMs: () => nowMs,
+  randomBytes: (length: number) => seedOf('gate secret', drawn++).slice(0, length),
+  setTimer: (ms: number, callback: () => void) => {
+    const timer = { atMs: nowMs + ms, callback }
+    timers.push(timer)
+    return () => {
+      timers = timers.filter((other) => other !== timer)
+    }
+  },
+}
+const pass = (ms: number): void => {
+  nowMs += ms
+  const due = timers.filter(({ atMs }) => atMs <= nowMs)
+  timers = timers.filter(({ atMs }) => atMs > nowMs)
+  for (const timer of due) timer.callback()
+}
+const refusals = new Map<string, number>()
+beforeEach(() => {
+  nowMs = 0
+  timers = []
+  refusals.clear()
+})
+
+/** Everybody here is lucky: any nonce solves any puzzle, so that a test may do the work of years. */
+const luckySha256 = (bytes: Uint8Array): Uint8Array => {
+  const digest = sha256(bytes)
+  // The rest still tells solutions apart.
+  digest.copyWithin(6, 0)
+  return digest.fill(0, 0, 6)
+}
+
+const places = 2
+const maxWaiting = 3
+const gateWith = (limits: Partial<GateLimits> = {}, asksForWork = true): PuzzleGate =>
+  createPuzzleGate({
+    networkId,
+    purpose,
+    server,
+    limits: { places, maxWaiting, waitMs: 3_600_000, maxSpent: 100, ...limits },
+    asksForWork,
+    world,
+    metrics: { increment: (_counter, label) => refusals.set(label, (refusals.get(label) ?? 0) + 1) },
+    sha256: luckySha256,
+  })
+
+const knock = (gate: PuzzleGate, solution: Uint8Array | null = null, signal = never) =>
+  gate.enter({ client, solution, signal })
+
+let solved = 0
+const solve = (cookie: Uint8Array, effort: number, changes: Partial<Puzzle> = {}): Uint8Array => {
+  const nonce = Buffer.alloc(nonceBytes)
+  nonce.writeUInt32BE(++solved)
+  return encodeSolution({ networkId, purpose, server, client, cookie, effort, ...changes }, nonce)
+}
+
+const refusalOf = async (outcome: Promise<GateOutcome>) => {
+  const known = await outcome
+  if (known.is !== 'refused') throw new Error('it was let in')
+  return known
+}
+const enteredOf = async (outcome: Promise<GateOutcome>) => {
+  const known = await outcome
+  if (known.is !== 'entered') throw new Error(`refused: ${known.code}`)
+  return known
+}
+/** A cookie as everybody gets it who is refused. */
+const cookieOf = async (gate: PuzzleGate): Promise<Uint8Array> =>
+  (await refusalOf(knock(gate, new Uint8Array(1)))).puzzle!.cookie
+/** So many who do this much, each with a solution of his own. */
+const come = (gate: PuzzleGate, cookie: Uint8Array, effort: number, count: number): Promise<GateOutcome>[] =>
+  Array.from({ length: count }, () => knock(gate, solve(cookie, effort)))
+/** Places and queue are taken by those who do nothing. */
+const fill = (gate: PuzzleGate): Promise<GateOutcome>[] =>
+  Array.from({ length: places + maxWaiting }, () => knock(gate))
+
+describe('R-PUZ-4 what is asked for', () => {
+  test('R-PUZ-4 nothing without load, up to full places and a full queue', async () => {
+    const gate = gateWith()
+    const all = fill(gate)
+    expect(gate.status()).toEqual({ purpose, effort: 0, inside: places, waiting: maxWaiting, spent: 0 })
+    for (const outcome of all) (await enteredOf(outcome)).leave()
+    expect(gate.status()).toMatchObject({ effort: 0, inside: 0, waiting: 0 })
+    expect(refusals.size).toBe(0)
+  })
+
+  test('R-PUZ-4 the least, of the first who finds no room, and from then on of everybody', async () => {
+    const gate = gateWith()
+    const all = fill(gate)
+    const refusal = await refusalOf(knock(gate))
+    expect(refusal).toMatchObject({ code: 'unpaid', isFault: false, puzzle: { effort: leastAskedEffort } })
+    for (const outcome of all) (await enteredOf(outcome)).leave()
+    // There would be room, but not for those who do nothing.
+    expect((await refusalOf(knock(gate))).code).toBe('unpaid')
+    const paid = await enteredOf(knock(gate, solve(refusal.puzzle!.cookie, leastAskedEffort)))
+    expect(paid.effort).toBe(leastAskedEffort)
+  })
+
+  test('R-PUZ-4 it doubles after each second in which somebody who had done as much was turned away', async () => {
+    const gate = gateWith()
+    const waiting = fill(gate)
+    const { cookie } = (await refusalOf(knock(gate))).puzzle!
+    for (let effort = leastAskedEffort; effort < mostAskedEffort; effort *= 2) {
+      expect(gate.status().effort).toBe(effort)
+      waiting.push(...come(gate, cookie, effort, maxWaiting + 1))
+      pass(999)
+      expect(gate.status().effort).toBe(effort)
+      pass(1)
+    }
+    expect(gate.status().effort).toBe(mostAskedEffort)
+    void Promise.all(come(gate, cookie, mostAskedEffort, maxWaiting + 1))
+    pass(1_000)
+    expect(gate.status().effort).toBe(mostAskedEffort)
+    // Whoever wants to come in now is told what it takes.
+    const refusal = await refusalOf(knock(gate))
+    expect(refusal.puzzle!.effort).toBe((mostAskedEffort * 5) / 4)
+    expect(waiting.length).toBeGreaterThan(0)
+  })
+
+  test('R-PUZ-4 it falls when nobody waits, and stays while those who do nothing keep coming', () => {
+    const price = createPuzzlePrice(world, places)
+    price.turnedAway(0)
+    for (let seconds = 0; seconds < 12; seconds++) {
+      price.turnedAway(price.effort())
+      pass(1_000)
+      price.settle(false)
+    }
+    expect(price.effort()).toBe(mostAskedEffort)
+    for (let seconds = 0; seconds < 10; seconds++) {
+      for (let i = 0; i <= places; i++) price.turnedAway(0)
+      pass(1_000)
+      price.settle(false)
+    }
+    expect(price.effort()).toBe(mostAskedEffort)
+    price.waited()
+    pass(1_000)
+    price.settle(false)
+    expect(price.effort()).toBe(mostAskedEffort)
+    pass(1_000)
+    price.settle(false)
+    expect(price.effort()).toBe(Math.floor((mostAskedEffort * 2) / 3))
+    // As little as takes it below the least: 2^24 · (2/3)^21 < 2^12.
+    pass(19_000)
+    price.settle(false)
+    expect(price.effort()).toBeGreaterThanOrEqual(leastAskedEffort)
+    pass(1_000)
+    price.settle(false)
+    expect(price.effort()).toBe(0)
+  })
+
+  test('R-PUZ-4 whatever happens, it is 0 or within its bounds, and at most doubles in a second', () => {
+    const events = fc.array(
+      fc.record({ passMs: fc.integer({ min: 0, max: 3_000 }), paid: fc.nat(), isWaiting: fc.boolean() }),
+      { maxLength: 60 },
+    )
+    fc.assert(
+      fc.property(events, (all) => {
+        const price = createPuzzlePrice(world, places)
+        for (const { passMs, paid, isWaiting } of all) {
+          const before = price.effort()
+          pass(passMs)
+          price.settle(isWaiting)
+          const seconds = Math.ceil(passMs / 1_000)
+          expect(price.effort()).toBeLessThanOrEqual(before * 2 ** seconds)
+          price.turnedAway(paid % (mostAskedEffort * 2))
+          expect(price.effort()).toBeGreaterThanOrEqual(leastAskedEffort)
+          expect(price.effort()).toBeLessThanOrEqual(mostAskedEffort)
+        }
+      }),
+    )
+  })
+})
+
+describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', () => {
+  test('R-PUZ-3 replayed, whether the first is inside, waits, or has left', async () => {
+    const gate = gateWith()
+    const cookie = await cookieOf(gate)
+    const inside = solve(cookie, 10)
+    const entered = await enteredOf(knock(gate, inside))
+    void knock(gate)
+    const waits = solve(cookie, 10)
+    void knock(gate, waits)
+    expect(gate.status()).toMatchObject({ inside: 2, waiting: 1, spent: 2 })
+    for (const used of [inside, waits]) {
+      expect(await refusalOf(knock(gate, used))).toMatchObject({ code: 'replayed', isFault: false })
+    }
+    entered.leave()
+    expect((await refusalOf(knock(gate, inside))).code).toBe('replayed')
+    expect(refusals.get('replayed')).toBe(3)
+  })
+
+  test('R-PUZ-3 stale: a cookie is good for the minute in which it was given and for the next', async () => {
+    for (const givenAtMs of [0, 59_999]) {
+      for (const [afterMs, code] of [
+        [119_999 - givenAtMs, null],
+        [120_000 - givenAtMs, 'stale'],
+        [600_000, 'stale'],
+      ] as const) {
+        nowMs = 0
+        const gate = gateWith()
+        pass(givenAtMs)
+        const cookie = await cookieOf(gate)
+        const early = await knock(gate, solve(cookie, 10))
+        expect(early.is).toBe('entered')
+        pass(afterMs)
+        const outcome = await knock(gate, solve(cookie, 10))
+        expect(outcome.is === 'refused' ? outcome.code : null).toBe(code)
+      }
+    }
+  })
+
+  test('R-PUZ-3 wrong peer, wrong purpose, another gate, too light, malformed', async () => {
+    const gate = gateWith()
+    const cookie = await cookieOf(gate)
+    const codes: [Uint8Array, string, boolean][] = [
+      [solve(cookie, 10, { client: seedOf('other') }), 'wrong-peer', true],
+      [solve(cookie, 10, { server: seedOf('other') }), 'wrong-peer', true],
+      [solve(cookie, 10, { purpose: 'evidence/1' }), 'wrong-purpose', true],
+      [solve(await cookieOf(gateWith()), 10), 'stale', false],
+      [new Uint8Array(0), 'malformed', true],
+    ]
+    for (const [solution, code, isFault] of codes) {
+      expect(await refusalOf(knock(gate, solution))).toMatchObject({ code, isFault })
+    }
+    expect(gate.status()).toMatchObject({ inside: 0, waiting: 0, spent: 0 })
+  })
+
+  test('R-PUZ-3 nobody who did what he was told is too light, though the price has risen; who did less is', async () => {
+    const gate = gateWith()
+    void Promise.all(fill(gate))
+    pass(60_000)
+    const first = (await refusalOf(knock(gate))).puzzle!
+    for (let doublings = 0; doublings < 3; doublings++) {
+      void Promise.all(come(gate, first.cookie, gate.status().effort, maxWaiting + 1))
+      pass(1_000)
+    }
+    expect(gate.status().effort).toBe(8 * leastAskedEffort)
+    expect((await refusalOf(knock(gate, solve(first.cookie, leastAskedEffort)))).code).toBe('outbid')
+    expect((await refusalOf(knock(gate, solve(first.cookie, leastAskedEffort - 1)))).code).toBe('too-light')
+    // The next minute's cookie is not given out for so little any more.
+    pass(60_000 - 3_000)
+    const second = (await refusalOf(knock(gate))).puzzle!
+    expect(second.cookie).not.toEqual(first.cookie)
+    expect((await refusalOf(knock(gate, solve(second.cookie, leastAskedEffort)))).code).toBe('too-light')
+  })
+
+  test('R-PUZ-3 the memory of spent solutions is bounded: a full one brings the next cookie early', async () => {
+    const maxSpent = 10
+    const gate = gateWith({ maxSpent, places: 1_000 })
+    const first = await cookieOf(gate)
+    const used: Uint8Array[] = []
+    const spend = async (cookie: Uint8Array) => {
+      used.push(solve(cookie, 10))
+      await enteredOf(knock(gate, used.at(-1)))
+    }
+    for (let i = 0; i < maxSpent; i++) await spend(first)
+    const second = await cookieOf(gate)
+    expect(second).not.toEqual(first)
+    // The one before is still good, and nothing under it is forgotten.
+    await spend(second)
+    for (const solution of used) expect((await refusalOf(knock(gate, solution))).code).toBe('replayed')
+    for (let round = 0; round < 5; round++) {
+      const cookie = await cookieOf(gate)
+      for (let i = 0; i < maxSpent; i++) await spend(cookie)
+      expect(gate.status().spent).toBeLessThanOrEqual(2 * maxSpent)
+      for (const solution of used) {
+        const { code } = await refusalOf(knock(gate, solution))
+        expect(['replayed', 'stale']).toContain(code)
+      }
+    }
+  })
+})
+
+describe('R-PUZ-5 the queue', () => {
+  test('R-PUZ-5 is served by effort, of equals the first', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 }),
+        async (efforts) => {
+          const gate = gateWith({ places: 1, maxWaiting: 12 })
+          const cookie = await cookieOf(gate)
+          const first = await enteredOf(knock(gate, solve(cookie, 1)))
+          const order: number[] = []
+          const all = efforts.map(async (effort, i) => {
+            const entered = await enteredOf(knock(gate, solve(cookie, effort)))
+            order.push(i)
+            entered.leave()
+          })
+          expect(gate.status().waiting).toBe(efforts.length)
+          first.leave()
+          await Promise.all(all)
+          expect(order).toEqual([...efforts.keys()].sort((a, b) => efforts[b]! - efforts[a]! || a - b))
+          expect(gate.status()).toMatchObject({ inside: 0, waiting: 0 })
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  test('R-PUZ-5 is bounded: the lightest makes room for a heavier one, of equals the last', async () => {
+    const gate = gateWith()
+    const outcomes = fill(gate)
+    const cookie = await cookieOf(gate)
+    const heavy = knock(gate, solve(cookie, leastAskedEffort))
+    const pushedOut = await refusalOf(outcomes.at(-1)!)
+    expect(pushedOut).toMatchObject({ code: 'unpaid' })
+    void Promise.all(come(gate, cookie, leastAskedEffort, 2))
+    // All that wait have done the same: who comes now needs a quarter more.
+    const refusal = await refusalOf(knock(gate, solve(cookie, leastAskedEffort)))
+    expect(refusal).toMatchObject({ code: 'outbid', puzzle: { effort: (leastAskedEffort * 5) / 4 } })
+    expect(gate.status().waiting).toBe(maxWaiting)
+    const [first] = outcomes
+    ;(await enteredOf(first!)).leave()
+    expect((await enteredOf(heavy)).effort).toBe(leastAskedEffort)
+  })
+
+  test('R-PUZ-5 what is told to the next is never more than the largest effort', async () => {
+    const gate = gateWith()
+    const cookie = await cookieOf(gate)
+    void Promise.all(fill(gate))
+    void Promise.all(come(gate, cookie, maxEffort, maxWaiting))
+    expect((await refusalOf(knock(gate))).puzzle!.effort).toBe(maxEffort)
+  })
+
+  test('R-PUZ-5 whoever waits too long is told so, and his place in the queue is free', async () => {
+    const gate = gateWith({ waitMs: 500 })
+    const outcomes = fill(gate)
+    pass(499)
+    expect(gate.status().waiting).toBe(maxWaiting)
+    pass(1)
+    for (const outcome of outcomes.slice(places)) expect((await refusalOf(outcome)).code).toBe('late')
+    expect(gate.status()).toMatchObject({ waiting: 0, effort: leastAskedEffort })
+    expect(timers).toEqual([])
+  })
+
+  test('R-PUZ-5 whoever has gone waits no longer, and nothing is kept of him', async () => {
+    const gate = gateWith()
+    void Promise.all(fill(gate))
+    const leaving = new AbortController()
+    const cookie = await cookieOf(gate)
+    const outcome = knock(gate, solve(cookie, 10), leaving.signal)
+    const kept = timers.length
+    leaving.abort()
+    expect((await refusalOf(outcome)).code).toBe('gone')
+    expect(gate.status().waiting).toBe(maxWaiting - 1)
+    expect(timers).toHaveLength(kept - 1)
+    expect((await refusalOf(knock(gate, null, AbortSignal.abort()))).code).toBe('gone')
+  })
+
+  test('R-PUZ-5 a place is given back once, however often it is left', async () => {
+    const gate = gateWith()
+    const [first, second, third] = fill(gate)
+    const entered = await enteredOf(first!)
+    entered.leave()
+    entered.leave()
+    await enteredOf(second!)
+    await enteredOf(third!)
+    expect(gate.status()).toMatchObject({ inside: places, waiting: maxWaiting - 1 })
+  })
+
+  test('R-PUZ-1 a gate that asks for no work has places and a queue all the same', async () => {
+    const gate = gateWith({}, false)
+    const outcomes = fill(gate)
+    for (let i = 0; i < 10; i++) {
+      expect(await refusalOf(knock(gate, new Uint8Array(7)))).toMatchObject({ code: 'full', puzzle: null })
+    }
+    expect(gate.status()).toMatchObject({ effort: 0, inside: places, waiting: maxWaiting })
+    for (const outcome of outcomes) (await enteredOf(outcome)).leave()
+  })
+})
