@@ -7,6 +7,7 @@ interface Economy {
 
 interface PricedPlan {
   ips?: number | undefined
+  prefixes24: number
   price: keyof typeof addressPrices.prices
 }
 
@@ -20,7 +21,9 @@ export const weeklyCost = (
   nodes: number,
   machines: number,
 ): number => {
-  const addresses = Math.min(nodes, plan.ips ?? nodes) * addressPrices.prices[plan.price].usdPerMonth
+  const { usdPerMonth, usdPerSubnetMonth } = addressPrices.prices[plan.price]
+  const ips = Math.min(nodes, plan.ips ?? nodes)
+  const addresses = ips * usdPerMonth + Math.min(ips, plan.prefixes24) * usdPerSubnetMonth
   const stakes = nodes * protocol.minStakeCoins * economy.coinUsd * economy.capitalPerYear
   return (addresses + machines * economy.machineUsdPerMonth) / weeksPerMonth + stakes / weeksPerYear
 }

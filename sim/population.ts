@@ -36,6 +36,8 @@ export interface Population {
   operatorOf: Uint32Array
   operators: number
   addressOf: Uint32Array
+  /** Hosting networks, counted over all actors. */
+  networkOf: Uint32Array
   /** Positions in `regionNames`. */
   regionOf: Uint8Array
 }
@@ -78,6 +80,7 @@ export const createPopulation = (scenario: Scenario, repeat: number): Population
   const actorOf = new Uint8Array(first)
   const operatorOf = new Uint32Array(first)
   const addressOf = new Uint32Array(first)
+  const networkOf = new Uint32Array(first)
   const regionOf = new Uint8Array(first)
   let operators = 0
   let prefix16 = firstPrefix16
@@ -88,7 +91,12 @@ export const createPopulation = (scenario: Scenario, repeat: number): Population
     const plan = group?.addresses ?? planOf(attacker!, actor.nodes)
     const regions = (group ?? attacker!).regions
     settle(regionOf, actor, regions, createActorStream(scenario.seed, repeat, actor.name, 'regions'))
-    prefix16 = placeNodes(addressOf, actor, plan, prefix16)
+    placeNodes(addressOf, actor, plan, prefix16)
+    for (let node = actor.first; node < actor.first + actor.nodes; node++) {
+      const in16 = (addressOf[node]! >>> 16) - prefix16
+      networkOf[node] = prefix16 + (in16 % (plan.networks ?? plan.prefixes16))
+    }
+    prefix16 += plan.prefixes16
     operators =
       group === undefined
         ? ownAll(operatorOf, actor, operators)
@@ -99,13 +107,13 @@ export const createPopulation = (scenario: Scenario, repeat: number): Population
             exponent: group.operatorExponent,
           })
   }
-  return { actors, nodes: first, actorOf, operatorOf, operators, addressOf, regionOf }
+  return { actors, nodes: first, actorOf, operatorOf, operators, addressOf, networkOf, regionOf }
 }
 
 /** 1.0.0.0/16: addresses need only be different here, not routable. */
 const firstPrefix16 = 0x0100
 
-const placeNodes = (addressOf: Uint32Array, actor: Actor, plan: AddressPlan, prefix16: number): number => {
+const placeNodes = (addressOf: Uint32Array, actor: Actor, plan: AddressPlan, prefix16: number): void => {
   const ips = Math.min(plan.ips ?? actor.nodes, actor.nodes)
   for (let i = 0; i < actor.nodes; i++) {
     const ip = i % ips
@@ -115,7 +123,6 @@ const placeNodes = (addressOf: Uint32Array, actor: Actor, plan: AddressPlan, pre
     const third = Math.floor(in24 / plan.prefixes16)
     addressOf[actor.first + i] = ((prefix16 + in16) * 65_536 + third * 256 + host) >>> 0
   }
-  return prefix16 + plan.prefixes16
 }
 
 /** Each node in a region drawn by itself: operators rent where it is cheap, not all in one place. */

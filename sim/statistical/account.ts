@@ -1,9 +1,15 @@
 import { coin, flatOutcomes, lastInvalidVerdict, type Params, shareFund } from '../../protocol/index.ts'
 import { concentrationOf } from '../concentration.ts'
 import type { Actor, Population } from '../population.ts'
-import { committeeCapture } from '../closed-forms.ts'
+import {
+  chainCoverage,
+  committeeCapture,
+  committeeStall,
+  grindingGain,
+  majoritySucceeds,
+} from '../closed-forms.ts'
 import type { DrawnBeacon } from './beacons.ts'
-import type { WeekFate } from './certification.ts'
+import type { Certification } from './certification.ts'
 import type { Membership } from './membership.ts'
 import type { Ring } from './ring.ts'
 
@@ -23,26 +29,31 @@ export interface Account {
   epoch(ring: Ring, seats: Uint32Array, outcomes: Uint8Array, drawn: DrawnBeacon): void
   weekOver(week: number, membership: Membership): void
   rows: WeekRow[]
-  measures(fates: readonly WeekFate[]): Measures
+  measures(certification: Pick<Certification, 'fates' | 'views'>): Measures
 }
 
 const credited = flatOutcomes.indexOf('credited')
 
 export const createAccount = (population: Population, params: Params, fundCoins: number): Account => {
-  const { actors, nodes, addressOf, operatorOf, regionOf } = population
+  const { actors, nodes, addressOf, networkOf, operatorOf, regionOf } = population
   /** By actor and outcome. */
   const counts = actors.map(() => new Float64Array(flatOutcomes.length))
   /** The same of nodes that were up and on the larger side of no partition. */
   const countsUp = actors.map(() => new Float64Array(flatOutcomes.length))
   const falsePasses = new Float64Array(actors.length)
   const paidOfNode = new Float64Array(nodes)
+  /** By actor: coins for credits that were false passes. */
+  const stolen = new Float64Array(actors.length)
   const firstSeen = new Int32Array(nodes).fill(-1)
   const firstCaught = new Int32Array(nodes).fill(-1)
+  /** By node of an attacker and outcome. */
+  const firstWith = new Int32Array(nodes * flatOutcomes.length).fill(-1)
   /** By seat, of the running week: credits, and epochs in whose snapshot it was. */
   let scores = new Uint32Array(nodes)
   let spans = new Uint32Array(nodes)
+  let falseScores = new Uint32Array(nodes)
   const rows: WeekRow[] = []
-  const captures = { seen: 0, honest: 0, expected: 0 }
+  const captures = { honest: 0, captured: 0, expectedCaptured: 0, stalled: 0, expectedStalled: 0 }
   const beacons = { epochs: 0, liked: 0, likedAtFirst: 0, discarded: 0 }
 
   return {
@@ -55,6 +66,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       if (lastSeat >= spans.length) {
         scores = grown(scores, 2 * lastSeat)
         spans = grown(spans, 2 * lastSeat)
+        falseScores = grown(falseScores, 2 * lastSeat)
       }
       for (let position = 0; position < size; position++) {
         const index = indexes[position]!
@@ -68,15 +80,23 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         if (isUp) countsUp[actor]![outcome]!++
         spans[seat]!++
         if (outcome === credited) scores[seat]!++
-        if (outcome === credited && (!isUp || !holdsChain(actors[actor]!))) falsePasses[actor]!++
+        if (outcome === credited && (!isUp || !holdsChain(actors[actor]!))) {
+          falsePasses[actor]!++
+          falseScores[seat]!++
+        }
         if (firstSeen[node] === -1) firstSeen[node] = ring.epoch
         if (outcome >= 1 && outcome <= lastInvalidVerdict && firstCaught[node] === -1)
           firstCaught[node] = ring.epoch
+        if (actors[actor]!.isAttacker && firstWith[node * flatOutcomes.length + outcome] === -1)
+          firstWith[node * flatOutcomes.length + outcome] = ring.epoch
       }
       const honest = size - attackers
-      captures.seen += drawn.captured
+      const chance = chancesOf(size, attackers, ring.committees.k)
       captures.honest += honest
-      captures.expected += honest * captureChance(size, attackers, ring.committees.k)
+      captures.captured += drawn.captured
+      captures.expectedCaptured += honest * chance.captured
+      captures.stalled += drawn.stalled
+      captures.expectedStalled += honest * chance.stalled
       beacons.epochs++
       beacons.liked += drawn.isLiked ? 1 : 0
       beacons.likedAtFirst += drawn.isLikedAtFirst ? 1 : 0
@@ -94,6 +114,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         const actor = population.actorOf[node]!
         paidOfNode[node]! += coins
         paid[actor]! += coins
+        if (coins > 0) stolen[actor]! += (coins * falseScores[seat]!) / scores[seat]!
         sums[actor]!.credits += tallied[i]!.score
         sums[actor]!.epochs += tallied[i]!.epochs
       }
@@ -106,8 +127,9 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       })
       scores.fill(0)
       spans.fill(0)
+      falseScores.fill(0)
     },
-    measures: (fates) => {
+    measures: ({ fates, views }) => {
       const weeks = rows.length
       const paidBy = actors.map((actor) => sumOf(paidOfNode, actor))
       const paid = paidBy.reduce((sum, amount) => sum + amount, 0)
@@ -125,19 +147,31 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         measures[at('costUsdPerWeek')] = actor.usdPerWeek
         measures[at('coinsPerWeek')] = ratio(own, weeks)
         measures[at('usdPerCoin')] = ratio(actor.usdPerWeek * weeks, own)
+        measures[at('stolenCoinsPerWeek')] = ratio(stolen[actor.index]!, weeks)
+        measures[at('usdPerStolenCoin')] = ratio(actor.usdPerWeek * weeks, stolen[actor.index]!)
         measures[at('creditRate')] = ratio(counted[credited]!, epochs)
+        const part = actor.strategies.get('partial-chain')
+        if (part?.kind === 'partial-chain') {
+          const answers = chainCoverage(part.kept, params.samples)
+          measures[at('creditRate.closedForm')] = majoritySucceeds(answers, params.committee)
+        }
         measures[at('falsePassesPerWeek')] = ratio(falsePasses[actor.index]!, weeks)
         for (const [code, outcome] of flatOutcomes.entries()) {
           if (code !== credited && counted[code]! > 0)
             measures[at(`rate ${outcome}`)] = counted[code]! / epochs
         }
         if (!actor.isAttacker) continue
-        const caught = caughtOf(actor, firstSeen, firstCaught)
+        const caught = delaysOf(actor, firstSeen, (node) => firstCaught[node]!)
         measures[at('detectedShare')] = ratio(caught.length, actor.nodes)
         measures[at('detectionEpochs')] = ratio(
           caught.reduce((sum, delay) => sum + delay, 0),
           caught.length,
         )
+        for (const [code, outcome] of flatOutcomes.entries()) {
+          if (code === credited || counted[code] === 0) continue
+          const delays = delaysOf(actor, firstSeen, (node) => firstWith[node * flatOutcomes.length + code]!)
+          measures[at(`epochs until ${outcome}`)] = ratio(sumAll(delays), delays.length)
+        }
       }
       const honest = actors.filter(({ isAttacker }) => !isAttacker).map(({ index }) => countsUp[index]!)
       const honestEpochs = sumAll(honest.map((counted) => sumAll([...counted])))
@@ -153,15 +187,26 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       measures['weeks.captured'] = fates.filter(({ isCaptured }) => isCaptured).length
       const certified = fates.flatMap(({ blocks }) => (blocks === null ? [] : [blocks]))
       measures['weeks.blocksToCertificate'] = ratio(sumAll(certified), certified.length)
-      measures['committee.captured'] = ratio(captures.seen, captures.honest)
-      measures['committee.captured.closedForm'] = ratio(captures.expected, captures.honest)
+      measures['committee.captured'] = ratio(captures.captured, captures.honest)
+      measures['committee.captured.closedForm'] = ratio(captures.expectedCaptured, captures.honest)
+      measures['committee.stalled'] = ratio(captures.stalled, captures.honest)
+      measures['committee.stalled.closedForm'] = ratio(captures.expectedStalled, captures.honest)
+      measures['certificate.captured'] = ratio(views.captured, views.opened)
+      measures['certificate.captured.closedForm'] = ratio(views.expectedCaptured, views.opened)
+      measures['certificate.stalled'] = ratio(views.stalled, views.opened)
+      measures['certificate.stalled.closedForm'] = ratio(views.expectedStalled, views.opened)
       measures['beacons.liked'] = ratio(beacons.liked, beacons.epochs)
-      measures['beacons.likedByNature'] = ratio(beacons.likedAtFirst, beacons.epochs)
+      const byNature = ratio(beacons.likedAtFirst, beacons.epochs)
+      measures['beacons.likedByNature'] = byNature
+      const grinding = actors.flatMap(({ strategies }) => strategies.get('grind') ?? [])[0]
+      if (grinding?.kind === 'grind' && byNature !== null)
+        measures['beacons.liked.closedForm'] = byNature * grindingGain(grinding.minerShare, byNature)
       measures['beacons.discardedPerEpoch'] = ratio(beacons.discarded, beacons.epochs)
       for (const [name, keyOf] of [
         ['operator', (node: number) => operatorOf[node]!],
         ['prefix24', (node: number) => addressOf[node]! >>> 8],
         ['prefix16', (node: number) => addressOf[node]! >>> 16],
+        ['network', (node: number) => networkOf[node]!],
         ['region', (node: number) => regionOf[node]!],
       ] as const) {
         const held = new Map<number, number>()
@@ -194,22 +239,23 @@ const sumAll = (values: readonly number[]): number => values.reduce((sum, value)
 const sumOf = (values: Float64Array, { first, nodes }: Actor): number =>
   values.subarray(first, first + nodes).reduce((sum, value) => sum + value, 0)
 
-/** Epochs until each node that was ever found invalid was. */
-const caughtOf = ({ first, nodes }: Actor, seen: Int32Array, caught: Int32Array): number[] => {
+/** Epochs from its first snapshot to an epoch, of each node that has one (others have -1). */
+const delaysOf = ({ first, nodes }: Actor, seen: Int32Array, epochOf: (node: number) => number): number[] => {
   const delays: number[] = []
   for (let node = first; node < first + nodes; node++) {
-    if (caught[node] !== -1) delays.push(caught[node]! - seen[node]!)
+    if (epochOf(node) !== -1) delays.push(epochOf(node) - seen[node]!)
   }
   return delays
 }
 
 /** The population seldom changes between epochs: the last value is kept. */
-const captureChance = (() => {
-  let last = { size: -1, attackers: -1, k: -1, chance: 0 }
-  return (size: number, attackers: number, k: number): number => {
+const chancesOf = (() => {
+  let last = { size: -1, attackers: -1, k: -1, captured: 0, stalled: 0 }
+  return (size: number, attackers: number, k: number): { captured: number; stalled: number } => {
     if (last.size !== size || last.attackers !== attackers || last.k !== k) {
-      last = { size, attackers, k, chance: committeeCapture(size, attackers, k) }
+      const captured = committeeCapture(size, attackers, k)
+      last = { size, attackers, k, captured, stalled: committeeStall(size, attackers, k) }
     }
-    return last.chance
+    return last
   }
 })()

@@ -8,6 +8,8 @@ export interface DrawnBeacon {
   committees: Committees
   /** Honest seats most of whose challengers are attackers. */
   captured: number
+  /** Honest seats whose honest challengers are no majority: silence keeps them undecided. */
+  stalled: number
   /** Whether the first block would have pleased the grinder: how often beacons do by nature. */
   isLikedAtFirst: boolean
   isLiked: boolean
@@ -31,31 +33,34 @@ export const drawBeacon = (
   for (;;) {
     const beacon = beaconOf(networkId, epoch, chain.bytes())
     const committees = createCommittees(beacon, nodeOfIndex.length, committee)
-    const captured = capturedSeats(committees, nodeOfIndex, population)
+    const { captured, stalled } = seatsLost(committees, nodeOfIndex, population)
     const isLiked = grind?.kind === 'grind' && captured >= grind.atLeast
     first ??= isLiked
     if (grind?.kind !== 'grind' || isLiked || chain.uniform() >= grind.minerShare) {
-      return { beacon, committees, captured, isLikedAtFirst: first, isLiked, discarded }
+      return { beacon, committees, captured, stalled, isLikedAtFirst: first, isLiked, discarded }
     }
     discarded++
   }
 }
 
-const capturedSeats = (
+const seatsLost = (
   committees: Committees,
   nodeOfIndex: Uint32Array,
   { actors, actorOf }: Population,
-): number => {
+): Pick<DrawnBeacon, 'captured' | 'stalled'> => {
   const { size, k, ring } = committees
-  if (!actors.some(({ isAttacker, nodes }) => isAttacker && nodes > 0)) return 0
+  if (!actors.some(({ isAttacker, nodes }) => isAttacker && nodes > 0)) return { captured: 0, stalled: 0 }
   const isAttacker = new Uint8Array(size)
   for (let position = 0; position < size; position++) {
     isAttacker[position] = actors[actorOf[nodeOfIndex[ring[position]!]!]!]!.isAttacker ? 1 : 0
   }
   const colluders = countChallengers(committees, isAttacker)
   let captured = 0
+  let stalled = 0
   for (let position = 0; position < size; position++) {
-    if (isAttacker[position] === 0 && 2 * colluders[position]! > k) captured++
+    if (isAttacker[position] === 1) continue
+    if (2 * colluders[position]! > k) captured++
+    if (2 * (k - colluders[position]!) <= k) stalled++
   }
-  return captured
+  return { captured, stalled }
 }

@@ -8,12 +8,14 @@ import {
   lastView,
   type NetworkId,
   type Params,
+  type Seat,
   type Senior,
   seniorityStart,
   takeSeniors,
   viewOpening,
 } from '../../protocol/index.ts'
-import type { Population } from '../population.ts'
+import { certificateCapture, certificateStall } from '../closed-forms.ts'
+import type { Actor, Population } from '../population.ts'
 import type { Availability } from './availability.ts'
 import type { Membership } from './membership.ts'
 
@@ -26,6 +28,17 @@ export interface WeekFate {
   blocks: number | null
   /** A view in which attackers alone could have certified anything. */
   isCaptured: boolean
+}
+
+/** How the certifiers of all opened views were drawn, beside the chance of it. */
+export interface ViewCounts {
+  opened: number
+  /** Views in which attackers alone make a certificate, or alone keep one from being made. */
+  captured: number
+  stalled: number
+  /** Sums of the hypergeometric chances of both. */
+  expectedCaptured: number
+  expectedStalled: number
 }
 
 /** A week with its epochs, the last included. */
@@ -47,6 +60,7 @@ interface Frozen {
 /** Certificates of weeks, view by view, while nodes come and go (R-CP-1 … R-CP-6). */
 export interface Certification {
   fates: WeekFate[]
+  views: ViewCounts
   /** After the last epoch of a week: its seniors are those that stand now. */
   weekOver(week: SimulatedWeek, previousFirst: number | null): void
   /** Opens the views of this epoch. `blockHash` is that of block b(e). */
@@ -61,6 +75,7 @@ export const createCertification = (
   population: Population,
 ): Certification => {
   const fates: WeekFate[] = []
+  const views: ViewCounts = { opened: 0, captured: 0, stalled: 0, expectedCaptured: 0, expectedStalled: 0 }
   const over: { week: SimulatedWeek; seniors: readonly Senior[] }[] = []
   let frozen: Frozen | null = null
   const current = (): Frozen | null => frozen
@@ -70,6 +85,9 @@ export const createCertification = (
     frozen = null
   }
 
+  const actorOfSeat = (seat: Seat): Actor =>
+    population.actors[population.actorOf[membership.nodeOfSeat(seat)]!]!
+
   const openView = (view: number, availability: Availability): void => {
     const { seniors, beacon, freezeHeight } = frozen!
     const certifiers = certifiersOf(seniors, beacon, view, params.certifiers)
@@ -78,14 +96,21 @@ export const createCertification = (
     let attackers = 0
     for (const { seat } of certifiers) {
       const node = membership.nodeOfSeat(seat)
-      const actor = population.actors[population.actorOf[node]!]!
+      const actor = actorOfSeat(seat)
       if (actor.isAttacker) attackers++
       const isOnline = availability.up[node] === 1 || actor.strategies.has('absent')
       if (isOnline && membership.isHeld(seat) && !actor.strategies.has('stall')) {
         votes[availability.sides?.[node] ?? 0]!++
       }
     }
-    if (isEnough(attackers, certifiers.length)) frozen!.isCaptured = true
+    const isCaptured = isEnough(attackers, certifiers.length)
+    if (isCaptured) frozen!.isCaptured = true
+    const owned = seniors.reduce((sum, { seat }) => sum + (actorOfSeat(seat).isAttacker ? 1 : 0), 0)
+    views.opened++
+    views.captured += isCaptured ? 1 : 0
+    views.stalled += isEnough(certifiers.length - attackers, certifiers.length) ? 0 : 1
+    views.expectedCaptured += certificateCapture(seniors.length, owned, params.certifiers)
+    views.expectedStalled += certificateStall(seniors.length, owned, params.certifiers)
     if (isEnough(Math.max(...votes), certifiers.length)) {
       settle({ view, blocks: viewOpening(genesis, params, freezeHeight, view) - freezeHeight })
     }
@@ -93,6 +118,7 @@ export const createCertification = (
 
   return {
     fates,
+    views,
     weekOver: (week, previousFirst) => {
       // The first two snapshots are empty (R-EPOCH-5): the network is full from epoch 2 on.
       const from = seniorityStart(genesis, week, previousFirst, 2)

@@ -157,7 +157,7 @@ export const runStatistical = (scenario: Scenario, repeat: number): RunResult =>
     account.epoch(ring, seats, outcomes, drawn)
     relay?.closed(seats, outcomes)
   }
-  const measures = { ...account.measures(certification.fates), ...relay?.measures() }
+  const measures = { ...account.measures(certification), ...relay?.measures() }
   return { measures, weeks: account.rows }
 }
 

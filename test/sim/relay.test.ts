@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, double, integer, property, record } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { drawHops, type RelayCandidate, type Seat } from '../../protocol/index.ts'
 import { createActorStream } from '../../sim/actor-stream.ts'
@@ -29,14 +29,14 @@ const byEnumeration = (classes: readonly PrefixClass[], hops: number): number =>
 
 describe('closed forms of circuits', () => {
   test('R-RELAY-1 both ends: the sum over kinds is the sum over all orders of all classes', () => {
-    const classes = fc.array(
-      fc
-        .record({ seats: fc.integer({ min: 1, max: 5 }), share: fc.double({ min: 0, max: 1, noNaN: true }) })
-        .map(({ seats, share }) => ({ seats, attackers: Math.round(seats * share) })),
+    const classes = array(
+      record({ seats: integer({ min: 1, max: 5 }), share: double({ min: 0, max: 1, noNaN: true }) }).map(
+        ({ seats, share }) => ({ seats, attackers: Math.round(seats * share) }),
+      ),
       { minLength: 4, maxLength: 6 },
     )
-    fc.assert(
-      fc.property(classes, fc.integer({ min: 1, max: 4 }), (all, hops) => {
+    assert(
+      property(classes, integer({ min: 1, max: 4 }), (all, hops) => {
         expect(circuitBothEnds(all, hops)).toBeCloseTo(byEnumeration(all, hops), 10)
       }),
       { numRuns: 100 },
