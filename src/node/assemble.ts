@@ -1,5 +1,9 @@
 import type { Logger } from 'pino'
 import { stakeOfAddress } from '../../protocol/index.ts'
+import { type Alerter, createAlerter } from '../alerts/alerter.ts'
+import { createAlertCommand } from '../alerts/command.ts'
+import type { AlertTarget } from '../alerts/target.ts'
+import { createWebhook } from '../alerts/webhook.ts'
 import { type Follower, openFollower } from '../chain/follower/follower.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
@@ -8,6 +12,7 @@ import { createBls } from '../keys/bls.ts'
 import { loadNodeKeyFile } from '../keys/node-key.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
+import { createAlertStore } from '../store/alerts.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { createFundBook } from '../tally/fund.ts'
@@ -19,6 +24,7 @@ import type { Config } from './config.ts'
 import { makeDirectory, writeProfile } from './data-dir.ts'
 import { fixedWeekOf } from './finality.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
+import { createDiagnosis, type Diagnosis } from './self-diagnosis/diagnosis.ts'
 import { watchStore } from './watched-store.ts'
 
 /** A daemon with everything that it stands on. */
@@ -29,6 +35,9 @@ export interface AssembledNode {
   store: Store
   /** The chain node, with the credentials of the configuration. */
   rpc: RpcClient
+  /** What the daemon finds to be wrong with itself. */
+  diagnosis: Diagnosis
+  alerter: Alerter
   /** The inputs of tallies, from the running daemon. */
   weeks: WeekSources
   start(): Promise<void>
@@ -122,12 +131,16 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       world,
       ...options.daemon,
     })
+    const alerter = createAlerterOf(config, daemon, store, logger, world)
+    const diagnosis = createDiagnosis({ daemon, follower, network, config, alerter, logger })
     let stopping: Promise<void> | null = null
     return {
       daemon,
       network,
       follower,
       store,
+      diagnosis,
+      alerter,
       rpc,
       weeks: {
         genesis: profile.genesis,
@@ -148,10 +161,16 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
         stateOf: (week) => daemon.finality.stateOf(week),
       },
       failed: failure.promise,
-      start: () => daemon.start(),
+      async start() {
+        await daemon.start()
+        await alerter.start()
+        diagnosis.start()
+      },
       stop: () =>
         (stopping ??= (async () => {
           try {
+            await diagnosis.stop()
+            await alerter.stop()
             await daemon.stop()
           } finally {
             await rpc.close()
@@ -164,6 +183,39 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     await store.close()
     throw error
   }
+}
+
+const createAlerterOf = (
+  { alerts, host }: Config,
+  { node, metrics }: Daemon,
+  store: Store,
+  logger: Logger,
+  world: World,
+): Alerter => {
+  const timeoutMs = (alerts?.timeoutSeconds ?? 0) * 1_000
+  const targets: AlertTarget[] = [
+    ...(alerts?.webhooks ?? []).map((webhook) => createWebhook({ ...webhook, timeoutMs })),
+    ...(alerts?.commands ?? []).map((argv) => createAlertCommand({ argv, timeoutMs })),
+  ]
+  return createAlerter({
+    store: createAlertStore(store),
+    targets,
+    from: alerts?.from ?? 'warning',
+    minIntervalMs: (alerts?.minIntervalSeconds ?? 0) * 1_000,
+    node: () => ({
+      network: node.networkId,
+      host,
+      seat: node.ownSeat() ?? null,
+      peer: node.keys.peerId,
+    }),
+    metrics: {
+      sent: (kind) => metrics.alerts.inc({ outcome: 'sent', kind }),
+      failed: (kind) => metrics.alerts.inc({ outcome: 'failed', kind }),
+      lost: (kind) => metrics.alerts.inc({ outcome: 'lost', kind }),
+    },
+    logger,
+    world,
+  })
 }
 
 export const createRpc = (config: Pick<Config, 'rpc'>, world: World): RpcClient =>

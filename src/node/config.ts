@@ -3,6 +3,8 @@ import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { isHost } from '../../protocol/index.ts'
+import { severities } from '../alerts/finding.ts'
+import { isWebhookUrl } from '../alerts/webhook.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 
 const Port = z.int({ error: 'must be a port from 1 to 65535' }).min(1).max(65_535)
@@ -54,6 +56,35 @@ export const Config = z.strictObject({
     }),
   /** An address of a small hot wallet of the chain node's, which pays for anchors. Never the stake. */
   anchor: z.strictObject({ from: Text('must be a transparent address', 64) }).optional(),
+  /** Who is told what the daemon finds to be wrong with itself (docs/monitoring.md). */
+  alerts: z
+    .strictObject({
+      /** The least severe that is told. */
+      from: z.enum(severities, { error: `must be one of ${severities.join(', ')}` }).default('warning'),
+      /** Between two alerts of the same finding, however often it comes and goes. */
+      minIntervalSeconds: Seconds(0, 604_800).default(3_600),
+      /** For one try of one alert. */
+      timeoutSeconds: Seconds(0.1, 300).default(10),
+      webhooks: z
+        .array(
+          z.strictObject({
+            url: z.string().max(2_048).refine(isWebhookUrl, {
+              error: 'must be an https address, or http to this machine, without user and password',
+            }),
+            secret: Text('must be text: put it in quotes').optional(),
+          }),
+        )
+        .max(8, { error: 'at most 8' })
+        .default([]),
+      /** Program and arguments; no shell looks at them. */
+      commands: z
+        .array(
+          z.array(Text('must be text: put it in quotes')).min(1, { error: 'must name a program' }).max(64),
+        )
+        .max(8, { error: 'at most 8' })
+        .default([]),
+    })
+    .optional(),
   /** Names that need no DNS. Devnets only: a profile that forbids loopback addresses forbids this. */
   hosts: z.record(z.string(), Address).optional(),
   /** How often the store is compared with a random peer's. */
@@ -87,6 +118,8 @@ const examples: Readonly<Record<string, string>> = {
   'rpc.password': 'rpc: { url: "http://127.0.0.1:8232", user: "secnode", password: "secret" }',
   anchor: 'anchor: { from: tmAddressOfASmallHotWallet }',
   'anchor.from': 'anchor: { from: tmAddressOfASmallHotWallet }',
+  alerts:
+    'alerts: { webhooks: [{ url: "https://chat.example.org/hook" }], commands: [[/usr/local/bin/notify]] }',
   syncSeconds: 'syncSeconds: 30',
   spreadSeconds: 'spreadSeconds: 300',
   pollSeconds: 'pollSeconds: 5',
@@ -167,8 +200,18 @@ const absolute = (config: Config, base: string): Config => ({
   dir: resolve(base, config.dir),
   keys: resolve(base, config.keys),
   certificate: { cert: resolve(base, config.certificate.cert), key: resolve(base, config.certificate.key) },
+  ...(config.alerts === undefined ? {} : { alerts: absoluteCommands(config.alerts, base) }),
   rpc:
     config.rpc.cookie === undefined
       ? config.rpc
       : { ...config.rpc, cookie: resolve(base, config.rpc.cookie) },
+})
+
+/** A program with a slash in its name is a file; one without is looked for in PATH. */
+const absoluteCommands = (alerts: NonNullable<Config['alerts']>, base: string): Config['alerts'] => ({
+  ...alerts,
+  commands: alerts.commands.map(([program, ...args]) => [
+    program!.includes('/') ? resolve(base, program!) : program!,
+    ...args,
+  ]),
 })

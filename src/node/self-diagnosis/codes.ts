@@ -1,0 +1,39 @@
+/** Every code that a daemon may find of itself, with what to do: docs/monitoring.md has a row for each. */
+export const remedies = {
+  'visits-missing':
+    'Check that the p2p port is open from outside, that the DNS name leads to this machine, and that no firewall drops connections. `secnode doctor` says which.',
+  'verdicts-bad':
+    'Read what the challengers saw. `secnode explain --week current` shows their signed evidence; `secnode doctor` checks from here what they check.',
+  'verdict-one':
+    'Nothing is lost: most say otherwise. If the same challenger says so again, the way between the two is bad.',
+  unreachable:
+    'Check firewall, port forwarding and DNS for this port, and for TLS the certificate; `secnode doctor` checks each from here.',
+  'not-attested':
+    'Look into the log of that epoch. In the epoch of a start nothing is attested unless other seats confirm that the record is complete.',
+  abstentions:
+    'The reasons say what this node could not judge. Check its chain node, its outgoing connections, and IPv6 if targets have no IPv4 address.',
+  equivocated:
+    'Stop the other daemon that has the same keys, or the copy of this machine: two attestations of one epoch were signed.',
+  isolated: 'Check the outgoing connections of this machine and its DNS: no registered node is connected.',
+  'chain-unreachable':
+    'Start the chain node, and check `rpc` in the configuration: address, user, password or cookie.',
+  'chain-behind': 'Let the chain node synchronise; check its peers and its disk.',
+  'chain-wrong':
+    'The chain node is on another network, or its data is damaged. Check `profile` and `rpc`, then the chain node.',
+  'chain-still': 'Check the chain node: its peers, its log, and whether others have newer blocks.',
+  'certificate-expires':
+    'Renew the certificate into the same files; it is picked up without a restart. Check the timer of the renewal.',
+  'certificate-wrong':
+    'Put a valid certificate for the announced host, with its chain, and its key into the files of the configuration.',
+  'certificate-refused':
+    'Put a certificate and a key that belong together into the files of the configuration.',
+  'disk-low':
+    'Free space or enlarge the disk: when it is full, the node stops rather than sign what it cannot write down.',
+  'not-announced': 'Announce the stake with `secnode announce`, and wait until the transaction is confirmed.',
+  'stake-spent':
+    'Put the stake back to the same address and announce again with `secnode announce`; lock the output in the wallet.',
+  'announcement-differs':
+    'Announce again with `secnode announce`, or run with the keys, host and ports that were announced.',
+} as const
+
+export type FindingCode = keyof typeof remedies

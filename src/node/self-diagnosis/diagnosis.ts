@@ -1,0 +1,152 @@
+import type { Logger } from 'pino'
+import { type Finding, findingKey } from '../../alerts/finding.ts'
+import type { Alerter } from '../../alerts/alerter.ts'
+import { messageOf } from '../../errors.ts'
+import { askOutside } from './ask-outside.ts'
+import { createSelfGauges } from './gauges.ts'
+import { judge, type Judgement } from './judge.ts'
+import type { ObservedOutside, Observations } from './observations.ts'
+import { createObserver, type ObserverOptions } from './observe.ts'
+
+export interface DiagnosisOptions extends ObserverOptions {
+  alerter: Alerter
+  logger: Logger
+  /** Between two looks while no block comes. */
+  intervalMs?: number
+}
+
+/** What a daemon finds to be wrong with itself, looked at after every block and now and then. */
+export interface Diagnosis {
+  start(): void
+  /** Waits for the look that is under way. Idempotent. */
+  stop(): Promise<void>
+  /** The last look; null before the first. */
+  current(): Diagnosed | null
+  /** Looks once more, and resolves when that is done. */
+  look(): Promise<Diagnosed>
+}
+
+export interface Diagnosed extends Judgement {
+  observations: Observations
+}
+
+const defaultIntervalMs = 15_000
+/** Others are asked so often in an epoch at most, while there is a reason: in a real network every half hour. */
+const asksPerEpoch = 8
+
+export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
+  const { daemon, alerter, logger, config } = options
+  const { node, epochs } = daemon
+  const { world, genesis } = node
+  const observer = createObserver(options)
+  const gauges = createSelfGauges(daemon, genesis.confirmations, config.dir)
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const askEveryBlocks = Math.max(1, Math.floor(genesis.epochBlocks / asksPerEpoch))
+  let outside: ObservedOutside | null = null
+  let askedAtHeight: number | null = null
+  let last: Diagnosed | null = null
+  let logged = new Map<string, Finding>()
+  let cancelTimer: (() => void) | null = null
+  let looking: Promise<Diagnosed> | null = null
+  let isWanted = false
+
+  /** Others are asked while something says that this node may not be reached. */
+  const mayBeUnreached = ({ findings }: Judgement): boolean =>
+    findings.some(
+      ({ code }) => code === 'visits-missing' || code === 'verdicts-bad' || code === 'unreachable',
+    )
+
+  /** True if anybody answered. */
+  const ask = async (): Promise<boolean> => {
+    const own = options.follower.standingOf(node.stake)
+    const current = epochs.current()
+    const context = current === null ? undefined : await epochs.get(current)
+    if (own === undefined || context === undefined) return false
+    const height = daemon.handledHeight()
+    // A height below the last one means that the chain was reorganised.
+    if (askedAtHeight !== null && height >= askedAtHeight && height < askedAtHeight + askEveryBlocks)
+      return false
+    askedAtHeight = height
+    const asked = await askOutside(node, context, own.record, signal)
+    if (asked.views.length === 0) return false
+    outside = asked
+    return true
+  }
+
+  const lookOnce = async (): Promise<Diagnosed> => {
+    let observations = await observer.observe(outside, signal)
+    let judgement = judge(observations)
+    if (mayBeUnreached(judgement) && (await ask())) {
+      observations = { ...observations, outside }
+      judgement = judge(observations)
+    }
+    const diagnosed = { ...judgement, observations }
+    last = diagnosed
+    log(judgement)
+    await alerter.update(judgement.findings, judgement.unknown)
+    await gauges.set(observations, judgement, alerter.state())
+    return diagnosed
+  }
+
+  /** Once when it comes, gets worse or goes; alerts keep their own book, over restarts. */
+  const log = ({ findings, unknown }: Judgement): void => {
+    const standing = new Map(findings.map((finding) => [findingKey(finding), finding]))
+    for (const [key, finding] of standing) {
+      if (logged.get(key)?.severity === finding.severity) continue
+      const { code, subject, severity, title, detail, remedy, evidence } = finding
+      const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
+      logger[level]({ code, subject, detail, remedy, evidence }, title)
+    }
+    for (const [key, finding] of logged) {
+      if (standing.has(key)) continue
+      if ((unknown as ReadonlySet<string>).has(finding.code)) standing.set(key, finding)
+      else logger.info({ code: finding.code, subject: finding.subject }, `no longer so: ${finding.title}`)
+    }
+    logged = standing
+  }
+
+  const look = (): Promise<Diagnosed> => {
+    looking ??= lookOnce().finally(() => {
+      looking = null
+      if (isWanted && !signal.aborted) request()
+    })
+    return looking
+  }
+
+  /** Blocks that come while a look is under way call for one more, not for as many. */
+  const request = (): void => {
+    isWanted = looking !== null
+    if (isWanted || signal.aborted) return
+    look().catch((error: unknown) => {
+      if (!signal.aborted) logger.error({ err: error, reason: messageOf(error) }, 'the self-diagnosis failed')
+    })
+  }
+
+  const schedule = (): void => {
+    cancelTimer = world.setTimer(options.intervalMs ?? defaultIntervalMs, () => {
+      if (signal.aborted) return
+      request()
+      schedule()
+    })
+  }
+
+  return {
+    start() {
+      if (cancelTimer !== null || signal.aborted) return
+      daemon.onHandled(request)
+      schedule()
+      request()
+    },
+    async stop() {
+      stopping.abort(new Error('stopping'))
+      cancelTimer?.()
+      await looking?.catch(() => undefined)
+    },
+    current: () => last,
+    async look() {
+      await looking?.catch(() => undefined)
+      return await look()
+    },
+  }
+}

@@ -1,0 +1,220 @@
+import { statfs } from 'node:fs/promises'
+import {
+  addressOfStake,
+  bytesToHex,
+  challengersOf,
+  decodeAttestation,
+  equalBytes,
+  type Height,
+  indexOfSeat,
+  firstVisitsEnd,
+  peerIdOfKey,
+  readEvidence,
+  type Seat,
+  Verdict,
+} from '../../../protocol/index.ts'
+import type { Network } from '../../chain/profiles.ts'
+import type { Follower } from '../../chain/follower/follower.ts'
+import type { Config } from '../config.ts'
+import type { Daemon } from '../daemon.ts'
+import type { EpochContext } from '../epoch-book.ts'
+import type {
+  Difference,
+  ObservedChain,
+  ObservedDuty,
+  ObservedOutside,
+  ObservedVisits,
+  Observations,
+  Registration,
+} from './observations.ts'
+import { createWordReader } from './words.ts'
+
+export interface ObserverOptions {
+  daemon: Daemon
+  follower: Follower
+  network: Network
+  config: Pick<Config, 'host' | 'dir' | 'listen'>
+}
+
+/** Looks at a running daemon, and remembers since when things have been as they are. */
+export interface Observer {
+  observe(outside: ObservedOutside | null, signal: AbortSignal): Promise<Observations>
+}
+
+export const createObserver = ({ daemon, follower, network, config }: ObserverOptions): Observer => {
+  const { node, epochs, collector, challenger, host } = daemon
+  const { world } = node
+  const words = createWordReader(daemon)
+  const since = { status: '', statusMs: 0, height: -1, heightMs: 0, aloneMs: null as number | null }
+  /** Confirmed height since which the daemon has been at the tip without a break; null while it is not. */
+  let watchedFrom: Height | null = null
+  let lastHeight: Height = -1
+
+  const observeChain = (nowMs: number): ObservedChain => {
+    const { status, confirmedHeight } = follower
+    if (status.is !== since.status) Object.assign(since, { status: status.is, statusMs: nowMs })
+    if (confirmedHeight !== since.height) Object.assign(since, { height: confirmedHeight, heightMs: nowMs })
+    return {
+      status: status.is,
+      detail: 'error' in status && status.error instanceof Error ? status.error.message : null,
+      sinceMs: nowMs - since.statusMs,
+      stillMs: nowMs - since.heightMs,
+      height: confirmedHeight,
+      tip: 'tip' in status ? status.tip : null,
+    }
+  }
+
+  const registrationOf = (): Registration => {
+    const { genesis } = node
+    const stake = addressOfStake(genesis.chain, node.stake)
+    const standing = follower.standingOf(node.stake)
+    if (standing === undefined) return { is: 'none', stake, minStake: genesis.minStake }
+    const { record, balance } = standing
+    const pairs: readonly [Difference['what'], string, string][] = [
+      ['peer id', peerIdOfKey(record.peer), node.keys.peerId],
+      ['host', record.host, config.host],
+      ['voting key', bytesToHex(record.bls), bytesToHex(node.keys.blsPublicKey)],
+      ['p2p port', String(record.p2p), String(config.listen.p2p)],
+      ['tls port', String(record.tls), String(config.listen.tls)],
+    ]
+    return {
+      is: 'announced',
+      stake,
+      isActive: record.activeSince !== null,
+      balance,
+      minStake: genesis.minStake,
+      differences: pairs.flatMap(([what, announced, own]) =>
+        announced === own ? [] : [{ what, announced, own }],
+      ),
+    }
+  }
+
+  const visitsOf = async (context: EpochContext, seat: Seat, from: Height): Promise<ObservedVisits> => {
+    const { snapshot, committees, phases, epoch, beacon } = context
+    const asked = daemon.askedBy(epoch)
+    const challengers: ObservedVisits['challengers'][number][] = []
+    for (const index of challengersOf(committees, indexOfSeat(snapshot, seat))) {
+      const row = snapshot[index]!
+      // A receipt outlives a restart; who was refused or asked to come later was here all the same.
+      const came = asked.has(row.seat) || (await node.work.getReceipt(epoch, beacon, row.seat)) !== undefined
+      challengers.push({ seat: row.seat, host: row.host, came })
+    }
+    const end = firstVisitsEnd(phases)
+    // Visits that this very block calls for are still on their way.
+    const until = Math.min(daemon.handledHeight() - 1, end)
+    const share = (until - Math.max(phases.opens, from)) / Math.max(1, end - phases.opens)
+    return { epoch, share: Math.max(0, Math.min(1, share)), challengers }
+  }
+
+  /** The epoch whose window is over, or else the one that runs. */
+  const dutyOf = async (
+    context: EpochContext,
+    seat: Seat,
+    from: Height,
+    signal: AbortSignal,
+  ): Promise<ObservedDuty | null> => {
+    const height = daemon.handledHeight()
+    const before = context.epoch === 0 ? undefined : await epochs.get(context.epoch - 1)
+    for (const one of [context, before]) {
+      const row = one?.rowOf(seat)
+      if (one === undefined || row === undefined || !equalBytes(row.peer, node.keys.peerKey)) continue
+      // In the epoch of the start others may have to confirm first (R-ATT-5).
+      if (from >= one.phases.opens) continue
+      const signed = await node.attestations.ownSigned(one.epoch, one.beacon)
+      const attestation = signed === undefined ? null : decodeAttestation(signed.payload)
+      if (attestation !== null) {
+        const { verdicts } = attestation
+        const block = await node.evidence.get(attestation.evidence)
+        const read = block === undefined ? null : readEvidence(attestation, block)
+        const entries = read?.is === 'accept' ? read.value.entries : []
+        signal.throwIfAborted()
+        return {
+          epoch: one.epoch,
+          targets: verdicts.length,
+          judged: verdicts.length,
+          abstained: verdicts.filter((verdict) => verdict === Verdict.abstain).length,
+          reasons: reasonsOf(entries),
+          attested: true,
+        }
+      }
+      if (height > one.phases.attests) {
+        const targets = one.committees.k
+        return { epoch: one.epoch, targets, judged: 0, abstained: 0, reasons: [], attested: false }
+      }
+      const work = challenger.state()
+      if (work === null || work.epoch !== one.epoch) continue
+      const found = work.targets.flatMap((target) => (target.is === 'found' ? [target.finding.evidence] : []))
+      const abstained = found.filter(({ verdict }) => verdict === Verdict.abstain)
+      if (2 * found.length < work.targets.length) continue
+      return {
+        epoch: one.epoch,
+        targets: work.targets.length,
+        judged: found.length,
+        abstained: abstained.length,
+        reasons: reasonsOf(found),
+        attested: null,
+      }
+    }
+    return null
+  }
+
+  const diskOf = async (): Promise<Observations['disk']> => {
+    try {
+      const { bavail, blocks, bsize } = await statfs(config.dir)
+      return { directory: config.dir, freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    } catch {
+      // Whoever cannot look at it cannot write to it either, and that ends the daemon.
+      return null
+    }
+  }
+
+  return {
+    async observe(outside, signal) {
+      const nowMs = world.monotonicMs()
+      const chain = observeChain(nowMs)
+      const height = daemon.handledHeight()
+      // Judged with each block: a chain node that does not answer for a moment takes nothing back.
+      if (height !== lastHeight) watchedFrom = daemon.isCaughtUp() ? (watchedFrom ?? height) : null
+      lastHeight = height
+      const seat = node.ownSeat() ?? null
+      const current = epochs.current()
+      const context = current === null || watchedFrom === null ? undefined : await epochs.get(current)
+      const own = seat === null || context?.rowOf(seat) === undefined ? null : { seat, context }
+      const registered = host.peers().filter(({ isRegistered }) => isRegistered).length
+      if (registered > 0) since.aloneMs = null
+      else since.aloneMs ??= nowMs
+      return {
+        nowMs: world.now(),
+        height,
+        seat,
+        host: config.host,
+        ports: config.listen,
+        chain,
+        visits: own === null ? null : await visitsOf(own.context, own.seat, watchedFrom!),
+        words: seat === null || watchedFrom === null ? null : await words.read(seat, watchedFrom, signal),
+        duty: own === null ? null : await dutyOf(own.context, own.seat, watchedFrom!, signal),
+        outside,
+        certificate: daemon.certificate(),
+        disk: await diskOf(),
+        registration: watchedFrom === null ? null : registrationOf(),
+        isEquivocator:
+          context !== undefined && seat !== null && (await collector.equivocators(context.week)).has(seat),
+        network:
+          context === undefined
+            ? null
+            : {
+                registeredPeers: registered,
+                otherSeats: context.snapshot.filter((row) => row.seat !== seat).length,
+                aloneMs: since.aloneMs === null ? 0 : nowMs - since.aloneMs,
+              },
+      }
+    },
+  }
+}
+
+/** Why it abstained, each reason once. */
+const reasonsOf = (entries: readonly { verdict: number; seen?: string }[]): string[] => [
+  ...new Set(
+    entries.flatMap(({ verdict, seen }) => (verdict === Verdict.abstain && seen !== undefined ? [seen] : [])),
+  ),
+]
