@@ -1,5 +1,8 @@
-import type { Committees, FlatEpoch } from '../../protocol/index.ts'
-import type { Actor } from '../population.ts'
+import type { Committees, FlatEpoch, Snapshot } from '../../protocol/index.ts'
+import type { Actor, Population } from '../population.ts'
+import type { Availability } from './availability.ts'
+import type { DrawnBeacon } from './beacons.ts'
+import type { Membership } from './membership.ts'
 
 /** One epoch as the engine sees it. Arrays run over positions of the ring. */
 export interface Ring {
@@ -38,4 +41,60 @@ export const countChallengers = ({ size, k }: Committees, marks: Uint8Array): Ui
     sum += marks[position]! - marks[(position + size - k) % size]!
   }
   return counts
+}
+
+/** Seat and node at each index of a snapshot, which stays the same for as long as nobody comes or goes. */
+export interface IndexedSnapshot {
+  snapshot: Snapshot
+  nodeOfIndex: Uint32Array
+  seats: Uint32Array
+}
+
+export const indexSnapshot = (snapshot: Snapshot, membership: Membership): IndexedSnapshot => {
+  const nodeOfIndex = new Uint32Array(snapshot.length)
+  const seats = new Uint32Array(snapshot.length)
+  for (const [index, { seat }] of snapshot.entries()) {
+    nodeOfIndex[index] = membership.nodeOfSeat(seat)
+    seats[index] = seat
+  }
+  return { snapshot, nodeOfIndex, seats }
+}
+
+/** Who stands where, and who is up. */
+export const createRing = (
+  epoch: number,
+  { beacon, committees }: DrawnBeacon,
+  flat: FlatEpoch,
+  { nodeOfIndex, seats }: IndexedSnapshot,
+  { actors, actorOf }: Population,
+  { up, sides }: Pick<Availability, 'up' | 'sides'>,
+  membership: Pick<Membership, 'isHeld'>,
+): Ring => {
+  const { size, ring: indexes } = committees
+  const nodeAt = new Uint32Array(size)
+  const actorAt = new Uint8Array(size)
+  const isUp = new Uint8Array(size)
+  const signs = new Uint8Array(size)
+  const sideAt = sides === null ? null : new Uint8Array(size)
+  for (let position = 0; position < size; position++) {
+    const node = nodeOfIndex[indexes[position]!]!
+    nodeAt[position] = node
+    actorAt[position] = actorOf[node]!
+    // The seat of a node that has gone and come back under another stays in a snapshot for a while.
+    isUp[position] = membership.isHeld(seats[indexes[position]!]!) ? up[node]! : 0
+    signs[position] = isUp[position] === 1 || actors[actorOf[node]!]!.strategies.has('absent') ? 1 : 0
+    if (sideAt !== null) sideAt[position] = sides![node]!
+  }
+  return {
+    epoch,
+    beacon,
+    committees,
+    flat,
+    nodeAt,
+    actorAt,
+    isUp,
+    signs,
+    sideAt,
+    actors,
+  }
 }
