@@ -13,6 +13,7 @@ import type { ChainView } from './chain-view.ts'
 import type { Conduct } from './conduct.ts'
 import type { EpochBook } from './epoch-book.ts'
 import type { NodeMetrics } from './metrics.ts'
+import type { SeenVersions } from './seen-versions.ts'
 
 /** What every role of a daemon is given: the parts that it acts through, and who the node is. */
 export interface NodeContext {
@@ -41,6 +42,7 @@ export interface NodeContext {
   /** Over how long the network's attestations of an epoch are spread; 0 sends at once. */
   publishSpreadMs: number
   metrics: NodeMetrics
+  versions: SeenVersions
   /** Aborted when the daemon stops: whatever waits without a deadline of its own waits on this. */
   stopping: AbortSignal
   logger: Logger

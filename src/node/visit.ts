@@ -111,6 +111,7 @@ export const visitTarget = async (
       : seen(probe.code, probe.detail)
   }
 
+  node.versions.note(target.seat, probe.version, epoch.epoch)
   const fault = await audit(node, epoch, target, address, signal)
   if (fault !== null) return fault
   return { finding: { evidence: { verdict: Verdict.valid, receipt }, address: address.bytes } }
