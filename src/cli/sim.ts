@@ -10,7 +10,14 @@ export const simCommand = (io: CliIo): Command =>
     .description('simulate attacks on the same rules (list, run, sweep, merge, report, compare, math)')
     .argument('[args...]', 'what the simulator takes: see `secnode sim help`')
     .allowUnknownOption()
-    .addHelpText('after', '\nIts commands: `secnode sim help`, `secnode sim help run` and so on.')
+    .addHelpText(
+      'after',
+      `
+Its commands: \`secnode sim help\`, \`secnode sim help run\` and so on.
+
+Example:
+  $ secnode sim run ip-spread --set protocol.maxPerPrefix=4`,
+    )
     .action(async (args: string[]) => io.setExitCode(await runSimulator(args, io.signal)))
 
 // `.ts` in a clone, `.js` where it was built.
