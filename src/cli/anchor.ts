@@ -1,13 +1,11 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { renderUnicodeCompact } from 'uqr'
-import { paramsOfWeek, utf8ToBytes, type Week } from '../../protocol/index.ts'
+import { paramsOfWeek, type Week } from '../../protocol/index.ts'
 import { decodeAddressOf } from '../chain/address.ts'
-import { paymentUri } from '../chain/payment-uri.ts'
 import { networkOfDirectory } from '../node/data-dir.ts'
 import { askDaemon } from './control-client.ts'
 import { type CliIo, printJson } from './io.ts'
-import { coins } from './week-table.ts'
+import { formatPayment, paymentText } from './payment-text.ts'
 
 /** What a daemon says of the certificate that waits for its anchor. */
 export interface DueAnchor {
@@ -37,33 +35,20 @@ Example:
     )
     .action(async (flags: { dir: string; bondTo: string; json?: true }) => {
       const dir = resolve(flags.dir)
-      const { profile, facts } = await networkOfDirectory(dir)
+      const network = await networkOfDirectory(dir)
+      const { profile } = network
       const { chain, announceAddress } = profile.genesis
       decodeAddressOf(chain, flags.bondTo)
       const due = JSON.parse(await askDaemon(dir, '/anchor', io.signal)) as DueAnchor
       const { anchorBond } = paramsOfWeek(profile.schedule, due.week as Week)
-      // ZIP 321 is Zcash's; wallets of the ZEN family take the call of their own.
-      const uri =
-        facts.family === 'zcash'
-          ? paymentUri([
-              { address: announceAddress, amount: shieldedAmount, memo: due.memo },
-              { address: flags.bondTo, amount: anchorBond },
-            ])
-          : null
-      const recipients = [
-        {
-          address: announceAddress,
-          amount: coins(shieldedAmount.toString()),
-          memo: Buffer.from(utf8ToBytes(due.memo)).toString('hex'),
-        },
-        { address: flags.bondTo, amount: coins(anchorBond.toString()) },
-      ]
-      const call = `z_sendmany "<from>" '${JSON.stringify(recipients)}' 1`
+      const payment = paymentText(network, [
+        { address: announceAddress, amount: shieldedAmount, memo: due.memo },
+        { address: flags.bondTo, amount: anchorBond },
+      ])
       if (flags.json === true) {
-        printJson(io, { week: due.week, memo: due.memo, uri, call })
+        printJson(io, { week: due.week, memo: due.memo, ...payment })
         return
       }
       io.stdout(`week ${due.week} is certified and waits for its anchor\n\nmemo\n${due.memo}\n\n`)
-      if (uri !== null) io.stdout(`payment (ZIP 321)\n${uri}\n\n${renderUnicodeCompact(uri)}\n\n`)
-      io.stdout(`or by the node's own wallet\n${call}\n`)
+      io.stdout(formatPayment(payment))
     })

@@ -6,6 +6,8 @@ export interface CliIo {
   stderr(text: string): void
   /** True if stderr is a terminal, so that a progress line may be redrawn. */
   isTerminal: boolean
+  /** Asks a person and waits for one line; absent where nobody sits before a terminal. */
+  ask?(question: string): Promise<string>
   /** Aborted on SIGINT and SIGTERM. */
   signal: AbortSignal
   setExitCode(code: 0 | 1 | 2 | 3 | 130): void

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createInterface } from 'node:readline/promises'
 import { Command, CommanderError } from 'commander'
 import { backupCommand } from './backup.ts'
 import { beaconUniformityCommand } from './beacon-uniformity.ts'
@@ -12,7 +13,9 @@ import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
 import { explainCommand } from './explain.ts'
 import { anchorCommand } from './anchor.ts'
+import { announceCommand } from './announce.ts'
 import { daemonVersion } from '../node/daemon.ts'
+import { initCommand } from './init.ts'
 import { type CliIo, printError } from './io.ts'
 import { payoutBuildCommand } from './payout-build.ts'
 import { payoutConsolidateCommand } from './payout-consolidate.ts'
@@ -48,6 +51,7 @@ const createIo = (): { io: CliIo; exitCode: () => number } => {
       stdout: (text) => void process.stdout.write(text),
       stderr: (text) => void process.stderr.write(text),
       isTerminal: process.stderr.isTTY,
+      ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askOnTerminal(abort.signal) } : {}),
       signal: abort.signal,
       setExitCode: (code) => {
         if (exitCode !== 130) exitCode = code
@@ -56,6 +60,18 @@ const createIo = (): { io: CliIo; exitCode: () => number } => {
     exitCode: () => exitCode,
   }
 }
+
+/** Questions go to standard error: standard output is the result. */
+const askOnTerminal =
+  (signal: AbortSignal) =>
+  async (question: string): Promise<string> => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr })
+    try {
+      return await lines.question(question, { signal })
+    } finally {
+      lines.close()
+    }
+  }
 
 export const createProgram = (io: CliIo): Command => {
   const program = new Command('secnode')
@@ -92,6 +108,8 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(payoutVerifyCommand(io))
     .addCommand(payoutStatusCommand(io))
   program
+    .addCommand(initCommand(io))
+    .addCommand(announceCommand(io))
     .addCommand(startCommand(io))
     .addCommand(backupCommand(io))
     .addCommand(restoreCommand(io))
