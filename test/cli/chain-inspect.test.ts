@@ -1,29 +1,12 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Run, runAsProcess, runInProcess } from './in-process.ts'
 import { readVectorJson, readVectorTable, readVectorText } from '../vectors/read.ts'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const vectorFile = (path: string): string => fileURLToPath(new URL(`../vectors/${path}`, import.meta.url))
-
-interface Run {
-  exitCode: number
-  stdout: string
-  stderr: string
-}
-
-/** The command as a user runs it: another process, its exit code, both streams. */
-const secnode = (args: readonly string[], input = ''): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, 'chain', ...args], (error, stdout, stderr) => {
-      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-    child.stdin!.on('error', () => {})
-    child.stdin!.end(input)
-  })
 
 describe('secnode chain inspect', () => {
   let folder: string
@@ -31,6 +14,14 @@ describe('secnode chain inspect', () => {
     folder = await mkdtemp(join(tmpdir(), 'secnode-chain-inspect-'))
   })
   afterAll(() => rm(folder, { recursive: true }))
+
+  /** What a user would pipe into it lies in a file here: only one test starts a process, to read standard input. */
+  const secnode = async (args: readonly string[], input?: string): Promise<Run> => {
+    if (input === undefined) return await runInProcess('chain', ...args)
+    const piped = join(folder, 'piped')
+    await writeFile(piped, input)
+    return await runInProcess('chain', ...args.map((arg) => (arg === '-' ? piped : arg)))
+  }
 
   test('a real block as JSON: exactly these keys, hash and txids as people write them', async () => {
     const run = await secnode(['inspect', '--json', vectorFile('zebra-blocks/block-main-0-000-000.txt')])
@@ -53,8 +44,8 @@ describe('secnode chain inspect', () => {
       vShieldedOutput: unknown[]
       orchard: { actions: unknown[] }
     }
-    const run = await secnode(
-      ['inspect', '--tx', '--json', '-'],
+    const run = await runAsProcess(
+      ['chain', 'inspect', '--tx', '--json', '-'],
       `${hex.slice(0, 99)} \r\n${hex.slice(99)}\n`,
     )
     expect(run).toMatchObject({ exitCode: 0, stderr: '' })
@@ -144,12 +135,12 @@ describe('secnode chain verify-message', () => {
   const signature = 'HyfEVMrykkS0ogn55bXscQs9WrJtxZMPL+ZetbBSSbcXScyUDMybHtjXpT6Lmz4OuxYWvXtia9etbH5wAw133A8='
 
   test('valid: exit code 0', async () => {
-    expect(await secnode(['verify-message', address, signature, 'ciao'])).toEqual({
+    expect(await runInProcess('chain', 'verify-message', address, signature, 'ciao')).toEqual({
       exitCode: 0,
       stdout: 'valid\n',
       stderr: '',
     })
-    expect(await secnode(['verify-message', '--json', address, signature, 'ciao'])).toEqual({
+    expect(await runInProcess('chain', 'verify-message', '--json', address, signature, 'ciao')).toEqual({
       exitCode: 0,
       stdout: '{"valid":true}\n',
       stderr: '',
@@ -157,10 +148,10 @@ describe('secnode chain verify-message', () => {
   })
 
   test('not valid: exit code 1', async () => {
-    const other = await secnode(['verify-message', address, signature, 'Ciao'])
+    const other = await runInProcess('chain', 'verify-message', address, signature, 'Ciao')
     expect(other).toMatchObject({ exitCode: 1, stderr: '' })
     expect(other.stdout).toContain('not valid')
-    expect(await secnode(['verify-message', '--json', address, 'no signature', 'ciao'])).toEqual({
+    expect(await runInProcess('chain', 'verify-message', '--json', address, 'no signature', 'ciao')).toEqual({
       exitCode: 1,
       stdout: '{"valid":false}\n',
       stderr: '',
@@ -177,13 +168,13 @@ describe('secnode chain verify-message', () => {
     },
     { name: 'no message', args: [address, signature], exitCode: 2, text: 'message' },
   ])('$name', async ({ args, exitCode, text }) => {
-    const run = await secnode(['verify-message', ...args])
+    const run = await runInProcess('chain', 'verify-message', ...args)
     expect(run).toMatchObject({ exitCode, stdout: '' })
     expect(run.stderr).toContain(text)
   })
 
   test('--help has an example', async () => {
-    const run = await secnode(['verify-message', '--help'])
+    const run = await runInProcess('chain', 'verify-message', '--help')
     expect(run.exitCode).toBe(0)
     expect(run.stdout).toContain('$ secnode chain verify-message')
   })

@@ -1,8 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bytesToHex, hexToBytes } from '@noble/curves/utils.js'
 import { parseTransaction, serializeTransaction } from '../../src/chain/formats/transaction.ts'
@@ -13,26 +11,8 @@ import {
   encodeSproutSpendingKey,
   encodeSproutViewingKey,
 } from '../../src/chain/notes/sprout-keys.ts'
+import { type Run, runAsProcess, runInProcess } from './in-process.ts'
 import { readVectorJson, readVectorText } from '../vectors/read.ts'
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-
-interface Run {
-  exitCode: number
-  stdout: string
-  stderr: string
-}
-
-/** The command as a user runs it: another process, its exit code, both streams. */
-const secnode = (args: readonly string[], input = ''): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = execFile(process.execPath, [MAIN, ...args], (error, stdout, stderr) => {
-      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-    // A command that refuses its arguments does not read.
-    child.stdin!.on('error', () => {})
-    child.stdin!.end(input)
-  })
 
 const { vectors } = readVectorJson('derived/sprout_note_encryption.json') as {
   vectors: {
@@ -54,6 +34,14 @@ describe('secnode chain memo', () => {
     await writeFile(file, `${vector.zen_tx.slice(0, 100)}\n${vector.zen_tx.slice(100)}\n`)
   })
   afterAll(() => rm(folder, { recursive: true }))
+
+  /** What a user would pipe into it lies in a file here: only one test starts a process, to read standard input. */
+  const secnode = async (args: readonly string[], input?: string): Promise<Run> => {
+    if (input === undefined) return await runInProcess(...args)
+    const piped = join(folder, 'piped')
+    await writeFile(piped, input)
+    return await runInProcess(...args.map((arg) => (arg === '-' ? piped : arg)))
+  }
 
   test('prints the memo of a ZEN transaction as JSON', async () => {
     const run = await secnode([
@@ -81,7 +69,7 @@ describe('secnode chain memo', () => {
   })
 
   test('reads standard input and prints for people', async () => {
-    const run = await secnode(
+    const run = await runAsProcess(
       ['chain', 'memo', '--key', vector.viewing_key, '--tx', '--family', 'zen', '-'],
       vector.zen_tx,
     )

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { type Command, CommanderError } from 'commander'
 import { type CliIo, printError } from '../../src/cli/io.ts'
 import { createProgram } from '../../src/cli/main.ts'
@@ -32,3 +34,16 @@ export const runInProcess = async (...args: readonly string[]): Promise<Run> => 
   }
   return result
 }
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+/** The command as a user runs it: another process with its exit code, both streams, and `input` to read. */
+export const runAsProcess = (args: readonly string[], input = ''): Promise<Run> =>
+  new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+    // A command that refuses its arguments does not read.
+    child.stdin!.on('error', () => {})
+    child.stdin!.end(input)
+  })
