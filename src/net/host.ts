@@ -19,15 +19,22 @@ import {
 } from './libp2p-node.ts'
 import { createLinks, type DialTarget, type Links, type RequestTarget } from './links.ts'
 import { addressOfMultiaddr, peerIdOfPeerKey, peerKeyOf, type PeerAddress } from './peer-address.ts'
+import type { GateStatus } from './puzzle-gate.ts'
+import { createPuzzleSolver, type Toll } from './puzzle-solver.ts'
 import { banPoints, createReputation, type PenaltyCode } from './reputation.ts'
-import { createRequests, type HandlerLimits, type RequestHandler, type RequestOptions } from './requests.ts'
+import { createRequests, type RequestOptions } from './requests.ts'
 import { createSearches, type FoundProvider, type Searches, type SearchOptions } from './searches.ts'
+import type { HandlerLimits, RequestHandler } from './service.ts'
 
 export interface HostOptions extends NodeOptions {
   logger: Logger
   world: World
   metrics?: NetMetrics
   limits?: Partial<HostLimits>
+  /** The most hashes that this node does for one answer of another that is under load (R-PUZ-4). */
+  maxEffort?: number
+  /** Called before such work that takes long; by default it is logged. */
+  onToll?: (toll: Toll) => void
 }
 
 export interface HostLimits extends GaterLimits, NodeLimits {
@@ -80,7 +87,8 @@ export interface Host {
    * One request, one answer. With an address, only a connection dialled to that very address will do. Errors:
    * NET_UNREACHABLE (no connection: refused, no route, another peer there), NET_UNABLE (this side could not even try:
    * no verdict, R-FAULT-1), NET_TIMEOUT (connected, no answer in time), NET_CLOSED (reset or end), NET_TOO_LARGE,
-   * NET_PROTOCOL_UNSUPPORTED, NET_ABORTED, NET_STOPPED.
+   * NET_PROTOCOL_UNSUPPORTED, NET_ABORTED, NET_STOPPED. A node under load that does not know this one may ask for work
+   * first (R-PUZ-1), which is done here: NET_PUZZLE_DEAR (more than `maxEffort`), NET_PUZZLE_REFUSED.
    */
   request(
     target: RequestTarget,
@@ -92,6 +100,8 @@ export interface Host {
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
   /** How many connected peers take part in the topic. */
+  /** How strangers fare on each protocol that is handled. */
+  gates(): readonly GateStatus[]
   gossipPeers(topic: string): number
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
   /** Connects, unless there is a connection already; errors as of `request`. */
@@ -109,6 +119,9 @@ export interface Host {
   openStreams(...protocolNames: readonly string[]): number
 }
 
+/** Ten seconds of one thread at 400,000 hashes a second, a quarter of the most that a server asks for. */
+export const defaultMaxEffort = 2 ** 22
+
 const minuteMs = 60_000
 // A stranger who misbehaves stays out for an hour. A registered peer only for five minutes: it must be able to put its
 // challenge, or it would call this node unreachable.
@@ -122,7 +135,21 @@ export const createHost = (options: HostOptions): Host => {
   const topicsByName = new Map(options.topics.map((topic) => [topic.name, topic]))
   const reputation = createReputation(world)
   const gater = createGater({ limits, allowLoopback, world, metrics })
-  const requests = createRequests({ networkId, isRegistered: gater.isRegistered, metrics, logger })
+  const solver = createPuzzleSolver({
+    world,
+    maxEffort: options.maxEffort ?? defaultMaxEffort,
+    onLong: options.onToll ?? ((toll) => logToll(logger, toll)),
+  })
+  const requests = createRequests({
+    networkId,
+    server: keys.peerKey,
+    isRegistered: gater.isRegistered,
+    onFault: (peer) => penalise(peer, 'malformed-exchange'),
+    solver,
+    world,
+    metrics,
+    logger,
+  })
   const validatorsByTopic = new Map<string, GossipValidator>()
   let running: Running | null = null
   let changing: Promise<void> = Promise.resolve()
@@ -256,6 +283,7 @@ export const createHost = (options: HostOptions): Host => {
       const { links, stopping } = started()
       return requests.request(links, stopping.signal, ...args)
     },
+    gates: () => requests.gates(),
     setRegistered: (peers) => gater.setRegistered(peers instanceof Set ? peers : new Set(peers.keys())),
     peers: () => {
       const { node, router } = started()
@@ -303,6 +331,14 @@ export const createHost = (options: HostOptions): Host => {
       return streams.filter((stream) => protocols.length === 0 || protocols.includes(stream.protocol)).length
     },
   }
+}
+
+const logToll = (logger: Logger, { puzzle, expectedMs }: Toll): void => {
+  const { purpose, effort, server } = puzzle
+  logger.info(
+    { peer: bytesToHex(server), purpose, effort, expectedMs },
+    'a node under load asks for work first',
+  )
 }
 
 interface Running {

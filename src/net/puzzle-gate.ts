@@ -11,13 +11,22 @@ export interface GateLimits {
   maxWaiting: number
   /** After so long without a place an entry is refused as `late`. */
   waitMs: number
-  /** Solutions remembered of one cookie; the next one that is spent brings the next cookie early. */
+  /** Once others wait, a place is taken back after so long. */
+  holdMs: number
+  /** Solutions remembered of one cookie; when there are so many, the next cookie comes early. */
   maxSpent: number
 }
 
 // A stranger's request takes some ten milliseconds, so a place serves about 100 a second, and 64 that wait before eight
 // places are served within a tenth of one. 16,384 spent solutions take about 2 MB, and there are two such memories.
-const defaultLimits: GateLimits = { places: 8, maxWaiting: 64, waitMs: 5_000, maxSpent: 16_384 }
+// Five seconds are enough for the largest answer of sync at 640 kbit/s; who reads more slowly gets it when nobody waits.
+const defaultLimits: GateLimits = {
+  places: 8,
+  maxWaiting: 64,
+  waitMs: 5_000,
+  holdMs: 5_000,
+  maxSpent: 16_384,
+}
 
 export interface PuzzleGateOptions extends Omit<PuzzleParties, 'client'> {
   limits?: Partial<GateLimits>
@@ -36,6 +45,8 @@ export interface Entry {
   solution: Uint8Array | null
   /** Whoever has gone needs no place. */
   signal: AbortSignal
+  /** Called when the place was taken back. Without it, a place is never taken back. */
+  onTakenBack?: () => void
 }
 
 /**
@@ -102,7 +113,8 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
   const cookies = createPuzzleCookies(world, limits.maxSpent)
   /** Heaviest first, of equals the earliest. */
   const waiting: Waiting[] = []
-  let inside = 0
+  /** The earliest first. */
+  const inside = new Set<Place>()
 
   const refused = (code: GateCode, isFault = false): GateOutcome => {
     metrics.increment('gate_refusals', code)
@@ -116,19 +128,30 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
     return { cookie: cookies.give(price.effort()), effort: Math.min(asked, maxEffort) }
   }
 
-  const taken = (effort: number): GateOutcome => {
-    let isInside = true
-    return {
-      is: 'entered',
-      effort,
+  const enter = (effort: number, onTakenBack: Entry['onTakenBack']): GateOutcome => {
+    const place: Place = {
+      sinceMs: world.monotonicMs(),
       leave: () => {
-        if (!isInside) return
-        isInside = false
-        const next = waiting.shift()
-        if (next === undefined) inside--
-        else next.settle(taken(next.effort))
+        if (!inside.delete(place)) return
+        cancelTimer()
+        waiting.shift()?.enter()
       },
+      onTakenBack,
     }
+    const cancelTimer = world.setTimer(limits.holdMs, takeBack)
+    inside.add(place)
+    return { is: 'entered', effort, leave: place.leave }
+  }
+
+  /** Slow readers and endless work make room for the next one, one at a time. */
+  const takeBack = (): void => {
+    const latestMs = world.monotonicMs() - limits.holdMs
+    const place = [...inside].find(
+      ({ sinceMs, onTakenBack }) => sinceMs <= latestMs && onTakenBack !== undefined,
+    )
+    if (place === undefined || waiting.length === 0) return
+    place.leave()
+    place.onTakenBack?.()
   }
 
   const turnAway = (effort: number, code: GateCode): GateOutcome => {
@@ -136,34 +159,33 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
     return refused(code)
   }
 
-  const wait = (effort: number, signal: AbortSignal): Promise<GateOutcome> => {
+  const wait = (effort: number, { signal, onTakenBack }: Entry): Promise<GateOutcome> => {
     if (waiting.length >= limits.maxWaiting) {
       const lightest = waiting.at(-1)!
       if (lightest.effort >= effort) return Promise.resolve(turnAway(effort, codeOfNoRoom(effort)))
       waiting.pop()
-      lightest.settle(turnAway(lightest.effort, codeOfNoRoom(lightest.effort)))
+      lightest.refuse(turnAway(lightest.effort, codeOfNoRoom(lightest.effort)))
     }
     price.waited()
     return new Promise((resolve) => {
-      const leaveQueue = (outcome: () => GateOutcome): void => {
+      const settle = (outcome: GateOutcome): void => {
+        cancelTimer()
+        signal.removeEventListener('abort', onAbort)
+        resolve(outcome)
+      }
+      const giveUp = (outcome: () => GateOutcome): void => {
         const index = waiting.indexOf(entry)
         if (index < 0) return
         waiting.splice(index, 1)
-        entry.settle(outcome())
+        settle(outcome())
       }
-      const cancelTimer = world.setTimer(limits.waitMs, () => leaveQueue(() => turnAway(effort, 'late')))
-      const onAbort = (): void => leaveQueue(() => refused('gone'))
+      const entry: Waiting = { effort, enter: () => settle(enter(effort, onTakenBack)), refuse: settle }
+      const cancelTimer = world.setTimer(limits.waitMs, () => giveUp(() => turnAway(effort, 'late')))
+      const onAbort = (): void => giveUp(() => refused('gone'))
       signal.addEventListener('abort', onAbort, { once: true })
-      const entry: Waiting = {
-        effort,
-        settle: (outcome) => {
-          cancelTimer()
-          signal.removeEventListener('abort', onAbort)
-          resolve(outcome)
-        },
-      }
       const lighter = waiting.findIndex((other) => other.effort < effort)
       waiting.splice(lighter < 0 ? waiting.length : lighter, 0, entry)
+      takeBack()
     })
   }
 
@@ -173,8 +195,9 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
   }
 
   return {
-    async enter({ client, solution, signal }) {
-      if (signal.aborted) return refused('gone')
+    async enter(entry) {
+      const { client, solution } = entry
+      if (entry.signal.aborted) return refused('gone')
       price.settle(waiting.length > 0)
       let effort = 0
       if (asksForWork && solution !== null) {
@@ -187,16 +210,14 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
       } else if (asksForWork && price.effort() > 0) {
         return turnAway(0, 'unpaid')
       }
-      if (inside >= limits.places) return await wait(effort, signal)
-      inside++
-      return taken(effort)
+      return inside.size < limits.places ? enter(effort, entry.onTakenBack) : await wait(effort, entry)
     },
     status: () => {
       price.settle(waiting.length > 0)
       return {
         purpose,
         effort: asksForWork ? price.effort() : 0,
-        inside,
+        inside: inside.size,
         waiting: waiting.length,
         spent: cookies.spent(),
       }
@@ -206,5 +227,12 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
 
 interface Waiting {
   effort: number
-  settle(outcome: GateOutcome): void
+  enter(): void
+  refuse(outcome: GateOutcome): void
+}
+
+interface Place {
+  sinceMs: number
+  leave: () => void
+  onTakenBack: Entry['onTakenBack']
 }

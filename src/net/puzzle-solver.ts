@@ -22,9 +22,10 @@ export interface PuzzleSolverOptions {
 export interface PuzzleSolver {
   /**
    * The solution's bytes. The work is done in slices of about a millisecond, with everything else that is due between
-   * them. Errors: NET_PUZZLE_DEAR (more than `maxEffort`), NET_ABORTED or the signal's own coded reason.
+   * them. Errors: NET_PUZZLE_DEAR (more than `maxEffort`, the solver's or that of this puzzle), NET_ABORTED or the
+   * signal's own coded reason.
    */
-  solve(puzzle: Puzzle, signal: AbortSignal): Promise<Uint8Array>
+  solve(puzzle: Puzzle, options: { maxEffort?: number; signal: AbortSignal }): Promise<Uint8Array>
 }
 
 /** What people notice. */
@@ -33,10 +34,12 @@ const triesPerSlice = 512
 /** Hashes a millisecond before any puzzle was met: what a small server does. */
 const assumedRate = 400
 
-export const createPuzzleSolver = ({ world, maxEffort, onLong }: PuzzleSolverOptions): PuzzleSolver => {
+export const createPuzzleSolver = (options: PuzzleSolverOptions): PuzzleSolver => {
+  const { world, onLong } = options
   let hashesPerMs = assumedRate
   return {
-    async solve(puzzle, signal) {
+    async solve(puzzle, { maxEffort: ownMost = Infinity, signal }) {
+      const maxEffort = Math.min(options.maxEffort, ownMost)
       if (puzzle.effort > maxEffort) throw dear(puzzle, maxEffort)
       const expectedMs = puzzle.effort / hashesPerMs
       if (expectedMs > longMs) onLong?.({ puzzle, expectedMs })

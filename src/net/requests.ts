@@ -1,52 +1,35 @@
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import type { Logger } from 'pino'
-import { bytesToHex, type NetworkId } from '../../protocol/index.ts'
-import { SecnodeError, messageOf } from '../errors.ts'
+import type { Libp2p } from '@libp2p/interface'
+import { paidProtocols, puzzleAnswerCodec } from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
 import { eitherOf, throwIfAborted } from './abort.ts'
-import type { NetMetrics } from './counters.ts'
-import { answer, ask, exchangeErrorOf } from './exchange.ts'
+import { ask, exchangeErrorOf } from './exchange.ts'
 import { dialTimeoutMs } from './libp2p-node.ts'
 import type { Links, RequestTarget } from './links.ts'
-import { addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'
-
-export interface HandlerLimits {
-  maxRequestBytes: number
-  maxResponseBytes: number
-  /** From the opening of the stream to the last byte of the answer. */
-  timeoutMs: number
-  maxConcurrentPerPeer: number
-  maxConcurrent: number
-  /** What is answered above the limits; without it the stream is reset. */
-  onBusy?: Uint8Array
-}
-
-export interface RequestContext {
-  /** Ed25519, 32 bytes; proved by the handshake. */
-  peerKey: Uint8Array
-  isRegistered: boolean
-  /** The other end of the connection that the request came over; null if it is no plain TCP. */
-  from: PeerAddress | null
-  /** Aborted when time is up or the host stops. */
-  signal: AbortSignal
-}
-
-/** Whatever it throws is a reset to the asker: a refusal with a reason is an answer. */
-export type RequestHandler = (request: Uint8Array, context: RequestContext) => Promise<Uint8Array>
+import type { GateStatus } from './puzzle-gate.ts'
+import type { PuzzleSolver } from './puzzle-solver.ts'
+import {
+  createService,
+  type HandlerLimits,
+  type RequestHandler,
+  type Service,
+  type ServiceOptions,
+} from './service.ts'
+import { createTolls } from './tolls.ts'
 
 export interface RequestOptions {
-  /** From the connection on, to the last byte of the answer. */
+  /** From the connection on, to the last byte of the answer; once more for each time that work is asked for (R-PUZ-1). */
   timeoutMs: number
   maxResponseBytes: number
   /** For the connection, if there is none; 5 seconds by default. */
   dialTimeoutMs?: number
+  /** The most hashes that this request is worth, if less than the host's own bound. */
+  maxEffort?: number
   signal?: AbortSignal
 }
 
-export interface RequestsOptions {
-  networkId: NetworkId
-  isRegistered: (peer: string) => boolean
-  metrics: NetMetrics
-  logger: Logger
+export interface RequestsOptions extends ServiceOptions {
+  /** For what others ask of this node before they answer. */
+  solver: PuzzleSolver
 }
 
 /** One request, one answer: who is asked what, and how many at a time. Outlives starts and stops of the node. */
@@ -55,6 +38,8 @@ export interface Requests {
   /** Declares a handler; `serve` makes it known to a node. */
   add(protocolName: string, limits: HandlerLimits, handler: RequestHandler): void
   isHandled(protocol: string): boolean
+  /** How strangers fare on each protocol. */
+  gates(): readonly GateStatus[]
   /** Registers all handlers, or that of one protocol name, with the node. */
   serve(node: Libp2p, stopping: AbortSignal, protocolName?: string): Promise<void>
   request(
@@ -69,45 +54,11 @@ export interface Requests {
 
 const maxOutboundStreams = 64
 
-export const createRequests = ({ networkId, isRegistered, metrics, logger }: RequestsOptions): Requests => {
+export const createRequests = (options: RequestsOptions): Requests => {
+  const { networkId, metrics } = options
+  const tolls = createTolls({ ...options, client: options.server })
   const servicesByProtocol = new Map<string, Service>()
   const protocolOf = (protocolName: string): string => `/secnode/${networkId}/${protocolName}`
-
-  const onStream = async (
-    service: Service,
-    stopping: AbortSignal,
-    stream: Stream,
-    connection: Connection,
-  ): Promise<void> => {
-    const { limits, handler, open } = service
-    const peerKey = peerKeyOf(connection.remotePeer)
-    if (peerKey === null) {
-      stream.abort(new Error('not served'))
-      return
-    }
-    const peer = bytesToHex(peerKey)
-    const isBusy = open.of(peer) >= limits.maxConcurrentPerPeer || open.all() >= limits.maxConcurrent
-    const signal = eitherOf(stopping, AbortSignal.timeout(limits.timeoutMs))
-    if (!isBusy) open.add(peer, 1)
-    try {
-      await answer(stream, { ...limits, signal }, async (request) => {
-        const from = addressOfMultiaddr(connection.remoteAddr)
-        if (!isBusy) return handler(request, { peerKey, isRegistered: isRegistered(peer), from, signal })
-        if (limits.onBusy === undefined) throw new SecnodeError('NET_BUSY', 'too many requests at a time')
-        return limits.onBusy
-      })
-      metrics.increment('requests_served', isBusy ? 'busy' : 'ok')
-    } catch (error) {
-      const { code } = exchangeErrorOf(error)
-      metrics.increment('requests_served', code)
-      logger.debug(
-        { peer, protocol: stream.protocol, code, reason: messageOf(error) },
-        'request not answered',
-      )
-    } finally {
-      if (!isBusy) open.add(peer, -1)
-    }
-  }
 
   const register = async (
     node: Libp2p,
@@ -115,7 +66,7 @@ export const createRequests = ({ networkId, isRegistered, metrics, logger }: Req
     protocol: string,
     service: Service,
   ): Promise<void> =>
-    node.handle(protocol, (stream, connection) => onStream(service, stopping, stream, connection), {
+    node.handle(protocol, (stream, connection) => service.onStream(stream, connection, stopping), {
       // Some more than are answered, so that the rest can be told that we are busy.
       maxInboundStreams: 2 * service.limits.maxConcurrentPerPeer + 8,
       maxOutboundStreams,
@@ -126,65 +77,47 @@ export const createRequests = ({ networkId, isRegistered, metrics, logger }: Req
     add: (protocolName, limits, handler) => {
       const protocol = protocolOf(protocolName)
       if (servicesByProtocol.has(protocol)) throw new Error(`${protocolName} is handled already`)
-      servicesByProtocol.set(protocol, { limits, handler, open: createOpenCount() })
+      servicesByProtocol.set(protocol, createService(protocolName, limits, handler, options))
     },
     isHandled: (protocol) => servicesByProtocol.has(protocol),
+    gates: () => [...servicesByProtocol.values()].map((service) => service.status()),
     serve: async (node, stopping, protocolName) => {
       for (const [protocol, service] of servicesByProtocol) {
         const isMeant = protocolName === undefined || protocolOf(protocolName) === protocol
         if (isMeant) await register(node, stopping, protocol, service)
       }
     },
-    request: async (links, stopping, target, protocolName, request, options) => {
-      const interrupt = eitherOf(stopping, options.signal)
-      try {
-        const { stream, signal, release } = await links.openStream(target, protocolOf(protocolName), {
-          dialTimeoutMs: options.dialTimeoutMs ?? dialTimeoutMs,
-          timeoutMs: options.timeoutMs,
-          maxStreams: maxOutboundStreams,
-          signal: interrupt,
-        })
+    request: async (links, stopping, target, protocolName, request, asked) => {
+      const { dialTimeoutMs: dialMs = dialTimeoutMs, timeoutMs, maxResponseBytes } = asked
+      const interrupt = eitherOf(stopping, asked.signal)
+      const exchange = async (bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> => {
+        const open = { dialTimeoutMs: dialMs, timeoutMs, maxStreams: maxOutboundStreams, signal: interrupt }
+        const { stream, signal, release } = await links.openStream(target, protocolOf(protocolName), open)
         try {
-          const response = await ask(stream, request, { maxResponseBytes: options.maxResponseBytes, signal })
-          metrics.increment('requests_sent', 'ok')
-          return response
+          return await ask(stream, bytes, { maxResponseBytes: maxBytes, signal })
         } catch (error) {
           throwIfAborted(interrupt)
           throw exchangeErrorOf(error)
         } finally {
           release()
         }
+      }
+      const exchangePaid = async (): Promise<Uint8Array> =>
+        await tolls.exchange(
+          { server: target.peerKey, purpose: protocolName },
+          request,
+          (bytes) => exchange(bytes, Math.max(maxResponseBytes, puzzleAnswerCodec.maxBytes)),
+          { maxEffort: asked.maxEffort, signal: interrupt },
+        )
+      try {
+        const isPaid = paidProtocols.has(protocolName)
+        const response = isPaid ? await exchangePaid() : await exchange(request, maxResponseBytes)
+        metrics.increment('requests_sent', 'ok')
+        return response
       } catch (error) {
         metrics.increment('requests_sent', error instanceof SecnodeError ? error.code : 'failed')
         throw error
       }
-    },
-  }
-}
-
-interface Service {
-  limits: HandlerLimits
-  handler: RequestHandler
-  open: OpenCount
-}
-
-interface OpenCount {
-  of(peer: string): number
-  all(): number
-  add(peer: string, change: 1 | -1): void
-}
-
-const createOpenCount = (): OpenCount => {
-  const countByPeer = new Map<string, number>()
-  let total = 0
-  return {
-    of: (peer) => countByPeer.get(peer) ?? 0,
-    all: () => total,
-    add: (peer, change) => {
-      total += change
-      const count = (countByPeer.get(peer) ?? 0) + change
-      if (count === 0) countByPeer.delete(peer)
-      else countByPeer.set(peer, count)
     },
   }
 }

@@ -360,6 +360,7 @@ describe('R-PUZ-5 the queue', () => {
     pass(1)
     for (const outcome of outcomes.slice(places)) expect((await refusalOf(outcome)).code).toBe('late')
     expect(gate.status()).toMatchObject({ waiting: 0, effort: leastAskedEffort })
+    for (const outcome of outcomes.slice(0, places)) (await enteredOf(outcome)).leave()
     expect(timers).toEqual([])
   })
 
@@ -375,6 +376,41 @@ describe('R-PUZ-5 the queue', () => {
     expect(gate.status().waiting).toBe(maxWaiting - 1)
     expect(timers).toHaveLength(kept - 1)
     expect((await refusalOf(knock(gate, null, AbortSignal.abort()))).code).toBe('gone')
+  })
+
+  test('R-PUZ-5 a place held too long is taken back when somebody waits for it, the oldest first', async () => {
+    const gate = gateWith({ holdMs: 1_000 })
+    const taken: string[] = []
+    const hold = (name: string) =>
+      gate.enter({ client, solution: null, signal: never, onTakenBack: () => taken.push(name) })
+    void hold('first')
+    pass(500)
+    void hold('second')
+    pass(600)
+    // Nobody waits, so nobody is disturbed.
+    expect(taken).toEqual([])
+    const third = hold('third')
+    await enteredOf(third)
+    expect(taken).toEqual(['first'])
+    const fourth = hold('fourth')
+    expect(gate.status()).toMatchObject({ inside: places, waiting: 1 })
+    pass(399)
+    expect(taken).toEqual(['first'])
+    pass(1)
+    await enteredOf(fourth)
+    expect(taken).toEqual(['first', 'second'])
+    expect(gate.status()).toMatchObject({ inside: places, waiting: 0 })
+    // Who has no wish to hear of it keeps his place.
+    for (const last of ['fifth', 'sixth']) {
+      void hold(last)
+      pass(1_000)
+    }
+    expect(taken).toEqual(['first', 'second', 'third', 'fourth'])
+    const kept = gateWith({ holdMs: 1_000 })
+    const [stays] = fill(kept)
+    pass(10_000)
+    expect(kept.status()).toMatchObject({ inside: places, waiting: maxWaiting })
+    expect((await stays!).is).toBe('entered')
   })
 
   test('R-PUZ-5 a place is given back once, however often it is left', async () => {

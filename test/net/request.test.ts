@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
 import type { Stream } from '@libp2p/interface'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { concatBytes, utf8ToBytes } from '../../protocol/index.ts'
-import type { HandlerLimits } from '../../src/net/requests.ts'
-import { startHost, until, type LocalHost } from './local-hosts.ts'
+import { bytesToHex, concatBytes, utf8ToBytes } from '../../protocol/index.ts'
+import type { HandlerLimits } from '../../src/net/service.ts'
+import { registerAll, startHost, until, type LocalHost } from './local-hosts.ts'
 import { startRawPeer, type RawPeer } from './raw-peer.ts'
 import { startTcp } from './tls-world.ts'
 
@@ -271,6 +271,7 @@ describe('R-VERD-1 NET_TIMEOUT and other faults of a connected peer', () => {
 describe('above the limits', () => {
   test('of one peer, the agreed busy message is answered, and others are served', async () => {
     await using carol = await startHost('127.3.0.10')
+    bob.setRegistered(new Set([bytesToHex(alice.peerKey)]))
     const pending = Array.from({ length: 4 }, () => alice.request(bob.target(), 'hold/1', hello, asked))
     await until(() => held.length === 4)
     expect(await alice.request(bob.target(), 'hold/1', hello, asked)).toEqual(utf8ToBytes('busy'))
@@ -278,11 +279,13 @@ describe('above the limits', () => {
     await until(() => held.length === 5)
     releaseAll()
     expect(await Promise.all([...pending, other])).toEqual(Array.from({ length: 5 }, () => hello))
+    bob.setRegistered(new Set())
     await noLeaks()
   })
 
-  test('of all peers together, too', async () => {
+  test('of all registered peers together, too', async () => {
     await using carol = await startHost('127.3.0.11')
+    registerAll(alice, bob, carol)
     const pending = [
       ...Array.from({ length: 3 }, () => alice.request(bob.target(), 'hold/1', hello, asked)),
       ...Array.from({ length: 3 }, () => carol.request(bob.target(), 'hold/1', hello, asked)),
@@ -293,6 +296,7 @@ describe('above the limits', () => {
     releaseAll()
     await Promise.all(pending)
     expect(await alice.request(bob.target(), 'echo/1', hello, asked)).toEqual(hello)
+    for (const host of [alice, bob]) host.setRegistered(new Set())
     await noLeaks()
   })
 
