@@ -154,6 +154,16 @@ export const getTxOut = async (
   return rpc.call('gettxout', [hashText(txid), index, includeMempool], UnspentOutput.nullable(), call)
 }
 
+/**
+ * zebrad waits a minute for inputs that it does not know before it refuses, and says of the same transaction sent
+ * again meanwhile only that it is queued.
+ */
+const sendTimes = { attemptMs: 90_000, deadlineMs: 120_000 }
+
+/** How zcashd, zend and zebrad (the last two) say that they have exactly this transaction. */
+const isKnownPattern =
+  /already[- ](exists[- ])?in[- ](mempool|chain|block|state)|transaction was committed to the best chain/i
+
 /** The txid. A transaction that is in the chain or the pool already is no error: sending again is safe. */
 export const sendRawTransaction = async (
   rpc: RpcClient,
@@ -161,13 +171,13 @@ export const sendRawTransaction = async (
   txid: Uint8Array,
   options?: RpcCallOptions,
 ): Promise<Uint8Array> => {
+  const params = [Buffer.from(bytes).toString('hex')]
   try {
-    return await rpc.call('sendrawtransaction', [Buffer.from(bytes).toString('hex')], Hash, options)
+    return await rpc.call('sendrawtransaction', params, Hash, { ...sendTimes, ...options })
   } catch (error) {
     const isKnown =
       isRpcError(error, 'RPC_REFUSED') &&
-      (error.rpcCode === rpcCodes.alreadyInChain ||
-        /already[- ](exists[- ])?in[- ](mempool|chain|block)/i.test(error.message))
+      (error.rpcCode === rpcCodes.alreadyInChain || isKnownPattern.test(error.rpcMessage ?? ''))
     if (isKnown) return txid
     throw error
   }
