@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { createProgram } from '../../src/cli/main.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { chiSquareTail, chiSquareTest, uniformityTest } from '../../src/cli/chi-square.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))

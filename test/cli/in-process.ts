@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Command, CommanderError } from 'commander'
 import { type CliIo, printError } from '../../src/cli/io.ts'
-import { createProgram } from '../../src/cli/main.ts'
+import { createProgram } from '../../src/cli/program.ts'
 
 export interface Run {
   exitCode: number
