@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { SimulationError } from '../errors.ts'
-import { parseScenario } from '../scenario.ts'
+import { parseScenario, type Scenario } from '../scenario.ts'
 import { parseAxis, parseSetting, type Setting } from '../setting.ts'
 import type { PointSummary } from '../tasks.ts'
 import { mergeBatch, runBatch } from './batch.ts'
@@ -9,7 +9,7 @@ import { mathCommand } from './math.ts'
 import { compareCommand, reportCommand } from './report.ts'
 import type { Shard } from './results.ts'
 import { builtInNames, builtInText, readScenario } from './scenario-files.ts'
-import { summaryText, tableText } from './text.ts'
+import { summaryText } from './text.ts'
 
 export const createProgram = (io: SimIo): Command => {
   const program = new Command('sim')
@@ -65,7 +65,9 @@ const listCommand = (io: SimIo): Command =>
             `write one of ${builtInNames().join(', ')}`,
           )
         }
-        io.stdout(builtInText(show))
+        io.stdout(
+          json === true ? `${JSON.stringify(parseScenario(readScenario(show), show))}\n` : builtInText(show),
+        )
         return
       }
       const scenarios = builtInNames().map((name) => parseScenario(readScenario(name), name))
@@ -74,9 +76,26 @@ const listCommand = (io: SimIo): Command =>
           `${JSON.stringify(scenarios.map(({ name, shows, expect }) => ({ name, shows, expect })))}\n`,
         )
       } else {
-        io.stdout(tableText(scenarios.map(({ name, shows }) => [name, shows.replaceAll(/\s+/g, ' ').trim()])))
+        io.stdout(scenarios.map(listText).join('\n'))
       }
     })
+
+/** Its name, then what it shows and what to expect, in lines of a terminal's width. */
+const listText = ({ name, shows, expect }: Scenario): string =>
+  `${name}\n${wrapped(shows, '  shows:  ')}${wrapped(expect, '  expect: ')}`
+
+const lineWidth = 100
+
+/** Words in lines, those after the first indented as far as the first one's head. */
+const wrapped = (text: string, head: string): string => {
+  const lines = [head]
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const line = `${lines.at(-1)!}${lines.at(-1)!.endsWith(' ') ? '' : ' '}${word}`
+    if (line.length <= lineWidth) lines[lines.length - 1] = line
+    else lines.push(`${' '.repeat(head.length)}${word}`)
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}
 
 interface BatchFlags {
   seed?: number

@@ -3,11 +3,14 @@ import {
   certificateCapture,
   certificateStall,
   chainCoverage,
+  circuitBothEndsEven,
   committeeCapture,
   committeeStall,
   grindingGain,
+  linkedAtLeastOnce,
   majoritySucceeds,
 } from '../closed-forms.ts'
+import { defaultHops, maxHops } from '../../protocol/index.ts'
 import { SimulationError } from '../errors.ts'
 import { Scenario } from '../scenario.ts'
 import type { SimIo } from './io.ts'
@@ -20,6 +23,9 @@ interface MathFlags {
   certifiers: number
   samples: number
   kept: number
+  hops: number
+  perPrefix: number
+  transactions: number
   json?: boolean
 }
 
@@ -49,7 +55,11 @@ export const mathCommand = (io: SimIo): Command =>
     .option('--certifiers <c>', 'certifiers of a view', numberFrom(1, 1_024, true), certifiers)
     .option('--samples <m>', 'transactions in a challenge', numberFrom(1, 1_024, true), samples)
     .option('--kept <share>', 'share of the chain that he keeps', numberFrom(0, 1, false), 0.9)
+    .option('--hops <h>', 'hops of a circuit', numberFrom(2, maxHops, true), defaultHops)
+    .option('--per-prefix <s>', 'seats in each /16, for circuits', numberFrom(1, 65_536, true), 1)
+    .option('--transactions <n>', 'sent by a user through circuits', numberFrom(1, 1_000_000, true), 20)
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample: sim math --nodes 40000 --share 0.2 --committee 11')
     .action((flags: MathFlags) => {
       const forms = closedForms(flags)
       io.stdout(
@@ -60,7 +70,7 @@ export const mathCommand = (io: SimIo): Command =>
     })
 
 const closedForms = (flags: MathFlags): [name: string, value: number][] => {
-  const { nodes, share, committee, certifiers, samples, kept } = flags
+  const { nodes, share, committee, certifiers, samples, kept, hops, perPrefix, transactions } = flags
   if (committee >= nodes) {
     throw new SimulationError(
       'bad-committee',
@@ -70,6 +80,14 @@ const closedForms = (flags: MathFlags): [name: string, value: number][] => {
   }
   const attackers = Math.round(nodes * share)
   const answers = chainCoverage(kept, samples)
+  if (hops * perPrefix > nodes) {
+    throw new SimulationError(
+      'bad-circuit',
+      `${nodes} seats of which ${perPrefix} share a /16 stand in too few /16s for ${hops} hops`,
+      `write --per-prefix at most ${Math.floor(nodes / hops)}`,
+    )
+  }
+  const bothEnds = circuitBothEndsEven(nodes, attackers, perPrefix)
   return [
     ['attackers', attackers],
     ['committee captured', committeeCapture(nodes, attackers, committee)],
@@ -79,5 +97,10 @@ const closedForms = (flags: MathFlags): [name: string, value: number][] => {
     ['gain of a grinding miner, at most', grindingGain(share)],
     [`who keeps ${kept} of the chain answers a challenge`, answers],
     [`who keeps ${kept} of the chain is valid in an epoch`, majoritySucceeds(answers, committee)],
+    ['first and last hop of a circuit', bothEnds],
+    [
+      `a user linked at least once in ${transactions} transactions`,
+      linkedAtLeastOnce(bothEnds, transactions),
+    ],
   ]
 }

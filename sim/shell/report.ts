@@ -11,11 +11,12 @@ export const reportCommand = (io: SimIo): Command =>
   new Command('report')
     .description('write report.html into a directory of results: plots and tables, opens offline')
     .argument('<dir>', 'a directory that run, sweep or merge has written')
-    .action((directory: string) => {
+    .option('--json', 'print JSON')
+    .action((directory: string, { json }: { json?: boolean }) => {
       const { manifest, results } = readResults(directory)
       const path = join(directory, 'report.html')
       writeFileSync(path, reportOf(manifest.plan, results, manifest))
-      io.stdout(`${path}\n`)
+      io.stdout(json === true ? `${JSON.stringify({ report: path })}\n` : `${path}\n`)
     })
 
 interface Difference {

@@ -31,7 +31,7 @@ export interface Manifest {
   shard: Shard | null
   version: string
   node: string
-  /** Of the simulator's source; null outside of a clone. */
+  /** Of the simulator's source, with a + if sim/ or protocol/ were changed since; null outside of a clone. */
   commit: string | null
   /** SHA-256 by file. */
   files: Record<string, string>
@@ -51,7 +51,10 @@ export const keyOf = (plan: Plan): string => sha256(JSON.stringify({ version: pa
 const commitOfSource = (): string | null => {
   try {
     const cwd = fileURLToPath(new URL('../..', import.meta.url))
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd, encoding: 'utf8', stdio: 'pipe' }).trim()
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd, encoding: 'utf8', stdio: 'pipe' }).trim()
+    const changes = git('status', '--porcelain', '--', 'sim', 'protocol')
+    return `${git('rev-parse', 'HEAD')}${changes === '' ? '' : '+'}`
   } catch {
     return null
   }

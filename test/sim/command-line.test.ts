@@ -116,6 +116,9 @@ describe('one seed, the same bytes', () => {
     await run('run', scenario, '--threads', '1', '--out', at('few'))
     await run('run', scenario, '--threads', '1', '--set', 'attacker.nodes=0', '--out', at('none'))
     expect((await run('report', at('few'))).stdout).toBe(`${at('few')}/report.html\n`)
+    expect(JSON.parse((await run('report', at('few'), '--json')).stdout)).toEqual({
+      report: `${at('few')}/report.html`,
+    })
     expect(readFileSync(join(at('few'), 'report.html'), 'utf8')).toContain('payoutShare.bad')
     const { stdout } = await run('compare', at('few'), at('none'))
     expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ +0 +intervals apart/)
@@ -136,7 +139,9 @@ describe('what people see', () => {
   test('list names what each scenario shows, and prints one to start from', async () => {
     const { stdout } = await run('list')
     for (const name of ['baseline', 'sybil', 'ip-spread', 'shared-copy', 'beacon-grinding'])
-      expect(stdout).toMatch(new RegExp(`^${name} +[A-Z]`, 'm'))
+      expect(stdout).toMatch(new RegExp(`^${name}\\n  shows: +[A-Z]`, 'm'))
+    expect(stdout.match(/^ {2}expect: +\S/gm)).toHaveLength(builtInNames().length)
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
     const listed = JSON.parse((await run('list', '--json')).stdout) as Record<string, string>[]
     expect(listed.map(({ name }) => name)).toEqual(builtInNames())
     for (const { shows, expect: expected } of listed) {
@@ -144,6 +149,8 @@ describe('what people see', () => {
       expect(expected).toMatch(/\S/)
     }
     expect((await run('list', '--show', 'lazy')).stdout).toContain('kind: lazy')
+    const shown = JSON.parse((await run('list', '--show', 'lazy', '--json')).stdout) as object
+    expect(shown).toMatchObject({ name: 'lazy', protocol: { committee: 11 } })
     expect(await run('list', '--show', 'nothing')).toMatchObject({ code: 2 })
   })
 
@@ -159,6 +166,12 @@ describe('what people see', () => {
     const bad = await run('math', '--nodes', '10', '--share', '0.2')
     expect(bad.code).toBe(2)
     expect(bad.stderr).toContain('write --committee at most 9')
+    const circuits = ['math', '--nodes', '1000', '--share', '0.1', '--json', '--per-prefix']
+    const spread = JSON.parse((await run(...circuits, '5')).stdout) as Record<string, number>
+    expect(spread['first and last hop of a circuit']).toBeCloseTo((0.1 * 95) / 995, 12)
+    const crowded = await run(...circuits, '400')
+    expect(crowded).toMatchObject({ code: 2 })
+    expect(crowded.stderr).toContain('write --per-prefix at most 333')
   })
 
   test('mistakes exit with 2 and say what to write', async () => {

@@ -56,18 +56,69 @@ describe('the report', () => {
     expect(page).toContain('a &lt; b &amp; &quot;c&quot;')
   })
 
-  test('has a scatter, a heat map for each attacker and for wrong failures, and a timeline', () => {
-    const titles = [...page.matchAll(/aria-label="([^"]*)"/g)].map(([, title]) => title)
-    expect(titles).toEqual([
+  const titlesOf = (text: string): (string | undefined)[] =>
+    [...text.matchAll(/aria-label="([^"]*)"/g)].map(([, title]) => title)
+  const made = { key: 'k'.repeat(64), version: '1.2.3', commit: null }
+
+  test('has a scatter, heat maps of what the sweep is for, and timelines', () => {
+    expect(titlesOf(page)).toEqual([
       'Payout share against stake share',
-      'payoutShare.bad',
-      'honestUp.wronglyFailed',
-      'Coins by week',
+      'Payout of bad, share of the payout',
+      'What a coin costs bad, USD',
+      'Honest seats whose committee is captured, share of honest seats',
+      'Payout by week, protocol.committee = 5, attacker.share = 0.1',
+      'Credits by week, protocol.committee = 5, attacker.share = 0.1',
     ])
   })
 
+  test('a sweep of one axis has lines with the closed form beside them', () => {
+    const one = { ...plan, axes: [parseAxis('attacker.share=0.3,0.4')] }
+    const swept = reportOf(
+      one,
+      tasksOf(one, 'small').map((task) => runTask(one, task)),
+      made,
+    )
+    expect(titlesOf(swept)).toContain('Honest seats whose committee is captured')
+    expect(swept).toMatch(/class="expected s1" d="M[^"]*L/)
+    expect(swept).toContain('closed form')
+  })
+
+  test('shows how messages spread, up to the share that all repeats reached', () => {
+    const spreads = results.map((result, i) => ({
+      ...result,
+      propagation: { ms: [0, 10, 100, 1_000 * (1 + (i % 2))], share: [0, 0.5, 0.9, i % 2 === 0 ? 1 : 0.98] },
+    }))
+    const shown = reportOf(plan, spreads, made)
+    expect(titlesOf(shown)).toContain('How attestations spread')
+    const curve = /aria-label="How attestations spread".*?<path class="line s0" d="([^"]*)"/s.exec(shown)![1]!
+    // 0.01 to 0.98, which both repeats reached.
+    expect(curve.match(/[ML]/g)).toHaveLength(98)
+    const heights = [...curve.matchAll(/[ML][\d.]+ ([\d.]+)/g)].map(([, y]) => Number(y))
+    expect(heights).toHaveLength(98)
+    expect(heights).toEqual(heights.toSorted((a, b) => b - a))
+  })
+
+  test('says how to get the numbers again', () => {
+    expect(page).toContain('8 runs at 4 points, over protocol.committee and attacker.share.')
+    expect(page).toContain('&quot;committee&quot;'.replace('committee', 'axes'))
+    expect(page).toContain(made.key)
+  })
+
+  test('no interval of a share is drawn above 1, and weeks are whole numbers', () => {
+    const bars = plotPoints('share', { x: 'x', y: 'y', isShareY: true }, [
+      { name: 'a', points: [{ x: 1, y: 0.6, low: -0.9, high: 2.1 }] },
+    ])
+    expect(bars).toContain('>1<')
+    expect(bars).not.toContain('>1.2<')
+    expect(bars).not.toContain('>2<')
+    const weeks = plotPoints('weeks', { x: 'x', y: 'y', isWholeX: true }, [
+      { name: 'a', points: [1, 2].map((x) => ({ x, y: 5_000 })) },
+    ])
+    expect(weeks).not.toContain('>1.5<')
+  })
+
   test('every tag that opens closes, and no coordinate is missing', () => {
-    for (const tag of ['svg', 'text', 'circle', 'table', 'tr', 'td', 'figure', 'h2']) {
+    for (const tag of ['svg', 'text', 'circle', 'table', 'tr', 'td', 'figure', 'details', 'ul', 'li']) {
       const opened = page.match(new RegExp(`<${tag}[ >]`, 'g'))?.length ?? 0
       const closed = page.match(new RegExp(`</${tag}>`, 'g'))?.length ?? 0
       expect(opened).toBeGreaterThan(0)
@@ -88,6 +139,8 @@ describe('the report', () => {
     expect(
       plotPoints('one', axes, [{ name: 'a', points: [{ x: 0, y: 0 }] }], { diagonal: true }),
     ).not.toMatch(/NaN|Infinity/)
+    expect(plotPoints('log', { ...axes, isLogX: true }, [])).not.toMatch(/NaN|Infinity/)
+    expect(plotPoints('whole', { ...axes, isWholeX: true }, [])).not.toMatch(/NaN|Infinity/)
     expect(plotHeatMap('zero', axes, ['1'], ['1'], () => 0)).not.toMatch(/NaN|Infinity/)
   })
 })
