@@ -381,7 +381,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     const request = proposalRequestCodec.decode(bytes)
     if (request.is === 'bad') {
       node.metrics.messages.inc({ kind: 'proposal', outcome: 'reject', code: request.code })
-      node.host.penalise(peerKey, 'invalid-message')
+      node.host.penalise(peerKey, 'malformed-exchange')
       return ['refused', request.code]
     }
     const current = work

@@ -146,7 +146,7 @@ export const createCheckpointData = (
           const request = checkpointRequestCodec.decode(bytes)
           if (request.is === 'bad') {
             node.metrics.messages.inc({ kind: 'checkpoint', outcome: 'reject', code: request.code })
-            node.host.penalise(peerKey, 'invalid-message')
+            node.host.penalise(peerKey, 'malformed-exchange')
             return checkpointAnswerCodec.encode(['refused', request.code])
           }
           return checkpointAnswerCodec.encode(await answer(request.value))

@@ -112,7 +112,7 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
       const request = dialBackRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'dial-back', outcome: 'reject', code: request.code })
-        host.penalise(asker.peerKey, 'invalid-message')
+        host.penalise(asker.peerKey, 'malformed-exchange')
         return dialBackAnswerCodec.encode(['refused', request.code])
       }
       return dialBackAnswerCodec.encode(await answerOf(request.value, asker, signal))

@@ -152,7 +152,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       const request = challengeRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'challenge', outcome: 'reject', code: request.code })
-        node.host.penalise(peerKey, 'invalid-message')
+        node.host.penalise(peerKey, 'malformed-exchange')
         return challengeAnswerCodec.encode(refused(request.code))
       }
       let value: ChallengeAnswer
@@ -198,7 +198,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       }
       if (answer[0] === 'refused' && answer[1] !== 'failed') {
         node.metrics.messages.inc({ kind: 'evidence', outcome: 'reject', code: answer[1] })
-        node.host.penalise(peerKey, 'invalid-message')
+        node.host.penalise(peerKey, 'malformed-exchange')
       }
       return evidenceAnswerCodec.encode(answer)
     },

@@ -106,7 +106,7 @@ export const serveSync = async (node: NodeContext, collector: Collector): Promis
       const request = syncRequestCodec.decode(bytes)
       if (request.is === 'bad') {
         node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: request.code })
-        node.host.penalise(peerKey, 'invalid-message')
+        node.host.penalise(peerKey, 'malformed-exchange')
         return syncAnswerCodec.encode(refused(request.code))
       }
       try {
@@ -164,7 +164,7 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad') {
       node.metrics.messages.inc({ kind: 'sync', outcome: 'reject', code: answer.code })
-      node.host.penalise(row.peer, 'invalid-message')
+      node.host.penalise(row.peer, 'malformed-exchange')
       throw new SecnodeError('SYNC_INVALID', `${row.host} answered sync with ${answer.code}`)
     }
     if (answer.value[0] === 'refused' && answer.value[1] !== 'beacon') {

@@ -247,7 +247,13 @@ const fetchEvidence = async (
         { peerKey: target.peer, address: { ip: address.ip, port: target.p2p } },
         protocols.evidence,
         evidenceRequestCodec.encode(['evidence', cid]),
-        { timeoutMs: epoch.params.responseMs, maxResponseBytes: evidenceAnswerCodec.maxBytes, signal },
+        {
+          timeoutMs: epoch.params.responseMs,
+          maxResponseBytes: evidenceAnswerCodec.maxBytes,
+          // A registered peer is not asked for work (R-PUZ-1).
+          maxEffort: 0,
+          signal,
+        },
       )
       const answer = evidenceAnswerCodec.decode(bytes)
       if (answer.is === 'ok' && answer.value[0] === 'evidence') return { block: answer.value[1] }
@@ -257,6 +263,8 @@ const fetchEvidence = async (
       }
     } catch (error) {
       signal.throwIfAborted()
+      // A target that does not know this node yet will; one that never does is busy to the end.
+      if (isSecnodeError(error, 'NET_PUZZLE_DEAR')) return { is: 'result', result: { later: 'busy' } }
       if (!targetErrors.some((code) => isSecnodeError(error, code))) {
         return { is: 'result', result: seen(Verdict.abstain, messageOf(error)) }
       }

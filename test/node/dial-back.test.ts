@@ -110,7 +110,7 @@ describe('R-DIAL-1', () => {
       is: 'ok',
       value: ['refused', expect.any(String)],
     })
-    expect(await nodes[3]!.penalties('invalid-message')).toBeGreaterThan(0)
+    expect(await nodes[3]!.penalties('malformed-exchange')).toBeGreaterThan(0)
     await liar.stop()
   })
 })

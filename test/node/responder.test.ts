@@ -25,6 +25,7 @@ import {
   type TestNode,
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
+import { startRawPeer } from '../net/raw-peer.ts'
 import { seedOf } from '../protocol/fixture.ts'
 
 const verifier = createEd25519Verifier({ maxKeys: 16 })
@@ -260,6 +261,31 @@ describe('R-CHAL-1 what is asked of a target', () => {
   })
 })
 
+test('R-CHAL-1 strangers who hold every stream they may do not keep a challenger out', async () => {
+  const { challenger } = await roles()
+  // 16 peers with 4 streams each are as many as are served of registered peers, and none of them says anything.
+  const strangers = await Promise.all(Array.from({ length: 16 }, (_, i) => startRawPeer(network.ip(120 + i))))
+  const served = node.daemon.metrics.registry.getSingleMetric('secnode_net_requests_served_total')!
+  try {
+    const streams = await Promise.all(
+      strangers.flatMap((peer) =>
+        Array.from({ length: 4 }, async () => {
+          const connection = await peer.connect(node.target.address!)
+          return await connection.newStream(`/secnode/${network.networkId}/${protocols.challenge}`)
+        }),
+      ),
+    )
+    await until(() => node.daemon.host.openStreams(protocols.challenge) === streams.length)
+    const honest = await network.startPeer({ index: challenger })
+    await receiptOf(await askChallenge(honest, node.target, requestOf(challenger)), challenger)
+    expect(streams.filter(({ status }) => status === 'open')).toHaveLength(streams.length)
+    const { values } = await served.get()
+    expect(values.find(({ labels }) => Reflect.get(labels, 'is') === 'ok')?.value).toBe(1)
+  } finally {
+    await Promise.all(strangers.map((peer) => peer[Symbol.asyncDispose]()))
+  }
+})
+
 describe('garbage on every request protocol', () => {
   const garbage: [string, Uint8Array][] = [
     ['nothing', new Uint8Array(0)],
@@ -288,7 +314,7 @@ describe('garbage on every request protocol', () => {
         expect(code).toBeDefined()
         const kind = protocol.split('/')[0]
         expect(await node.count('messages', { kind, outcome: 'reject', code })).toBe(1)
-        expect(await node.penalties('invalid-message')).toBe(i + 1)
+        expect(await node.penalties('malformed-exchange')).toBe(i + 1)
         await peer.stop()
       }
       await isUnharmed()
@@ -318,8 +344,8 @@ describe('garbage on every request protocol', () => {
       }
     }
     await until(isShutOut)
-    // 20 points each, 100 are too many.
-    expect(refusals).toBeLessThanOrEqual(6)
+    // 10 points each, 90 are too many; they halve every ten minutes.
+    expect(refusals).toBeLessThanOrEqual(10)
     await isUnharmed()
   })
 })
