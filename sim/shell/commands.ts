@@ -9,7 +9,7 @@ import { mathCommand } from './math.ts'
 import { compareCommand, reportCommand } from './report.ts'
 import type { Shard } from './results.ts'
 import { builtInNames, builtInText, readScenario } from './scenario-files.ts'
-import { summaryText } from './text.ts'
+import { exampleText, summaryText } from './text.ts'
 
 export const createProgram = (io: SimIo): Command => {
   const program = new Command('sim')
@@ -56,6 +56,7 @@ const listCommand = (io: SimIo): Command =>
     .description('the built-in scenarios: what each shows and what to expect')
     .option('--show <name>', 'print the YAML of one of them')
     .option('--json', 'print JSON')
+    .addHelpText('after', exampleText('sim list --show ip-spread > mine.yaml'))
     .action(({ show, json }: { show?: string; json?: boolean }) => {
       if (show !== undefined) {
         if (!builtInNames().includes(show)) {
@@ -128,6 +129,10 @@ const runCommand = (io: SimIo): Command =>
     .description('run a scenario with its repeats; print its measures')
     .argument('<scenario>', 'a built-in name or a YAML file')
     .option('--out <dir>', 'write runs.jsonl, summary.csv and manifest.json there')
+    .addHelpText(
+      'after',
+      exampleText('sim run ip-spread --set protocol.maxPerPrefix=4 --repeats 20 --out results'),
+    )
     .action(async (scenario: string, flags: BatchFlags) => {
       const plan = { scenario: readScenario(scenario), settings: settingsOf(flags), axes: [] }
       const options = { out: flags.out ?? null, threads: flags.threads ?? null, shard: null }
@@ -146,6 +151,12 @@ const sweepCommand = (io: SimIo): Command =>
     )
     .requiredOption('--out <dir>', 'where results go')
     .option('--shard <i/n>', 'run the i-th of n parts only', shardOf)
+    .addHelpText(
+      'after',
+      exampleText(
+        'sim sweep sybil --vary protocol.committee=5,7,11 --vary attacker.share=0.05..0.4:0.05 --out swept',
+      ),
+    )
     .action(async (scenario: string, flags: BatchFlags & { vary: string[]; out: string; shard?: Shard }) => {
       const plan = {
         scenario: readScenario(scenario),
@@ -162,6 +173,7 @@ const mergeCommand = (io: SimIo): Command =>
     .argument('<parts...>', 'their directories')
     .requiredOption('--out <dir>', 'where the joined results go')
     .option('--json', 'print JSON')
+    .addHelpText('after', exampleText('sim merge parts/1 parts/2 --out swept'))
     .action((parts: string[], { out, json }: { out: string; json?: boolean }) => {
       printSummary(io, mergeBatch(out, parts), json)
     })

@@ -14,7 +14,7 @@ import { defaultHops, maxHops } from '../../protocol/index.ts'
 import { SimulationError } from '../errors.ts'
 import { Scenario } from '../scenario.ts'
 import type { SimIo } from './io.ts'
-import { numberText, tableText } from './text.ts'
+import { exampleText, numberText, tableText } from './text.ts'
 
 interface MathFlags {
   nodes: number
@@ -59,7 +59,7 @@ export const mathCommand = (io: SimIo): Command =>
     .option('--per-prefix <s>', 'seats in each /16, for circuits', numberFrom(1, 65_536, true), 1)
     .option('--transactions <n>', 'sent by a user through circuits', numberFrom(1, 1_000_000, true), 20)
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample: sim math --nodes 40000 --share 0.2 --committee 11')
+    .addHelpText('after', exampleText('sim math --nodes 40000 --share 0.2 --committee 11'))
     .action((flags: MathFlags) => {
       const forms = closedForms(flags)
       io.stdout(

@@ -5,13 +5,14 @@ import { reportOf } from '../report.ts'
 import { type PointSummary, summarise } from '../tasks.ts'
 import type { SimIo } from './io.ts'
 import { readResults } from './results.ts'
-import { numberText, tableText } from './text.ts'
+import { exampleText, numberText, tableText } from './text.ts'
 
 export const reportCommand = (io: SimIo): Command =>
   new Command('report')
     .description('write report.html into a directory of results: plots and tables, opens offline')
     .argument('<dir>', 'a directory that run, sweep or merge has written')
     .option('--json', 'print JSON')
+    .addHelpText('after', exampleText('sim report swept'))
     .action((directory: string, { json }: { json?: boolean }) => {
       const { manifest, results } = readResults(directory)
       const path = join(directory, 'report.html')
@@ -34,6 +35,7 @@ export const compareCommand = (io: SimIo): Command =>
     .argument('<a>')
     .argument('<b>')
     .option('--json', 'print JSON')
+    .addHelpText('after', exampleText('sim compare results other'))
     .action((a: string, b: string, { json }: { json?: boolean }) => {
       const differences = differencesOf(summarise(readResults(a).results), summarise(readResults(b).results))
       if (json === true) {

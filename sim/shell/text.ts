@@ -1,6 +1,9 @@
 import type { Estimate } from '../statistics.ts'
 import type { PointSummary } from '../tasks.ts'
 
+/** Below the options of a command's help. */
+export const exampleText = (command: string): string => `\nExample: ${command}`
+
 /** Four digits that matter; whole numbers whole. */
 export const numberText = (value: number): string => {
   if (Number.isInteger(value)) return String(value)

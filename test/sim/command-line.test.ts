@@ -154,6 +154,11 @@ describe('what people see', () => {
     expect(await run('list', '--show', 'nothing')).toMatchObject({ code: 2 })
   })
 
+  test('every command has a help with an example that it takes', async () => {
+    for (const command of ['list', 'run', 'sweep', 'merge', 'report', 'compare', 'math'])
+      expect((await run(command, '--help')).stdout).toMatch(new RegExp(`Example: sim ${command} `))
+  })
+
   test('run prints each measure with its interval', async () => {
     const { stdout, code } = await run('run', scenario, '--threads', '1')
     expect(code).toBe(0)
