@@ -48,9 +48,10 @@ export const tasksOf = (plan: Plan, origin: string): Task[] => {
   return tasks
 }
 
-export const runTask = (plan: Plan, task: Task): TaskResult => ({
+/** `onProgress` hears from time to time which share of the run is done. */
+export const runTask = (plan: Plan, task: Task, onProgress?: (share: number) => void): TaskResult => ({
   ...task,
-  ...runStatistical(scenarioAt(plan, task.settings, 'scenario'), task.repeat),
+  ...runStatistical(scenarioAt(plan, task.settings, 'scenario'), task.repeat, onProgress),
 })
 
 /** One point of a sweep: each measure as an estimate over those repeats that have it. */

@@ -27,11 +27,13 @@ export const runBatch = async (
   const done = new Set(results.map(({ index }) => index))
   const left = tasks.filter(({ index }) => !done.has(index))
   const report = createReport(io, tasks.length, results.length)
-  await runOnThreads(plan, left, options.threads ?? availableParallelism(), io.signal, (result) => {
+  const threads = options.threads ?? availableParallelism()
+  const onResult = (result: TaskResult): void => {
     results.push(result)
     progress?.add(result)
-    report(results.length)
-  })
+    report.done(result.index)
+  }
+  await runOnThreads(plan, left, threads, io.signal, onResult, report.progress)
   if (out !== null) return writeResults(out, plan, all.length, shard, results)
   return summarise(results.toSorted((a, b) => a.index - b.index))
 }
@@ -62,16 +64,43 @@ export const mergeBatch = (out: string, directories: readonly string[]): PointSu
   return writeResults(out, first.manifest.plan, first.manifest.tasks, null, [...byIndex.values()])
 }
 
-/** Progress with the time that is left, on stderr: redrawn on a terminal, else a line at each tenth. */
-const createReport = (io: SimIo, total: number, before: number): ((done: number) => void) => {
+/** On a pipe nobody wants more lines than this while nothing is finished. */
+const secondsBetweenLines = 10
+
+interface Report {
+  progress(index: number, share: number): void
+  done(index: number): void
+}
+
+/**
+ * Progress with the time that is left, on stderr: redrawn on a terminal, else a line at each tenth of the runs and every
+ * ten seconds in between. One run that is quick says nothing.
+ */
+const createReport = (io: SimIo, total: number, before: number): Report => {
   const started = performance.now()
-  let tenth = Math.floor((10 * before) / total)
-  return (done) => {
-    if (total === 1) return
-    const leftSeconds = ((performance.now() - started) / (done - before) / 1_000) * (total - done)
-    const line = `${done} of ${total} runs, about ${Math.ceil(leftSeconds)} s left`
-    if (io.isTerminal) io.stderr(`\r\u001b[K${line}${done === total ? '\n' : ''}`)
-    else if (Math.floor((10 * done) / total) > tenth) io.stderr(`${line}\n`)
-    tenth = Math.floor((10 * done) / total)
+  const shares = new Map<number, number>()
+  let finished = before
+  let saidAt = started
+  const say = (now: number): void => {
+    const work = [...shares.values()].reduce((sum, share) => sum + share, finished)
+    const leftSeconds = ((now - started) / 1_000 / (work - before)) * (total - work)
+    const percent = Math.floor((100 * work) / total)
+    const line = `${finished} of ${total} runs, ${percent} %, about ${Math.ceil(leftSeconds)} s left`
+    io.stderr(io.isTerminal ? `\r\u001b[K${line}${finished === total ? '\n' : ''}` : `${line}\n`)
+    saidAt = now
+  }
+  return {
+    progress: (index, share) => {
+      shares.set(index, share)
+      const now = performance.now()
+      if (now - saidAt > (io.isTerminal ? 1_000 : 1_000 * secondsBetweenLines)) say(now)
+    },
+    done: (index) => {
+      shares.delete(index)
+      const tenth = Math.floor((10 * finished) / total)
+      finished++
+      if (total === 1 && saidAt === started) return
+      if (io.isTerminal || Math.floor((10 * finished) / total) > tenth) say(performance.now())
+    },
   }
 }

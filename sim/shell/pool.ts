@@ -1,13 +1,14 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Plan, Task, TaskResult } from '../tasks.ts'
+import type { WorkerMessage } from './worker.ts'
 
 // `.ts` in a clone, `.js` where it was built.
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Runs tasks on so many threads and hands each result over as it comes, in any order. Rejects with the first error or
- * when the signal aborts; all threads have ended when it settles.
+ * Runs tasks on so many threads and hands each result over as it comes, in any order; `onProgress` hears the share of a
+ * running task that is done. Rejects with the first error or when the signal aborts; all threads have ended when it settles.
  */
 export const runOnThreads = async (
   plan: Plan,
@@ -15,6 +16,7 @@ export const runOnThreads = async (
   threads: number,
   signal: AbortSignal,
   onResult: (result: TaskResult) => void,
+  onProgress: (index: number, share: number) => void,
 ): Promise<void> => {
   const left = [...tasks].reverse()
   const workers = Array.from(
@@ -32,9 +34,13 @@ export const runOnThreads = async (
         if (task === undefined) resolve()
         else worker.postMessage(task, [])
       }
-      worker.on('message', (result: TaskResult) => {
+      worker.on('message', (message: WorkerMessage) => {
         try {
-          onResult(result)
+          if (message.is === 'progress') {
+            onProgress(message.index, message.share)
+            return
+          }
+          onResult(message.result)
           next()
         } catch (error) {
           reject(error)

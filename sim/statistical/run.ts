@@ -27,9 +27,14 @@ export interface RunResult {
 
 /**
  * One run of the statistical engine: seats × epochs. Committees, certifiers, snapshots, classes, credits and shares of
- * the fund are the protocol's own functions; the simulator decides who is up and who says what.
+ * the fund are the protocol's own functions; the simulator decides who is up and who says what. `onProgress` hears the
+ * share of the run that is done, week by week.
  */
-export const runStatistical = (scenario: Scenario, repeat: number): RunResult => {
+export const runStatistical = (
+  scenario: Scenario,
+  repeat: number,
+  onProgress: (share: number) => void = () => undefined,
+): RunResult => {
   const { genesis, params, networkId, epochsPerWeek, weekOf } = rulesOf(scenario)
   const { committee, samples, responseMs, attestBlocks, maxPerPrefix } = params
   const population = createPopulation(scenario, repeat)
@@ -56,6 +61,7 @@ export const runStatistical = (scenario: Scenario, repeat: number): RunResult =>
       if (running.week > 0) {
         account.weekOver(running.week, membership)
         certification.weekOver(running, previousFirst)
+        onProgress(Math.min(1, running.week / scenario.weeks))
       }
       previousFirst = running.first
       running = { week: running.week + 1, first: epoch, last: epoch }
