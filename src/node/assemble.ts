@@ -132,7 +132,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       ...options.daemon,
     })
     const alerter = createAlerterOf(config, daemon, store, logger, world)
-    const diagnosis = createDiagnosis({ daemon, follower, network, config, alerter, logger })
+    const diagnosis = createDiagnosis({ daemon, follower, config, alerter, logger })
     let stopping: Promise<void> | null = null
     return {
       daemon,

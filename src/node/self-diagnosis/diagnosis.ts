@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
+import { Verdict } from '../../../protocol/index.ts'
 import { type Finding, findingKey } from '../../alerts/finding.ts'
 import type { Alerter } from '../../alerts/alerter.ts'
 import { messageOf } from '../../errors.ts'
 import { askOutside } from './ask-outside.ts'
 import { createSelfGauges } from './gauges.ts'
 import { judge, type Judgement } from './judge.ts'
-import type { ObservedOutside, Observations } from './observations.ts'
+import type { ObservedOutside, Observations, OutsideAnswer } from './observations.ts'
 import { createObserver, type ObserverOptions } from './observe.ts'
 
 export interface DiagnosisOptions extends ObserverOptions {
@@ -31,8 +32,8 @@ export interface Diagnosed extends Judgement {
 }
 
 const defaultIntervalMs = 15_000
-/** Others are asked so often in an epoch at most, while there is a reason: in a real network every half hour. */
-const asksPerEpoch = 8
+/** Others are asked so often in an epoch at most, while they do not get through: in a real network every hour. */
+const asksPerEpoch = 4
 
 export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   const { daemon, alerter, logger, config } = options
@@ -44,40 +45,50 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   const { signal } = stopping
   const askEveryBlocks = Math.max(1, Math.floor(genesis.epochBlocks / asksPerEpoch))
   let outside: ObservedOutside | null = null
-  let askedAtHeight: number | null = null
+  let asked: { atHeight: number; why: string; isFine: boolean } | null = null
   let last: Diagnosed | null = null
   let logged = new Map<string, Finding>()
   let cancelTimer: (() => void) | null = null
   let looking: Promise<Diagnosed> | null = null
   let isWanted = false
 
-  /** Others are asked while something says that this node may not be reached. */
-  const mayBeUnreached = ({ findings }: Judgement): boolean =>
-    findings.some(
-      ({ code }) => code === 'visits-missing' || code === 'verdicts-bad' || code === 'unreachable',
-    )
+  /** What says that this node may not be reached: then others are asked. Empty if nothing does. */
+  const doubtsOf = ({ findings }: Judgement): string =>
+    findings
+      .map(({ code }) => code)
+      .filter((code) => code === 'visits-missing' || code === 'verdicts-bad')
+      .join(' ')
+
+  const isAskDue = (judgement: Judgement, height: number): boolean => {
+    const why = doubtsOf(judgement)
+    const isUnreached = judgement.findings.some(({ code }) => code === 'unreachable')
+    if (why === '' && !isUnreached) return false
+    // A height below the last one means that the chain was reorganised.
+    if (asked === null || height < asked.atHeight) return true
+    const blocks = height - asked.atHeight
+    // Who was told that all get through asks again for a new reason, or in the next epoch.
+    return blocks >= (asked.isFine && why === asked.why ? genesis.epochBlocks : askEveryBlocks)
+  }
 
   /** True if anybody answered. */
-  const ask = async (): Promise<boolean> => {
+  const ask = async (judgement: Judgement): Promise<boolean> => {
     const own = options.follower.standingOf(node.stake)
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
-    if (own === undefined || context === undefined) return false
-    const height = daemon.handledHeight()
-    // A height below the last one means that the chain was reorganised.
-    if (askedAtHeight !== null && height >= askedAtHeight && height < askedAtHeight + askEveryBlocks)
-      return false
-    askedAtHeight = height
-    const asked = await askOutside(node, context, own.record, signal)
-    if (asked.views.length === 0) return false
-    outside = asked
+    const atHeight = daemon.handledHeight()
+    if (own === undefined || context === undefined || !isAskDue(judgement, atHeight)) return false
+    const answer = await askOutside(node, context, own.record, signal)
+    const isFine = answer.views.length > 0 && answer.views.every(isReached)
+    asked = { atHeight, why: doubtsOf(judgement), isFine }
+    if (answer.views.length === 0) return false
+    outside = answer
     return true
   }
 
   const lookOnce = async (): Promise<Diagnosed> => {
     let observations = await observer.observe(outside, signal)
     let judgement = judge(observations)
-    if (mayBeUnreached(judgement) && (await ask())) {
+    if (await ask(judgement)) {
       observations = { ...observations, outside }
       judgement = judge(observations)
     }
@@ -150,3 +161,6 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     },
   }
 }
+
+const isReached = ({ p2p, tls }: OutsideAnswer): boolean =>
+  p2p.verdict === Verdict.valid && tls.verdict === Verdict.valid

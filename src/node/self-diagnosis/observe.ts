@@ -13,7 +13,6 @@ import {
   type Seat,
   Verdict,
 } from '../../../protocol/index.ts'
-import type { Network } from '../../chain/profiles.ts'
 import type { Follower } from '../../chain/follower/follower.ts'
 import type { Config } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
@@ -32,7 +31,6 @@ import { createWordReader } from './words.ts'
 export interface ObserverOptions {
   daemon: Daemon
   follower: Follower
-  network: Network
   config: Pick<Config, 'host' | 'dir' | 'listen'>
 }
 
@@ -41,7 +39,7 @@ export interface Observer {
   observe(outside: ObservedOutside | null, signal: AbortSignal): Promise<Observations>
 }
 
-export const createObserver = ({ daemon, follower, network, config }: ObserverOptions): Observer => {
+export const createObserver = ({ daemon, follower, config }: ObserverOptions): Observer => {
   const { node, epochs, collector, challenger, host } = daemon
   const { world } = node
   const words = createWordReader(daemon)

@@ -71,21 +71,18 @@ const bad = (epoch: EpochWords, standing: EpochStanding, subject: string): Findi
   const { k, valid, invalid, abstain, silent } = standing
   const counts = `${invalid} of ${k} challengers say invalid, ${valid} valid, ${abstain} abstain, ${silent} are silent`
   const isLost = standing.is !== 'open'
-  const fate = {
-    invalid: `It is lost: more than half say so (R-TALLY-1).`,
-    undecided: `It is lost: no word has more than half or can still get it, so it is undecided (R-TALLY-1).`,
-    open: `It is not lost yet: ${silent} have not spoken, and with ${Math.floor(k / 2) + 1 - valid} more for valid it counts (R-TALLY-1).`,
-    valid: '',
-  }[standing.is]
+  const most = Math.floor(k / 2) + 1
+  const fate = isLost
+    ? standing.is === 'invalid'
+      ? 'It is lost: more than half say invalid (R-TALLY-1).'
+      : `It is lost: ${most} would have to say valid, and ${valid + (epoch.isClosed ? 0 : silent)} is the most that can (R-TALLY-1).`
+    : `It is not lost yet: with ${most - valid} of the ${silent} that have not spoken it is valid (R-TALLY-1).`
+  const said = `${invalid} of ${k} challengers say ${reasonOf(epoch)}`
   return {
     code: 'verdicts-bad',
     subject,
     severity: isLost ? 'critical' : 'warning',
-    title: isLost
-      ? standing.is === 'invalid'
-        ? `most challengers say ${reasonOf(epoch)}: epoch ${epoch.epoch} is lost`
-        : `epoch ${epoch.epoch} is undecided, so it is lost`
-      : `${invalid} of ${k} challengers say ${reasonOf(epoch)}`,
+    title: `${invalid === 0 ? `${valid} of ${k} challengers say valid` : said}${isLost ? `: epoch ${epoch.epoch} is lost` : ''}`,
     detail: `Epoch ${epoch.epoch}: ${counts}. ${fate} ${reasonsText(epoch)}`.trim(),
     remedy: remedies['verdicts-bad'],
     evidence: evidenceOf(epoch),

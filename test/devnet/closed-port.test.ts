@@ -1,0 +1,230 @@
+import { createHmac } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { base64 } from '@scure/base'
+import pino from 'pino'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  attestationMessage,
+  challengersOf,
+  cidOf,
+  decodeAttestation,
+  epochStart,
+  indexOfSeat,
+  Verdict,
+  verifyEd25519,
+} from '../../protocol/index.ts'
+import type { SignedVerdict } from '../../src/alerts/finding.ts'
+import { createPace } from '../../src/devnet/pace.ts'
+import { prepareDevnet, type PreparedDevnet, type PreparedNode } from '../../src/devnet/prepare.ts'
+import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
+import { type ControlServer, createControlServer } from '../../src/node/control.ts'
+import { realWorld } from '../../src/world.ts'
+import { type Listener, startListener } from '../alerts/listener.ts'
+import { until } from '../net/local-hosts.ts'
+
+const world = realWorld()
+const signal = AbortSignal.timeout(300_000)
+const secret = 'shared with the listener'
+const limits = { maxNewPerSecondPerAddress: 500, maxStrangersPerAddress: 500, maxPendingPerAddress: 500 }
+
+/** A door before a port, as a router or a firewall is one: what goes through it breaks when it is closed. */
+interface Door {
+  open(): Promise<void>
+  close(): Promise<void>
+}
+
+const createDoor = (address: string, port: number, toPort: number): Door => {
+  const sockets = new Set<Socket>()
+  const server = createServer((inside) => {
+    const outside = connect({ host: address, port: toPort })
+    for (const [socket, other] of [
+      [inside, outside],
+      [outside, inside],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.once('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      socket.pipe(other)
+    }
+  })
+  return {
+    open: () => new Promise((resolve) => server.listen(port, address, resolve)),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const socket of sockets) socket.destroy()
+      }),
+  }
+}
+
+/** The epoch in which the port is closed. */
+const closed = 5
+
+let dir: string
+let listener: Listener
+let prepared: PreparedDevnet
+let door: Door
+const running = new Map<PreparedNode, { assembled: AssembledNode; control: ControlServer }>()
+const pace = createPace(world)
+
+const start = async (node: PreparedNode): Promise<AssembledNode> => {
+  const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' })
+  const assembled = await assembleNode(node.config, { logger, world, daemon: { hostLimits: limits } })
+  const control = createControlServer(assembled, node.config.dir, logger)
+  running.set(node, { assembled, control })
+  await assembled.start()
+  await control.start()
+  return assembled
+}
+
+const stop = async (node: PreparedNode): Promise<void> => {
+  const { assembled, control } = running.get(node)!
+  running.delete(node)
+  await control.stop()
+  await assembled.stop()
+}
+
+const assembled = (): AssembledNode[] => [...running.values()].map((one) => one.assembled)
+
+/** Mines until this height is confirmed and all have dealt with it and looked at themselves. */
+const mineTo = async (height: number): Promise<void> => {
+  const { chain, network } = prepared
+  const { confirmations } = network.profile.genesis
+  while (chain.tip.height < height + confirmations) {
+    chain.mine(1)
+    await pace.untilQuiet(assembled, chain.tip.height - confirmations, signal)
+  }
+  await Promise.all(assembled().map(({ diagnosis }) => diagnosis.look()))
+}
+
+const epochAt = (epoch: number, offset = 0): number =>
+  epochStart(prepared.network.profile.genesis, epoch) + offset
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'secnode-closed-port-'))
+  listener = await startListener()
+  const options = { nodes: 5, epochs: 20, seed: 71, with: {}, profile: 'devnet' as const }
+  prepared = await prepareDevnet(options, join(dir, 'net'), world)
+  const [own] = prepared.nodes
+  // The announced port is the door's; the daemon listens behind it.
+  own!.config.listen.p2p = own!.p2p + 1_000
+  own!.config.alerts = {
+    from: 'warning',
+    minIntervalSeconds: 0,
+    timeoutSeconds: 2,
+    webhooks: [{ url: listener.url, secret }],
+    commands: [],
+  }
+  door = createDoor(own!.ip, own!.p2p, own!.config.listen.p2p)
+  await door.open()
+  for (const node of prepared.nodes) await prepared.announce(node)
+  await Promise.all(prepared.nodes.map(start))
+  // The first epochs have no seats, and while a network begins nodes have things to tell that are soon over.
+  await mineTo(epochAt(closed) - 1)
+  const { alerter } = running.get(own!)!.assembled
+  await until(() => alerter.state().every(({ waiting }) => waiting === 0))
+  listener.taken.length = 0
+}, 60_000)
+
+afterAll(async () => {
+  await Promise.all([...running.keys()].map(stop))
+  await prepared.close()
+  await listener.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+describe('a node whose port is closed', () => {
+  test('R-TALLY-1 is told by its own daemon within one epoch, with verdicts that anybody can check', async () => {
+    const own = prepared.nodes[0]!
+    const { assembled: node } = running.get(own)!
+    expect(node.diagnosis.current()!.findings.map(({ code }) => code)).toEqual(['announcement-differs'])
+    // Nobody takes alerts just now; they wait, on the disk.
+    listener.answer = 503
+    await door.close()
+    await mineTo(epochAt(closed + 1) - 1)
+    const codes = node.diagnosis.current()!.findings.map(({ code, severity }) => `${severity} ${code}`)
+    expect(codes).toContain('critical verdicts-bad')
+    expect(codes).toContain('critical unreachable')
+    expect(codes).toContain('warning visits-missing')
+    await until(() => listener.refused.length > 0)
+
+    await stop(own)
+    listener.answer = 200
+    await start(own)
+    await until(() => listener.taken.length >= 3)
+    const byCode = new Map(listener.taken.map((received) => [received.alert.code, received]))
+    expect(new Set(byCode.keys())).toEqual(new Set(['verdicts-bad', 'unreachable', 'visits-missing']))
+    // None of them twice, whatever was tried before.
+    expect(listener.taken).toHaveLength(3)
+
+    const { alert, body, headers } = byCode.get('verdicts-bad')!
+    expect(headers['secnode-signature']).toBe(
+      `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
+    )
+    expect(headers['secnode-alert-id']).toBe(alert.id)
+    expect(alert).toMatchObject({
+      is: 'firing',
+      severity: 'critical',
+      node: { network: prepared.network.networkId, host: own.host, peer: own.keys.peerId },
+    })
+    expect(alert.text).toContain(`epoch ${closed} is lost`)
+    expect(alert.text).toContain('secnode doctor')
+    // Whoever gets it can check every word of it: against the keys of the snapshot, by the rules alone.
+    const verdicts = alert.evidence.filter((one): one is SignedVerdict => one.is === 'verdict')
+    expect(verdicts.length).toBeGreaterThanOrEqual(2)
+    const other = running.get(prepared.nodes[1]!)!.assembled.daemon
+    const context = (await other.epochs.get(closed))!
+    const ownSeat = alert.node.seat!
+    const challengers = challengersOf(context.committees, indexOfSeat(context.snapshot, ownSeat)).map(
+      (index) => context.snapshot[index]!.seat,
+    )
+    for (const verdict of verdicts) {
+      const payload = base64.decode(verdict.attestation.payload)
+      const attestation = decodeAttestation(payload)!
+      const row = context.rowOf(verdict.seat)!
+      const message = attestationMessage(prepared.network.networkId, payload)
+      expect(verifyEd25519(row.peer, message, base64.decode(verdict.attestation.signature))).toBe(true)
+      expect(cidOf(payload).toString()).toBe(verdict.attestation.cid)
+      expect(attestation.evidence.toString()).toBe(verdict.evidence)
+      expect(attestation.verdicts[challengers.indexOf(verdict.seat)]).toBe(Verdict.unreachable)
+      expect(verdict).toMatchObject({ epoch: closed, word: 'unreachable', verdict: Verdict.unreachable })
+      expect(verdict.saw).toContain('ECONNREFUSED')
+    }
+    // And what others saw when they were asked.
+    const { evidence } = byCode.get('unreachable')!.alert
+    expect(evidence.length).toBeGreaterThan(2)
+    expect(
+      evidence.every((one) => one.is === 'view' && one.port === 'p2p' && one.word === 'unreachable'),
+    ).toBe(true)
+  }, 60_000)
+
+  test('is told once, and that it is over once the port is open again', async () => {
+    const [own] = prepared.nodes
+    await mineTo(epochAt(closed + 1, 4))
+    expect(listener.taken).toHaveLength(3)
+    await door.open()
+    await mineTo(epochAt(closed + 3) - 1)
+    const { diagnosis, daemon } = running.get(own!)!.assembled
+    expect(diagnosis.current()!.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+    await until(() => listener.taken.length >= 6)
+    const told = listener.taken.map(({ alert }) => `${alert.is} ${alert.code}`)
+    expect(told.toSorted()).toEqual([
+      'firing unreachable',
+      'firing verdicts-bad',
+      'firing visits-missing',
+      'recovered unreachable',
+      'recovered verdicts-bad',
+      'recovered visits-missing',
+    ])
+    expect(new Set(listener.taken.map(({ alert }) => alert.id)).size).toBe(6)
+    const text = await daemon.metrics.registry.metrics()
+    expect(text).toContain('secnode_alerts_total{outcome="sent",kind="webhook"} 6')
+    expect(text).toContain('secnode_seat_verdicts{verdict="valid"} 4')
+  }, 60_000)
+})
