@@ -68,8 +68,8 @@ export const mergeBatch = (out: string, directories: readonly string[]): PointSu
 const secondsBetweenLines = 10
 
 interface Report {
-  progress(index: number, share: number): void
-  done(index: number): void
+  progress: (index: number, share: number) => void
+  done: (index: number) => void
 }
 
 /**

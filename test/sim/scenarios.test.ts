@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { committeeCapture, grindingGain } from '../../sim/closed-forms.ts'
-import { meansOf } from './built-in.ts'
+import { builtInNames } from '../../sim/shell/scenario-files.ts'
+import { meansOf, meansWithStrategies } from './built-in.ts'
 
 /** Small numbers of repeats: seeds are fixed, so each figure is the same on every machine. */
 const quick = ['repeats=2']
@@ -46,6 +50,10 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     const slow = meansOf('shared-copy', ...quick, 'attackers.copy.strategies.shared-copy.readsPerSecond=30')
     expect(slow['creditRate.copy']).toBeLessThan(0.01)
     expect(slow['payoutShare.copy']).toBe(0)
+    // Control: a chain and a machine for each.
+    const own = meansWithStrategies('shared-copy', [], ...quick, 'attackers.copy.machines=200')
+    expect(own['falsePassesPerWeek.copy']).toBe(0)
+    expect(own['usdPerCoin.copy']!).toBeGreaterThan(own['usdPerCoin.honest']!)
   })
 
   test('partial-chain: nine tenths of the chain earn nothing, all of it earns what others earn', () => {
@@ -91,6 +99,11 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(means[`payoutShare.${actor}`]).toBe(0)
     expect(means[`rate invalid: evidence invalid.${actor}`]).toBeGreaterThan(0.95)
     expect(means['creditRate.honest']).toBeGreaterThan(0.97)
+    // Control: the same nodes ask, and have receipts to show.
+    const asking = meansWithStrategies(name, [], ...quick, 'weeks=1')
+    expect(asking[`detectedShare.${actor}`]).toBe(0)
+    expect(asking[`creditRate.${actor}`]).toBe(1)
+    expect(asking[`payoutShare.${actor}`]).toBeGreaterThan(0.1)
   })
 
   test('beacon-grinding: beacons are liked 1/(1 − a(1 − p)) times as often', () => {
@@ -145,5 +158,20 @@ describe('built-in scenarios: what each shows, and a control without the attack'
       'population.honest.nodes=60',
     )
     expect(restless['weeks.pending']!).toBeGreaterThan(0)
+    // Control: hardly anybody goes.
+    const settled = meansOf('churn', ...quick, 'weeks=1', 'population.honest.lifetimeWeeks=1000')
+    expect(Math.abs(settled['creditRate.honest']! - means['creditRate.honest']!)).toBeLessThan(0.005)
   })
+})
+
+test('every built-in scenario has a test of what it shows', () => {
+  const folder = fileURLToPath(new URL('.', import.meta.url))
+  const tests = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('')
+  // Run by name: its own words, or the list of names of one test.
+  const isRun = (name: string): boolean =>
+    [`('${name}'`, `['${name}'`, `= '${name}'`].some((text) => tests.includes(text))
+  expect(builtInNames().filter((name) => !isRun(name))).toEqual([])
 })
