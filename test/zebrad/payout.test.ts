@@ -122,7 +122,7 @@ const buildAndSign = async (week: string, name: string): Promise<string> => {
   return signed
 }
 
-const verify = async (week: string) => {
+const verify = async (week: string): Promise<Record<string, unknown>> => {
   const verified = await payout(['verify', ...node, '--tally', file(`${week}.json`), '--json'])
   return { exitCode: verified.exitCode, ...(JSON.parse(verified.stdout) as Record<string, unknown>) }
 }

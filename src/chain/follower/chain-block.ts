@@ -63,7 +63,7 @@ const mayAnnounce = (genesis: Genesis, payments: readonly ChainPayment[]): boole
   isAnnouncementCandidate(genesis, { payments })
 
 /** R-CHAIN-4: the first text in pool order that begins with our word. */
-const memoThatCounts = (
+export const memoThatCounts = (
   { viewingKeys, facts }: Network,
   transaction: Transaction,
   height: Height,
@@ -76,7 +76,7 @@ const memoThatCounts = (
   return null
 }
 
-const paymentsOf = (transaction: Transaction): ChainPayment[] =>
+export const paymentsOf = (transaction: Transaction): ChainPayment[] =>
   transaction.outputs.flatMap(({ value, script }, index) => {
     const template = classifyScript(script, transaction.family)
     return template.kind === 'p2pkh'

@@ -94,7 +94,8 @@ export const createSync = (options: SyncOptions): RunRound => {
       return lookAgain()
     }
     await batch.flush()
-    return { is: state.cursor?.height === target ? 'more' : 'retry' }
+    // Less than was asked for: the node was changing meanwhile.
+    return { is: state.cursor?.height === first + count - 1 ? 'more' : 'retry' }
   }
 
   /**

@@ -255,11 +255,11 @@ const rpcErrorOf = (failure: HttpFailure, method: string, url: URL): RpcError =>
     case 'closed':
       return new RpcError(
         'RPC_UNREACHABLE',
-        `the chain node at ${url.href} closed the connection without an answer: ${failure.message}`,
+        `the chain node at ${url.href} closed the connection without an answer; zebrad does so to a wrong cookie or password`,
         {
           ...options,
           isTransient: true,
-          hint: 'zebrad does so when it does not take user and password or the cookie: check --rpc-cookie. Else the node is stopping.',
+          hint: 'Check --rpc-cookie against the cookie_dir of the node (a new cookie at each start), or --rpc-password. Else the node is stopping.',
         },
       )
     case 'timeout':

@@ -36,6 +36,13 @@ describe('headers', () => {
     await caughtUp(follower, 31 - confirmations)
   })
 
+  test('R-CHAIN-1 catches up without a pause, however many rounds of 500 blocks it takes', async () => {
+    const chain = createTestChain()
+    mineTo(chain, 1_200)
+    const { follower } = await following(network, (await nodeOf(chain)).url, { pollMs: 3_600_000 })
+    await caughtUp(follower, confirmed(chain))
+  })
+
   test('R-CHAIN-3 keeps hash, time, transaction count and median time past of every block', async () => {
     const chain = createTestChain()
     const times = [0, 3, 1, 2, 9, 4, 8, 5, 7, 6, 20, 15, 10, 12, 11, 13, 30, 14, 16].map(
