@@ -6,7 +6,10 @@ export const netCounters = {
   requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },
   dials: { help: 'Connections opened for a request', label: 'ok, or the code of the error' },
   connections_refused: { help: 'Incoming connections refused', label: 'why' },
-  connections_trimmed: { help: 'Idle connections closed to make room', label: 'stranger or registered' },
+  connections_trimmed: {
+    help: 'Idle connections closed to make room',
+    label: 'stranger, registered, or displaced by another stranger',
+  },
   penalties: { help: 'Penalties given to peers', label: 'code' },
   gate_refusals: { help: 'Requests of strangers that were not let in', label: 'code' },
   puzzles: { help: 'Puzzles of other nodes met by this one', label: 'solved, or the code of the error' },

@@ -9,6 +9,8 @@ export interface GaterLimits {
   maxStrangers: number
   /** The same by address (IPv6: by /64). */
   maxStrangersPerAddress: number
+  /** So long a stranger keeps his place at least, whoever comes; then, while nothing is done for him, the next may have it. */
+  strangerGraceMs: number
   /** Incoming connections whose peer is not known yet, by address. */
   maxPendingPerAddress: number
   /** Connections of one peer, in both directions. */
@@ -17,13 +19,16 @@ export interface GaterLimits {
 
 export interface GaterOptions {
   limits: GaterLimits
+  /** Whether something is being done for this peer, or he waits for it (R-PUZ-5): then his place is his. */
+  isServed: (peer: string) => boolean
   allowLoopback: boolean
   world: World
   metrics: NetMetrics
 }
 
 /**
- * Who may connect. Registered peers have a place whatever strangers do: their number is only limited one by one, and
+ * Who may connect. Strangers' places go to those who come last, since a place costs nothing: whoever connects has the time
+ * for a question, and nobody can keep others out by sitting there. What he wants done is another matter (R-PUZ-5). Registered peers have a place whatever strangers do: their number is only limited one by one, and
  * old idle connections are closed for new ones (capacity.ts). Noise has proved the peer id before a place is given.
  */
 export interface Gater {
@@ -37,13 +42,14 @@ export interface Gater {
 
 const maxBans = 10_000
 
-export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOptions): Gater => {
+export const createGater = (options: GaterOptions): Gater => {
+  const { limits, isServed, allowLoopback, world, metrics } = options
   let registered: ReadonlySet<string> = new Set()
   const banEndsByPeer = new Map<string, number>()
   /** Incoming connections in their handshake, by address. */
   const pending = createPlaces()
   /** Incoming connections with a place, registered or not: a stranger may become registered while connected. */
-  const placed = new Map<MultiaddrConnection, { peer: string; address: string }>()
+  const placed = new Map<MultiaddrConnection, Placed>()
 
   const isBanned = (peer: string): boolean => {
     const endMs = banEndsByPeer.get(peer)
@@ -64,10 +70,23 @@ export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOpti
       return 'peer full'
     if (registered.has(peer)) return null
     const strangers = places.filter((place) => !registered.has(place.peer))
-    if (strangers.length >= limits.maxStrangers) return 'strangers full'
-    return strangers.filter((place) => place.address === address).length >= limits.maxStrangersPerAddress
-      ? 'address full'
-      : null
+    if (strangers.filter((place) => place.address === address).length >= limits.maxStrangersPerAddress) {
+      return 'address full'
+    }
+    return strangers.length < limits.maxStrangers || displaceStranger() ? null : 'strangers full'
+  }
+
+  /** True if a stranger had to go: the one for whom nothing is done who has been here longest. */
+  const displaceStranger = (): boolean => {
+    const latestMs = world.monotonicMs() - limits.strangerGraceMs
+    for (const [connection, { peer, sinceMs }] of placed) {
+      if (registered.has(peer) || sinceMs > latestMs || isServed(peer)) continue
+      placed.delete(connection)
+      metrics.increment('connections_trimmed', 'displaced')
+      connection.abort(new Error('another stranger came'))
+      return true
+    }
+    return false
   }
 
   const hexOf = (peer: PeerId): string | null => {
@@ -106,7 +125,7 @@ export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOpti
           metrics.increment('connections_refused', reason ?? 'key type')
           return true
         }
-        placed.set(connection, { peer, address })
+        placed.set(connection, { peer, address, sinceMs: world.monotonicMs() })
         connection.addEventListener('close', () => placed.delete(connection))
         return false
       },
@@ -126,6 +145,12 @@ export const createGater = ({ limits, allowLoopback, world, metrics }: GaterOpti
     },
     isBanned,
   }
+}
+
+interface Placed {
+  peer: string
+  address: string
+  sinceMs: number
 }
 
 /** Who holds a place, counted by name. */

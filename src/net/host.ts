@@ -46,7 +46,7 @@ export interface HostLimits extends GaterLimits, NodeLimits {
 // about 60 at a time. A third of the places for strangers: newcomers who sync, and tools.
 const defaultLimits: HostLimits = {
   maxConnections: 200,
-  maxStrangers: 64,
+  maxStrangers: 128,
   maxStrangersPerAddress: 4,
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
@@ -59,6 +59,7 @@ export interface PeerInfo {
   /** Ed25519, 32 bytes. */
   peerKey: Uint8Array
   peerId: string
+  strangerGraceMs: 500,
   isRegistered: boolean
   /** Of the oldest connection. */
   address: PeerAddress | null
@@ -134,7 +135,13 @@ export const createHost = (options: HostOptions): Host => {
   const limits = { ...defaultLimits, ...options.limits }
   const topicsByName = new Map(options.topics.map((topic) => [topic.name, topic]))
   const reputation = createReputation(world)
-  const gater = createGater({ limits, allowLoopback, world, metrics })
+  const gater = createGater({
+    limits,
+    isServed: (peer) => requests.isServed(peer),
+    allowLoopback,
+    world,
+    metrics,
+  })
   const solver = createPuzzleSolver({
     world,
     maxEffort: options.maxEffort ?? defaultMaxEffort,

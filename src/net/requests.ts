@@ -38,6 +38,8 @@ export interface Requests {
   /** Declares a handler; `serve` makes it known to a node. */
   add(protocolName: string, limits: HandlerLimits, handler: RequestHandler): void
   isHandled(protocol: string): boolean
+  /** Whether a stranger has a place on one of the protocols, or waits for one. */
+  isServed(peer: string): boolean
   /** How strangers fare on each protocol. */
   gates(): readonly GateStatus[]
   /** Registers all handlers, or that of one protocol name, with the node. */
@@ -80,6 +82,7 @@ export const createRequests = (options: RequestsOptions): Requests => {
       servicesByProtocol.set(protocol, createService(protocolName, limits, handler, options))
     },
     isHandled: (protocol) => servicesByProtocol.has(protocol),
+    isServed: (peer) => [...servicesByProtocol.values()].some((service) => service.isServed(peer)),
     gates: () => [...servicesByProtocol.values()].map((service) => service.status()),
     serve: async (node, stopping, protocolName) => {
       for (const [protocol, service] of servicesByProtocol) {

@@ -58,6 +58,8 @@ export interface ServiceOptions {
 export interface Service {
   limits: HandlerLimits
   onStream(stream: Stream, connection: Connection, stopping: AbortSignal): Promise<void>
+  /** Whether a stranger has a place, or waits for one. */
+  isServed(peer: string): boolean
   status(): GateStatus
 }
 
@@ -76,6 +78,7 @@ export const createService = (
     limits: { places: Math.ceil(limits.maxConcurrent / 2) },
   })
   const open = createOpenCount()
+  const served = createOpenCount()
 
   const busy = (): Uint8Array => {
     if (limits.onBusy === undefined) throw new SecnodeError('NET_BUSY', 'too many requests at a time')
@@ -101,7 +104,7 @@ export const createService = (
     const gone = new AbortController()
     const signal = eitherOf(stopping, AbortSignal.timeout(limits.timeoutMs), takenBack.signal)
     stream.addEventListener('close', () => gone.abort(), { once: true })
-    let outcome: GateOutcome | null = null
+    let leave = (): void => undefined
     let said = 'ok'
 
     const serve = async (bytes: Uint8Array): Promise<Uint8Array> => {
@@ -115,20 +118,25 @@ export const createService = (
         request: bytes,
       }
       if (!isKnown) {
-        outcome = await gate.enter({
+        served.add(peer, isKnown, 1)
+        const entered = await gate.enter({
           client: peerKey,
           solution,
           signal: eitherOf(signal, gone.signal),
           onTakenBack: () => takenBack.abort(new SecnodeError('NET_BUSY', 'too slow while others wait')),
         })
+        leave = once(() => {
+          served.add(peer, isKnown, -1)
+          if (entered.is === 'entered') entered.leave()
+        })
         // It may have come when nobody waited for it any more.
-        if (gone.signal.aborted && outcome.is === 'entered') outcome.leave()
+        if (gone.signal.aborted) leave()
         gone.signal.throwIfAborted()
-      }
-      if (outcome?.is === 'refused') {
-        if (outcome.isFault) options.onFault(peer)
-        said = 'refused'
-        return refusal(outcome)
+        if (entered.is === 'refused') {
+          if (entered.isFault) options.onFault(peer)
+          said = 'refused'
+          return refusal(entered)
+        }
       }
       const from = addressOfMultiaddr(connection.remoteAddr)
       return handler(request, { peerKey, isRegistered: isKnown, from, signal })
@@ -146,16 +154,21 @@ export const createService = (
       logger.debug({ peer, protocol, code, reason: messageOf(error) }, 'request not answered')
     } finally {
       gone.abort()
-      leave(outcome)
+      leave()
       if (!isBusy) open.add(peer, isKnown, -1)
     }
   }
 
-  return { limits, onStream, status: () => gate.status() }
+  return { limits, onStream, isServed: (peer) => served.of(peer) > 0, status: () => gate.status() }
 }
 
-const leave = (outcome: GateOutcome | null): void => {
-  if (outcome?.is === 'entered') outcome.leave()
+const once = (action: () => void): (() => void) => {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    action()
+  }
 }
 
 interface OpenCount {

@@ -11,6 +11,7 @@ const few = {
   maxStrangersPerAddress: 2,
   maxNewPerSecondPerAddress: 1_000,
   maxPendingPerAddress: 100,
+  strangerGraceMs: 60_000,
 }
 
 describe('who may connect', () => {
@@ -37,6 +38,43 @@ describe('who may connect', () => {
     await using late = await startRawPeer('127.5.2.2')
     await late.connect(host.target().address!)
     await until(() => host.peers().some((peer) => peer.peerId === late.node.peerId.toString()))
+    await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
+  })
+
+  test('R-PUZ-5 of strangers, who came last has the place of who came first, unless he is served', async () => {
+    await using host = await startHost('127.5.0.13', { limits: { ...few, strangerGraceMs: 0 } })
+    const limits = {
+      maxRequestBytes: 10,
+      maxResponseBytes: 10,
+      timeoutMs: 20_000,
+      maxConcurrentPerPeer: 4,
+      maxConcurrent: 9,
+    }
+    const held: (() => void)[] = []
+    await host.handle(
+      'hold/1',
+      limits,
+      (request) => new Promise((resolve) => held.push(() => resolve(request))),
+    )
+    const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.5.${n}`)))
+    const [served, silent] = strangers
+    // The first is served, the second has opened a stream and says nothing.
+    const stream = await served!.open(host.target().address!, 'hold/1')
+    stream.send(Uint8Array.of(1, 7))
+    await until(() => held.length === 1)
+    await silent!.open(host.target().address!, 'hold/1')
+    for (const stranger of strangers.slice(2)) {
+      await stranger.connect(host.target().address!)
+      const id = stranger.node.peerId.toString()
+      await until(() => host.peers().some(({ peerId }) => peerId === id) && host.peers().length <= 3)
+    }
+    expect(host.counts.get('connections_trimmed displaced')).toBe(2)
+    expect(host.counts.get('connections_refused strangers full')).toBeUndefined()
+    const names = host.peers().map(({ peerId }) => peerId)
+    expect(names.toSorted()).toEqual(
+      [served!, ...strangers.slice(3)].map(({ node }) => node.peerId.toString()).toSorted(),
+    )
+    for (const release of held) release()
     await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
   })
 
