@@ -1,4 +1,5 @@
 import {
+  coin,
   type Epoch,
   Genesis,
   type NetworkId,
@@ -8,6 +9,7 @@ import {
   type Week,
   weekOfTime,
 } from '../protocol/index.ts'
+import chain from './data/chain.json' with { type: 'json' }
 import type { Scenario } from './scenario.ts'
 
 /** The network under test: its parameters as the protocol reads them, and its calendar. */
@@ -30,11 +32,11 @@ export const rulesOf = ({ name, protocol }: Pick<Scenario, 'name' | 'protocol'>)
     activationHeight: protocol.activationHeight,
     announceAddress: name,
     viewingKey: 'simulated',
-    minStake: BigInt(protocol.minStakeCoins) * 100_000_000n,
+    minStake: BigInt(protocol.minStakeCoins) * coin,
     minSeniors: protocol.minSeniors,
     epochBlocks: protocol.epochBlocks,
     confirmations: protocol.confirmations,
-    announceBlocks: 1_000,
+    announceBlocks: chain.announceBlocks,
   })
   const { committee, samples, responseMs, retries, attestBlocks, minAvailability, maxPerPrefix } = protocol
   const { certifiers, viewBlocks, anchorBlocks } = protocol

@@ -4,6 +4,7 @@ import addressPrices from './data/address-prices.json' with { type: 'json' }
 import { weeklyCost } from './costs.ts'
 import { NetworkPlan } from './messages/network-plan.ts'
 import economy from './data/economy.json' with { type: 'json' }
+import chain from './data/chain.json' with { type: 'json' }
 import population from './data/population.json' with { type: 'json' }
 import { SimulationError } from './errors.ts'
 import { regionNames } from './regions.ts'
@@ -284,16 +285,16 @@ const parameters = Params.pick({
     .int({ error: `write a whole number from 1 to ${maxCommittee}` })
     .min(1, { error: `a committee has 1 to ${maxCommittee} members` })
     .max(maxCommittee, { error: `a committee has 1 to ${maxCommittee} members (R-NET-2)` })
-    .default(11),
-  activationHeight: Genesis.shape.activationHeight.default(1_000_000),
-  minSeniors: Genesis.shape.minSeniors.default(16),
-  epochBlocks: Genesis.shape.epochBlocks.default(192),
-  confirmations: Genesis.shape.confirmations.default(10),
-  blockSeconds: positive('blockSeconds').default(75),
+    .default(Params.shape.committee.parse(undefined)),
+  activationHeight: Genesis.shape.activationHeight.default(chain.activationHeight),
+  minSeniors: Genesis.shape.minSeniors.default(chain.minSeniors),
+  epochBlocks: Genesis.shape.epochBlocks.default(chain.epochBlocks),
+  confirmations: Genesis.shape.confirmations.default(chain.confirmations),
+  blockSeconds: positive('blockSeconds').default(chain.blockSeconds),
   /** Coins, not base units. */
-  minStakeCoins: count(0, 21_000_000).default(42),
+  minStakeCoins: count(0, 21_000_000).default(chain.minStakeCoins),
   /** Coins that are paid out each week, after fees. */
-  fundCoins: count(0, 21_000_000).default(10_000),
+  fundCoins: count(0, 21_000_000).default(chain.fundCoins),
 })
 
 export const Scenario = z

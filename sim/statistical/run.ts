@@ -2,6 +2,7 @@ import {
   createFlatEpoch,
   epochPhases,
   epochStart,
+  firstVisitsEnd,
   type FlatEpoch,
   judgeFlatEpoch,
 } from '../../protocol/index.ts'
@@ -95,7 +96,7 @@ export const runStatistical = (
       responseMs,
       lastHeight: epochStart(genesis, epoch),
       windowBlocks,
-      firstVisitBlocks: windowBlocks - Math.floor(windowBlocks / 4),
+      firstVisitBlocks: firstVisitsEnd(phases) - phases.opens,
     }
     observe(ring, population.addressOf)
     addMisses(ring, misses)
