@@ -43,11 +43,14 @@ export interface HostLimits extends GaterLimits, NodeLimits {
 }
 
 // A node talks to its 11 targets and 11 challengers, a gossip mesh of 8 for each topic, and the neighbours of the DHT:
-// about 60 at a time. A third of the places for strangers: newcomers who sync, and tools.
+// about 60 at a time. The other places are for strangers: newcomers who sync, and tools. A question takes three round trips
+// after the handshake, half a second from the other side of the world; so 256 strangers a second can put one, a fair part of
+// the handshakes that a core makes in a second.
 const defaultLimits: HostLimits = {
   maxConnections: 200,
   maxStrangers: 128,
   maxStrangersPerAddress: 4,
+  strangerGraceMs: 500,
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,
@@ -59,7 +62,6 @@ export interface PeerInfo {
   /** Ed25519, 32 bytes. */
   peerKey: Uint8Array
   peerId: string
-  strangerGraceMs: 500,
   isRegistered: boolean
   /** Of the oldest connection. */
   address: PeerAddress | null
@@ -97,12 +99,12 @@ export interface Host {
     request: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array>
+  /** How strangers fare on each protocol that is handled. */
+  gates(): readonly GateStatus[]
   /** Keys (hex) of the peers that have reserved places. */
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
   /** How many connected peers take part in the topic. */
-  /** How strangers fare on each protocol that is handled. */
-  gates(): readonly GateStatus[]
   gossipPeers(topic: string): number
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
   /** Connects, unless there is a connection already; errors as of `request`. */
