@@ -39,7 +39,7 @@ export const runBatch = async (
 }
 
 /** Joins the parts of one sweep: the same bytes as if it had run in one piece. */
-export const mergeBatch = (out: string, directories: readonly string[]): PointSummary[] => {
+export const mergeBatch = (io: SimIo, out: string, directories: readonly string[]): PointSummary[] => {
   const parts = directories.map((directory) => ({ directory, ...readResults(directory) }))
   const first = parts[0]!
   const byIndex = new Map<number, TaskResult>()
@@ -53,6 +53,8 @@ export const mergeBatch = (out: string, directories: readonly string[]): PointSu
     }
     for (const result of results) byIndex.set(result.index, result)
   }
+  const sources = new Set(parts.map(({ manifest }) => `${manifest.commit ?? 'unknown'} on ${manifest.node}`))
+  if (sources.size > 1) io.stderr(`The parts were made by different sources: ${[...sources].join(', ')}\n`)
   const missing = first.manifest.tasks - byIndex.size
   if (missing > 0) {
     throw new SimulationError(

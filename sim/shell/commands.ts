@@ -175,5 +175,5 @@ const mergeCommand = (io: SimIo): Command =>
     .option('--json', 'print JSON')
     .addHelpText('after', exampleText('sim merge parts/1 parts/2 --out swept'))
     .action((parts: string[], { out, json }: { out: string; json?: boolean }) => {
-      printSummary(io, mergeBatch(out, parts), json)
+      printSummary(io, mergeBatch(io, out, parts), json)
     })

@@ -13,7 +13,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
 import { SimulationError } from '../errors.ts'
-import { type Plan, type PointSummary, summarise, type TaskResult } from '../tasks.ts'
+import type { Scenario } from '../scenario.ts'
+import { pointsOf } from '../setting.ts'
+import { type Plan, type PointSummary, scenarioAt, summarise, type TaskResult } from '../tasks.ts'
 
 /** Part i of n of a sweep, from 1. */
 export interface Shard {
@@ -26,6 +28,9 @@ export interface Manifest {
   /** SHA-256 over plan and version: results of one key belong together. */
   key: string
   plan: Plan
+  seed: number
+  /** The scenario with every default filled in, at the first point of the sweep. */
+  parameters: Scenario
   /** Runs in the whole sweep, and the part of them that is here. */
   tasks: number
   shard: Shard | null
@@ -110,9 +115,12 @@ export const writeResults = (
     [files.runs]: sorted.map((result) => `${JSON.stringify(result)}\n`).join(''),
     [files.summary]: csvOf(summary),
   }
+  const parameters = scenarioAt(plan, pointsOf(plan.axes)[0] ?? [], 'scenario')
   const manifest: Manifest = {
     key: keyOf(plan),
     plan,
+    seed: parameters.seed,
+    parameters,
     tasks,
     shard,
     version: packageJson.version,
@@ -158,17 +166,27 @@ export const readManifest = (directory: string): Manifest => {
       'write a directory that `sim run --out` or `sim sweep --out` has finished',
     )
   }
-  return JSON.parse(readFileSync(path, 'utf8')) as Manifest
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Manifest
+  } catch (error) {
+    throw new SimulationError(
+      'bad-directory',
+      `${path} is no manifest`,
+      'run the command that wrote it again',
+      error,
+    )
+  }
 }
 
 /** The runs of a finished directory; refuses files that are not what their manifest says. */
 export const readResults = (directory: string): { manifest: Manifest; results: TaskResult[] } => {
   const manifest = readManifest(directory)
-  const text = readFileSync(join(directory, files.runs), 'utf8')
+  const path = join(directory, files.runs)
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   if (sha256(text) !== manifest.files[files.runs]) {
     throw new SimulationError(
       'bad-hash',
-      `${join(directory, files.runs)} is not the file that its manifest names`,
+      `${path} is not the file that its manifest names`,
       'it was changed afterwards: run the command of the manifest again',
     )
   }

@@ -57,6 +57,15 @@ describe('one seed, the same bytes', () => {
     expect(hashesOf(at('two'))).toEqual(expected)
     expect(readFileSync(join(at('one'), 'runs.jsonl'), 'utf8').split('\n')).toHaveLength(2 * 3 * 3 + 1)
 
+    const manifest = JSON.parse(readFileSync(join(at('one'), 'manifest.json'), 'utf8')) as object
+    expect(manifest).toMatchObject({
+      seed: 1,
+      parameters: { protocol: { committee: 5, samples: 64 }, attackers: [{ nodes: 0 }] },
+      tasks: 18,
+      node: process.version,
+      files: { 'runs.jsonl': expected[0], 'summary.csv': expected[1] },
+    })
+
     // Killed for good as soon as it says that it has done something.
     const killed = spawn(
       process.execPath,
@@ -132,6 +141,10 @@ describe('one seed, the same bytes', () => {
     const merged = await run('merge', at('changed'), '--out', at('from-changed'))
     expect(merged).toMatchObject({ code: 2 })
     expect(merged.stderr).toContain('bad-hash')
+    rmSync(join(at('changed'), 'runs.jsonl'))
+    expect((await run('report', at('changed'))).stderr).toContain('bad-hash')
+    writeFileSync(join(at('changed'), 'manifest.json'), '{"key"')
+    expect(await run('report', at('changed'))).toMatchObject({ code: 2 })
   })
 })
 
