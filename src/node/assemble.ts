@@ -31,6 +31,8 @@ import { watchStore } from './watched-store.ts'
 export interface AssembledNode {
   daemon: Daemon
   network: Network
+  /** The announced name, as the configuration has it. */
+  hostName: string
   follower: Follower
   store: Store
   /** The chain node, with the credentials of the configuration. */
@@ -137,6 +139,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     return {
       daemon,
       network,
+      hostName: config.host,
       follower,
       store,
       diagnosis,

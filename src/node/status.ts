@@ -1,22 +1,41 @@
-import { verdictNames, type Verdict } from '../../protocol/index.ts'
+import { type Epoch, verdictNames, type Verdict } from '../../protocol/index.ts'
+import type { DeliveryState } from '../alerts/delivery.ts'
+import type { Finding } from '../alerts/finding.ts'
 import type { AssembledNode } from './assemble.ts'
+import { daemonVersion } from './daemon.ts'
+import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 
-/** What a daemon says of itself. */
+/** What a daemon says of itself. JSON. */
 export interface NodeStatus {
   network: string
+  version: string
   peerId: string
+  host: string
   seat: number | null
-  chain: { status: string; confirmedHeight: number; detail: string | null }
+  /** Of the stake, as of the last confirmed block. */
+  stake: 'active' | 'retired' | 'not announced'
+  chain: { status: string; confirmedHeight: number; tip: number | null; detail: string | null }
   epoch: number | null
   week: string | null
   /** Its own challenges of the current epoch. */
   work: { stage: string; targets: { seat: number; host: string; state: string }[] } | null
+  /** What its challengers say of it in the last epochs, newest first. */
+  said: ({ epoch: Epoch } & EpochStanding)[]
   attestations: { epoch: number; held: number; seats: number }[]
   peers: { total: number; registered: number }
+  /** End of the TLS certificate in use, ISO 8601. */
+  certificateUntil: string | null
+  diskFreeBytes: number | null
+  /** What is wrong with it, worst first; `unknown` codes could not be judged at the last look. */
+  findings: readonly Finding[]
+  unknown: string[]
+  /** Where alerts go, and how they get there. */
+  alerts: DeliveryState[]
 }
 
-export const nodeStatus = async ({ daemon, network, follower }: AssembledNode): Promise<NodeStatus> => {
-  const { epochs, collector, challenger, host, node } = daemon
+export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
+  const { daemon, network, follower, diagnosis, alerter } = node
+  const { epochs, collector, host } = daemon
   const { status } = follower
   const epoch = epochs.current()
   const recent = []
@@ -30,41 +49,99 @@ export const nodeStatus = async ({ daemon, network, follower }: AssembledNode): 
       seats: context.snapshot.length,
     })
   }
-  const work = challenger.state()
-  const context = work === null ? undefined : await epochs.get(work.epoch)
   const peers = host.peers()
+  const standing = follower.standingOf(daemon.node.stake)
+  const diagnosed = diagnosis.current()
+  const certificate = daemon.certificate()
   return {
     network: network.networkId,
+    version: daemonVersion,
     peerId: host.peerId,
-    seat: node.ownSeat() ?? null,
+    host: node.hostName,
+    seat: daemon.node.ownSeat() ?? null,
+    stake:
+      standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
     chain: {
       status: status.is,
       confirmedHeight: follower.confirmedHeight,
+      tip: 'tip' in status ? status.tip : null,
       detail: 'error' in status && status.error instanceof Error ? status.error.message : null,
     },
     epoch,
     week: epoch === null ? null : ((await epochs.weekOf(epoch)) ?? null),
-    work:
-      work === null || context === undefined
-        ? null
-        : {
-            stage: work.stage,
-            targets: challenger.targets().map((index, i) => {
-              const target = work.targets[i]!
-              const row = context.snapshot[index]!
-              return {
-                seat: row.seat,
-                host: row.host,
-                state:
-                  target.is === 'found'
-                    ? verdictNames[target.finding.evidence.verdict as Verdict]
-                    : target.is === 'waiting' && target.later !== null
-                      ? `asked later: ${target.later}`
-                      : target.is,
-              }
-            }),
-          },
+    work: await workOf(node),
+    said: (diagnosed?.observations.words ?? []).map((words) => ({
+      epoch: words.epoch,
+      ...standingOf(words),
+    })),
     attestations: recent,
     peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
+    certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),
+    diskFreeBytes: diagnosed?.observations.disk?.freeBytes ?? null,
+    findings: diagnosed?.findings ?? [],
+    unknown: [...(diagnosed?.unknown ?? [])],
+    alerts: alerter.state(),
   }
+}
+
+const workOf = async ({ daemon }: AssembledNode): Promise<NodeStatus['work']> => {
+  const { challenger, epochs } = daemon
+  const work = challenger.state()
+  const context = work === null ? undefined : await epochs.get(work.epoch)
+  if (work === null || context === undefined) return null
+  return {
+    stage: work.stage,
+    targets: challenger.targets().map((index, i) => {
+      const target = work.targets[i]!
+      const row = context.snapshot[index]!
+      return {
+        seat: row.seat,
+        host: row.host,
+        state:
+          target.is === 'found'
+            ? verdictNames[target.finding.evidence.verdict as Verdict]
+            : target.is === 'waiting' && target.later !== null
+              ? `asked later: ${target.later}`
+              : target.is,
+      }
+    }),
+  }
+}
+
+/** A connected peer, with the seat behind it if it has one in the current epoch. JSON. */
+export interface PeerStatus {
+  peerId: string
+  seat: number | null
+  host: string | null
+  address: string | null
+  direction: 'inbound' | 'outbound'
+  connections: number
+  isRegistered: boolean
+  /** Of the gossip router: below 0 is bad. */
+  score: number
+}
+
+export const peerStatuses = async ({ daemon }: AssembledNode): Promise<PeerStatus[]> => {
+  const current = daemon.epochs.current()
+  const context = current === null ? undefined : await daemon.epochs.get(current)
+  const rowByPeer = new Map(context?.snapshot.map((row) => [Buffer.from(row.peer).toString('hex'), row]))
+  return daemon.host
+    .peers()
+    .map(({ peerKey, peerId, isRegistered, address, direction, connections, score }): PeerStatus => {
+      const row = rowByPeer.get(Buffer.from(peerKey).toString('hex'))
+      return {
+        peerId,
+        seat: row?.seat ?? null,
+        host: row?.host ?? null,
+        address:
+          address === null
+            ? null
+            : `${address.ip.includes(':') ? `[${address.ip}]` : address.ip}:${address.port}`,
+        direction,
+        connections,
+        isRegistered,
+        score,
+      }
+    })
+    .sort((a, b) => (a.seat ?? Infinity) - (b.seat ?? Infinity) || (a.peerId < b.peerId ? -1 : 1))
 }

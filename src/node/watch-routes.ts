@@ -1,0 +1,31 @@
+import { Hono } from 'hono'
+import { SecnodeError } from '../errors.ts'
+import type { AssembledNode } from './assemble.ts'
+import { createFleet, maxFleet } from './fleet.ts'
+import { nodeStatus, peerStatuses } from './status.ts'
+
+/** Answers of the control socket about how this node and its owner's others are: status, peers, fleet, alerts. */
+export const watchRoutes = (node: AssembledNode, signal: AbortSignal): Hono => {
+  const app = new Hono()
+  const fleet = createFleet(node)
+  app.get('/status', async (context) => context.json(await nodeStatus(node)))
+  app.get('/peers', async (context) => context.json(await peerStatuses(node)))
+  app.get('/fleet', async (context) => {
+    const stakes = context.req.queries('stake') ?? []
+    if (stakes.length === 0 || stakes.length > maxFleet) {
+      throw new SecnodeError('FLEET_STAKE', `a fleet has 1 to ${maxFleet} stakes`, { exitCode: 2 })
+    }
+    return context.json(await fleet.report(stakes, signal))
+  })
+  app.post('/alert/test', async (context) => {
+    const tested = await node.alerter.test(signal)
+    if (tested.length === 0) {
+      throw new SecnodeError('ALERTS_NONE', 'no alerts are configured', {
+        exitCode: 2,
+        hint: 'Write for example `alerts: { webhooks: [{ url: "https://chat.example.org/hook" }] }` and start again.',
+      })
+    }
+    return context.json(tested)
+  })
+  return app
+}
