@@ -22,7 +22,7 @@ export const runBatch = async (
   const all = tasksOf(plan, origin)
   const { shard, out } = options
   const tasks = shard === null ? all : all.filter(({ index }) => index % shard.of === shard.part - 1)
-  const progress = out === null ? null : openProgress(out, keyOf(plan))
+  const progress = out === null ? null : openProgress(out, keyOf(plan), shard)
   const results: TaskResult[] = [...(progress?.done ?? [])]
   const done = new Set(results.map(({ index }) => index))
   const left = tasks.filter(({ index }) => !done.has(index))

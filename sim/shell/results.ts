@@ -71,23 +71,26 @@ export interface Progress {
   add(result: TaskResult): void
 }
 
-/** Begins or goes on in `directory`. Refuses one that holds anything of another plan. */
-export const openProgress = (directory: string, key: string): Progress => {
+/** Begins or goes on in `directory`. Refuses one that holds anything of another plan, or of another part of it. */
+export const openProgress = (directory: string, key: string, shard: Shard | null): Progress => {
   mkdirSync(directory, { recursive: true })
   const path = join(directory, files.progress)
+  const begun = { key, shard }
+  const isSame = (found: typeof begun): boolean =>
+    found.key === key && found.shard?.part === shard?.part && found.shard?.of === shard?.of
   if (existsSync(join(directory, files.manifest))) {
-    const { key: found } = readManifest(directory)
-    if (found !== key) throw anotherPlan(directory)
+    const found = readManifest(directory)
+    if (!isSame(found)) throw anotherPlan(directory)
   }
   if (!existsSync(path)) {
-    writeFileSync(path, `${JSON.stringify({ key })}\n`)
+    writeFileSync(path, `${JSON.stringify(begun)}\n`)
     return { done: [], add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
   }
   const text = readFileSync(path, 'utf8')
   // A kill may have cut the last line short: what follows the last line end is done again.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
   const [head, ...lines] = whole.split('\n').slice(0, -1)
-  if (head === undefined || (JSON.parse(head) as { key: string }).key !== key) throw anotherPlan(directory)
+  if (head === undefined || !isSame(JSON.parse(head) as typeof begun)) throw anotherPlan(directory)
   if (whole.length < text.length) writeFileSync(path, whole)
   const done = lines.map((line) => JSON.parse(line) as TaskResult)
   return { done, add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
@@ -96,7 +99,7 @@ export const openProgress = (directory: string, key: string): Progress => {
 const anotherPlan = (directory: string): SimulationError =>
   new SimulationError(
     'bad-directory',
-    `${directory} holds results of another scenario, sweep or version`,
+    `${directory} holds results of another scenario, sweep, part or version`,
     'write another --out, or remove that directory',
   )
 

@@ -91,6 +91,9 @@ describe('one seed, the same bytes', () => {
 
     for (const part of ['1', '2', '3'])
       await run(...sweep, '--threads', '1', '--shard', `${part}/3`, '--out', at(`part${part}`))
+    const twice = await run(...sweep, '--shard', '2/3', '--out', at('part1'))
+    expect(twice).toMatchObject({ code: 2 })
+    expect(twice.stderr).toContain('write another --out')
     const short = await run('merge', at('part1'), at('part3'), '--out', at('short'))
     expect(short).toMatchObject({ code: 2, stdout: '' })
     expect(short.stderr).toContain('6 of 18 runs are missing')
