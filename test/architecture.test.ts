@@ -176,7 +176,7 @@ describe('docs/architecture.md', () => {
     [
       'the formats of the chain',
       /^src\/chain\/formats\//,
-      ['src/chain', 'src/devnet', 'src/tally', 'src/cli'],
+      ['src/chain', 'src/devnet', 'src/relay', 'src/tally', 'src/cli'],
     ],
   ])('only its own folders import %s', (_, pattern, folders) => {
     const users = edges.filter(({ to }) => pattern.test(to)).map(({ from }) => areaOf(from))

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { KEEP_ALIVE, type PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
@@ -22,7 +23,15 @@ import { addressOfMultiaddr, peerIdOfPeerKey, peerKeyOf, type PeerAddress } from
 import type { GateStatus } from './puzzle-gate.ts'
 import { createPuzzleSolver, type Toll } from './puzzle-solver.ts'
 import { banPoints, createReputation, type PenaltyCode } from './reputation.ts'
+import {
+  createRelayLinks,
+  type InboundHandler,
+  type LinkLimits,
+  type OpenLinkOptions,
+  type OutboundLink,
+} from './relay-links.ts'
 import { createRequests, type RequestOptions } from './requests.ts'
+import { createSessionMaker, type SessionMaker } from './sessions.ts'
 import { createSearches, type FoundProvider, type Searches, type SearchOptions } from './searches.ts'
 import type { HandlerLimits, RequestHandler } from './service.ts'
 
@@ -99,6 +108,10 @@ export interface Host {
     request: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array>
+  /** Serves links of the relay (R-RELAY-3). Before the start. */
+  serveRelay(limits: LinkLimits, handler: InboundHandler): void
+  /** A link to a hop. Errors: as of `request`. */
+  openRelayLink(target: RequestTarget, options: OpenLinkOptions): Promise<OutboundLink>
   /** How strangers fare on each protocol that is handled. */
   gates(): readonly GateStatus[]
   /** Keys (hex) of the peers that have reserved places. */
@@ -159,6 +172,12 @@ export const createHost = (options: HostOptions): Host => {
     metrics,
     logger,
   })
+  let sessions: Promise<SessionMaker> | null = null
+  const relayLinks = createRelayLinks({
+    networkId,
+    isRegistered: gater.isRegistered,
+    sessions: () => (sessions ??= sessionMakerOf(options)),
+  })
   const validatorsByTopic = new Map<string, GossipValidator>()
   let running: Running | null = null
   let changing: Promise<void> = Promise.resolve()
@@ -203,7 +222,9 @@ export const createHost = (options: HostOptions): Host => {
           connection,
           isRegistered: key !== null && gater.isRegistered(bytesToHex(key)),
           isNeeded: mesh.has(peer.toString()) || (await isNeighbour(node, peer)),
-          busyStreams: connection.streams.filter((stream) => requests.isHandled(stream.protocol)).length,
+          busyStreams: connection.streams.filter(
+            ({ protocol }) => requests.isHandled(protocol) || relayLinks.isHandled(protocol),
+          ).length,
           isSpare: node.getConnections(peer)[0] !== connection,
         }
       }),
@@ -244,6 +265,7 @@ export const createHost = (options: HostOptions): Host => {
     node.addEventListener('connection:open', () => void makeRoom(now))
     for (const [name, validate] of validatorsByTopic) join(now.router, name, validate)
     await requests.serve(node, stopping.signal)
+    await relayLinks.serve(node, stopping.signal)
     logger.info({ peer: keys.peerId, addresses: node.getMultiaddrs().map(String) }, 'network host started')
   }
 
@@ -291,6 +313,11 @@ export const createHost = (options: HostOptions): Host => {
     request: async (...args) => {
       const { links, stopping } = started()
       return requests.request(links, stopping.signal, ...args)
+    },
+    serveRelay: (linkLimits, handler) => relayLinks.handle(linkLimits, handler),
+    openRelayLink: async (...args) => {
+      const { links, stopping } = started()
+      return relayLinks.open(links, stopping.signal, ...args)
     },
     gates: () => requests.gates(),
     setRegistered: (peers) => gater.setRegistered(peers instanceof Set ? peers : new Set(peers.keys())),
@@ -341,6 +368,9 @@ export const createHost = (options: HostOptions): Host => {
     },
   }
 }
+
+const sessionMakerOf = async ({ keys, networkId, world }: HostOptions): Promise<SessionMaker> =>
+  createSessionMaker({ networkId, privateKey: await generateKeyPairFromSeed('Ed25519', keys.seed), world })
 
 const logToll = (logger: Logger, { puzzle, expectedMs }: Toll): void => {
   const { purpose, effort, server } = puzzle

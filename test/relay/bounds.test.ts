@@ -1,0 +1,177 @@
+import { streamPair } from '@libp2p/utils'
+import { afterEach, describe, expect, test } from 'vitest'
+import { cellPayloadBytes, encodeCell } from '../../protocol/index.ts'
+import { CellStream, type LinkEnd } from '../../src/net/cell-stream.ts'
+import { createTurns, type Turn } from '../../src/net/turns.ts'
+import { until } from '../net/local-hosts.ts'
+import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
+
+const forever = new AbortController().signal
+const running: RelayNetwork[] = []
+const start: typeof startRelayNetwork = async (options) => {
+  const network = await startRelayNetwork(options)
+  running.push(network)
+  return network
+}
+afterEach(async () => {
+  for (const network of running.splice(0)) await network[Symbol.asyncDispose]()
+})
+
+const sent = (bytes: Uint8Array) => Promise.resolve(['sent', bytes.slice(0, 32)] as ['sent', Uint8Array])
+
+describe('R-RELAY-6 quotas', () => {
+  test('R-RELAY-6 one neighbour has a bounded number of circuits, and gets more as they end', async () => {
+    const network = await start({ hops: 2, block: 3, limits: { maxPerPeer: 3 }, exit: sent })
+    const client = await network.client()
+    const circuits = await Promise.all([0, 1, 2].map(() => network.build(client, [0, 1])))
+    await expect(network.build(client, [0, 1])).rejects.toMatchObject({ code: 'RELAY_BROKEN', link: 0 })
+    // Hop 0 is full with all its circuits to hop 1, and yet hop 1 serves others.
+    const other = await network.client('127.41.3.249')
+    await expect(network.build(other, [0, 1])).rejects.toMatchObject({ code: 'RELAY_BROKEN', link: 1 })
+    await (await network.build(other, [1])).broadcast(new Uint8Array(300), forever)
+    for (const circuit of circuits) circuit.end()
+    await until(() => network.openStreams() === 0, 5_000)
+    const circuit = await network.build(client, [0, 1])
+    expect(await circuit.broadcast(new Uint8Array(300), forever)).toMatchObject(['sent', expect.anything()])
+  })
+
+  test('R-RELAY-6 circuits of registered peers are bounded in all, and told that the hop is busy', async () => {
+    const network = await start({ hops: 3, block: 4, limits: { maxRegistered: 2 }, exit: sent })
+    const client = await network.client()
+    const circuits = [await network.build(client, [0, 2]), await network.build(client, [1, 2])]
+    await expect(network.build(client, [0, 2])).rejects.toThrow('busy')
+    expect(network.hops[2]!.hop.status()).toMatchObject({
+      circuits: { registered: 2, strangers: 0 },
+      refusals: { busy: 1 },
+    })
+    for (const circuit of circuits) circuit.end()
+  })
+
+  test('R-RELAY-6 strangers pass the gate: without room they pay, and one who pays comes before one who waits', async () => {
+    const network = await start({
+      hops: 2,
+      block: 5,
+      exit: sent,
+      gate: { places: 1, maxWaiting: 1, waitMs: 4_000 },
+    })
+    const clients = await Promise.all([1, 2, 3].map((i) => network.client(`127.41.5.${240 + i}`)))
+    const inside = await network.build(clients[0]!, [0, 1])
+    // Waits without having paid; then comes one for whom there is no room, who is told the price, and pays it.
+    const waiting = network.build(clients[1]!, [0, 1])
+    await until(() => network.hops[0]!.gate.status().waiting === 1)
+    const paying = network.build(clients[2]!, [0, 1])
+    await until(() => (network.hops[0]!.hop.status().refusals['unpaid'] ?? 0) >= 2)
+    expect(network.hops[0]!.hop.status().effort).toBeGreaterThan(0)
+    // The other one pays, too, now that he was told.
+    inside.end()
+    const circuits = await Promise.all([
+      paying.then((circuit) => circuit.broadcast(new Uint8Array(300), forever)),
+      waiting.then((circuit) => circuit.broadcast(new Uint8Array(300), forever)),
+    ])
+    expect(circuits).toHaveLength(2)
+    // Hop 1 was called by a registered peer only, and asked for nothing.
+    expect(network.hops[1]!.hop.status()).toMatchObject({ refusals: {}, effort: 0 })
+  })
+
+  test('R-RELAY-6 a circuit that is silent, or old, is ended', async () => {
+    const timers: (() => void)[] = []
+    const setTimer = (_: number, callback: () => void) => {
+      timers.push(callback)
+      return () => undefined
+    }
+    const network = await start({
+      hops: 2,
+      block: 6,
+      limits: { idleMs: 10_000, maxAgeMs: 20_000 },
+      timers: { setTimer },
+    })
+    const client = await network.client()
+    await network.build(client, [0, 1])
+    const counts = () => network.hops.map(({ hop }) => hop.status().circuits)
+    const sweep = (): void => timers.splice(0).forEach((timer) => timer())
+    sweep()
+    sweep()
+    expect(counts()).toMatchObject([{ strangers: 1 }, { registered: 1 }])
+    sweep()
+    await until(() => network.openStreams() === 0, 5_000)
+    expect(network.hops[0]!.hop.status().refusals).toMatchObject({ idle: 1 })
+  })
+})
+
+describe('R-RELAY-6 turns', () => {
+  test('R-RELAY-6 whoever has work has one piece done in each round, however much others have', async () => {
+    const turns = createTurns()
+    const done: string[] = []
+    const worker = (name: string, pieces: number): Turn => {
+      let left = pieces
+      return () => {
+        done.push(name)
+        return --left > 0
+      }
+    }
+    turns.ready(worker('a', 200))
+    turns.ready(worker('b', 3))
+    turns.ready(worker('c', 2))
+    await until(() => done.length === 205)
+    expect(done.slice(0, 8).join('')).toBe('abcabcab')
+  })
+
+  test('R-RELAY-6 other work of the process has its turn between', async () => {
+    const turns = createTurns()
+    let pieces = 0
+    turns.ready(() => ++pieces < 10_000)
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(pieces).toBeGreaterThan(0)
+    expect(pieces).toBeLessThan(500)
+    await until(() => pieces === 10_000)
+  })
+})
+
+describe('R-RELAY-6 back-pressure', () => {
+  test('R-RELAY-6 a link on hold takes out nothing and stops the stream of the other side', async () => {
+    const [far, near] = await streamPair()
+    const ended = Promise.withResolvers<LinkEnd>()
+    const cells = new CellStream(near, { turns: createTurns(), onEnd: ended.resolve })
+    let got = 0
+    cells.addEventListener('message', () => got++)
+    cells.hold()
+    const cell = encodeCell({ kind: 'data', payload: new Uint8Array(cellPayloadBytes) })
+    for (let i = 0; i < 100; i++) far.send(cell)
+    await until(() => near.readStatus === 'paused')
+    expect(got).toBe(0)
+    cells.release()
+    await until(() => got === 100)
+    expect(near.readStatus).toBe('readable')
+    cells.end('done')
+    expect(await ended.promise).toMatchObject({ code: 'done', fault: 'none' })
+    far.abort(new Error('over'))
+  })
+
+  test('R-RELAY-3 a link carries 512 cells, not one more', async () => {
+    const full = new Uint8Array(cellPayloadBytes)
+    const [far, near] = await streamPair()
+    const ended = Promise.withResolvers<LinkEnd>()
+    const cells = new CellStream(near, { turns: createTurns(), onEnd: ended.resolve })
+    let got = 0
+    cells.addEventListener('message', () => got++)
+    for (let i = 0; i < 514; i++) far.send(encodeCell({ kind: 'data', payload: full }))
+    expect(await ended.promise).toEqual({ code: 'too-many-cells', fault: 'link', toll: null })
+    expect(got).toBeLessThanOrEqual(512)
+    // Nor does this side send more.
+    const [sending, receiving] = await streamPair()
+    const over = Promise.withResolvers<LinkEnd>()
+    const sender = new CellStream(sending, { turns: createTurns(), onEnd: over.resolve })
+    receiving.addEventListener('message', () => undefined)
+    while (sender.status === 'open') {
+      if (sender.send(full)) continue
+      await new Promise<void>((resolve) => {
+        for (const event of ['drain', 'close'])
+          sender.addEventListener(event, () => resolve(), { once: true })
+      })
+    }
+    expect(await over.promise).toMatchObject({ code: 'too-many-cells', fault: 'none' })
+    expect(sender.cells.sent).toBe(512)
+    for (const stream of [far, receiving]) stream.abort(new Error('over'))
+  })
+})
