@@ -39,6 +39,20 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(on['payoutShare.subnet']).toBeLessThan(0.006)
     expect(on['rate invalid: prefix full.subnet']).toBeCloseTo(196 / 200, 3)
     expect(on['creditRate.honest']).toBeCloseTo(off['creditRate.honest']!, 6)
+    // One hosting network with ten /16s: four places in each. Only the concentration by network tells.
+    const plan = { prefixes24: 50, prefixes16: 10, networks: 1 }
+    const hosted = meansOf(
+      'ip-spread',
+      ...quick,
+      'weeks=1',
+      'protocol.maxPerPrefix=4',
+      ...Object.entries(plan).map(([field, value]) => `attacker.addresses.${field}=${value}`),
+    )
+    expect(hosted['creditRate.subnet']).toBeCloseTo(40 / 200, 3)
+    expect(hosted['usdPerCoin.subnet']!).toBeGreaterThan(2 * off['usdPerCoin.subnet']!)
+    expect(hosted['concentration.network.hhi']!).toBeGreaterThan(1.3 * hosted['concentration.prefix16.hhi']!)
+    // Control: his nodes are not there.
+    expect(meansOf('ip-spread', ...quick, 'weeks=1', 'attacker.nodes=0')['payoutShare.subnet']).toBe(0)
   })
 
   test('shared-copy: unseen while one copy can serve, out of reach when it cannot', () => {
