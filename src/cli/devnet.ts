@@ -106,9 +106,10 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
       const isSettled = result.state === 'anchored' && result.payout === 'exact' && result.rebuilt === true
       io.setExitCode(result.agree && isPaid && isSettled ? 0 : 1)
       if (flags.serve === true) {
-        io.stderr(
-          `the devnet runs on: files in ${dir}, RPC at ${devnet.prepared.server.url}; Ctrl-C ends it\n`,
-        )
+        const { nodes, server } = devnet.prepared
+        const page = nodes.map((node) => devnet.control.pageOf(node)).find((url) => url !== null)
+        io.stderr(`the devnet runs on: files in ${dir}, RPC at ${server.url}; Ctrl-C ends it\n`)
+        if (page !== undefined) io.stderr(`the page of a node: ${page}/\n`)
         await devnet.serve(io.signal)
       }
     } finally {

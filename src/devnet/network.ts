@@ -14,6 +14,7 @@ import { type AssembledNode, assembleNode } from '../node/assemble.ts'
 import { type ControlServer, createControlServer } from '../node/control.ts'
 import { freezeHeight } from '../node/open-epochs.ts'
 import { gatherWeek } from '../tally/gather.ts'
+import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
 import { deviationOf } from './deviants.ts'
 import { createPace, pause } from './pace.ts'
@@ -39,6 +40,8 @@ export interface DevnetControl {
   isRunning(node: PreparedNode): boolean
   start(node: PreparedNode): Promise<AssembledNode>
   stop(node: PreparedNode): Promise<void>
+  /** Where the page of a running node is served; null if it is not. */
+  pageOf(node: PreparedNode): string | null
   /** Mines a block and waits until the running nodes have dealt with it. */
   mineOne(): Promise<void>
 }
@@ -99,7 +102,10 @@ const devnetLimits = {
 export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevnet> => {
   const { world, signal } = options
   const begun = world.monotonicMs()
-  const running = new Map<PreparedNode, { assembled: AssembledNode; control: ControlServer }>()
+  const running = new Map<
+    PreparedNode,
+    { assembled: AssembledNode; control: ControlServer; web: WebServer | null }
+  >()
   const report = (stage: DevnetProgress['stage'], prepared?: PreparedDevnet): void => {
     const height = prepared?.chain.tip.height ?? 0
     const genesis = prepared?.network.profile.genesis
@@ -133,14 +139,17 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       daemon: { ...deviationOf(node), hostLimits: devnetLimits },
     })
     const control = createControlServer(assembled, node.config.dir, logger)
-    running.set(node, { assembled, control })
+    const started = { assembled, control, web: null as WebServer | null }
+    running.set(node, started)
     await assembled.start()
     await control.start()
+    started.web = await startWebServer(assembled, node.config.web, logger)
     return assembled
   }
   const stopNode = async (node: PreparedNode): Promise<void> => {
     const stopped = running.get(node)
     running.delete(node)
+    await stopped?.web?.stop()
     await stopped?.control.stop()
     await stopped?.assembled.stop()
   }
@@ -155,6 +164,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     isRunning: (node) => running.has(node),
     start: (node) => start(node),
     stop: (node) => stopNode(node),
+    pageOf: (node) => running.get(node)?.web?.url() ?? null,
     mineOne: () => mineOne(),
   }
 

@@ -62,6 +62,8 @@ export interface PreparedDevnet {
 const rpcUser = 'devnet'
 const minerReward = 5_000n * coin
 const treasuryPerBlock = 10n * coin
+/** Ports of pages: those of TLS, some nodes of which share an address, and so much more. */
+const webPortsFrom = 10_000
 /** What an announcement pays to the announcement address, and what its fee may take. */
 const announcementAmount = coin / 1_000n
 const feeRoom = coin
@@ -173,6 +175,7 @@ export const prepareDevnet = async (
         syncSeconds: 1,
         spreadSeconds: 0,
         pollSeconds: 0.05,
+        web: { address: planned.ip, port: planned.tls + webPortsFrom, hosts: [] },
         log: 'info',
       }
       const configFile = join(nodeDir, 'secnode.yaml')

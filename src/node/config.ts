@@ -93,6 +93,24 @@ export const Config = z.strictObject({
   spreadSeconds: Seconds(0, 900).default(300),
   /** How often the chain node is asked for new blocks. */
   pollSeconds: Seconds(0.02, 600).default(5),
+  /** The operator's page, the JSON API and metrics, for this machine unless told otherwise; `false` serves none. */
+  web: z
+    .union(
+      [
+        z.literal(false),
+        z.strictObject({
+          address: Address.default('127.0.0.1'),
+          port: Port.default(9_736),
+          /** Further names that browsers and collectors of metrics may ask it by, with or without a port. */
+          hosts: z
+            .array(z.string().regex(/^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$/))
+            .max(16)
+            .default([]),
+        }),
+      ],
+      { error: 'must be `false`, or a group of address, port and hosts' },
+    )
+    .prefault({}),
   log: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 })
 export type Config = z.infer<typeof Config>
@@ -123,6 +141,7 @@ const examples: Readonly<Record<string, string>> = {
   syncSeconds: 'syncSeconds: 30',
   spreadSeconds: 'spreadSeconds: 300',
   pollSeconds: 'pollSeconds: 5',
+  web: 'web: { address: 127.0.0.1, port: 9736 }',
   log: 'log: info',
 }
 

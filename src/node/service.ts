@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { isSecnodeError, messageOf } from '../errors.ts'
+import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
 import { type AssembledNode, assembleNode } from './assemble.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -108,13 +109,16 @@ interface Running {
 const startNode = async (config: Config, { logger, world }: ServiceOptions): Promise<Running> => {
   const node: AssembledNode = await assembleNode(config, { logger, world })
   const control = createControlServer(node, config.dir, logger)
+  let web: WebServer | null = null
   const stop = async (): Promise<void> => {
+    await web?.stop()
     await control.stop()
     await node.stop()
   }
   try {
     await node.start()
     await control.start()
+    web = await startWebServer(node, config.web, logger)
   } catch (error) {
     await stop()
     throw error

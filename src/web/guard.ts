@@ -1,0 +1,102 @@
+import { isIPv6 } from 'node:net'
+import type { HttpBindings } from '@hono/node-server'
+import type { MiddlewareHandler } from 'hono'
+import type { World } from '../world.ts'
+import { Refusal } from './refusal.ts'
+import { createTokenBuckets } from './token-buckets.ts'
+
+/** What hono gets from Node's server with each request. */
+export interface WebEnv {
+  Bindings: HttpBindings
+}
+
+export interface GuardOptions {
+  /** `host:port` as a browser writes them; whatever else is asked for is DNS rebinding, or a mistake. */
+  hosts: ReadonlySet<string>
+  world: World
+  onRefused: () => void
+}
+
+/** Longer than any page's own address by far. */
+const maxTargetChars = 1_024
+/** A page loads with its style and script; 20 a second is an operator with forty windows open. */
+const limits = { burst: 120, perSecond: 20, maxClients: 1_024 }
+
+/**
+ * Turns away what no page of ours asks for, before anything is looked at: other methods and bodies, names that are not
+ * this server's (DNS rebinding), requests that other sites make, odd paths, and whoever asks too often.
+ */
+export const createGuard = ({ hosts, world, onRefused }: GuardOptions): MiddlewareHandler<WebEnv> => {
+  const buckets = createTokenBuckets(limits, world)
+  return async (context, next) => {
+    const { incoming } = context.env
+    try {
+      const { method = '', url = '', headers } = incoming
+      if (method !== 'GET' && method !== 'HEAD') {
+        throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'this server is only read', {
+          headers: { allow: 'GET, HEAD' },
+        })
+      }
+      checkHost(hosts, headers.host)
+      checkTarget(url)
+      checkSite(headers, url)
+      if (hasBody(headers)) throw new Refusal(400, 'BODY_NOT_ALLOWED', 'a request here has no body')
+      const seconds = buckets.take(clientOf(incoming.socket.remoteAddress), costOf(url))
+      if (seconds !== null) {
+        throw new Refusal(429, 'RATE_LIMITED', 'too many requests', {
+          headers: { 'retry-after': String(seconds) },
+          hint: `Ask again in ${seconds} s; answers have ETags, and 304 is as good as an answer.`,
+        })
+      }
+    } catch (error) {
+      onRefused()
+      throw error
+    }
+    await next()
+  }
+}
+
+const checkHost = (hosts: ReadonlySet<string>, host: string | undefined): void => {
+  if (host !== undefined && hosts.has(host.toLowerCase())) return
+  throw new Refusal(421, 'HOST_REFUSED', 'this server does not go by that name', {
+    hint: 'Use the address that the log names, or add the name to `web.hosts` of the configuration.',
+  })
+}
+
+/** The raw target: what has been made canonical before a router sees it, is not asked for here. */
+const checkTarget = (target: string): void => {
+  if (target.length > maxTargetChars) throw new Refusal(414, 'TARGET_TOO_LONG', 'the address is too long')
+  const [path = ''] = target.split('?', 1)
+  const isPlain = path.startsWith('/') && !/\/\/|\\|\/\.|%(?:0|1|2[ef]|5c|7f)|[^!-~]/i.test(path)
+  if (!isPlain) throw new Refusal(400, 'PATH_REFUSED', 'the path is not one of this server')
+}
+
+/**
+ * Fetch metadata (W3C): nothing here is for other sites. A person may follow a link from elsewhere, an alert in a chat
+ * for example, to a page; no script may, nor may a page be put into a frame.
+ */
+const checkSite = (headers: Record<string, string | string[] | undefined>, target: string): void => {
+  const site = headers['sec-fetch-site']
+  const isFollowedLink =
+    headers['sec-fetch-mode'] === 'navigate' &&
+    headers['sec-fetch-dest'] === 'document' &&
+    headers['sec-fetch-user'] === '?1' &&
+    !/^\/(?:api\/v1|live|metrics|assets)\b/.test(target)
+  const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none' && !isFollowedLink
+  const { origin, host } = headers
+  const isForeignOrigin = origin !== undefined && origin !== `http://${String(host)}`
+  if (!isForeign && !isForeignOrigin) return
+  throw new Refusal(403, 'CROSS_SITE', 'another site may not ask this server', {
+    hint: 'Open the page itself; programs ask without an Origin header.',
+  })
+}
+
+const hasBody = (headers: Record<string, string | string[] | undefined>): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+
+/** An IPv6 host has its whole /64. */
+const clientOf = (address = ''): string =>
+  isIPv6(address) && !address.startsWith('::ffff:') ? address.split(':').slice(0, 4).join(':') : address
+
+/** A verdict's page asks another node for evidence, and reads the chain. */
+const costOf = (target: string): number => (/\/(?:by|verdicts)\//.test(target) ? 10 : 1)

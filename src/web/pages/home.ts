@@ -1,0 +1,74 @@
+import { html } from 'hono/html'
+import type { Status } from '../api/schemas.ts'
+import { badge, code, facts, type Markup, plural } from './markup.ts'
+import {
+  accusations,
+  earningsTable,
+  healthHero,
+  healthOf,
+  heatMap,
+  nodeFigures,
+  type NodeView,
+} from './node.ts'
+
+/** The page that an operator looks at every day: is my node well, who says it is not, what did it earn. */
+export const homePage = (status: Status, view: NodeView | null): Markup =>
+  view === null
+    ? unannounced(status)
+    : html`
+        ${healthHero('My node is', healthOf(view, status), view)} ${nodeFigures(view)} ${accusations(view)}
+        ${ownWork(status)} ${earningsTable(view.earnings)} ${heatMap(view)}
+        <p><a href="/nodes/${view.node.seat}">Everything about this node</a></p>
+      `
+
+const unannounced = (status: Status): Markup => html`
+  <section class="hero warn" aria-labelledby="health" id="hero" data-live>
+    <span class="mark" aria-hidden="true">!</span>
+    <div>
+      <h1 id="health">My node <span class="word">has no seat yet</span></h1>
+      <p>
+        ${
+          status.chain.state === 'following'
+            ? 'The chain shows no announcement of its stake. It counts from the second epoch after one on.'
+            : `It follows the chain (${status.chain.state}): block ${Math.max(0, status.chain.confirmedHeight)} so far.`
+        }
+      </p>
+      ${facts([
+        ['Stake', code(status.own.stake)],
+        ['Peer', code(status.own.peer)],
+      ])}
+    </div>
+  </section>
+  ${ownWork(status)}
+`
+
+const ownWork = ({ work, epoch, epochEnds, peers, chain }: Status): Markup => html`
+  <section aria-labelledby="now-title" id="now" data-live>
+    <h2 id="now-title">Now</h2>
+    ${facts([
+      [
+        'Chain',
+        html`${badge(chain.state === 'following' ? 'good' : 'warn', chain.state)} block
+        ${chain.confirmedHeight} confirmed${chain.tip === null ? '' : `, the node is at ${chain.tip}`}`,
+      ],
+      [
+        'Epoch',
+        epoch === null
+          ? 'before the activation'
+          : html`${epoch}${epochEnds === null ? '' : `, the next in ${plural(epochEnds, 'block')}`}`,
+      ],
+      [
+        'Its own challenges',
+        work === null
+          ? 'none in this epoch yet'
+          : html`${work.done} of ${work.targets} done
+              <progress
+                max="${Math.max(1, work.targets)}"
+                value="${work.done}"
+                aria-label="Own challenges done"
+              ></progress>`,
+      ],
+      ['Peers', html`${peers.total}, of which ${peers.registered} are nodes`],
+    ])}
+  </section>
+`

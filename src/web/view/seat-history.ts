@@ -1,0 +1,287 @@
+import { type Epoch, indexOfSeat, type Seat, Verdict, type Week } from '../../../protocol/index.ts'
+import type { Challenge, Downtime, Earning, Exception, SeatEpoch } from '../api/schemas.ts'
+import { isInvalid, type JudgedView, silent, standingOf, wordsAbout } from './judged-epochs.ts'
+import {
+  codeOf,
+  momentOf,
+  noSuchEpoch,
+  noSuchSeat,
+  noSuchWeek,
+  type Page,
+  pageOfCount,
+  type PageQuery,
+  type ViewParts,
+  wordOf,
+} from './parts.ts'
+import { readRegister } from './nodes.ts'
+import { seatAt } from './registered-seats.ts'
+import type { WeekView } from './week-views.ts'
+
+/** Weeks that histories go back: as long as evidence is kept (R-EVID-1). */
+export const maxWeeksBack = 8
+
+/** The week that is asked for, or the present one. */
+export const weekOrCurrent = async (
+  parts: ViewParts,
+  week: Week | undefined,
+  signal: AbortSignal,
+): Promise<WeekView> => {
+  const { epochs } = parts.node.daemon
+  const current = epochs.current()
+  const wanted = week ?? (current === null ? undefined : await epochs.weekOf(current))
+  const view = wanted === undefined ? undefined : await parts.weekViews.get(wanted, signal)
+  // In the first epoch of a week nothing of it is over: then it is the week before that can be told of.
+  const before =
+    view === undefined && week === undefined && current !== null && current > 0
+      ? await epochs.weekOf(current - 1)
+      : undefined
+  const found = view ?? (before === undefined ? undefined : await parts.weekViews.get(before, signal))
+  if (found === undefined) throw noSuchWeek(wanted ?? 'before the activation')
+  return found
+}
+
+/** The epochs of a week, of a seat: the heat map of its page. */
+export const seatWeek = async (
+  parts: ViewParts,
+  seat: Seat,
+  week: Week | undefined,
+  signal: AbortSignal,
+): Promise<{ week: WeekView; epochs: SeatEpoch[] }> => {
+  await requireSeat(parts, seat)
+  const view = await weekOrCurrent(parts, week, signal)
+  const epochs: SeatEpoch[] = []
+  for (const judged of view.epochs) epochs.push(await seatEpoch(parts, judged, seat))
+  return { week: view, epochs }
+}
+
+export const requireSeat = async (parts: ViewParts, seat: Seat): Promise<void> => {
+  if (seatAt(await parts.register.read(), seat) === undefined) throw noSuchSeat(seat)
+}
+
+/** Errors: NotFound. */
+export const judgedEpoch = async (
+  parts: ViewParts,
+  epoch: Epoch | undefined,
+  signal: AbortSignal,
+): Promise<JudgedView> => {
+  const current = parts.node.daemon.epochs.current()
+  const wanted = epoch ?? (current === null ? 0 : current - 1)
+  const isOver = current !== null && wanted >= 0 && wanted < current
+  const view = isOver ? await parts.judged.get(wanted, signal) : undefined
+  if (view === undefined) throw noSuchEpoch(wanted)
+  return view
+}
+
+export const seatEpoch = async (parts: ViewParts, judged: JudgedView, seat: Seat): Promise<SeatEpoch> => {
+  const index = indexOfSeat(judged.snapshot, seat)
+  const outcome = judged.outcomes[index] ?? null
+  return {
+    epoch: judged.epoch,
+    week: judged.context.week,
+    outcome,
+    standing: outcome === null ? null : standingOf(outcome),
+    isOpen: judged.isOpen,
+    start: await momentOf(parts, judged.epoch),
+    words:
+      index === -1
+        ? []
+        : wordsAbout(judged, index).map(({ challenger, verdict }) => ({
+            challenger,
+            verdict: codeOf(verdict),
+            said: wordOf(verdict),
+          })),
+  }
+}
+
+/** Every word of an epoch, seat by seat, without making a list of them: the largest network has 440,000. */
+export const challengesOfEpoch = (judged: JudgedView, query: PageQuery): Page<Challenge> => {
+  const { k } = judged.context.committees
+  return pageOfCount(judged.snapshot.length * k, query, (at) => {
+    const index = Math.floor(at / k)
+    const word = wordsAbout(judged, index)[at % k]!
+    return challengeOf(judged, judged.snapshot[index]!.seat, word)
+  })
+}
+
+export const challengesOfSeat = (week: WeekView, seat: Seat, query: PageQuery): Page<Challenge> => {
+  const all = week.epochs.flatMap((judged) => {
+    const index = indexOfSeat(judged.snapshot, seat)
+    return index === -1 ? [] : wordsAbout(judged, index).map((word) => challengeOf(judged, seat, word))
+  })
+  return pageOfCount(all.length, query, (at) => all[at]!)
+}
+
+const challengeOf = (
+  judged: JudgedView,
+  seat: Seat,
+  { challenger, verdict }: { challenger: Seat; verdict: number },
+): Challenge => ({
+  epoch: judged.epoch,
+  seat,
+  challenger,
+  verdict: codeOf(verdict),
+  said: wordOf(verdict),
+})
+
+/** What was not as it should be in these epochs; of one seat, or of all. */
+export const exceptionsOf = (epochs: readonly JudgedView[], week: WeekView, seat?: Seat): Exception[] => {
+  const found: Exception[] = []
+  for (const { row, isEquivocator } of week.tally.seats) {
+    if (!isEquivocator || (seat !== undefined && row.seat !== seat)) continue
+    found.push({
+      kind: 'equivocation',
+      epoch: null,
+      week: week.week,
+      seat: row.seat,
+      challenger: null,
+      said: 'signed two attestations of one epoch',
+    })
+  }
+  for (const judged of epochs) {
+    const only = seat === undefined ? null : indexOfSeat(judged.snapshot, seat)
+    if (only !== null) {
+      if (only !== -1) found.push(...exceptionsOfSeat(judged, only))
+      continue
+    }
+    for (let index = 0; index < judged.snapshot.length; index++)
+      found.push(...exceptionsOfSeat(judged, index))
+  }
+  return found
+}
+
+const exceptionsOfSeat = (judged: JudgedView, index: number): Exception[] => {
+  const { k } = judged.context.committees
+  const outcome = judged.outcomes[index]!
+  const isSilent = outcome === 'valid: not attested'
+  const isAbstaining = outcome === 'valid: abstained'
+  // Most seats of most epochs have none: no list is made for them.
+  const isAccused = judged.said.subarray(index * k, index * k + k).some(isInvalid)
+  if (!isAccused && !isSilent && !isAbstaining) return []
+  const about = { epoch: judged.epoch, week: judged.context.week, seat: judged.snapshot[index]!.seat }
+  const found: Exception[] = wordsAbout(judged, index)
+    .filter(({ verdict }) => isInvalid(verdict))
+    .map(({ challenger, verdict }) => ({
+      ...about,
+      kind: verdict === Verdict.wrongDigest ? 'chain' : 'verdict',
+      challenger,
+      said: wordOf(verdict),
+    }))
+  if (isSilent) {
+    found.push({ ...about, kind: 'silent', challenger: null, said: 'no attestation of its own counts' })
+  }
+  if (isAbstaining) {
+    found.push({ ...about, kind: 'abstained', challenger: null, said: 'abstained on most of its targets' })
+  }
+  return found
+}
+
+/** Epochs in a row in which a seat was not valid, for one reason. */
+interface Run {
+  seat: Seat
+  host: string
+  reason: string
+  from: Epoch
+  to: Epoch
+}
+
+const runsByWeek = new WeakMap<readonly JudgedView[], Run[]>()
+
+/** Of all seats, in the order in which they began; worked out once for a list of epochs. */
+const runsOf = (epochs: readonly JudgedView[]): Run[] => {
+  const known = runsByWeek.get(epochs)
+  if (known !== undefined) return known
+  const runs: Run[] = []
+  const lastBySeat = new Map<Seat, Run>()
+  for (const judged of epochs) {
+    for (const [index, outcome] of judged.outcomes.entries()) {
+      if (outcome === 'credited' || outcome.startsWith('valid')) continue
+      const { seat, host } = judged.snapshot[index]!
+      const last = lastBySeat.get(seat)
+      if (last !== undefined && last.to === judged.epoch - 1 && last.reason === outcome) {
+        last.to = judged.epoch
+        continue
+      }
+      const run = { seat, host, reason: outcome, from: judged.epoch, to: judged.epoch }
+      lastBySeat.set(seat, run)
+      runs.push(run)
+    }
+  }
+  runsByWeek.set(epochs, runs)
+  return runs
+}
+
+/** Downtimes as intervals of the chain's own time, newest first; of one seat, or of all. */
+export const downtimesOf = async (
+  parts: ViewParts,
+  epochs: readonly JudgedView[],
+  query: PageQuery,
+  seat?: Seat,
+): Promise<Page<Downtime>> => {
+  const runs = runsOf(epochs).filter((run) => seat === undefined || run.seat === seat)
+  const newest = (parts.node.daemon.epochs.current() ?? 0) - 1
+  const { items, ...page } = pageOfCount(runs.length, query, (i) => runs[runs.length - 1 - i]!)
+  const downtimes: Downtime[] = []
+  for (const { from, to, ...run } of items) {
+    downtimes.push({
+      ...run,
+      epochs: to - from + 1,
+      start: await momentOf(parts, from),
+      end: to >= newest ? null : await momentOf(parts, to + 1),
+    })
+  }
+  return { items: downtimes, ...page }
+}
+
+/** What the newest weeks brought to seats, newest first, with what the chain shows of it. */
+export const earningsOf = async (
+  parts: ViewParts,
+  seats: readonly Seat[],
+  signal: AbortSignal,
+): Promise<Earning[]> => {
+  const { registered } = await readRegister(parts, signal)
+  const results = await parts.weekViews.results(seats, maxWeeksBack, signal)
+  const earnings: Earning[] = []
+  for (const [seat, weeks] of results) {
+    const record = seatAt(registered, seat)
+    if (record === undefined) continue
+    for (const { week, state, score, epochs, amount } of weeks) {
+      const payment = await paymentOf(parts, week, state, seat, signal)
+      earnings.push({
+        seat,
+        stake: registered.addressOf(record),
+        week,
+        state,
+        score,
+        epochs,
+        amount: amount === null ? null : amount.toString(),
+        ...payment,
+      })
+    }
+  }
+  return earnings.sort((a, b) => (a.week === b.week ? a.seat - b.seat : a.week < b.week ? 1 : -1))
+}
+
+const paymentOf = async (
+  parts: ViewParts,
+  week: Week,
+  state: Earning['state'],
+  seat: Seat,
+  signal: AbortSignal,
+): Promise<Pick<Earning, 'paid' | 'payment'>> => {
+  if (state !== 'anchored') return { paid: null, payment: 'not due' }
+  const check = await parts.payouts.get(week, signal)
+  const payee = check.bySeat.get(seat)
+  if (payee === undefined) return { paid: check.paid === null ? null : '0', payment: check.state }
+  return { paid: payee.paid.toString(), payment: check.state === 'paid' ? 'paid' : payee.state }
+}
+
+/** How often each word was said. */
+export const countWords = (words: readonly { said: string }[]): Record<string, number> => {
+  const counts: Record<string, number> = {}
+  for (const { said } of words) counts[said] = (counts[said] ?? 0) + 1
+  return counts
+}
+
+/** The challengers of an epoch that say otherwise than valid, of a seat. */
+export const accusersOf = (epoch: SeatEpoch): SeatEpoch['words'] =>
+  epoch.words.filter(({ verdict }) => isInvalid(verdict ?? silent))

@@ -1,0 +1,246 @@
+import {
+  createTallyOfJudged,
+  type DigestedTally,
+  type Epoch,
+  type JudgedEpoch,
+  paramsOfWeek,
+  rulesetOfWeek,
+  type Seat,
+  type SeatTally,
+  type TallyInput,
+  type Week,
+  type WeekRecord,
+  type WeekState,
+  type WeekTally,
+} from '../../../protocol/index.ts'
+import { isSecnodeError, messageOf } from '../../errors.ts'
+import type { AssembledNode } from '../../node/assemble.ts'
+import { contextsOfWeek, stateOfWeek } from '../../tally/gather.ts'
+import type { JudgedEpochs, JudgedView } from './judged-epochs.ts'
+
+/** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */
+export interface WeekView {
+  week: Week
+  state: WeekState
+  first: Epoch
+  last: Epoch
+  /** The next week has begun. */
+  isComplete: boolean
+  record: WeekRecord | undefined
+  /** Its epochs that are over. */
+  epochs: readonly JudgedView[]
+  tally: WeekTally
+  /** Why what came in is not known, and so no amount; null if it is. */
+  fundMissing: string | null
+  /** Of the document, once the anchored set is complete here. */
+  digest: string | null
+  checkpoint: string | null
+  anchor: { height: number; hash: Uint8Array } | null
+}
+
+/** What a week brought to one seat. Amounts in base units; null while the fund is not known. */
+export interface SeatWeekResult {
+  week: Week
+  state: WeekState
+  score: number
+  epochs: number
+  amount: bigint | null
+}
+
+export interface WeekViews {
+  /** Undefined if no epoch of it is over. */
+  get(week: Week, signal: AbortSignal): Promise<WeekView | undefined>
+  /** The document of an anchored week, made anew each time: of the largest network it has 30 MB. */
+  document(view: WeekView, signal: AbortSignal): Promise<DigestedTally>
+  /** What the newest weeks brought to each of these seats, newest first. */
+  results(seats: readonly Seat[], maxWeeks: number, signal: AbortSignal): Promise<Map<Seat, SeatWeekResult[]>>
+  /** Weeks with an epoch that has begun, newest first. */
+  names(): Week[]
+}
+
+/** Whole weeks in memory: the present one, and one more that somebody looks at. */
+const maxWholeWeeks = 2
+/** What is left of others: 20 bytes a seat. */
+const maxKeptResults = 16
+
+interface KeptResults {
+  basis: string
+  state: WeekState
+  isFundKnown: boolean
+  indexBySeat: Map<Seat, number>
+  scores: Uint16Array
+  epochs: Uint16Array
+  amounts: BigUint64Array
+}
+
+export const createWeekViews = (
+  { daemon, network, follower, weeks }: Pick<AssembledNode, 'daemon' | 'network' | 'follower' | 'weeks'>,
+  judged: JudgedEpochs,
+): WeekViews => {
+  const { epochs, finality, node } = daemon
+  const whole = new Map<Week, { basis: string; view: WeekView }>()
+  const kept = new Map<Week, KeptResults>()
+
+  const recordOf = (week: Week): WeekRecord | undefined =>
+    follower.weeks().records.findLast((record) => record.week === week)
+
+  const inputOf = (
+    view: Omit<WeekView, 'tally' | 'fundMissing' | 'digest'>,
+    fund: bigint,
+    equivocators: ReadonlySet<Seat>,
+  ): TallyInput<JudgedEpoch> => ({
+    networkId: network.networkId,
+    chain: network.profile.genesis.chain,
+    week: view.week,
+    state: view.state,
+    params: paramsOfWeek(network.profile.schedule, view.week),
+    checkpoint: finality.anchored.get(view.week)?.anchor.checkpoint ?? null,
+    anchor: view.anchor,
+    equivocators,
+    fund,
+    epochs: view.epochs,
+  })
+
+  const fundOf = async (
+    view: Pick<WeekView, 'week' | 'first' | 'last' | 'isComplete'>,
+    signal: AbortSignal,
+  ): Promise<{ fund: bigint; fundMissing: string | null }> => {
+    const { fund } = paramsOfWeek(network.profile.schedule, view.week)
+    const last = view.isComplete ? view.last : view.last - 1
+    try {
+      return { fund: await weeks.fund.ofWeek(fund, view.first, last, signal), fundMissing: null }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isSecnodeError(error)) throw error
+      return { fund: 0n, fundMissing: messageOf(error) }
+    }
+  }
+
+  const equivocatorsOf = async (week: Week): Promise<ReadonlySet<Seat>> =>
+    finality.anchored.get(week)?.equivocators ?? new Set((await weeks.equivocators(week)).keys())
+
+  const read = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
+    const range = await epochs.epochsOfWeek(week)
+    if (range === null) return undefined
+    const current = epochs.current() ?? 0
+    const views: JudgedView[] = []
+    for (let epoch = range.first; epoch <= Math.min(range.last, current - 1); epoch++) {
+      const view = await judged.get(epoch, signal)
+      if (view !== undefined) views.push(view)
+    }
+    if (views.length === 0) return undefined
+    const record = recordOf(week)
+    const anchored = finality.anchored.get(week)
+    const frame = {
+      week,
+      // Anchored in the chain, but not all of it here yet: what counts is not known to this node.
+      state: finality.stateOf(week) ?? stateOfWeek(node.genesis, range, node.chain.confirmedHeight),
+      first: range.first,
+      last: range.last,
+      isComplete: range.isComplete,
+      record,
+      epochs: views,
+      checkpoint: record?.anchor?.checkpoint.toString() ?? null,
+      anchor:
+        record?.anchor === undefined || record.anchor === null
+          ? null
+          : { height: record.anchor.height, hash: record.anchor.blockHash },
+    }
+    const { fund, fundMissing } = await fundOf(frame, signal)
+    const input = inputOf(frame, fund, await equivocatorsOf(week))
+    const tally = rulesetOfWeek(week).tallyJudged(input)
+    const hasAll = range.isComplete && views.length === range.last - range.first + 1
+    const isWhole = anchored !== undefined && fundMissing === null && hasAll
+    return { ...frame, tally, fundMissing, digest: isWhole ? createTallyOfJudged(input).digest : null }
+  }
+
+  const basisOf = async (week: Week): Promise<string> => {
+    const anchored = finality.anchored.get(week)
+    const isComplete = (await epochs.epochsOfWeek(week))?.isComplete === true
+    return anchored !== undefined && isComplete
+      ? `${anchored.anchor.checkpoint.toString()} ${Buffer.from(anchored.anchor.blockHash).toString('hex')}`
+      : `${finality.stateOf(week) ?? 'open'} block ${node.chain.confirmedHeight}`
+  }
+
+  const keep = (week: Week, basis: string, view: WeekView): void => {
+    whole.delete(week)
+    whole.set(week, { basis, view })
+    if (whole.size > maxWholeWeeks) whole.delete(whole.keys().next().value!)
+    const { seats } = view.tally
+    kept.delete(week)
+    kept.set(week, {
+      basis,
+      state: view.state,
+      isFundKnown: view.fundMissing === null,
+      indexBySeat: new Map(seats.map(({ row }, index) => [row.seat, index])),
+      scores: Uint16Array.from(seats, ({ score }) => score),
+      epochs: Uint16Array.from(seats, (seat) => seat.epochs),
+      amounts: BigUint64Array.from(seats, ({ amount }) => amount),
+    })
+    if (kept.size > maxKeptResults) kept.delete(kept.keys().next().value!)
+  }
+
+  const get = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
+    const basis = await basisOf(week)
+    const known = whole.get(week)
+    // Without its fund it may be known in a moment: the daemon adds it up by itself.
+    if (known?.basis === basis && known.view.fundMissing === null) return known.view
+    const view = await read(week, signal)
+    if (view !== undefined) keep(week, basis, view)
+    return view
+  }
+
+  const resultsOf = async (week: Week, signal: AbortSignal): Promise<KeptResults | undefined> => {
+    const known = kept.get(week)
+    if (known?.basis === (await basisOf(week)) && known.isFundKnown) return known
+    await get(week, signal)
+    return kept.get(week)
+  }
+
+  return {
+    get,
+    async document(view, signal) {
+      await contextsOfWeek(weeks, view.week)
+      const { fund } = await fundOf(view, signal)
+      return createTallyOfJudged(inputOf(view, fund, await equivocatorsOf(view.week)))
+    },
+    async results(seats, maxWeeks, signal) {
+      const found = new Map<Seat, SeatWeekResult[]>(seats.map((seat) => [seat, []]))
+      for (const { week } of follower.weeks().records.slice(-maxWeeks).toReversed()) {
+        const results = await resultsOf(week, signal)
+        if (results === undefined) continue
+        for (const seat of seats) {
+          const index = results.indexBySeat.get(seat)
+          if (index === undefined) continue
+          found.get(seat)!.push({
+            week,
+            state: results.state,
+            score: results.scores[index]!,
+            epochs: results.epochs[index]!,
+            amount: results.isFundKnown ? results.amounts[index]! : null,
+          })
+        }
+      }
+      return found
+    },
+    names: () =>
+      follower
+        .weeks()
+        .records.map(({ week }) => week)
+        .toReversed(),
+  }
+}
+
+/** The row of a seat in a week, or undefined. */
+export const seatOfWeek = ({ tally }: WeekView, seat: Seat): SeatTally | undefined => {
+  let low = 0
+  let high = tally.seats.length - 1
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const found = tally.seats[middle]!
+    if (found.row.seat === seat) return found
+    if (found.row.seat < seat) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
+}
