@@ -1,6 +1,7 @@
 import { type Check, seatList } from '../tally/explain/checks.ts'
 import type { ChallengerExplanation, EpochExplanation, Explanation } from '../tally/explain/explain.ts'
 import type { CaseLine, VerifiedCase } from '../tally/explain/verify-case.ts'
+import { printable } from './printable.ts'
 import { coins, formatTable } from './week-table.ts'
 
 /** An explanation for people: the week in a table, then every epoch that was looked into. */
@@ -191,6 +192,3 @@ const summaryOf = (result: VerifiedCase['result'], lines: readonly CaseLine[]): 
       return `nothing fails, but data is missing for ${count('missing')} lines${rest}`
   }
 }
-
-/** Other nodes' words end on a terminal. */
-const printable = (text: string): string => text.replaceAll(/[^ -~…×]/g, '?')

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { Command, CommanderError } from 'commander'
+import { alertTestCommand } from './alert-test.ts'
 import { backupCommand } from './backup.ts'
 import { beaconUniformityCommand } from './beacon-uniformity.ts'
 import { bundleExportCommand } from './bundle-export.ts'
@@ -14,6 +15,7 @@ import { explainCommand } from './explain.ts'
 import { anchorCommand } from './anchor.ts'
 import { announceCommand } from './announce.ts'
 import { daemonVersion } from '../node/daemon.ts'
+import { fleetCommand } from './fleet.ts'
 import { initCommand } from './init.ts'
 import { type CliIo, printError } from './io.ts'
 import { payoutBuildCommand } from './payout-build.ts'
@@ -22,9 +24,11 @@ import { payoutSendCommand } from './payout-send.ts'
 import { payoutSignCommand } from './payout-sign.ts'
 import { payoutStatusCommand } from './payout-status.ts'
 import { payoutVerifyCommand } from './payout-verify.ts'
+import { peersCommand } from './peers.ts'
 import { restoreCommand } from './restore.ts'
 import { simCommand } from './sim.ts'
 import { startCommand } from './start.ts'
+import { statusCommand } from './status.ts'
 import { tallyCommand } from './tally.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
@@ -110,6 +114,10 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(initCommand(io))
     .addCommand(announceCommand(io))
     .addCommand(startCommand(io))
+    .addCommand(statusCommand(io))
+    .addCommand(peersCommand(io))
+    .addCommand(fleetCommand(io))
+    .addCommand(alertCommand(io))
     .addCommand(backupCommand(io))
     .addCommand(restoreCommand(io))
     .addCommand(tallyCommand(io))
@@ -120,6 +128,9 @@ export const createProgram = (io: CliIo): Command => {
   inheritSettings(program)
   return program
 }
+
+const alertCommand = (io: CliIo): Command =>
+  new Command('alert').description('alerts of the running node').addCommand(alertTestCommand(io))
 
 /** A command made on its own would exit by itself, with another code, instead of throwing to `main`. */
 const inheritSettings = (parent: Command): void => {

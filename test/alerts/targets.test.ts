@@ -167,7 +167,7 @@ describe('a command', () => {
   })
 
   test('may ignore its stdin', async () => {
-    await command('process.exit(0)').deliver(alert, never)
+    await expect(command('process.exit(0)').deliver(alert, never)).resolves.toBeUndefined()
   })
 
   test('one that hangs is killed with all that it started', async () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Finding, Severity } from '../../src/alerts/finding.ts'
 import { severities } from '../../src/alerts/finding.ts'

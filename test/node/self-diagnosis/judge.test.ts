@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createCommittees, judgeEpoch, Verdict } from '../../../protocol/index.ts'
 import { remedies } from '../../../src/node/self-diagnosis/codes.ts'

@@ -51,7 +51,7 @@ const codes: Readonly<Record<string, number | null>> = { V: 0, U: 2, T: 3, D: 4,
 export const words = (letters: string, epoch = 5, isClosed = false): EpochWords => ({
   epoch,
   isClosed,
-  challengers: [...letters].map((letter, i): ChallengerWord => {
+  challengers: letters.split('').map((letter, i): ChallengerWord => {
     const verdict = codes[letter]!
     const who = { seat: 100 + i, host: `c${i}.example.org` }
     if (verdict === null) return { ...who, verdict }
