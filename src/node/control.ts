@@ -18,7 +18,7 @@ import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/impo
 import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
-import { nodeStatus } from './status.ts'
+import { watchRoutes } from './watch-routes.ts'
 
 /**
  * The daemon's answers to the command line of its own machine, over a socket in the data directory that only its
@@ -64,7 +64,7 @@ const importTargetOfNode = ({ daemon, network, follower }: AssembledNode): Impor
 export const createControlServer = (node: AssembledNode, dir: string, logger: Logger): ControlServer => {
   const stopping = new AbortController()
   const app = new Hono()
-  app.get('/status', async (context) => context.json(await nodeStatus(node)))
+  app.route('/', watchRoutes(node, stopping.signal))
   app.get('/tally/:week', async (context) => {
     const tally = await tallyOfWeek(node.weeks, context.req.param('week'), stopping.signal)
     return context.body(formatTally(tally), 200, { 'content-type': 'application/json' })
