@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import {
   coin,
+  defaultPrefixBits,
   equalBytes,
   type Fund,
   Genesis,
@@ -36,6 +37,10 @@ export const Profile = z.strictObject({
     .default([]),
   /** R-PROBE-2: devnets live on loopback addresses. */
   allowLoopback: z.boolean().default(false),
+  /** R-RELAY-1: leading bits of an address in which no two hops of a circuit may agree. */
+  relayPrefixBits: z
+    .strictObject({ ipv4: z.int().min(0).max(32), ipv6: z.int().min(0).max(128) })
+    .default(defaultPrefixBits),
   /** R-PROBE-1: PEM certificates that probes trust instead of those bundled with Node. */
   roots: z.array(z.string().min(1).max(16_384)).max(100).optional(),
   /** Hash of block 0 as people write it, if it is not that of the chain's own; null for a chain made up on the spot. */
@@ -181,6 +186,9 @@ const treasury = (script: string): z.input<typeof Fund> => ({
   scripts: [{ from: 0, script }],
 })
 
+/** All nodes live in 127.0.0.0/8: hops are apart if their addresses differ. */
+const devnetRelay = { relayPrefixBits: { ipv4: 32, ipv6: 128 } }
+
 /** 42 epochs of 8 blocks are a week of header time at 30 minutes a block: a minute at 5.6 blocks a second. */
 const devnetGenesis = {
   activationHeight: 16,
@@ -208,6 +216,7 @@ const inputs: z.input<typeof Profile>[] = [
       },
     ],
     allowLoopback: true,
+    ...devnetRelay,
     genesisHash: null,
   },
   {
@@ -227,6 +236,7 @@ const inputs: z.input<typeof Profile>[] = [
       },
     ],
     allowLoopback: true,
+    ...devnetRelay,
     genesisHash: null,
   },
   {
@@ -248,6 +258,7 @@ const inputs: z.input<typeof Profile>[] = [
       },
     ],
     allowLoopback: true,
+    ...devnetRelay,
   },
   {
     name: 'zcash-testnet',

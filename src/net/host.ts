@@ -152,7 +152,7 @@ export const createHost = (options: HostOptions): Host => {
   const reputation = createReputation(world)
   const gater = createGater({
     limits,
-    isServed: (peer) => requests.isServed(peer),
+    isServed: (peer) => requests.isServed(peer) || relayLinks.isServed(peer),
     allowLoopback,
     world,
     metrics,

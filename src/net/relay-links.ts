@@ -60,6 +60,8 @@ export interface InboundHandler {
 export interface RelayLinks {
   handle(limits: LinkLimits, handler: InboundHandler): void
   isHandled(protocol: string): boolean
+  /** Whether this peer has a link here, or waits to be admitted. */
+  isServed(peer: string): boolean
   serve(node: Libp2p, stopping: AbortSignal): Promise<void>
   /** Errors: as of `Links.openStream`. */
   open(
@@ -81,27 +83,25 @@ const maxOutboundStreams = 64
 export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
   const protocol = `/secnode/${options.networkId}/${relayProtocol}`
   const turns = createTurns()
-  const openByPeer = new Map<string, number>()
+  const streams = createCounts()
+  const opened = createCounts()
   let service: { limits: LinkLimits; handler: InboundHandler } | null = null
-
-  const count = (peer: string, change: 1 | -1): void => {
-    const open = (openByPeer.get(peer) ?? 0) + change
-    if (open === 0) openByPeer.delete(peer)
-    else openByPeer.set(peer, open)
-  }
 
   const onStream = (stream: Stream, connection: Connection, stopping: AbortSignal): void => {
     const peerKey = peerKeyOf(connection.remotePeer)
     const peer = peerKey === null ? '' : bytesToHex(peerKey)
-    if (service === null || peerKey === null || (openByPeer.get(peer) ?? 0) >= service.limits.maxPerPeer) {
+    if (service === null || peerKey === null || streams.of(peer) >= service.limits.maxPerPeer) {
       stream.abort(new Error('not served'))
       return
     }
     const { limits, handler } = service
-    count(peer, 1)
+    streams.change(peer, 1)
     const ended = Promise.withResolvers<LinkEnd>()
+    let isOpened = false
     const onOpen = (payment: Uint8Array): void => {
       clearTimeout(waiting)
+      isOpened = true
+      opened.change(peer, 1)
       handler.onLink(link, payment)
     }
     const cells = new CellStream(stream, { turns, onOpen, onEnd: ended.resolve })
@@ -113,7 +113,8 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
       if (fault === 'link') handler.onFault(peerKey)
       clearTimeout(waiting)
       stopping.removeEventListener('abort', onStop)
-      count(peer, -1)
+      streams.change(peer, -1)
+      if (isOpened) opened.change(peer, -1)
     })
     const link: InboundLink = {
       peerKey,
@@ -132,6 +133,7 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
       service = { limits, handler }
     },
     isHandled: (name) => name === protocol,
+    isServed: (peer) => opened.of(peer) > 0,
     serve: async (node, stopping) => {
       if (service === null) return
       await node.handle(
@@ -165,6 +167,19 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
       throwIfAborted(stopping)
       cells.open(payment)
       return link
+    },
+  }
+}
+
+/** How many each peer has. */
+const createCounts = () => {
+  const countByPeer = new Map<string, number>()
+  return {
+    of: (peer: string): number => countByPeer.get(peer) ?? 0,
+    change: (peer: string, by: 1 | -1): void => {
+      const count = (countByPeer.get(peer) ?? 0) + by
+      if (count === 0) countByPeer.delete(peer)
+      else countByPeer.set(peer, count)
     },
   }
 }

@@ -55,9 +55,10 @@ export const dialSeat = async (node: NodeContext, seat: SeatAddress, signal: Abo
   }
 }
 
-const announcedAddress = async (
+/** R-PROBE-2, with the announced port; null if the name has no address that counts. */
+export const announcedAddress = async (
   node: NodeContext,
-  seat: SeatAddress,
+  seat: Pick<SeatAddress, 'host' | 'p2p'>,
   signal: AbortSignal,
 ): Promise<PeerAddress | null> => {
   const resolution = await resolveObservedAddress(seat.host, node.resolveHost, {

@@ -13,6 +13,7 @@ import { loadNodeKeyFile } from '../keys/node-key.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { createAlertStore } from '../store/alerts.ts'
+import { createExit } from '../relay/exit.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { createFundBook } from '../tally/fund.ts'
@@ -127,6 +128,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
               world,
             ),
       fund,
+      exit: createExit(network.facts.family, rpc),
       syncIntervalMs: config.syncSeconds * 1_000,
       publishSpreadMs: config.spreadSeconds * 1_000,
       logger,

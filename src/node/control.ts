@@ -18,6 +18,8 @@ import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/impo
 import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
+import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
+import { relayRoutes } from './relay-routes.ts'
 import { watchRoutes } from './watch-routes.ts'
 
 /**
@@ -65,6 +67,7 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
   const stopping = new AbortController()
   const app = new Hono()
   app.route('/', watchRoutes(node, stopping.signal))
+  app.route('/', relayRoutes(node))
   app.get('/tally/:week', async (context) => {
     const tally = await tallyOfWeek(node.weeks, context.req.param('week'), stopping.signal)
     return context.body(formatTally(tally), 200, { 'content-type': 'application/json' })

@@ -26,6 +26,8 @@ import { createEvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../tally/fund.ts'
+import type { Exit } from '../relay/exit.ts'
+import type { RelayHop } from '../relay/hop.ts'
 import type { World } from '../world.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
 import { dialSeat } from './ask-seat.ts'
@@ -39,6 +41,7 @@ import { createEpochBook, type EpochBook, type EpochContext } from './epoch-book
 import { createFinality, type Finality } from './finality.ts'
 import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from './open-epochs.ts'
+import { createNodeRelay } from './relay.ts'
 import { drawOthers, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
@@ -74,6 +77,8 @@ export interface DaemonOptions {
   anchorWallet: AnchorWallet | null
   /** Adds up what came in for each epoch when it is over, so that a tally needs no chain node. */
   fund: FundBook
+  /** Hands transactions of the relay to the chain node; without it this node is never the last hop. */
+  exit?: Exit
   /** Between comparisons with a random peer. */
   syncIntervalMs: number
   /** Over how long the network's attestations of an epoch are spread; 0, the default, sends at once. */
@@ -100,6 +105,7 @@ export interface Daemon {
   readonly host: Host
   readonly epochs: EpochBook
   readonly metrics: NodeMetrics
+  readonly relay: RelayHop
   isCaughtUp(): boolean
   /** The last confirmed height whose event the roles have dealt with. */
   handledHeight(): number
@@ -177,6 +183,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const collector = createCollector(node, (epoch) => epoch >= openFrom)
   const sync = createSyncClient(node, collector)
   const challenger = createChallenger(node, collector, sync, tasks)
+  const relay = createNodeRelay(node, options.exit ?? null)
   const checkpoints = createCheckpointStore(store)
   const finality = createFinality(
     node,
@@ -394,6 +401,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     host,
     epochs,
     metrics,
+    relay,
     isCaughtUp,
     handledHeight: () => handledHeight,
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
@@ -410,6 +418,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await serveDialBack(node)
       collector.start()
       await finality.start()
+      relay.start()
       await host.start()
       endpoint = createTlsEndpoint({
         host: options.hostName,
@@ -457,6 +466,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await challenger.stop()
       await finality.stop()
       await endpoint?.stop()
+      await relay.stop()
       await host.stop()
       await collector.idle()
     },
