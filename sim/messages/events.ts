@@ -39,6 +39,8 @@ const horizonMicros = buckets * bucketMicros
 const words = 4
 /** Events of a chunk. */
 const chunkEvents = 128
+/** A bucket of so few, in one chunk, is put in order by insertion. */
+const fewEvents = 24
 const chunkWords = chunkEvents * words
 
 export const createEventQueue = (): EventQueue => {
@@ -48,6 +50,8 @@ export const createEventQueue = (): EventQueue => {
   const firstChunk = new Int32Array(buckets).fill(-1)
   const cursor = new Int32Array(buckets).fill(-1)
   const counts = new Int32Array(buckets)
+  /** A bit for each bucket with an event. */
+  const filled = new Int32Array(buckets / 32)
   let freeChunk = -1
   let usedChunks = 0
   let inWheel = 0
@@ -93,7 +97,7 @@ export const createEventQueue = (): EventQueue => {
     pool[at + 2] = a
     pool[at + 3] = b
     cursor[bucket] = at + words
-    counts[bucket]!++
+    if (counts[bucket]!++ === 0) filled[bucket >>> 5]! |= 1 << (bucket & 31)
     inWheel++
   }
 
@@ -116,6 +120,32 @@ export const createEventQueue = (): EventQueue => {
     sortedEnd = events * words
     if (events === 0) return
     if (sorted.length < sortedEnd) sorted = new Uint32Array(2 * sortedEnd)
+    if (events <= fewEvents) insertFew()
+    else sortMany(events)
+    let last = firstChunk[current]!
+    while (nextChunk[last] !== -1) last = nextChunk[last]!
+    nextChunk[last] = freeChunk
+    freeChunk = firstChunk[current]!
+    firstChunk[current] = -1
+    cursor[current] = -1
+    counts[current] = 0
+    filled[current >>> 5]! &= ~(1 << (current & 31))
+    inWheel -= events
+  }
+
+  /** Most buckets of a quiet network hold one event or two: counters for all offsets would cost more. */
+  const insertFew = (): void => {
+    const from = firstChunk[current]! * chunkWords
+    for (let at = 0; at < sortedEnd; at += words) {
+      const offset = pool[from + at]! & offsetMask
+      let to = at
+      for (; to > 0 && (sorted[to - words]! & offsetMask) > offset; to -= words)
+        sorted.copyWithin(to, to - words, to)
+      for (let word = 0; word < words; word++) sorted[to + word] = pool[from + at + word]!
+    }
+  }
+
+  const sortMany = (events: number): void => {
     starts.fill(0)
     let left = events
     for (let chunk = firstChunk[current]!; chunk !== -1; chunk = nextChunk[chunk]!) {
@@ -131,7 +161,6 @@ export const createEventQueue = (): EventQueue => {
       sum += here * words
     }
     left = events
-    let last = -1
     for (let chunk = firstChunk[current]!; chunk !== -1; chunk = nextChunk[chunk]!) {
       const from = chunk * chunkWords
       const to = from + Math.min(left, chunkEvents) * words
@@ -146,14 +175,7 @@ export const createEventQueue = (): EventQueue => {
         sorted[to + 3] = pool[at + 3]!
       }
       left -= chunkEvents
-      last = chunk
     }
-    nextChunk[last] = freeChunk
-    freeChunk = firstChunk[current]!
-    firstChunk[current] = -1
-    cursor[current] = -1
-    counts[current] = 0
-    inWheel -= events
   }
 
   /** What the wheel has come near to. Before anything else can be scheduled there, so equal times keep their order. */
@@ -167,6 +189,19 @@ export const createEventQueue = (): EventQueue => {
     }
   }
 
+  /** Buckets from the one under way, which is empty, to the next with an event. There is one. */
+  const stepsToFilled = (): number => {
+    const next = (current + 1) & bucketMask
+    let word = next >>> 5
+    let bits = filled[word]! & (-1 << (next & 31))
+    while (bits === 0) {
+      word = (word + 1) & (filled.length - 1)
+      bits = filled[word]!
+    }
+    const bucket = (word << 5) + (31 - Math.clz32(bits & -bits))
+    return ((bucket - current - 1) & bucketMask) + 1
+  }
+
   /** Goes on to the next bucket with an event; false if there is none up to `until`. */
   const advance = (until: number): boolean => {
     for (;;) {
@@ -176,8 +211,7 @@ export const createEventQueue = (): EventQueue => {
         base = Math.floor(far.firstAt() / bucketMicros) * bucketMicros
         current = 0
       } else {
-        let steps = 1
-        while (counts[(current + steps) & bucketMask] === 0) steps++
+        const steps = stepsToFilled()
         if (base + steps * bucketMicros > until) return false
         base += steps * bucketMicros
         current = (current + steps) & bucketMask

@@ -15,6 +15,8 @@ export const kinds = {
   challengerDue: 6,
   /** Node a asks; b is the visit. */
   visitAsked: 7,
+  /** The answer to visit b of node a is ready. */
+  visitServed: 15,
   /** The answer to visit b has come. */
   visitAnswered: 8,
   /** Too late for the answer to visit b. */
@@ -29,4 +31,6 @@ export const kinds = {
   certifier: 13,
   /** No answer to message b in time. */
   certifierSilence: 14,
+  /** A block is mined. */
+  block: 16,
 } as const

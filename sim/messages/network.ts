@@ -19,7 +19,7 @@ export interface Network {
     b: number,
   ) => boolean
   /** Nodes of different sides do not reach each other; null ends a partition. */
-  readonly partition: (sides: Uint8Array | null) => void
+  readonly partition: (sides: Uint16Array | null) => void
   readonly isCut: (from: number, to: number) => boolean
   /** Bytes that each node has sent, lost ones included. */
   readonly sentBytes: Float64Array
@@ -49,7 +49,7 @@ export const createNetwork = (queue: EventQueue, chance: NodeChance, options: Ne
   const sentBytes = new Float64Array(nodes)
   const sentMessages = new Float64Array(nodes)
   const { word, uniform } = chance
-  let sides: Uint8Array | null = null
+  let sides: Uint16Array | null = null
   // Microseconds of the way: base + a word · slope; both alike for all pairs, or by pair of regions.
   const isUniform = latency.is === 'uniform'
   const base = isUniform ? latency.fromMs * 1_000 : 0

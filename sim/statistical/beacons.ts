@@ -4,6 +4,8 @@ import type { Population } from '../population.ts'
 import { countChallengers } from './ring.ts'
 
 export interface DrawnBeacon {
+  /** Of block b(e), which the beacon follows from. */
+  blockHash: Uint8Array
   beacon: Uint8Array
   committees: Committees
   /** Honest seats most of whose challengers are attackers. */
@@ -31,13 +33,14 @@ export const drawBeacon = (
   let first: boolean | null = null
   let discarded = 0
   for (;;) {
-    const beacon = beaconOf(networkId, epoch, chain.bytes())
+    const blockHash = chain.bytes()
+    const beacon = beaconOf(networkId, epoch, blockHash)
     const committees = createCommittees(beacon, nodeOfIndex.length, committee)
     const { captured, stalled } = seatsLost(committees, nodeOfIndex, population)
     const isLiked = grind?.kind === 'grind' && captured >= grind.atLeast
     first ??= isLiked
     if (grind?.kind !== 'grind' || isLiked || chain.uniform() >= grind.minerShare) {
-      return { beacon, committees, captured, stalled, isLikedAtFirst: first, isLiked, discarded }
+      return { blockHash, beacon, committees, captured, stalled, isLikedAtFirst: first, isLiked, discarded }
     }
     discarded++
   }

@@ -41,6 +41,35 @@ export interface ViewCounts {
   expectedStalled: number
 }
 
+export const createViewCounts = (): ViewCounts => ({
+  opened: 0,
+  captured: 0,
+  stalled: 0,
+  expectedCaptured: 0,
+  expectedStalled: 0,
+})
+
+/** Counts a view with these certifiers, drawn from these seniors; true if attackers alone make a certificate in it. */
+export const countView = (
+  views: ViewCounts,
+  seniors: readonly Senior[],
+  certifiers: readonly Senior[],
+  params: Pick<Params, 'certifiers'>,
+  isAttacker: (seat: Seat) => boolean,
+): boolean => {
+  const attackersOf = (rows: readonly Senior[]): number =>
+    rows.reduce((sum, { seat }) => sum + (isAttacker(seat) ? 1 : 0), 0)
+  const attackers = attackersOf(certifiers)
+  const owned = attackersOf(seniors)
+  const isCaptured = isEnough(attackers, certifiers.length)
+  views.opened++
+  views.captured += isCaptured ? 1 : 0
+  views.stalled += isEnough(certifiers.length - attackers, certifiers.length) ? 0 : 1
+  views.expectedCaptured += certificateCapture(seniors.length, owned, params.certifiers)
+  views.expectedStalled += certificateStall(seniors.length, owned, params.certifiers)
+  return isCaptured
+}
+
 /** A week with its epochs, the last included. */
 export interface SimulatedWeek {
   week: number
@@ -75,7 +104,7 @@ export const createCertification = (
   population: Population,
 ): Certification => {
   const fates: WeekFate[] = []
-  const views: ViewCounts = { opened: 0, captured: 0, stalled: 0, expectedCaptured: 0, expectedStalled: 0 }
+  const views = createViewCounts()
   const over: { week: SimulatedWeek; seniors: readonly Senior[] }[] = []
   let frozen: Frozen | null = null
   const current = (): Frozen | null => frozen
@@ -93,24 +122,16 @@ export const createCertification = (
     const certifiers = certifiersOf(seniors, beacon, view, params.certifiers)
     // A proposer hears the votes of his own side only.
     const votes = [0, 0]
-    let attackers = 0
     for (const { seat } of certifiers) {
       const node = membership.nodeOfSeat(seat)
       const actor = actorOfSeat(seat)
-      if (actor.isAttacker) attackers++
       const isOnline = availability.up[node] === 1 || actor.strategies.has('absent')
       if (isOnline && membership.isHeld(seat) && !actor.strategies.has('stall')) {
         votes[availability.sides?.[node] ?? 0]!++
       }
     }
-    const isCaptured = isEnough(attackers, certifiers.length)
-    if (isCaptured) frozen!.isCaptured = true
-    const owned = seniors.reduce((sum, { seat }) => sum + (actorOfSeat(seat).isAttacker ? 1 : 0), 0)
-    views.opened++
-    views.captured += isCaptured ? 1 : 0
-    views.stalled += isEnough(certifiers.length - attackers, certifiers.length) ? 0 : 1
-    views.expectedCaptured += certificateCapture(seniors.length, owned, params.certifiers)
-    views.expectedStalled += certificateStall(seniors.length, owned, params.certifiers)
+    if (countView(views, seniors, certifiers, params, (seat) => actorOfSeat(seat).isAttacker))
+      frozen!.isCaptured = true
     if (isEnough(Math.max(...votes), certifiers.length)) {
       settle({ view, blocks: viewOpening(genesis, params, freezeHeight, view) - freezeHeight })
     }

@@ -108,7 +108,7 @@ describe('the network', () => {
   test('sides of a partition do not reach each other, until it ends', () => {
     const queue = createEventQueue()
     const network = networkOf(queue, {})
-    network.partition(Uint8Array.of(0, 0, 1, 1))
+    network.partition(Uint16Array.of(0, 0, 1, 1))
     expect(network.send(0, 2, 1, 0, 0, 0)).toBe(false)
     expect(network.send(2, 3, 1, 0, 0, 0)).toBe(true)
     network.partition(null)

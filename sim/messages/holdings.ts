@@ -1,0 +1,273 @@
+import {
+  collect,
+  type CollectedEpoch,
+  type Epoch,
+  type EpochHolding,
+  type HeldAttestation,
+  type HeldRow,
+  type Height,
+  type Seat,
+  type SignedAttestation,
+} from '../../protocol/index.ts'
+import type { EpochContext } from './epoch-context.ts'
+
+/** What a node holds of an epoch; equal keys mean equal holdings, so what follows from one follows from the other. */
+export interface KeyedHolding {
+  key: string
+  holding: EpochHolding
+}
+
+/**
+ * Which attestations each node holds, and since when. Of open epochs a height for every node and seat; of closed ones
+ * only in which of the spans of R-CP-3 that height lies, and nodes that hold the same share it.
+ */
+export interface Holdings {
+  open(context: EpochContext): void
+  isOpen(epoch: Epoch): boolean
+  /** The attestation of the seat at an index of the snapshot now exists. */
+  exists(epoch: Epoch, index: number, attestation: SignedAttestation): void
+  /** `collect` of the protocol, for one node; true if the attestation is held from now on. */
+  take(node: number, epoch: Epoch, index: number, height: Height): boolean
+  holds(node: number, epoch: Epoch, index: number): boolean
+  count(node: number, epoch: Epoch): number
+  /**
+   * Stands for root(e) of what a node holds: two exclusive ors over the CIDs, which differ where sets do but with a
+   * chance of 2^-64. A root would cost some milliseconds each time.
+   */
+  digest(node: number, epoch: Epoch): [number, number]
+  /** Closes an epoch; what comes later is late. */
+  close(epoch: Epoch): void
+  /** Takes in, after it has closed, what others hold of these seats. */
+  addLate(node: number, epoch: Epoch, indexes: readonly number[]): void
+  /** Indexes that `other` holds and `node` does not, of a closed epoch. */
+  missing(node: number, other: number, epoch: Epoch): number[]
+  closed(): Iterable<Epoch>
+  /** Of a closed epoch: in which span of R-CP-3 the node got it: 0 never, 1 by mustHold, 2 by closes, 3 later. */
+  span(node: number, epoch: Epoch, index: number): number
+  /** Of a closed epoch: how many attestations the node has in each of these spans. */
+  spans(node: number, epoch: Epoch): readonly number[]
+  /** Of a closed epoch: how many attestations there are at all. */
+  existing(epoch: Epoch): number
+  /** For R-CP-3; `ranThrough` says whether the bounds bind this node. */
+  holding(node: number, epoch: Epoch, ranThrough: boolean): KeyedHolding
+  forget(epoch: Epoch): void
+}
+
+interface OpenEpoch {
+  context: EpochContext
+  /** By node and index: 0, or 1 + blocks from b(e) to the height. */
+  heldAt: Uint16Array
+  counts: Uint32Array
+  low: Int32Array
+  high: Int32Array
+  attestations: (SignedAttestation | undefined)[]
+  collected: CollectedEpoch
+  view: HeldSeats
+}
+
+interface ClosedEpoch {
+  context: EpochContext
+  attestations: readonly (SignedAttestation | undefined)[]
+  rows: Map<string, SpanRow>
+  rowOf: SpanRow[]
+}
+
+/** By index: 0 not held, 1 held by mustHold, 2 by closes, 3 later. */
+interface SpanRow {
+  id: number
+  spans: Uint8Array
+  counts: readonly number[]
+  holdings: [KeyedHolding | undefined, KeyedHolding | undefined]
+}
+
+/** The map that `collect` works on, backed by the row of one node. */
+class HeldSeats extends Map<Seat, HeldAttestation> {
+  node = 0
+  readonly #epoch: Pick<OpenEpoch, 'context' | 'heldAt' | 'attestations'>
+
+  constructor(epoch: Pick<OpenEpoch, 'context' | 'heldAt' | 'attestations'>) {
+    super()
+    this.#epoch = epoch
+  }
+
+  #at(seat: Seat): number {
+    const { context } = this.#epoch
+    return this.node * context.committees.size + context.indexOfSeat.get(seat)!
+  }
+
+  override get(seat: Seat): HeldAttestation | undefined {
+    const { context, heldAt, attestations } = this.#epoch
+    const height = heldAt[this.#at(seat)]!
+    if (height === 0) return undefined
+    const { cid, signed } = attestations[context.indexOfSeat.get(seat)!]!
+    return { seat, cid, signed, heldAt: context.phases.opens + height - 1 }
+  }
+
+  override set(seat: Seat, held: HeldAttestation): this {
+    const { context, heldAt } = this.#epoch
+    heldAt[this.#at(seat)] = 1 + Math.min(0xfffe, Math.max(0, held.heldAt - context.phases.opens))
+    return this
+  }
+}
+
+const nothing: KeyedHolding = { key: 'nothing', holding: { rows: [], bounds: null } }
+
+export const createHoldings = (nodes: number): Holdings => {
+  const openEpochs = new Map<Epoch, OpenEpoch>()
+  const closedEpochs = new Map<Epoch, ClosedEpoch>()
+  let rowIds = 0
+
+  const internRow = (rows: Map<string, SpanRow>, spans: Uint8Array): SpanRow => {
+    // Eight spans of two bits to a character.
+    const text: string[] = []
+    for (let i = 0; i < spans.length; i += 8) {
+      let packed = 0
+      for (let j = i; j < Math.min(i + 8, spans.length); j++) packed |= spans[j]! << (2 * (j - i))
+      text.push(String.fromCharCode(packed))
+    }
+    const name = text.join('')
+    const known = rows.get(name)
+    if (known !== undefined) return known
+    const counts = [0, 0, 0, 0]
+    for (const span of spans) counts[span]!++
+    const row: SpanRow = { id: rowIds++, spans: spans.slice(), counts, holdings: [undefined, undefined] }
+    rows.set(name, row)
+    return row
+  }
+
+  const spansOf = ({ context, heldAt }: OpenEpoch, node: number, spans: Uint8Array): void => {
+    const { size } = context.committees
+    const { opens, mustHold, closes } = context.phases
+    for (let index = 0; index < size; index++) {
+      const height = heldAt[node * size + index]! - 1 + opens
+      spans[index] = height < opens ? 0 : height < mustHold ? 1 : height < closes ? 2 : 3
+    }
+  }
+
+  const holdingOf = (
+    row: SpanRow,
+    { context, attestations }: Pick<ClosedEpoch, 'context' | 'attestations'>,
+    ranThrough: boolean,
+  ): KeyedHolding => {
+    const known = row.holdings[ranThrough ? 1 : 0]
+    if (known !== undefined) return known
+    const { mustHold, closes } = context.phases
+    const heights = [0, mustHold - 1, closes - 1, closes]
+    const rows: HeldRow[] = []
+    for (const [index, span] of row.spans.entries()) {
+      if (span === 0) continue
+      rows.push({
+        seat: context.snapshot[index]!.seat,
+        cid: attestations[index]!.cid,
+        heldAt: heights[span]!,
+      })
+    }
+    const holding: KeyedHolding = {
+      key: `${row.id}:${ranThrough ? 1 : 0}`,
+      holding: { rows, bounds: ranThrough ? { mustHold, closes } : null },
+    }
+    row.holdings[ranThrough ? 1 : 0] = holding
+    return holding
+  }
+
+  /** Rows of an open epoch that were asked for: they may change, so they are looked up by content each time. */
+  const openRows = new Map<Epoch, Map<string, SpanRow>>()
+
+  return {
+    open: (context) => {
+      const { size } = context.committees
+      const base = {
+        context,
+        heldAt: new Uint16Array(nodes * size),
+        attestations: Array.from<SignedAttestation | undefined>({ length: size }),
+      }
+      const view = new HeldSeats(base)
+      openEpochs.set(context.epoch, {
+        ...base,
+        counts: new Uint32Array(nodes),
+        low: new Int32Array(nodes),
+        high: new Int32Array(nodes),
+        collected: { epoch: context.epoch, beacon: context.beacon, bySeat: view },
+        view,
+      })
+    },
+    isOpen: (epoch) => openEpochs.has(epoch),
+    exists: (epoch, index, attestation) => {
+      openEpochs.get(epoch)!.attestations[index] = attestation
+    },
+    take: (node, epoch, index, height) => {
+      const open = openEpochs.get(epoch)!
+      const attestation = open.attestations[index]!
+      open.view.node = node
+      if (collect(open.collected, attestation, height).is !== 'first') return false
+      const { digest } = attestation.cid.multihash
+      const word = (at: number): number =>
+        (digest[at]! << 24) | (digest[at + 1]! << 16) | (digest[at + 2]! << 8) | digest[at + 3]!
+      open.low[node]! ^= word(0)
+      open.high[node]! ^= word(4)
+      open.counts[node]!++
+      return true
+    },
+    holds: (node, epoch, index) => {
+      const open = openEpochs.get(epoch)
+      if (open !== undefined) return open.heldAt[node * open.context.committees.size + index] !== 0
+      return closedEpochs.get(epoch)!.rowOf[node]!.spans[index] !== 0
+    },
+    count: (node, epoch) => openEpochs.get(epoch)!.counts[node]!,
+    digest: (node, epoch) => {
+      const open = openEpochs.get(epoch)!
+      return [open.low[node]!, open.high[node]!]
+    },
+    close: (epoch) => {
+      const open = openEpochs.get(epoch)!
+      const closed: ClosedEpoch = {
+        context: open.context,
+        attestations: open.attestations,
+        rows: openRows.get(epoch) ?? new Map(),
+        rowOf: [],
+      }
+      const spans = new Uint8Array(open.context.committees.size)
+      for (let node = 0; node < nodes; node++) {
+        spansOf(open, node, spans)
+        closed.rowOf.push(internRow(closed.rows, spans))
+      }
+      openEpochs.delete(epoch)
+      openRows.delete(epoch)
+      closedEpochs.set(epoch, closed)
+    },
+    addLate: (node, epoch, indexes) => {
+      const closed = closedEpochs.get(epoch)!
+      const spans = closed.rowOf[node]!.spans.slice()
+      for (const index of indexes) if (spans[index] === 0) spans[index] = 3
+      closed.rowOf[node] = internRow(closed.rows, spans)
+    },
+    missing: (node, other, epoch) => {
+      const { rowOf } = closedEpochs.get(epoch)!
+      if (rowOf[node] === rowOf[other]) return []
+      const own = rowOf[node]!.spans
+      return [...rowOf[other]!.spans.keys()].filter(
+        (index) => own[index] === 0 && rowOf[other]!.spans[index] !== 0,
+      )
+    },
+    closed: () => closedEpochs.keys(),
+    span: (node, epoch, index) => closedEpochs.get(epoch)!.rowOf[node]!.spans[index]!,
+    spans: (node, epoch) => closedEpochs.get(epoch)!.rowOf[node]!.counts,
+    existing: (epoch) =>
+      closedEpochs.get(epoch)!.attestations.reduce((sum, found) => sum + (found === undefined ? 0 : 1), 0),
+    holding: (node, epoch, ranThrough) => {
+      const closed = closedEpochs.get(epoch)
+      if (closed !== undefined) return holdingOf(closed.rowOf[node]!, closed, ranThrough)
+      const open = openEpochs.get(epoch)
+      // Of the first two epochs, whose snapshots are empty, there is nothing to hold.
+      if (open === undefined) return nothing
+      let rows = openRows.get(epoch)
+      if (rows === undefined) openRows.set(epoch, (rows = new Map()))
+      const spans = new Uint8Array(open.context.committees.size)
+      spansOf(open, node, spans)
+      return holdingOf(internRow(rows, spans), open, ranThrough)
+    },
+    forget: (epoch) => {
+      closedEpochs.delete(epoch)
+    },
+  }
+}
