@@ -18,7 +18,6 @@ import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/impo
 import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
-import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
 import { relayRoutes } from './relay-routes.ts'
 import { watchRoutes } from './watch-routes.ts'
 
