@@ -21,8 +21,11 @@ import { createPace } from '../../src/devnet/pace.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from '../../src/devnet/prepare.ts'
 import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
+import type { FleetReport } from '../../src/node/fleet.ts'
+import type { NodeStatus, PeerStatus } from '../../src/node/status.ts'
 import { realWorld } from '../../src/world.ts'
 import { type Listener, startListener } from '../alerts/listener.ts'
+import { runInProcess } from '../cli/in-process.ts'
 import { until } from '../net/local-hosts.ts'
 
 const world = realWorld()
@@ -139,6 +142,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
+/** A command that looks at a node of this network. */
+const ask = async (node: PreparedNode, ...args: string[]) =>
+  await runInProcess(...args, '--dir', node.config.dir)
+
 describe('a node whose port is closed', () => {
   test('R-TALLY-1 is told by its own daemon within one epoch, with verdicts that anybody can check', async () => {
     const own = prepared.nodes[0]!
@@ -227,4 +234,112 @@ describe('a node whose port is closed', () => {
     expect(text).toContain('secnode_alerts_total{outcome="sent",kind="webhook"} 6')
     expect(text).toContain('secnode_seat_verdicts{verdict="valid"} 4')
   }, 60_000)
+
+  test('secnode status says what is wrong, who says so, and what to do', async () => {
+    const own = prepared.nodes[0]!
+    await door.close()
+    const { network } = prepared
+    await mineTo(Math.ceil(running.get(own)!.assembled.daemon.handledHeight() / 8) * 8 + 7)
+    const shown = await ask(own, 'status')
+    expect(shown.exitCode).toBe(0)
+    expect(shown.stdout).toContain(`${own.host}  seat `)
+    expect(shown.stdout).toContain(`network ${network.networkId}`)
+    expect(shown.stdout).toMatch(
+      /CRITICAL {2}\d of 4 challengers say unreachable: epoch \d+ is lost {2}\[verdicts-bad\]/,
+    )
+    expect(shown.stdout).toMatch(
+      / {2}epoch \d+, seat \d n\d\.devnet\.test says unreachable: .*\(attestation bafy\w+, evidence bafy\w+\)/,
+    )
+    expect(shown.stdout).toContain('secnode doctor')
+    expect(shown.stdout).toMatch(/alerts by webhook to 127\.0\.0\.1:\d+: 0 waiting/)
+    const status = JSON.parse((await ask(own, 'status', '--json')).stdout) as NodeStatus
+    expect(status).toMatchObject({ host: own.host, stake: 'active', chain: { status: 'following' } })
+    expect(status.said[0]).toMatchObject({ k: 4, is: expect.stringMatching(/invalid|undecided/) as string })
+    // Another node of the same network has nothing to say against itself.
+    const other = JSON.parse((await ask(prepared.nodes[1]!, 'status', '--json')).stdout) as NodeStatus
+    expect(other.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+  }, 60_000)
+
+  test('R-TALLY-1 secnode fleet shows all nodes of an owner from any one of them', async () => {
+    const [own, other, third] = prepared.nodes
+    const stakes = ['--stake', own!.address, other!.address, prepared.nodes[2]!.config.anchor!.from]
+    const { stdout, exitCode } = await ask(third!, 'fleet', '--json', ...stakes)
+    expect(exitCode).toBe(0)
+    const { nodes } = JSON.parse(stdout) as FleetReport
+    expect(nodes.map(({ host, state }) => [host, state])).toEqual([
+      [own!.host, 'active'],
+      [other!.host, 'active'],
+      [null, 'not announced'],
+    ])
+    const lost = nodes[0]!.outcomes.find(({ epoch }) => epoch === closed)!
+    expect(lost).toMatchObject({ outcome: 'invalid: unreachable', isOpen: false })
+    expect(lost.failedBy).toHaveLength(4)
+    expect(lost.failedBy.every(({ word }) => word === 'unreachable')).toBe(true)
+    expect(nodes[1]!.outcomes.find(({ epoch }) => epoch === closed)).toMatchObject({
+      outcome: 'credited',
+      failedBy: [],
+    })
+    expect(nodes[0]!.score).toBeLessThan(nodes[1]!.score)
+    expect(BigInt(nodes[0]!.expected!)).toBeLessThan(BigInt(nodes[1]!.expected!))
+    expect(BigInt(nodes[0]!.expected!)).toBeGreaterThan(0n)
+    // Another daemon sees the same.
+    const same = await ask(other!, 'fleet', '--json', ...stakes)
+    expect((JSON.parse(same.stdout) as FleetReport).nodes[0]!.outcomes.slice(0, 4)).toEqual(
+      nodes[0]!.outcomes.slice(0, 4),
+    )
+    const shown = await ask(third!, 'fleet', ...stakes)
+    expect(shown.stdout).toMatch(new RegExp(`${own!.host} +active +\\d+/\\d+ +\\d+\\.\\d{8} +.*x`))
+    expect(shown.stdout).toContain(`epoch ${closed}  invalid: unreachable  (seat `)
+    expect(shown.stdout).toContain('expected in all: ')
+    const wrong = await ask(third!, 'fleet', '--stake', 'tmNobody')
+    expect(wrong).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('[FLEET_STAKE]') as string })
+  })
+
+  test('secnode peers names the seats behind its connections', async () => {
+    const { stdout } = await ask(prepared.nodes[1]!, 'peers', '--json')
+    const peers = JSON.parse(stdout) as PeerStatus[]
+    expect(peers.filter(({ isRegistered }) => isRegistered).length).toBeGreaterThan(1)
+    for (const { seat, host, peerId } of peers) {
+      const node = prepared.nodes.find(({ keys }) => keys.peerId === peerId)!
+      expect([seat !== null, host]).toEqual([true, node.host])
+    }
+    expect((await ask(prepared.nodes[1]!, 'peers')).stdout).toMatch(/\d peers, \d of them registered/)
+  })
+
+  test('secnode alert test says who takes alerts, before one is needed', async () => {
+    const own = prepared.nodes[0]!
+    listener.answer = 200
+    const before = listener.taken.length
+    const taken = await ask(own, 'alert', 'test')
+    expect(taken).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^webhook 127\.0\.0\.1:\d+: taken\n$/) as string,
+    })
+    expect(listener.taken.slice(before).map(({ alert }) => alert.is)).toEqual(['test'])
+    listener.answer = 403
+    expect(await ask(own, 'alert', 'test', '--json')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('it answers 403') as string,
+    })
+    expect(await ask(prepared.nodes[1]!, 'alert', 'test')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('[ALERTS_NONE]') as string,
+    })
+  })
+
+  test('a daemon that does not run: what to do', async () => {
+    const last = prepared.nodes[4]!
+    await stop(last)
+    for (const command of ['status', 'peers'] as const) {
+      const shown = await ask(last, command)
+      expect(shown.exitCode).toBe(3)
+      expect(shown.stderr).toContain('[DAEMON_NOT_RUNNING]')
+      expect(shown.stderr).toContain('secnode start --config')
+    }
+    const elsewhere = await runInProcess('status', '--dir', dir)
+    expect(elsewhere).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('[DIR_UNKNOWN]') as string,
+    })
+  })
 })

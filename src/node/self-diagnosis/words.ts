@@ -27,14 +27,16 @@ export interface WordReader {
 
 /** The current epoch, and those of which attestations may still come or just came. */
 const epochsLookedAt = 3
-/** For the blocks behind all bad words together: who does not serve his is asked again at the next look. */
+/** For the blocks behind all bad words together: who does not serve his is asked again at the next looks. */
 const evidenceBudgetMs = 4_000
+const maxTries = 3
 /** Words about evidence blocks that are remembered: some epochs of the largest committee. */
 const maxRemembered = 512
 
 export const createWordReader = ({ node, collector, host, epochs }: Daemon): WordReader => {
-  /** By CID of the evidence block and own seat. */
+  /** By CID of the evidence block. */
   const sawBy = new Map<string, string>()
+  const triesBy = new Map<string, number>()
 
   const wordsOf = async (context: EpochContext, seat: Seat, watchedFrom: Height): Promise<EpochWords> => {
     const { snapshot, committees, phases } = context
@@ -67,7 +69,7 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
           host: row.host,
           verdict,
           word: verdictNames[verdict as VerdictCode] ?? `code ${verdict}`,
-          saw: sawBy.get(evidence) ?? null,
+          saw: null,
           attestation: {
             cid: one.cid.toString(),
             payload: base64.encode(one.signed.payload),
@@ -80,14 +82,38 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
     }
   }
 
-  /** Fetches the evidence behind bad words that was not read before (R-EVID-1). */
-  const readSaw = async (context: EpochContext, words: EpochWords, signal: AbortSignal): Promise<boolean> => {
-    const unread = words.challengers.flatMap((word) =>
-      word.verdict !== null && word.verdict !== Verdict.valid && word.signed.saw === null
-        ? [word.signed]
-        : [],
-    )
-    if (unread.length === 0) return false
+  /** The same words with what their evidence says, which is fetched if it was not read before (R-EVID-1). */
+  const withSaw = async (
+    context: EpochContext,
+    words: EpochWords,
+    signal: AbortSignal,
+  ): Promise<EpochWords> => {
+    await readEvidenceOf(context, words, signal)
+    return {
+      ...words,
+      challengers: words.challengers.map((word) =>
+        word.verdict === null
+          ? word
+          : { ...word, signed: { ...word.signed, saw: sawBy.get(word.signed.evidence) ?? null } },
+      ),
+    }
+  }
+
+  const readEvidenceOf = async (
+    context: EpochContext,
+    words: EpochWords,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const unread = words.challengers.flatMap((word) => {
+      if (word.verdict === null || word.verdict === Verdict.valid) return []
+      const { evidence } = word.signed
+      return sawBy.has(evidence) || (triesBy.get(evidence) ?? 0) >= maxTries ? [] : [word.signed]
+    })
+    if (unread.length === 0) return
+    if (sawBy.size + triesBy.size >= maxRemembered) {
+      sawBy.clear()
+      triesBy.clear()
+    }
     const source = createEvidenceSource({
       evidence: node.evidence,
       host: () => Promise.resolve(host),
@@ -97,6 +123,7 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
     const either = AbortSignal.any([signal, AbortSignal.timeout(evidenceBudgetMs)])
     await Promise.all(
       unread.map(async (one) => {
+        triesBy.set(one.evidence, (triesBy.get(one.evidence) ?? 0) + 1)
         const attestation = decodeAttestation(base64.decode(one.attestation.payload))!
         const row = context.rowOf(one.seat)!
         const found = await source
@@ -108,13 +135,10 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
           (index) => context.snapshot[index]!.seat === node.ownSeat(),
         )
         const entry = read.is === 'accept' ? read.value.entries[position] : undefined
-        if (entry === undefined) return
-        if (sawBy.size >= maxRemembered) sawBy.clear()
-        sawBy.set(one.evidence, describeEntry(entry))
+        if (entry !== undefined) sawBy.set(one.evidence, describeEntry(entry))
       }),
     )
     signal.throwIfAborted()
-    return true
   }
 
   return {
@@ -125,8 +149,7 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
         const context = await epochs.get(epoch)
         if (context?.rowOf(seat) === undefined) continue
         const words = await wordsOf(context, seat, watchedFrom)
-        const isMore = await readSaw(context, words, signal)
-        found.push(isMore ? await wordsOf(context, seat, watchedFrom) : words)
+        found.push(await withSaw(context, words, signal))
       }
       return found
     },
