@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { reportOf } from '../report.ts'
+import type { Estimate } from '../statistics.ts'
 import { type PointSummary, summarise } from '../tasks.ts'
 import type { SimIo } from './io.ts'
 import { readResults } from './results.ts'
@@ -23,8 +24,9 @@ export const reportCommand = (io: SimIo): Command =>
 interface Difference {
   settings: PointSummary['settings']
   measure: string
-  a: number
-  b: number
+  /** Null where there was nothing to measure. */
+  a: number | null
+  b: number | null
   /** Whether the 95 % intervals do not meet: then the difference is hardly chance. */
   isApart: boolean
 }
@@ -45,8 +47,8 @@ export const compareCommand = (io: SimIo): Command =>
       const rows = differences.map(({ settings, measure, a, b, isApart }) => [
         settings.map(({ path, value }) => `${path}=${String(value)}`).join(' '),
         measure,
-        numberText(a),
-        numberText(b),
+        a === null ? '–' : numberText(a),
+        b === null ? '–' : numberText(b),
         isApart ? 'intervals apart' : '',
       ])
       io.stdout(
@@ -56,13 +58,16 @@ export const compareCommand = (io: SimIo): Command =>
 
 /** Points are matched by their order, so that a changed value of an axis can be compared too. */
 const differencesOf = (a: readonly PointSummary[], b: readonly PointSummary[]): Difference[] =>
-  a.flatMap(({ settings, estimates }, i) => {
-    const others = b[i]?.estimates ?? {}
-    return Object.entries(estimates).flatMap(([measure, one]) => {
-      const other = others[measure]
-      if (other === undefined || other.mean === one.mean) return []
-      const isApart =
-        one.low !== null && other.low !== null && (one.high! < other.low || other.high! < one.low)
-      return [{ settings, measure, a: one.mean, b: other.mean, isApart }]
+  Array.from({ length: Math.max(a.length, b.length) }, (_, i) => i).flatMap((i) => {
+    const { settings } = (a[i] ?? b[i])!
+    const [ones, others] = [a[i]?.estimates ?? {}, b[i]?.estimates ?? {}]
+    return [...new Set([...Object.keys(ones), ...Object.keys(others)])].flatMap((measure) => {
+      const [one, other] = [ones[measure], others[measure]]
+      if (one?.mean === other?.mean) return []
+      const isApart = one !== undefined && other !== undefined && areApart(one, other)
+      return [{ settings, measure, a: one?.mean ?? null, b: other?.mean ?? null, isApart }]
     })
   })
+
+const areApart = (one: Estimate, other: Estimate): boolean =>
+  one.low !== null && other.low !== null && (one.high! < other.low || other.high! < one.low)

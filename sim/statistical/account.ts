@@ -176,6 +176,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       const honest = actors.filter(({ isAttacker }) => !isAttacker).map(({ index }) => countsUp[index]!)
       const honestEpochs = sumAll(honest.map((counted) => sumAll([...counted])))
       const failed = honest.map((counted) => sumAll([...counted.subarray(1, lastInvalidVerdict + 1)]))
+      measures['honestUp.epochs'] = honestEpochs
       measures['honestUp.wronglyFailed'] = ratio(sumAll(failed), honestEpochs)
       measures['honestUp.uncredited'] = ratio(
         honestEpochs - sumAll(honest.map((counted) => counted[credited]!)),

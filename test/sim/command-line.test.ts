@@ -134,6 +134,8 @@ describe('one seed, the same bytes', () => {
     expect(readFileSync(join(at('few'), 'report.html'), 'utf8')).toContain('payoutShare.bad')
     const { stdout } = await run('compare', at('few'), at('none'))
     expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ +0 +intervals apart/)
+    // Without coins there is no price of one.
+    expect(stdout).toMatch(/usdPerCoin\.bad +0\.\d+ +–\n/)
     expect((await run('compare', at('few'), at('few'))).stdout).toBe('nothing differs\n')
     expect((await run('report', at('nowhere'))).code).toBe(2)
   })

@@ -122,7 +122,7 @@ describe('the built-in scenario relay-deanonymisation', () => {
     expect(expected).toBeLessThanOrEqual(high!)
   }
 
-  test('R-RELAY-1 a tenth of the seats is both ends of a hundredth of the circuits, and links a sixth of the users', () => {
+  test('R-RELAY-1 a tenth of the seats is both ends of a hundredth of the circuits, and links nearly a fifth of the users', () => {
     const means = run()
     const both = means['relay.bothEnds.watcher']!
     // Some honest nodes are no hops for a while, so 985 seats and 100 of his, 2.5 in each of his /16s.
