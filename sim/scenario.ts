@@ -268,6 +268,7 @@ export const Relay = z.strictObject({
   /** Of each user over the whole run. */
   transactions: count(1, 10_000),
 })
+export type Relay = z.infer<typeof Relay>
 
 const parameters = Params.pick({
   committee: true,
@@ -420,11 +421,13 @@ const whyEngineFails = (
   {
     engine,
     network,
+    relay,
     population,
     attackers,
   }: {
     engine: 'statistical' | 'messages'
     network?: NetworkPlan | undefined
+    relay?: Relay | undefined
     population: readonly Pick<Honest, 'nodes'>[]
     attackers: readonly Attacker[]
   },
@@ -436,6 +439,12 @@ const whyEngineFails = (
     faults.push({
       path: ['network'],
       message: 'the statistical engine has no messages: write engine: messages, or leave network out',
+    })
+  }
+  if (engine === 'messages' && relay !== undefined) {
+    faults.push({
+      path: ['relay'],
+      message: 'the messages engine has no circuits: write engine: statistical, or leave relay out',
     })
   }
   if (engine === 'messages' && total > maxMessageNodes) {

@@ -94,6 +94,11 @@ describe('a bad scenario names the field and says what to write', () => {
       /relay\.hops: all nodes stand in 2 \/16s, .* write at most 2/,
     ],
     [
+      'circuits among messages',
+      { engine: 'messages', relay: { users: 1, transactions: 1 } },
+      /relay: the messages engine has no circuits: write engine: statistical/,
+    ],
+    [
       'circuits longer than the rules allow',
       { relay: { users: 1, transactions: 1, hops: 9 } },
       /relay\.hops: write a whole number from 1 to 8/,
