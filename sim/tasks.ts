@@ -1,4 +1,5 @@
 import type { Propagation } from './messages/propagation.ts'
+import { runMessages } from './messages/run.ts'
 import { parseScenario, type Scenario } from './scenario.ts'
 import { type Axis, pointsOf, type Setting, withSetting } from './setting.ts'
 import { estimate, type Estimate } from './statistics.ts'
@@ -49,10 +50,11 @@ export const tasksOf = (plan: Plan, origin: string): Task[] => {
 }
 
 /** `onProgress` hears from time to time which share of the run is done. */
-export const runTask = (plan: Plan, task: Task, onProgress?: (share: number) => void): TaskResult => ({
-  ...task,
-  ...runStatistical(scenarioAt(plan, task.settings, 'scenario'), task.repeat, onProgress),
-})
+export const runTask = (plan: Plan, task: Task, onProgress?: (share: number) => void): TaskResult => {
+  const scenario = scenarioAt(plan, task.settings, 'scenario')
+  const run = scenario.engine === 'messages' ? runMessages : runStatistical
+  return { ...task, ...run(scenario, task.repeat, onProgress) }
+}
 
 /** One point of a sweep: each measure as an estimate over those repeats that have it. */
 export interface PointSummary {
