@@ -31,6 +31,7 @@ export interface NodeMetrics {
 
 /** Set by the self-diagnosis at each look. */
 export interface SelfMetrics {
+  buildInfo: Gauge<'version'>
   chainTipHeight: Gauge
   chainLag: Gauge
   chainStatus: Gauge<'status'>
@@ -52,14 +53,6 @@ export interface SelfMetrics {
   diskFreeBytes: Gauge
   diskBytes: Gauge
 }
-
-/** Everything in the text format of Prometheus, with the content type that belongs to it. */
-export const metricsText = async ({
-  registry,
-}: Pick<NodeMetrics, 'registry'>): Promise<{ contentType: string; text: string }> => ({
-  contentType: registry.contentType,
-  text: await registry.metrics(),
-})
 
 export const createNodeMetrics = (): NodeMetrics => {
   const registry = new Registry()
@@ -162,6 +155,7 @@ const createSelfMetrics = (registers: Registry[]): SelfMetrics => {
   const labelled = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
     new Gauge({ name: `secnode_${name}`, help, labelNames, registers })
   return {
+    buildInfo: labelled('build_info', 'Always 1; the label says which version runs', 'version'),
     chainTipHeight: gauge('chain_tip_height', 'Height of the tip of the chain node'),
     chainLag: gauge('chain_lag_blocks', 'Confirmed blocks of the chain node that were not followed yet'),
     chainStatus: labelled('chain_status', '1 for what the follower does now, 0 for the rest', 'status'),

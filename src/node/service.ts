@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import { collectDefaultMetrics } from 'prom-client'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
@@ -108,6 +109,8 @@ interface Running {
 
 const startNode = async (config: Config, { logger, world }: ServiceOptions): Promise<Running> => {
   const node: AssembledNode = await assembleNode(config, { logger, world })
+  // One daemon, one process: its memory and processor time are the daemon's.
+  collectDefaultMetrics({ register: node.daemon.metrics.registry })
   const control = createControlServer(node, config.dir, logger)
   let web: WebServer | null = null
   const stop = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { topicsOf, Verdict, type Verdict as VerdictCode, verdictNames } from '../../../protocol/index.ts'
 import type { DeliveryState } from '../../alerts/delivery.ts'
-import type { Daemon } from '../daemon.ts'
+import { type Daemon, daemonVersion } from '../daemon.ts'
 import type { SelfMetrics } from '../metrics.ts'
 import type { Judgement } from './judge.ts'
 import type { EpochWords, Observations } from './observations.ts'
@@ -29,6 +29,7 @@ const storeLookMs = 60_000
 export const createSelfGauges = (daemon: Daemon, confirmations: number, directory: string): SelfGauges => {
   const { metrics, host, node } = daemon
   const { self } = metrics
+  self.buildInfo.set({ version: daemonVersion }, 1)
   let storeLookedAtMs: number | null = null
   /** Of the last epoch that was counted into `ownEpochs`. */
   let lastCounted = -1
