@@ -1,4 +1,5 @@
 import { escapeText, maxSeries, plotHeatMap, plotPoints, type PlotSeries, plotStyle } from './plots.ts'
+import { settingsText } from './setting.ts'
 import { estimate, type Estimate } from './statistics.ts'
 import { type Plan, type PointSummary, summarise, type TaskResult } from './tasks.ts'
 
@@ -51,16 +52,13 @@ ${summary.map((point) => tableOf(point, summary.length === 1)).join('\n')}
 
 const runsText = ({ settings, axes }: Plan, results: readonly TaskResult[]): string => {
   const points = new Set(results.map(({ point }) => point)).size
-  const set = settings.map(({ path, value }) => `${path} = ${String(value)}`).join(', ')
+  const set = settingsText(settings)
   const varied = axes.map(({ path }) => path).join(' and ')
   return escapeText(
     `${results.length} ${results.length === 1 ? 'run' : 'runs'}` +
       `${varied === '' ? '' : ` at ${points} points, over ${varied}`}${set === '' ? '' : `, with ${set}`}.`,
   )
 }
-
-const settingsText = ({ settings }: Pick<PointSummary, 'settings'>): string =>
-  settings.map(({ path, value }) => `${path} = ${String(value)}`).join(', ')
 
 /** Actors that have this measure. */
 const actorsWith = (summary: readonly PointSummary[], measure: string): string[] => [
@@ -96,7 +94,7 @@ const payoutPlots = (summary: readonly PointSummary[]): string[] => {
           const stake = point.estimates[`stakeShare.${name}`]
           const payout = point.estimates[`payoutShare.${name}`]
           if (stake === undefined || payout === undefined) return []
-          return [{ x: stake.mean, ...barOf(payout), label: settingsText(point) }]
+          return [{ x: stake.mean, ...barOf(payout), label: settingsText(point.settings) }]
         }),
       })),
       { diagonal: true },
@@ -208,7 +206,7 @@ const propagationPlots = (results: readonly TaskResult[]): string[] => {
         isShareY: true,
       },
       byPoint.slice(0, maxSeries).map((runs) => ({
-        name: settingsText(runs[0]!) || 'mean over repeats',
+        name: settingsText(runs[0]!.settings) || 'mean over repeats',
         points: shares.flatMap((share) => {
           const times = runs.map(({ propagation }) => {
             const at = propagation!.share.findIndex((reached) => reached >= share)
@@ -229,7 +227,7 @@ const timelines = (results: readonly TaskResult[]): string[] => {
   const weeks = first[0]?.weeks ?? []
   if (weeks.length < 2) return []
   const names = Object.keys(weeks[0]!.paid).slice(0, maxSeries)
-  const at = settingsText(first[0]!)
+  const at = settingsText(first[0]!.settings)
   const timeline = (title: string, y: string, field: 'paid' | 'creditRate'): string =>
     plotPoints(
       at === '' ? title : `${title}, ${at}`,
@@ -257,7 +255,7 @@ const tableOf = (point: PointSummary, isOpen: boolean): string => {
     return `<tr><td>${escapeText(name)}</td>${cells.join('')}<td class="number">${repeats}</td></tr>`
   })
   const head = `<tr><th>measure</th>${['mean', 'low', 'high', 'repeats'].map((text) => `<th class="number">${text}</th>`).join('')}</tr>`
-  const at = settingsText(point)
+  const at = settingsText(point.settings)
   const title = at === '' ? 'All measures' : `All measures at ${at}`
   return `<details${isOpen ? ' open' : ''}><summary>${escapeText(title)}</summary><div class="table"><table>${head}\n${rows.join('\n')}\n</table></div></details>`
 }

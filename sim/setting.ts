@@ -3,8 +3,18 @@ import { SimulationError } from './errors.ts'
 /** A field of a scenario and the value that it is set to. */
 export interface Setting {
   path: string
-  value: string | number | boolean | null
+  value: Scalar | object
 }
+
+type Scalar = string | number | boolean | null
+
+/** As it may be written again. */
+export const valueText = (value: Setting['value']): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value)
+
+/** Settings in one line. */
+export const settingsText = (settings: readonly Setting[]): string =>
+  settings.map(({ path, value }) => `${path} = ${valueText(value)}`).join(', ')
 
 /**
  * Sets one field of a scenario as it was read (before it is checked). Parts of a path are names of fields, positions in
@@ -56,7 +66,7 @@ const unknownPath = (path: string, part: string, known: readonly string[]): Simu
 
 const numberPattern = /^-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i
 
-const readValue = (text: string): Setting['value'] =>
+const readScalar = (text: string): Scalar =>
   numberPattern.test(text) ? Number(text) : text === 'true' ? true : text === 'false' ? false : text
 
 const splitAt = (text: string, option: string): [string, string] => {
@@ -71,16 +81,26 @@ const splitAt = (text: string, option: string): [string, string] => {
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** `path=value`. */
+/** `path=value`; a value that begins with a bracket is JSON, for lists such as an attacker's strategies. */
 export const parseSetting = (text: string): Setting => {
   const [path, value] = splitAt(text, '--set')
-  return { path, value: readValue(value) }
+  if (!/^[[{]/.test(value)) return { path, value: readScalar(value) }
+  try {
+    return { path, value: JSON.parse(value) as object }
+  } catch (error) {
+    throw new SimulationError(
+      'bad-setting',
+      `--set ${text} is no JSON: ${(error as Error).message}`,
+      `write for example --set 'attacker.strategies=[{"kind":"lazy"}]'`,
+      error,
+    )
+  }
 }
 
 /** A field and the values that it takes in a sweep. */
 export interface Axis {
   path: string
-  values: Setting['value'][]
+  values: Scalar[]
 }
 
 const maxAxisValues = 10_000
@@ -88,9 +108,9 @@ const maxAxisValues = 10_000
 /** `path=5,7,11` or `path=0.05..0.4:0.05` (both ends included), or both mixed. */
 export const parseAxis = (text: string): Axis => {
   const [path, list] = splitAt(text, '--vary')
-  const values = list.split(',').flatMap((part): Setting['value'][] => {
+  const values = list.split(',').flatMap((part): Scalar[] => {
     const range = /^(.+)\.\.(.+):(.+)$/.exec(part)
-    if (range === null) return [readValue(part)]
+    if (range === null) return [readScalar(part)]
     const [from, to, step] = range.slice(1).map(Number) as [number, number, number]
     // Rounded, so that 0.05 + 0.1 is 0.15 and not a neighbour of it.
     const steps = Math.floor((to - from) / step + 1e-9)

@@ -1,7 +1,7 @@
 import type { Propagation } from './messages/propagation.ts'
 import { runMessages } from './messages/run.ts'
 import { parseScenario, type Scenario } from './scenario.ts'
-import { type Axis, pointsOf, type Setting, withSetting } from './setting.ts'
+import { type Axis, pointsOf, type Setting, settingsText, withSetting } from './setting.ts'
 import { estimate, type Estimate } from './statistics.ts'
 import type { Measures, WeekRow } from './statistical/account.ts'
 import { runStatistical } from './statistical/run.ts'
@@ -41,7 +41,7 @@ export const scenarioAt = (plan: Plan, point: readonly Setting[], origin: string
 export const tasksOf = (plan: Plan, origin: string): Task[] => {
   const tasks: Task[] = []
   for (const [point, settings] of pointsOf(plan.axes).entries()) {
-    const at = settings.map(({ path, value }) => `${path}=${String(value)}`).join(' ')
+    const at = settingsText(settings)
     const { repeats } = scenarioAt(plan, settings, at === '' ? origin : `${origin} with ${at}`)
     for (let repeat = 0; repeat < repeats; repeat++)
       tasks.push({ index: tasks.length, point, settings, repeat })

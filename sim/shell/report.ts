@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { reportOf } from '../report.ts'
+import { settingsText } from '../setting.ts'
 import type { Estimate } from '../statistics.ts'
 import { type PointSummary, summarise } from '../tasks.ts'
 import type { SimIo } from './io.ts'
@@ -45,7 +46,7 @@ export const compareCommand = (io: SimIo): Command =>
         return
       }
       const rows = differences.map(({ settings, measure, a, b, isApart }) => [
-        settings.map(({ path, value }) => `${path}=${String(value)}`).join(' '),
+        settingsText(settings),
         measure,
         a === null ? '–' : numberText(a),
         b === null ? '–' : numberText(b),

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
 import { SimulationError } from '../errors.ts'
 import type { Scenario } from '../scenario.ts'
-import { pointsOf } from '../setting.ts'
+import { pointsOf, valueText } from '../setting.ts'
 import { type Plan, type PointSummary, scenarioAt, summarise, type TaskResult } from '../tasks.ts'
 
 /** Part i of n of a sweep, from 1. */
@@ -153,7 +153,7 @@ export const csvOf = (summary: readonly PointSummary[]): string => {
     string | number | null
   )[][]
   for (const { point, settings, estimates } of summary) {
-    const at = settings.map(({ value }) => String(value))
+    const at = settings.map(({ value }) => valueText(value))
     for (const [measure, { mean, low, high, repeats }] of Object.entries(estimates))
       rows.push([point, ...at, measure, mean, low, high, repeats])
   }

@@ -1,3 +1,4 @@
+import { settingsText } from '../setting.ts'
 import type { Estimate } from '../statistics.ts'
 import type { PointSummary } from '../tasks.ts'
 
@@ -30,7 +31,7 @@ export const summaryText = (summary: readonly PointSummary[]): string =>
   summary
     .map(({ settings, estimates }) => {
       const repeats = Math.max(0, ...Object.values(estimates).map((found) => found.repeats))
-      const at = settings.map(({ path, value }) => `${path} = ${String(value)}`).join(', ')
+      const at = settingsText(settings)
       const head = `${at === '' ? '' : `${at}; `}means over ${repeats} repeats, 95 % intervals in brackets\n`
       return (
         head + tableText(Object.entries(estimates).map(([name, found]) => [`  ${name}`, estimateText(found)]))

@@ -144,6 +144,10 @@ describe('settings and sweeps', () => {
       ...good,
       attackers: [{ name: 'bad', share: 0.2, strategies: [] }],
     })
+    expect(set('attacker.strategies=[{"kind":"lazy"}]')).toMatchObject({
+      attackers: [{ strategies: [{ kind: 'lazy' }] }],
+    })
+    expect(() => set('attacker.strategies=[lazy]')).toThrow(/is no JSON/)
     expect(scenario.attackers[0]!.nodes).toBe(10)
     expect(() => set('attackers.nobody.nodes=6')).toThrow(/there is no nobody/)
     expect(() => set('weeks')).toThrow(/no path and value/)
