@@ -9,9 +9,14 @@ export interface GaterLimits {
   maxStrangers: number
   /** The same by address (IPv6: by /64). */
   maxStrangersPerAddress: number
-  /** So long a stranger keeps his place at least, whoever comes; then, while nothing is done for him, the next may have it. */
+  /**
+   * So long a stranger, or a connection in its handshake, keeps its place at least, whoever comes; then, while nothing is
+   * done for it, the next may have it.
+   */
   strangerGraceMs: number
-  /** Incoming connections whose peer is not known yet, by address. */
+  /** Incoming connections whose peer is not known yet, in all. */
+  maxPending: number
+  /** The same by address. */
   maxPendingPerAddress: number
   /** Connections of one peer, in both directions. */
   maxConnectionsPerPeer: number
@@ -46,8 +51,8 @@ export const createGater = (options: GaterOptions): Gater => {
   const { limits, isServed, allowLoopback, world, metrics } = options
   let registered: ReadonlySet<string> = new Set()
   const banEndsByPeer = new Map<string, number>()
-  /** Incoming connections in their handshake, by address. */
-  const pending = createPlaces()
+  /** Incoming connections in their handshake. */
+  const pending = new Map<MultiaddrConnection, Omit<Placed, 'peer'>>()
   /** Incoming connections with a place, registered or not: a stranger may become registered while connected. */
   const placed = new Map<MultiaddrConnection, Placed>()
 
@@ -89,6 +94,16 @@ export const createGater = (options: GaterOptions): Gater => {
     return false
   }
 
+  /** True if a connection had to go that has been in its handshake for long: nobody keeps others out with slow ones. */
+  const displacePending = (): boolean => {
+    const [[connection, { sinceMs }] = [null, { sinceMs: Infinity }]] = pending
+    if (connection === null || sinceMs > world.monotonicMs() - limits.strangerGraceMs) return false
+    pending.delete(connection)
+    metrics.increment('connections_trimmed', 'displaced')
+    connection.abort(new Error('another connection came'))
+    return true
+  }
+
   const hexOf = (peer: PeerId): string | null => {
     const key = peerKeyOf(peer)
     return key === null ? null : bytesToHex(key)
@@ -108,16 +123,18 @@ export const createGater = (options: GaterOptions): Gater => {
       denyInboundConnection: (connection) => {
         if (connection.status !== 'open') return true
         const address = addressGroup(connection.remoteAddr)
-        if (pending.count(address) >= limits.maxPendingPerAddress) {
+        const ofAddress = [...pending.values()].filter((other) => other.address === address)
+        const isFull = pending.size >= limits.maxPending && !displacePending()
+        if (isFull || ofAddress.length >= limits.maxPendingPerAddress) {
           metrics.increment('connections_refused', 'pending full')
           return true
         }
-        pending.take(connection, address)
-        connection.addEventListener('close', () => pending.leave(connection))
+        pending.set(connection, { address, sinceMs: world.monotonicMs() })
+        connection.addEventListener('close', () => pending.delete(connection))
         return false
       },
       denyInboundEncryptedConnection: (peerId, connection) => {
-        pending.leave(connection)
+        pending.delete(connection)
         const peer = hexOf(peerId)
         const address = addressGroup(connection.remoteAddr)
         const reason = refusal(peer, address)
@@ -151,25 +168,4 @@ interface Placed {
   peer: string
   address: string
   sinceMs: number
-}
-
-/** Who holds a place, counted by name. */
-const createPlaces = () => {
-  const nameByHolder = new Map<object, string>()
-  const countByName = new Map<string, number>()
-  return {
-    take: (holder: object, name: string): void => {
-      nameByHolder.set(holder, name)
-      countByName.set(name, (countByName.get(name) ?? 0) + 1)
-    },
-    leave: (holder: object): void => {
-      const name = nameByHolder.get(holder)
-      if (name === undefined) return
-      nameByHolder.delete(holder)
-      const left = (countByName.get(name) ?? 1) - 1
-      if (left === 0) countByName.delete(name)
-      else countByName.set(name, left)
-    },
-    count: (name: string): number => countByName.get(name) ?? 0,
-  }
 }

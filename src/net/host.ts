@@ -60,6 +60,7 @@ const defaultLimits: HostLimits = {
   maxStrangers: 128,
   maxStrangersPerAddress: 4,
   strangerGraceMs: 500,
+  maxPending: 256,
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,

@@ -85,7 +85,8 @@ export const createLibp2pNode = async (
     connectionManager: {
       // Far above our own limit: libp2p refuses before it knows who comes, and closes without knowing who is of use.
       maxConnections: 4 * limits.maxConnections,
-      maxIncomingPendingConnections: 256,
+      // The gater has a bound of its own, and lets those in their handshake go that take long.
+      maxIncomingPendingConnections: 1_024,
       inboundConnectionThreshold: limits.maxNewPerSecondPerAddress,
       inboundUpgradeTimeout: limits.handshakeTimeoutMs,
       inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,

@@ -1,0 +1,113 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { on, once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import { bytesToHex, leastAskedEffort } from '../../protocol/index.ts'
+import type { CrowdMessage, CrowdTask } from './crowd.ts'
+import { startHost, until } from './local-hosts.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** A process of strangers: ready, but they do nothing before they are told to go. */
+const startCrowd = async (task: CrowdTask) => {
+  const child: ChildProcess = fork(fileURLToPath(new URL('./crowd.ts', import.meta.url)))
+  const messages = on(child, 'message')
+  const next = async (): Promise<CrowdMessage> => ((await messages.next()).value as [CrowdMessage])[0]
+  child.send(task)
+  await next()
+  return {
+    /** What became of them, when they have done it or were told to stop. */
+    go: async (): Promise<Record<string, number>> => {
+      child.send('go')
+      const message = await next()
+      return message.is === 'done' ? message.outcomes : {}
+    },
+    stop: () => child.send('stop'),
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+const workMs = 25
+const limits = {
+  maxRequestBytes: 1_000,
+  maxResponseBytes: 100_000,
+  timeoutMs: 15_000,
+  maxConcurrentPerPeer: 2,
+  maxConcurrent: 2,
+}
+
+test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer as ever, memory is bounded', async () => {
+  await using server = await startHost('127.142.0.1')
+  await using registered = await startHost('127.142.0.2')
+  server.setRegistered(new Set([bytesToHex(registered.peerKey)]))
+  const work = (request: Uint8Array): Promise<Uint8Array> =>
+    new Promise((resolve) => setTimeout(() => resolve(request), workMs))
+  await server.handle('sync/1', limits, work)
+  // What no stranger knows of: as slow as the machine is at the moment, and no slower.
+  await server.handle('control/1', limits, work)
+  const request = Uint8Array.of(1, 2, 3)
+  const { address, peerKey } = server.target()
+  const task = {
+    target: { peerKey: bytesToHex(peerKey), ...address! },
+    protocolName: 'sync/1',
+    request: bytesToHex(request),
+  }
+  const asked = { timeoutMs: 15_000, maxResponseBytes: 100_000 }
+  const ask = async (protocolName: string): Promise<number> => {
+    const startMs = performance.now()
+    expect(await registered.request(server.target(), protocolName, request, asked)).toEqual(request)
+    return performance.now() - startMs
+  }
+  const gate = () => server.gates().find(({ purpose }) => purpose === 'sync/1')!
+  /** Of strangers; the DHT may dial some of them beside. */
+  const inbound = () =>
+    server.peers().filter(({ isRegistered, direction }) => !isRegistered && direction === 'inbound').length
+  const heapNow = () => {
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+
+  await using flood = await startCrowd({ ...task, is: 'flood', count: 500, block: 1, requests: 0 })
+  await using payers = await startCrowd({ ...task, is: 'pay', count: 20, block: 2, requests: 2 })
+  await ask('sync/1')
+  const heapBefore = heapNow()
+  const flooded = flood.go()
+  await until(() => gate().effort >= leastAskedEffort)
+  const over = new AbortController()
+  const paying = payers.go().finally(() => over.abort())
+  const tookMs = { sync: 0, control: 0 }
+  const most = { inside: 0, waiting: 0, spent: 0, strangers: 0 }
+  while (!over.signal.aborted || (server.counts.get('gate_refusals unpaid') ?? 0) < 500) {
+    for (const name of ['sync', 'control', 'control', 'sync'] as const) tookMs[name] += await ask(`${name}/1`)
+    const { inside, waiting, spent } = gate()
+    const now = { inside, waiting, spent, strangers: inbound() }
+    for (const name of Object.keys(now) as (keyof typeof now)[]) most[name] = Math.max(most[name], now[name])
+  }
+  const heapGrowth = heapNow() - heapBefore
+  const paid = await paying
+  flood.stop()
+  const unpaid = await flooded
+
+  // Each of those who work gets both of his answers, whatever it takes.
+  expect(paid).toMatchObject({ answered: 40, worked: 20 })
+  // Those who do not are answered only before work was asked for, and from the queue of that moment.
+  expect(unpaid['puzzle unpaid']).toBeGreaterThan(unpaid['answered']!)
+  // No answer to the registered peer failed, and what strangers ask for is no slower for him than what they do not.
+  expect(tookMs.sync / tookMs.control).toBeLessThan(3)
+  expect(most.inside).toBeLessThanOrEqual(limits.maxConcurrent / 2)
+  expect(most.waiting).toBeLessThanOrEqual(64)
+  expect(most.strangers).toBeLessThanOrEqual(128)
+  expect(most.spent).toBeLessThanOrEqual(200)
+  // 128 connections of some 100 kB, whatever those who hold them and those who do not are trying.
+  expect(heapGrowth).toBeLessThan(50_000_000)
+  if (process.env['TEST_LOG'] !== undefined)
+    console.log({ paid, unpaid, tookMs, most, heapGrowth, atMs: performance.now() })
+}, 90_000)
