@@ -1,9 +1,18 @@
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import { maxCertificateBytes, maxView } from './certificate.ts'
-import { maxCheckpointBytes } from './checkpoint.ts'
+import { maxCheckpointBytes, type RegistryRow } from './checkpoint.ts'
 import { PayloadCid } from './codec.ts'
-import { bytesOf, bytesUpTo, type Epoch, EpochNumber, type Seat, SeatNumber, Week } from './ids.ts'
+import {
+  bytesOf,
+  bytesUpTo,
+  type Epoch,
+  EpochNumber,
+  HeightNumber,
+  type Seat,
+  SeatNumber,
+  Week,
+} from './ids.ts'
 import { codecOf, MessageCode, type MessageCodec } from './messages.ts'
 import { maxPageBytes } from './proof-page.ts'
 import { isWeek } from './week.ts'
@@ -70,6 +79,40 @@ export const readWants = ([, missing, late, proofs]: Extract<
   proofs: proofs.map(([epoch, seat]) => ({ epoch, seat })),
 })
 
+/** Seats of the registry in one answer: 1,024 of at most 260 bytes. */
+export const maxRegistryRows = 1_024
+
+/** A seat as it stands under a registry root (R-CP-1): seat, stake, peer, host, p2p, tls, bls, at, active since. */
+const RegistryTuple = z.tuple([
+  SeatNumber,
+  bytesOf(20),
+  bytesOf(32),
+  z.string().max(71),
+  z.int().min(1).max(65_535),
+  z.int().min(1).max(65_535),
+  bytesOf(48),
+  HeightNumber,
+  HeightNumber.nullable(),
+])
+export type RegistryTuple = z.infer<typeof RegistryTuple>
+
+export const registryTupleOf = (row: RegistryRow): RegistryTuple => [
+  row.seat,
+  row.stake,
+  row.peer,
+  row.host,
+  row.p2p,
+  row.tls,
+  row.bls,
+  row.at,
+  row.activeSince,
+]
+
+export const registryRowOf = (tuple: RegistryTuple): RegistryRow => {
+  const [seat, stake, peer, host, p2p, tls, bls, at, activeSince] = tuple
+  return { seat, stake, peer, host, p2p, tls, bls, at, activeSince }
+}
+
 /** What is asked about a checkpoint, by certifiers of a proposal and later by anyone of an anchored one. */
 export type CheckpointRequest =
   /** ["checkpoint", CID]: its payload. */
@@ -80,6 +123,8 @@ export type CheckpointRequest =
   | readonly ['bits', CID, number]
   /** ["leaves", CID of the checkpoint, epoch, first index, how many] */
   | readonly ['leaves', CID, number, number, number]
+  /** ["registry", CID of the checkpoint, first seat, how many]: seats as they stood after block F. */
+  | readonly ['registry', CID, number, number]
   /** ["certificate", week] */
   | readonly ['certificate', string]
 
@@ -88,6 +133,7 @@ export const CheckpointRequest = z.union([
   z.tuple([z.literal('page'), PayloadCid]),
   z.tuple([z.literal('bits'), PayloadCid, EpochNumber]),
   z.tuple([z.literal('leaves'), PayloadCid, EpochNumber, SeatNumber, z.int().min(1).max(maxLeaves)]),
+  z.tuple([z.literal('registry'), PayloadCid, SeatNumber, z.int().min(1).max(maxRegistryRows)]),
   z.tuple([z.literal('certificate'), Week.refine(isWeek)]),
 ])
 
@@ -96,6 +142,8 @@ export const CheckpointAnswer = z.union([
   z.tuple([z.literal('page'), bytesUpTo(maxPageBytes)]),
   z.tuple([z.literal('bits'), bytesUpTo(65_536)]),
   z.tuple([z.literal('leaves'), z.array(z.tuple([SeatNumber, bytesOf(32)])).max(maxLeaves)]),
+  /** ["registry", seats in all, some of them] */
+  z.tuple([z.literal('registry'), SeatNumber, z.array(RegistryTuple).max(maxRegistryRows)]),
   z.tuple([z.literal('certificate'), bytesUpTo(maxCertificateBytes)]),
   z.tuple([z.literal('unknown')]),
   z.tuple([z.literal('refused'), MessageCode]),

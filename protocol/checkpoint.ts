@@ -165,10 +165,16 @@ export const checkFrame = (frame: CheckpointFrame, checkpoint: Checkpoint): Vali
   return pages > maxCheckpointPages ? reject('checkpoint-pages') : accept(undefined)
 }
 
-/** R-CP-1: root over all seats, in their order, as they stand after block F: 32 bytes. */
-export const registryRootOf = (seats: readonly SeatRecord[]): Uint8Array => merkleRoot(seats.map(seatLeaf))
+/** What a checkpoint fixes of a seat (R-CP-1). */
+export type RegistryRow = Pick<
+  SeatRecord,
+  'seat' | 'stake' | 'peer' | 'host' | 'p2p' | 'tls' | 'bls' | 'at' | 'activeSince'
+>
 
-const seatLeaf = (record: SeatRecord): Uint8Array =>
+/** R-CP-1: root over all seats, in their order, as they stand after block F: 32 bytes. */
+export const registryRootOf = (seats: readonly RegistryRow[]): Uint8Array => merkleRoot(seats.map(seatLeaf))
+
+const seatLeaf = (record: RegistryRow): Uint8Array =>
   encodeCanonical([
     record.seat,
     record.stake,

@@ -25,6 +25,8 @@ import { payoutSignCommand } from './payout-sign.ts'
 import { payoutStatusCommand } from './payout-status.ts'
 import { payoutVerifyCommand } from './payout-verify.ts'
 import { peersCommand } from './peers.ts'
+import { relayBroadcastCommand } from './relay-broadcast.ts'
+import { relayStatusCommand } from './relay-status.ts'
 import { restoreCommand } from './restore.ts'
 import { simCommand } from './sim.ts'
 import { startCommand } from './start.ts'
@@ -110,6 +112,11 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(payoutSendCommand(io))
     .addCommand(payoutVerifyCommand(io))
     .addCommand(payoutStatusCommand(io))
+  program
+    .command('relay')
+    .description('send a transaction through nodes that do not know both you and it')
+    .addCommand(relayBroadcastCommand(io))
+    .addCommand(relayStatusCommand(io))
   program
     .addCommand(initCommand(io))
     .addCommand(announceCommand(io))

@@ -8,15 +8,20 @@ import {
   checkpointRequestCodec,
   chooseContents,
   cidOf,
+  decodeCheckpoint,
   encodeCertificate,
   encodeCheckpoint,
   type Epoch,
   type EpochHolding,
+  equalBytes,
   fillFrame,
   type Opinion,
   proofPagesOf,
   protocols,
+  registryRootOf,
+  registryTupleOf,
   type Seat,
+  type SeatRecord,
   type Week,
 } from '../../protocol/index.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
@@ -43,6 +48,8 @@ export const createCheckpointData = (
   checkpoints: CheckpointStore,
   /** Whether the daemon ran from before an epoch's attestations until it closed. */
   ranThrough: (epoch: Epoch) => boolean,
+  /** All seats as they stood after block b(epoch). */
+  seatsAfter: (epoch: Epoch) => Promise<readonly SeatRecord[] | undefined>,
 ): CheckpointData => {
   const holding = async (epoch: Epoch): Promise<EpochHolding> => {
     const context = await node.epochs.get(epoch)
@@ -52,6 +59,26 @@ export const createCheckpointData = (
       rows: await collector.held(context),
       bounds: ranThrough(epoch) ? { mustHold, closes } : null,
     }
+  }
+
+  /** Of the checkpoint that was asked for last: whoever wants its registry asks in parts. */
+  let lastRegistry: { cid: string; seats: readonly SeatRecord[] } | null = null
+  const registryOf = async (cid: CID): Promise<readonly SeatRecord[] | null> => {
+    const name = cid.toString()
+    if (lastRegistry?.cid === name) return lastRegistry.seats
+    const seats = await readRegistry(cid)
+    if (seats !== null) lastRegistry = { cid: name, seats }
+    return seats
+  }
+
+  /** Null if the payload, or the chain of its block F, is not at hand. */
+  const readRegistry = async (cid: CID): Promise<readonly SeatRecord[] | null> => {
+    const block = await checkpoints.get(cid)
+    const decoded = block === undefined ? null : decodeCheckpoint(block)
+    const last = decoded?.is === 'ok' ? decoded.value.weeks.at(-1)?.epochs.at(-1) : undefined
+    if (decoded?.is !== 'ok' || last === undefined) return null
+    const seats = await seatsAfter(last.epoch + 2)
+    return seats !== undefined && equalBytes(registryRootOf(seats), decoded.value.registryRoot) ? seats : null
   }
 
   const answer = async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
@@ -80,6 +107,12 @@ export const createCheckpointData = (
             .slice(request[3], request[3] + request[4])
             .map(({ seat, cid }) => [seat, cid.multihash.digest] as [number, Uint8Array]),
         ]
+      }
+      case 'registry': {
+        const seats = await registryOf(request[1])
+        if (seats === null) return ['unknown']
+        const rows = seats.slice(request[2], request[2] + request[3])
+        return ['registry', seats.length, rows.map(registryTupleOf)]
       }
       case 'certificate': {
         const certificate = await checkpoints.certificate(request[1] as Week)

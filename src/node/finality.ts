@@ -141,7 +141,7 @@ export const createFinality = (
 
   const certifier = createCertifierRole(node, {
     collector,
-    data: createCheckpointData(node, collector, checkpoints, ranThrough),
+    data: createCheckpointData(node, collector, checkpoints, ranThrough, (epoch) => view.registryAt(epoch)),
     checkpoints,
     tasks,
     bls,

@@ -4,7 +4,6 @@ import {
   hexToBytes,
   type LastClass,
   mayBeHop,
-  NetworkId,
   type Outcome,
   SeatNumber,
   targetsOf,
@@ -90,8 +89,6 @@ const Hex = z.string().regex(/^([0-9a-f]{2})*$/)
 
 /** What a daemon tells the command line of its own machine. */
 export const RelaySeatsAnswer = z.object({
-  networkId: NetworkId,
-  epoch: z.int(),
   /** Not to be drawn: the daemon's own. */
   ownSeat: SeatNumber.nullable(),
   seats: z.array(
