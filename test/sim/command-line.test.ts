@@ -40,12 +40,16 @@ const run = async (...args: string[]): Promise<{ code: number; stdout: string; s
   return { code, stdout, stderr }
 }
 
-const hashesOf = (folder: string): string[] =>
-  ['runs.jsonl', 'summary.csv', 'manifest.json'].map((file) =>
-    createHash('sha256')
-      .update(readFileSync(join(folder, file)))
-      .digest('hex'),
-  )
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The commit is that of the moment, and somebody may commit while tests run. */
+const hashesOf = (folder: string): string[] => {
+  const [runs, summary, manifest] = ['runs.jsonl', 'summary.csv', 'manifest.json'].map((file) =>
+    readFileSync(join(folder, file), 'utf8'),
+  ) as [string, string, string]
+  expect(manifest).toMatch(/^ {2}"commit": /m)
+  return [runs, summary, manifest.replace(/^ {2}"commit": .*$/m, '')].map(sha256)
+}
 
 const sweep = ['sweep', scenario, '--vary', 'protocol.committee=5,7', '--vary', 'attacker.nodes=0..20:10']
 
