@@ -139,9 +139,16 @@ export const createEventQueue = (): EventQueue => {
     for (let at = 0; at < sortedEnd; at += words) {
       const offset = pool[from + at]! & offsetMask
       let to = at
-      for (; to > 0 && (sorted[to - words]! & offsetMask) > offset; to -= words)
-        sorted.copyWithin(to, to - words, to)
-      for (let word = 0; word < words; word++) sorted[to + word] = pool[from + at + word]!
+      for (; to > 0 && (sorted[to - words]! & offsetMask) > offset; to -= words) {
+        sorted[to] = sorted[to - 4]!
+        sorted[to + 1] = sorted[to - 3]!
+        sorted[to + 2] = sorted[to - 2]!
+        sorted[to + 3] = sorted[to - 1]!
+      }
+      sorted[to] = pool[from + at]!
+      sorted[to + 1] = pool[from + at + 1]!
+      sorted[to + 2] = pool[from + at + 2]!
+      sorted[to + 3] = pool[from + at + 3]!
     }
   }
 
@@ -334,7 +341,11 @@ export const createEventHeap = () => {
   const move = (from: number, to: number): void => {
     times[to] = times[from]!
     order[to] = order[from]!
-    rows.copyWithin(to * words, from * words, from * words + words)
+    const [old, next] = [from * words, to * words]
+    rows[next] = rows[old]!
+    rows[next + 1] = rows[old + 1]!
+    rows[next + 2] = rows[old + 2]!
+    rows[next + 3] = rows[old + 3]!
   }
 
   const isBefore = (i: number, at: number, nth: number): boolean =>

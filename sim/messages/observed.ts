@@ -1,4 +1,4 @@
-import type { Epoch } from '../../protocol/index.ts'
+import { type Epoch, flatOutcomes } from '../../protocol/index.ts'
 import type { Population } from '../population.ts'
 import type { Measures } from '../statistical/account.ts'
 import type { CertifyingCounts } from './certifying.ts'
@@ -17,8 +17,8 @@ export interface Observed {
   taken(node: number, isGossip: boolean): void
   /** An epoch has closed for good. */
   closed(context: EpochContext): void
-  /** Its set is fixed: 1 at each index that stands in it. */
-  anchored(context: EpochContext, isListed: Uint8Array): void
+  /** Its set is fixed and judged: by index, 1 for what stands in it, and codes of `flatOutcomes`. */
+  anchored(context: EpochContext, isListed: Uint8Array, outcomes: Uint8Array): void
   measures(parts: {
     gossip: Gossip
     sync: Sync
@@ -28,6 +28,8 @@ export interface Observed {
     epochs: number
   }): Measures
 }
+
+const credited = flatOutcomes.indexOf('credited')
 
 export const createObserved = (
   population: Population,
@@ -41,7 +43,7 @@ export const createObserved = (
   const waiting: { epoch: Epoch; index: number; until: 'must-hold' | 'closes' }[] = []
   const withheld = { released: 0, split: 0, anchored: 0, decided: 0 }
   const others = { held: 0, existing: 0 }
-  const victims = { held: 0, late: 0, existing: 0, own: 0, ownHeld: 0, anchored: 0, decided: 0 }
+  const victims = { held: 0, late: 0, existing: 0, own: 0, ownHeld: 0, anchored: 0, credited: 0, decided: 0 }
   const taken = { byGossip: 0, bySync: 0 }
 
   return {
@@ -87,7 +89,7 @@ export const createObserved = (
         victims.ownHeld += have / outside.length
       }
     },
-    anchored: (context, isListed) => {
+    anchored: (context, isListed, outcomes) => {
       for (const { epoch, index } of waiting) {
         if (epoch !== context.epoch) continue
         withheld.decided++
@@ -99,6 +101,7 @@ export const createObserved = (
         if (isVictim[node] === 0 || index === -1 || context.isUp[node] === 0) continue
         victims.decided++
         if (isListed[index] === 1) victims.anchored++
+        if (outcomes[index] === credited) victims.credited++
       }
     },
     measures: ({ gossip, sync, network, certifying, propagation, epochs }) => {
@@ -146,6 +149,7 @@ export const createObserved = (
         measures['victims.heldByGossip'] = ratio(taken.byGossip, taken.byGossip + taken.bySync)
         measures['victims.ownHeldByOthers'] = ratio(victims.ownHeld, victims.own)
         measures['victims.anchoredShare'] = ratio(victims.anchored, victims.decided)
+        measures['victims.creditRate'] = ratio(victims.credited, victims.decided)
       }
       return measures
     },

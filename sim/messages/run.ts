@@ -377,8 +377,9 @@ export const runMessages = (
           isListed[context.indexOfSeat.get(seat)!] = 1
         for (let index = 0; index < committees.size; index++)
           flat.attests[committees.positions[index]!] = isListed[index]!
-        account.epoch(ring, seats, judgeFlatEpoch(committees, flat, params.maxPerPrefix).outcomes, drawn)
-        observed.anchored(context, isListed)
+        const { outcomes } = judgeFlatEpoch(committees, flat, params.maxPerPrefix)
+        account.epoch(ring, seats, outcomes, drawn)
+        observed.anchored(context, isListed, outcomes)
       }
     }
     if (number >= 1 && number <= scenario.weeks) account.weekOver(number, membership)
