@@ -8,8 +8,9 @@ const height = 320
 const margin = { left: 66, right: 28, top: 12, bottom: 46 }
 const plotWidth = width - margin.left - margin.right
 const plotHeight = height - margin.top - margin.bottom
-/** Room that a number below the axis needs, and one inside a cell of a heat map. */
-const labelWidth = 52
+/** Room that a number below or beside the axis needs, on a phone too, and one inside a cell of a heat map. */
+const labelWidth = 60
+const labelHeight = 20
 const cellLabelWidth = 34
 const cellLabelHeight = 14
 /** From here on the colour of a cell is nearer to its strongest than to the page's: ink changes sides for contrast. */
@@ -33,7 +34,7 @@ export const maxSeries = seriesColours.length
 export const plotStyle = `
 figure { margin: 0; min-width: 0 }
 figcaption { font-weight: 600; margin: 0 0 4px }
-svg { display: block; width: 100%; height: auto; font-size: 12px }
+svg { display: block; width: 100%; height: auto; overflow: visible; font-size: 12px }
 svg text { fill: var(--ink) } svg .axis { stroke: var(--ink); fill: none } svg .grid { stroke: var(--grid); fill: none }
 svg .diagonal { stroke: var(--faint); fill: none; stroke-dasharray: 4 4 }
 svg .line { fill: none; stroke-width: 1.6 } svg .expected { fill: none; stroke-dasharray: 5 3 }
@@ -269,7 +270,7 @@ export const plotHeatMap = (
     }),
   )
   const isShownX = thinned(xValues.length, plotWidth, labelWidth)
-  const isShownY = thinned(yValues.length, plotHeight, cellLabelHeight)
+  const isShownY = thinned(yValues.length, plotHeight, labelHeight)
   const names = [
     ...xValues.map((text, i) =>
       isShownX(i) ? belowAxis(Number((margin.left + (i + 0.5) * cellWidth).toFixed(2)), text) : '',
