@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
+import { z } from 'zod'
 import { bytesToHex } from '../../protocol/index.ts'
 import type { AlertChange, AlertStore } from '../store/alerts.ts'
 import type { World } from '../world.ts'
 import { type Alert, type AlertingNode, alertOf, testFinding } from './alert.ts'
 import { createDelivery, type Delivery, type DeliveryOptions, type DeliveryState } from './delivery.ts'
-import { type Finding, findingKey } from './finding.ts'
+import { type Finding, findingKey, severities } from './finding.ts'
 import type { AlertTarget } from './target.ts'
 import { stepTelling, type Telling, type TellingRules } from './telling.ts'
 
@@ -106,9 +107,16 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     async start() {
       if (isStarted) return
       isStarted = true
-      for (const text of (await store.findings()).values()) {
-        const telling = JSON.parse(text) as Telling
-        tellings.set(findingKey(telling.finding), telling)
+      const unreadable = new Map<string, null>()
+      for (const [name, text] of await store.findings()) {
+        const telling = readTelling(text)
+        if (telling === null) unreadable.set(name, null)
+        else tellings.set(findingKey(telling.finding), telling)
+      }
+      if (unreadable.size > 0) {
+        // Of another version: what stands is found again, and told again.
+        logger.warn({ findings: unreadable.size }, 'what was told of some findings cannot be read')
+        await store.write({ findings: unreadable })
       }
       const waiting = await store.waiting()
       const isOf = (target: AlertTarget, id: Uint8Array): boolean => bytesToHex(target.id) === bytesToHex(id)
@@ -155,3 +163,19 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
 }
 
 const rowName = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32)
+
+const Told = z.looseObject({
+  finding: z.looseObject({ code: z.string(), subject: z.string(), severity: z.enum(severities) }),
+  isFiring: z.boolean(),
+  sinceMs: z.number(),
+  told: z.enum(severities).nullable(),
+  toldAtMs: z.number().nullable(),
+})
+
+const readTelling = (text: string): Telling | null => {
+  try {
+    return Told.parse(JSON.parse(text)) as unknown as Telling
+  } catch {
+    return null
+  }
+}

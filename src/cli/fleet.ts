@@ -29,9 +29,8 @@ Examples:
     )
     .action(async (flags: WatchFlags & { dir: string; stake: string[] }) => {
       const dir = resolve(flags.dir)
-      const query = new URLSearchParams(flags.stake.map((stake): [string, string] => ['stake', stake]))
-      const ask = (): Promise<FleetReport> =>
-        askRunning<FleetReport>(dir, `/fleet?${query.toString()}`, io.signal)
+      const body = JSON.stringify({ stakes: flags.stake })
+      const ask = (): Promise<FleetReport> => askRunning<FleetReport>(dir, '/fleet', io.signal, body)
       await showOrWatch(io, flags, ask, formatFleet, realWorld(), screenOf(process.stdout))
     })
 

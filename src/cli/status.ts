@@ -97,7 +97,9 @@ const alertLines = ({ alerts }: NodeStatus): string[] => {
 
 const findingLines = ({ findings, unknown }: NodeStatus): string[] => {
   if (findings.length === 0) {
-    return [unknown.length < 10 ? 'nothing is wrong' : 'nothing is wrong as far as it can be told yet']
+    // What the registry says is known as soon as the chain was followed to its end.
+    const isEarly = unknown.includes('stake-spent')
+    return [isEarly ? 'too early to say whether something is wrong' : 'nothing is wrong']
   }
   return findings.flatMap((finding) => [...formatFinding(finding), ''])
 }

@@ -1,8 +1,12 @@
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { z } from 'zod'
 import { SecnodeError } from '../errors.ts'
 import type { AssembledNode } from './assemble.ts'
 import { createFleet, maxFleet } from './fleet.ts'
 import { nodeStatus, peerStatuses } from './status.ts'
+
+const FleetRequest = z.strictObject({ stakes: z.array(z.string().min(1).max(64)).min(1).max(maxFleet) })
 
 /** Answers of the control socket about how this node and its owner's others are: status, peers, fleet, alerts. */
 export const watchRoutes = (node: AssembledNode, signal: AbortSignal): Hono => {
@@ -10,12 +14,12 @@ export const watchRoutes = (node: AssembledNode, signal: AbortSignal): Hono => {
   const fleet = createFleet(node)
   app.get('/status', async (context) => context.json(await nodeStatus(node)))
   app.get('/peers', async (context) => context.json(await peerStatuses(node)))
-  app.get('/fleet', async (context) => {
-    const stakes = context.req.queries('stake') ?? []
-    if (stakes.length === 0 || stakes.length > maxFleet) {
-      throw new SecnodeError('FLEET_STAKE', `a fleet has 1 to ${maxFleet} stakes`, { exitCode: 2 })
+  app.post('/fleet', bodyLimit({ maxSize: 128 * maxFleet }), async (context) => {
+    const asked = FleetRequest.safeParse(await context.req.json())
+    if (!asked.success) {
+      throw new SecnodeError('FLEET_STAKE', `a fleet has 1 to ${maxFleet} stake addresses`, { exitCode: 2 })
     }
-    return context.json(await fleet.report(stakes, signal))
+    return context.json(await fleet.report(asked.data.stakes, signal))
   })
   app.post('/alert/test', async (context) => {
     const tested = await node.alerter.test(signal)

@@ -4,6 +4,7 @@ import type { Alert } from '../../src/alerts/alert.ts'
 import { type Alerter, createAlerter } from '../../src/alerts/alerter.ts'
 import type { Finding } from '../../src/alerts/finding.ts'
 import { type AlertTarget, targetId } from '../../src/alerts/target.ts'
+import type { Telling } from '../../src/alerts/telling.ts'
 import { createAlertStore } from '../../src/store/alerts.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -225,6 +226,24 @@ describe('alerts', () => {
     await startAlerter(store, [fresh])
     expect(await createAlertStore(store).waiting()).toEqual([])
     expect(fresh.tried).toBe(0)
+  })
+
+  test('rows that cannot be read keep nobody from starting: what stands is told again', async () => {
+    const store = createMemoryStore()
+    const rows = createAlertStore(store)
+    await rows.write({
+      findings: new Map([
+        ['00'.repeat(16), 'no JSON'],
+        ['11'.repeat(16), '{"finding":{}}'],
+      ]),
+    })
+    const inbox = createInbox()
+    const alerter = await startAlerter(store, [inbox])
+    await alerter.update([finding('one')], none)
+    await until(() => inbox.got.length === 1)
+    expect(
+      [...(await rows.findings()).values()].map((text) => (JSON.parse(text) as Telling).finding.code),
+    ).toEqual(['one'])
   })
 
   test('the test button tries each target once, and says which took it', async () => {

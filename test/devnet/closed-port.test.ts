@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,18 +17,23 @@ import {
   verifyEd25519,
 } from '../../protocol/index.ts'
 import type { SignedVerdict } from '../../src/alerts/finding.ts'
+import { zGetOperationStatus, zSendMany } from '../../src/chain/rpc/methods.ts'
 import { createPace } from '../../src/devnet/pace.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from '../../src/devnet/prepare.ts'
 import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
 import type { FleetReport } from '../../src/node/fleet.ts'
 import type { NodeStatus, PeerStatus } from '../../src/node/status.ts'
-import { realWorld } from '../../src/world.ts'
+import { realWorld, type World } from '../../src/world.ts'
 import { type Listener, startListener } from '../alerts/listener.ts'
 import { runInProcess } from '../cli/in-process.ts'
+import { testCa } from '../fixtures/certificates.ts'
 import { until } from '../net/local-hosts.ts'
 
-const world = realWorld()
+/** Moves the nodes' clocks ahead, for what is a fault only after a while. */
+let aheadMs = 0
+const real = realWorld()
+const world: World = { ...real, monotonicMs: () => real.monotonicMs() + aheadMs }
 const signal = AbortSignal.timeout(300_000)
 const secret = 'shared with the listener'
 const limits = { maxNewPerSecondPerAddress: 500, maxStrangersPerAddress: 500, maxPendingPerAddress: 500 }
@@ -326,6 +331,44 @@ describe('a node whose port is closed', () => {
       stderr: expect.stringContaining('[ALERTS_NONE]') as string,
     })
   })
+
+  test('R-PROBE-1 R-REG-5 R-CHAIN-1 what else goes wrong is found on real parts: certificate, stake, chain node', async () => {
+    const [, keeper, spender] = prepared.nodes
+    const found = async (node: PreparedNode): Promise<string[]> => {
+      const { findings } = await running.get(node)!.assembled.diagnosis.look()
+      return findings.map(({ severity, code }) => `${severity} ${code}`)
+    }
+    const { daemon } = running.get(keeper!)!.assembled
+    expect(await found(keeper!)).toEqual([])
+    // A renewal that wrote half of it: the pair before it stays in use.
+    const { cert, key } = keeper!.config.certificate
+    const keyPem = await readFile(key, 'utf8')
+    const soon = await testCa.issue({ host: keeper!.host, notAfter: new Date(Date.now() + 5 * 86_400_000) })
+    await writeFile(cert, soon.certPem)
+    expect(await daemon.reloadCertificate()).toBe(false)
+    expect(await found(keeper!)).toEqual(['warning certificate-refused'])
+    await writeFile(key, soon.keyPem)
+    expect(await daemon.reloadCertificate()).toBe(true)
+    expect(await found(keeper!)).toEqual(['warning certificate-expires'])
+    expect(keyPem).not.toBe(soon.keyPem)
+
+    // The wallet at home spends a stake.
+    const operation = await zSendMany(prepared.rpc, {
+      from: spender!.address,
+      recipients: [{ address: keeper!.config.anchor!.from, amount: 2_000_000_000n }],
+    })
+    await until(async () => (await zGetOperationStatus(prepared.rpc, [operation]))[0]!.status === 'success')
+    await mineTo(running.get(spender!)!.assembled.daemon.handledHeight() + 3)
+    expect(await found(spender!)).toContain('critical stake-spent')
+    expect(await found(keeper!)).not.toContain('critical stake-spent')
+
+    await prepared.server.stop()
+    const { follower } = running.get(keeper!)!.assembled
+    await follower.statusWhen(({ is }) => is === 'node-unreachable', signal)
+    expect(await found(keeper!)).not.toContain('critical chain-unreachable')
+    aheadMs += 180_000
+    expect(await found(keeper!)).toContain('critical chain-unreachable')
+  }, 60_000)
 
   test('a daemon that does not run: what to do', async () => {
     const last = prepared.nodes[4]!

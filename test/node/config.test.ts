@@ -48,10 +48,35 @@ test('a short configuration is enough; paths are seen from its own folder', () =
   })
 })
 
+test('alerts: what is left out has defaults, programs with a slash are files beside the configuration', () => {
+  const lines =
+    'alerts: { webhooks: [{ url: "https://chat.example.org/hook" }], commands: [[./page-me, -u], [logger]] }'
+  expect(parseConfig(textWith({ alerts: lines }), '/etc/secnode/secnode.yaml').alerts).toEqual({
+    from: 'warning',
+    minIntervalSeconds: 3_600,
+    timeoutSeconds: 10,
+    webhooks: [{ url: 'https://chat.example.org/hook' }],
+    commands: [['/etc/secnode/page-me', '-u'], ['logger']],
+  })
+})
+
 describe('every mistake names the field, what is wrong with it and what to write', () => {
   const mistakes: [Record<string, string | null>, string, string, string][] = [
     [{ host: null }, 'host', 'is missing', 'host: node.example.org'],
     [{ host: 'host:' }, 'host', 'is empty', 'host: node.example.org'],
+    [
+      { alerts: 'alerts: { webhooks: [{ url: "http://chat.example.org/hook" }] }' },
+      'alerts.webhooks.0.url',
+      'must be an https address, or http to this machine',
+      'webhooks: [{ url:',
+    ],
+    [{ alerts: 'alerts: { commands: [[]] }' }, 'alerts.commands.0', 'must name a program', 'commands: [['],
+    [
+      { alerts: 'alerts: { from: bad }' },
+      'alerts.from',
+      'must be one of info, warning, critical',
+      'alerts: {',
+    ],
     [
       { host: 'host: localhost' },
       'host',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parser } from '@prometheus-io/lezer-promql'
-import { collectDefaultMetrics, type Metric } from 'prom-client'
+import { collectDefaultMetrics } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -15,16 +15,14 @@ interface Declared {
   labels: readonly string[]
 }
 
+const Shown = z.object({ name: z.string(), help: z.string(), labelNames: z.array(z.string()).default([]) })
+
 /** What a daemon exports, the process's own metrics included. */
 const declared: readonly Declared[] = (() => {
   const { registry } = createNodeMetrics()
   collectDefaultMetrics({ register: registry })
   return registry.getMetricsAsArray().map((metric) => {
-    const {
-      name,
-      help,
-      labelNames = [],
-    } = metric as Metric & { name: string; help: string; labelNames?: string[] }
+    const { name, help, labelNames } = Shown.parse(metric)
     return { name, help, labels: labelNames, type: metric.constructor.name.toLowerCase() }
   })
 })()

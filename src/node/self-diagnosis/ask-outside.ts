@@ -44,6 +44,7 @@ export const askOutside = async (
     atHeight: node.chain.confirmedHeight,
     epoch: context.epoch,
     asked: others.length,
+    ports: { p2p: own.p2p, tls: own.tls },
     views: answers.filter((answer) => answer !== null),
   }
 }

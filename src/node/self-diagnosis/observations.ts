@@ -8,7 +8,6 @@ export interface Observations {
   height: Height
   seat: Seat | null
   host: string
-  ports: { p2p: number; tls: number }
   chain: ObservedChain
   visits: ObservedVisits | null
   /** What was attested of this seat, newest epoch first. */
@@ -75,6 +74,8 @@ export interface ObservedOutside {
   atHeight: Height
   epoch: Epoch
   asked: number
+  /** Those that were announced, and so dialled. */
+  ports: { p2p: number; tls: number }
   views: readonly OutsideAnswer[]
 }
 

@@ -186,7 +186,6 @@ export const createObserver = ({ daemon, follower, config }: ObserverOptions): O
         height,
         seat,
         host: config.host,
-        ports: config.listen,
         chain,
         visits: own === null ? null : await visitsOf(own.context, own.seat, watchedFrom!),
         words: seat === null || watchedFrom === null ? null : await words.read(seat, watchedFrom, signal),

@@ -1,7 +1,7 @@
 import { Verdict, type Verdict as VerdictCode, verdictNames } from '../../../protocol/index.ts'
 import type { Finding, OutsideView } from '../../alerts/finding.ts'
 import { remedies } from './codes.ts'
-import type { Observations, OutsideAnswer } from './observations.ts'
+import type { Observations, ObservedOutside, OutsideAnswer } from './observations.ts'
 import { standingOf } from './verdicts.ts'
 
 /** What other seats saw when they were asked to dial back, port by port. Null if nobody could say. */
@@ -11,17 +11,13 @@ export const judgeOutside = (observations: Observations): Finding[] | null => {
   // The word of the challengers of a later epoch is newer than what was asked for.
   const since = observations.words?.find(({ epoch }) => epoch > outside.epoch)
   if (since !== undefined && standingOf(since).is === 'valid') return []
-  const p2p = judgePort(observations, outside.views, 'p2p')
-  const tls = judgePort(observations, outside.views, 'tls')
+  const p2p = judgePort(outside, 'p2p')
+  const tls = judgePort(outside, 'tls')
   return p2p === null && tls === null ? null : [...(p2p ?? []), ...(tls ?? [])]
 }
 
-const judgePort = (
-  { ports }: Observations,
-  answers: readonly OutsideAnswer[],
-  port: 'p2p' | 'tls',
-): Finding[] | null => {
-  const told = answers.filter((answer) => answer[port].verdict !== Verdict.abstain)
+const judgePort = ({ ports, views }: ObservedOutside, port: 'p2p' | 'tls'): Finding[] | null => {
+  const told = views.filter((answer) => answer[port].verdict !== Verdict.abstain)
   if (told.length === 0) return null
   const bad = told.filter((answer) => answer[port].verdict !== Verdict.valid)
   if (bad.length === 0) return []

@@ -182,6 +182,7 @@ describe('R-DIAL-1 what others see', () => {
       atHeight: 990,
       epoch: 5,
       asked: 5,
+      ports: { p2p: 9_734, tls: 9_735 },
       views: pairs.map(([p2p, tls], i) => ({
         seat: i,
         host: `s${i}.example.org`,

@@ -14,7 +14,6 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   height: 1_000,
   seat: 7,
   host: 'n7.example.org',
-  ports: { p2p: 9_734, tls: 9_735 },
   chain: { status: 'following', detail: null, sinceMs: 0, stillMs: 0, height: 1_000, tip: 1_010 },
   visits: visitsOf(11, 11, 1),
   words: [words('VVVVVVVVVVV')],
