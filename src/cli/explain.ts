@@ -21,6 +21,7 @@ import { askDaemon } from './control-client.ts'
 import { formatExplanation, formatVerified } from './explain-text.ts'
 import { type CliIo, printJson } from './io.ts'
 import { openRpcClient, withOptionalRpc } from './rpc-options.ts'
+import { sayToll } from './tolls.ts'
 import { fromDirectory } from './tally.ts'
 
 interface ExplainFlags {
@@ -156,6 +157,7 @@ const askDirectory = async (io: CliIo, flags: ExplainFlags, query: ExplainQuery)
         rpc: rpc.client,
         logger: pino({ level: 'silent' }),
         world,
+        onToll: sayToll(io),
         signal: io.signal,
       })
       try {

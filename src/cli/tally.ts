@@ -20,9 +20,10 @@ import { type CliIo, printJson } from './io.ts'
 import { createProgress } from './progress.ts'
 import { openRpcClient, type RpcOptions, withOptionalRpc } from './rpc-options.ts'
 import { printComparison, readClaimedFile } from './tally-verify.ts'
+import { sayToll, type TollOptions, withTollOption } from './tolls.ts'
 import { formatTable, formatWeek } from './week-table.ts'
 
-interface TallyFlags extends Partial<RpcOptions> {
+interface TallyFlags extends Partial<RpcOptions>, TollOptions {
   week: string
   dir: string
   profile?: string
@@ -65,6 +66,7 @@ export const tallyCommand = (io: CliIo): Command => {
     .option('--verify <file>', "compare with somebody's tally document, seat by seat")
     .option('--epoch <n>', 'show one epoch instead: what each seat was said to be', epochNumber)
     .option('--json', 'print the canonical document, or with --verify the comparison')
+  withTollOption(command, 'with --peers')
   return withCacheOption(withOptionalRpc(command, 'all that a stranger needs beside the data'))
     .addHelpText(
       'after',
@@ -186,6 +188,8 @@ const tallyOfStranger = async (
           troubles.add(peer)
           io.stderr(`${peer} could not be asked: ${reason}\n`)
         },
+        maxEffort: flags.maxEffort,
+        onToll: sayToll(io),
       })
       asked.use(named)
       asked.defer(() => progress.end())

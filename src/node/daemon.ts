@@ -6,6 +6,7 @@ import {
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
+  relayProtocol,
   type Seat,
   type Snapshot,
   topicsOf,
@@ -184,6 +185,10 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const sync = createSyncClient(node, collector)
   const challenger = createChallenger(node, collector, sync, tasks)
   const relay = createNodeRelay(node, options.exit ?? null)
+  metrics.watchGates(() => {
+    const { effort, waiting, circuits } = relay.status()
+    return [...host.gates(), { purpose: relayProtocol, effort, waiting, inside: circuits.strangers }]
+  })
   const checkpoints = createCheckpointStore(store)
   const finality = createFinality(
     node,

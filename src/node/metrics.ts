@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type NetCounter, netCounters, type NetMetrics } from '../net/counters.ts'
+import type { GateStatus } from '../net/puzzle-gate.ts'
 
 /** Every metric of the daemon, declared in one place. */
 export interface NodeMetrics {
@@ -27,6 +28,8 @@ export interface NodeMetrics {
   self: SelfMetrics
   /** What the network host counts: `secnode_net_<name>_total`, told apart by the label `is`. */
   net: NetMetrics
+  /** Whom to ask, whenever somebody looks, how strangers fare on each protocol (R-PUZ-4, R-PUZ-5). */
+  watchGates(gates: () => readonly Gate[]): void
 }
 
 /** Set by the self-diagnosis at each look. */
@@ -54,6 +57,23 @@ export interface SelfMetrics {
   diskBytes: Gauge
 }
 
+type Gate = Omit<GateStatus, 'spent'>
+
+const ofGates = {
+  secnode_puzzle_effort: {
+    help: 'Hashes of work that a stranger is asked for before he is answered, 0 for none, by protocol',
+    valueOf: ({ effort }: Gate): number => effort,
+  },
+  secnode_strangers_inside: {
+    help: 'Requests of strangers that are being answered, by protocol',
+    valueOf: ({ inside }: Gate): number => inside,
+  },
+  secnode_strangers_waiting: {
+    help: 'Requests of strangers that wait for a place, by protocol',
+    valueOf: ({ waiting }: Gate): number => waiting,
+  },
+}
+
 export const createNodeMetrics = (): NodeMetrics => {
   const registry = new Registry()
   const registers = [registry]
@@ -68,8 +88,23 @@ export const createNodeMetrics = (): NodeMetrics => {
       }),
     ]),
   )
+  let gates: () => readonly Gate[] = () => []
+  for (const [name, { help, valueOf }] of Object.entries(ofGates)) {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['purpose'],
+      registers,
+      collect: () => {
+        for (const gate of gates()) gauge.set({ purpose: gate.purpose }, valueOf(gate))
+      },
+    })
+  }
   return {
     registry,
+    watchGates: (read) => {
+      gates = read
+    },
     net: { increment: (counter, label) => ofNet.get(counter)?.inc({ is: label }) },
     confirmedHeight: new Gauge({
       name: 'secnode_confirmed_height',

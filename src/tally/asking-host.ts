@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Network } from '../chain/profiles.ts'
 import { createNodeKeys } from '../keys/node-key.ts'
 import { createHost, type Host } from '../net/host.ts'
+import type { Toll } from '../net/puzzle-solver.ts'
 import type { World } from '../world.ts'
 
 /** A host with throw-away keys that only asks: nobody needs to find it. Whoever starts it stops it. */
@@ -9,8 +10,11 @@ export const startAskingHost = async (options: {
   network: Network
   logger: Logger
   world: World
+  /** What it is ready to do for nodes under load, and who hears of it (R-PUZ-4). */
+  maxEffort?: number
+  onToll?: (toll: Toll) => void
 }): Promise<Host> => {
-  const { network, logger, world } = options
+  const { network, logger, world, maxEffort, onToll } = options
   const host = createHost({
     keys: createNodeKeys((length) => world.randomBytes(length)),
     networkId: network.networkId,
@@ -19,6 +23,8 @@ export const startAskingHost = async (options: {
     topics: [],
     logger,
     world,
+    ...(maxEffort === undefined ? {} : { maxEffort }),
+    ...(onToll === undefined ? {} : { onToll }),
   })
   await host.start()
   return host

@@ -5,6 +5,7 @@ import type { Network } from '../chain/profiles.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { Host } from '../net/host.ts'
 import type { NamedPeer } from '../net/named-peer.ts'
+import type { Toll } from '../net/puzzle-solver.ts'
 import { createDnsResolver, resolveObservedAddress } from '../net/resolve.ts'
 import type { Provider } from '../node/anchored-weeks.ts'
 import { createProviders } from '../node/providers.ts'
@@ -19,6 +20,10 @@ export interface NamedPeersOptions {
   world: World
   /** Called when a peer could not be asked. */
   onTrouble: (peer: string, reason: string) => void
+  /** The most hashes for one answer of a peer under load (R-PUZ-4). */
+  maxEffort?: number
+  /** Called before such work that takes long. */
+  onToll?: (toll: Toll) => void
 }
 
 /** Daemons that somebody named, and those that they know in the DHT, asked by a short-lived host. */

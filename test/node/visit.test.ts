@@ -15,6 +15,7 @@ import {
   evidenceAnswerCodec,
   type EvidenceEntry,
   protocols,
+  puzzleAnswerCodec,
   type Signed,
   signPayload,
   targetsOf,
@@ -425,15 +426,16 @@ describe('R-EVID-2 the audit of an attestation of two epochs before', () => {
   })
 
   /** In place of the target's daemon: a good receipt, a good endpoint, and this answer for the evidence. */
-  const startWholeTarget = async (evidence: () => EvidenceAnswer): Promise<void> => {
+  const startWholeTarget = async (evidence: () => EvidenceAnswer | Uint8Array): Promise<void> => {
     const row = network.rows[target]!
     const peer = await startTarget(async () => {
       const { payload, signature } = await receiptFor(termsOf(own, target, auditing), target)
       return challengeAnswerCodec.encode(['receipt', payload, signature])
     })
-    await peer.handle(protocols.evidence, limits, () =>
-      Promise.resolve(evidenceAnswerCodec.encode(evidence())),
-    )
+    await peer.handle(protocols.evidence, limits, () => {
+      const answer = evidence()
+      return Promise.resolve(answer instanceof Uint8Array ? answer : evidenceAnswerCodec.encode(answer))
+    })
     await network.startEndpoint(target, {
       peer: network.keys[target]!.peerId,
       seat: row.seat,
@@ -448,6 +450,16 @@ describe('R-EVID-2 the audit of an attestation of two epochs before', () => {
     await hold(await evidenceOf((entry) => entry))
     await startWholeTarget(() => ['refused', 'busy'])
     expect(await visit(auditing)).toEqual({ later: 'busy' })
+  })
+
+  test('R-PUZ-1 a node that wants work of a registered peer gets none, and is asked later', async () => {
+    await startChallenger(auditing)
+    await hold(await evidenceOf((entry) => entry))
+    await startWholeTarget(() => puzzleAnswerCodec.encode(['puzzle', new Uint8Array(16), 1, 'unpaid']))
+    expect(await visit(auditing)).toEqual({ later: 'busy' })
+    const puzzles = node.daemon.metrics.registry.getSingleMetric('secnode_net_puzzles_total')!
+    const { values } = await puzzles.get()
+    expect(values.map(({ labels }) => Reflect.get(labels, 'is'))).toEqual(['NET_PUZZLE_DEAR'])
   })
 
   test('9 it refuses to show the block', async () => {

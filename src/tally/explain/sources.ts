@@ -5,6 +5,7 @@ import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
 import type { Host } from '../../net/host.ts'
+import type { Toll } from '../../net/puzzle-solver.ts'
 import { createDnsResolver, type ResolveHost } from '../../net/resolve.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import type { ChainView } from '../../node/chain-view.ts'
@@ -85,6 +86,8 @@ export interface StoredExplainOptions {
   rpc: RpcClient | null
   logger: Logger
   world: World
+  /** Called before work that a node under load asks for and that takes long (R-PUZ-4). */
+  onToll?: (toll: Toll) => void
   signal: AbortSignal
 }
 
