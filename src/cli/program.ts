@@ -11,6 +11,7 @@ import { chainInspectCommand } from './chain-inspect.ts'
 import { chainMemoCommand } from './chain-memo.ts'
 import { chainVerifyMessageCommand } from './chain-verify-message.ts'
 import { devnetCommand } from './devnet.ts'
+import { doctorCommand } from './doctor.ts'
 import { explainCommand } from './explain.ts'
 import { anchorCommand } from './anchor.ts'
 import { announceCommand } from './announce.ts'
@@ -120,6 +121,7 @@ export const createProgram = (io: CliIo): Command => {
   program
     .addCommand(initCommand(io))
     .addCommand(announceCommand(io))
+    .addCommand(doctorCommand(io))
     .addCommand(startCommand(io))
     .addCommand(statusCommand(io))
     .addCommand(peersCommand(io))

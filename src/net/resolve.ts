@@ -100,24 +100,53 @@ export const isGlobal = ({ ip, bytes }: ObservedAddress, allowLoopback: boolean)
  * The real resolver: DNS itself, not the hosts file of this machine, so that two challengers see alike. A name counts
  * as without addresses only if DNS says so for both families; without the answer about IPv4 nothing is known.
  */
-export const createDnsResolver = (options: {
-  timeoutMs: number
-  servers?: readonly string[]
-}): ResolveHost => {
-  return async (host, { signal } = {}) => {
-    const resolver = new Resolver({ timeout: options.timeoutMs, tries: 2 })
-    if (options.servers !== undefined) resolver.setServers([...options.servers])
-    const cancel = () => resolver.cancel()
-    signal?.throwIfAborted()
-    signal?.addEventListener('abort', cancel, { once: true })
-    try {
+export const createDnsResolver = (options: ResolverOptions): ResolveHost => {
+  return async (host, { signal } = {}) =>
+    await withResolver(options, signal, async (resolver) => {
       const v6 = settled(resolver.resolve6(host))
       const ipv4 = addressesOf(await settled(resolver.resolve4(host)))
       return ipv4.length > 0 ? ipv4 : addressesOf(await v6)
-    } finally {
-      resolver.cancel()
-      signal?.removeEventListener('abort', cancel)
-    }
+    })
+}
+
+/** What DNS has of a host, by family. */
+export interface HostAddresses {
+  ipv4: readonly string[]
+  ipv6: readonly string[]
+}
+
+/** For whoever looks after a host of his own: challengers ask for IPv6 only where there is no IPv4. Throws as above. */
+export type ResolveFamilies = (host: string, options?: { signal?: AbortSignal }) => Promise<HostAddresses>
+
+export const createFamilyResolver = (options: ResolverOptions): ResolveFamilies => {
+  return async (host, { signal } = {}) =>
+    await withResolver(options, signal, async (resolver) => {
+      const v6 = settled(resolver.resolve6(host))
+      const ipv4 = addressesOf(await settled(resolver.resolve4(host)))
+      return { ipv4, ipv6: addressesOf(await v6) }
+    })
+}
+
+interface ResolverOptions {
+  timeoutMs: number
+  servers?: readonly string[]
+}
+
+const withResolver = async <T>(
+  options: ResolverOptions,
+  signal: AbortSignal | undefined,
+  ask: (resolver: Resolver) => Promise<T>,
+): Promise<T> => {
+  const resolver = new Resolver({ timeout: options.timeoutMs, tries: 2 })
+  if (options.servers !== undefined) resolver.setServers([...options.servers])
+  const cancel = () => resolver.cancel()
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    return await ask(resolver)
+  } finally {
+    resolver.cancel()
+    signal?.removeEventListener('abort', cancel)
   }
 }
 

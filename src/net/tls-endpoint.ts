@@ -177,7 +177,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
   const reloadOnce = async (): Promise<boolean> => {
     try {
       tried = await versionOf(options)
-      const pair = await readPair(options)
+      const pair = await readCertificatePair(options)
       const faults = faultsOf(pair, host, world.now())
       const isWorse =
         faults.length > 0 && current !== null && faultsOf(current, host, world.now()).length === 0
@@ -239,7 +239,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
     start: async () => {
       if (server !== null) return
       tried = await versionOf(options).catch(() => '')
-      current = await readPair(options)
+      current = await readCertificatePair(options)
       warnOfFaults(current)
       const opened = openWith(current)
       await new Promise<void>((resolve, reject) => {
@@ -304,13 +304,13 @@ const nonceOf = (request: IncomingMessage): Uint8Array | null => {
   return hex === undefined ? null : hexToBytes(hex)
 }
 
-interface CertificatePair {
+export interface CertificatePair {
   pem: { cert: string; key: string }
   /** The leaf. */
   certificate: X509Certificate
 }
 
-interface CertificateFiles {
+export interface CertificateFiles {
   certFile: string
   keyFile: string
 }
@@ -321,7 +321,8 @@ const badCertificate = (files: CertificateFiles, message: string, cause?: unknow
     cause,
   })
 
-const readPair = async (files: CertificateFiles): Promise<CertificatePair> => {
+/** Errors: TLS_BAD_CERTIFICATE. */
+export const readCertificatePair = async (files: CertificateFiles): Promise<CertificatePair> => {
   const read = async (path: string): Promise<string> => {
     try {
       return await readFile(path, 'utf8')

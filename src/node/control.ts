@@ -18,6 +18,7 @@ import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/impo
 import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
+import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
 import { relayRoutes } from './relay-routes.ts'
 import { watchRoutes } from './watch-routes.ts'
 
@@ -93,6 +94,11 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
       })
     }
     return context.json(due)
+  })
+  app.get('/standing', (context) => context.json(daemonStanding(node)))
+  app.post('/dial-back', bodyLimit({ maxSize: 4_096 }), async (context) => {
+    const request = SightRequest.parse(await context.req.json())
+    return context.json(await outsideSights(node, request, stopping.signal))
   })
   app.get('/bundle/:week', async (context) => {
     const week = await resolveWeek(node.weeks, context.req.param('week'))

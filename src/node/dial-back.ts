@@ -104,7 +104,8 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
       maxRequestBytes: dialBackRequestCodec.maxBytes,
       maxResponseBytes: dialBackAnswerCodec.maxBytes,
       timeoutMs: answerTimeoutMs,
-      maxConcurrentPerPeer: 1,
+      // A daemon's own look at itself, and its operator's.
+      maxConcurrentPerPeer: 2,
       maxConcurrent,
       onBusy: dialBackAnswerCodec.encode(['later', 'busy']),
     },

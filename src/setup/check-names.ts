@@ -1,0 +1,62 @@
+import { chooseAddress, canonicalAddress, isGlobal } from '../net/resolve.ts'
+import type { Check } from './check.ts'
+import { type Finding, finding } from './findings.ts'
+
+/** What DNS says of the host, in both families (R-PROBE-2). */
+export const namesCheck: Check = {
+  name: 'names',
+  timeoutMs: 30_000,
+  isInside: true,
+  run: async (facts) => {
+    const { host } = await facts.config()
+    const { allowLoopback } = (await facts.network()).profile
+    const { ipv4, ipv6 } = await facts.addresses()
+    const all = [...ipv4, ...ipv6]
+    if (all.length === 0)
+      return { findings: [finding('DNS_NO_ADDRESS', `${host} has no address`)], detail: '' }
+    const chosen = chooseAddress(all, allowLoopback)
+    const findings: Finding[] = []
+    const local = all.filter((ip) => {
+      const address = canonicalAddress(ip)
+      return address === null || !isGlobal(address, allowLoopback)
+    })
+    if (local.length > 0) {
+      const message = `${host} resolves to ${local.join(', ')}, which is not global`
+      findings.push(finding('DNS_NOT_GLOBAL', message, chosen === null ? {} : { severity: 'warning' }))
+    }
+    if (chosen !== null && ipv4.length > 1) {
+      const message = `${host} has ${ipv4.length} IPv4 addresses; challengers dial ${chosen.ip}`
+      findings.push(finding('DNS_SEVERAL_ADDRESSES', message))
+    }
+    return { findings, detail: `${host} is ${all.join(', ')}` }
+  },
+}
+
+/** Whether the node answers under its IPv6 addresses, which need no forwarding and can be tried from here. */
+export const ipv6Check: Check = {
+  name: 'ipv6',
+  timeoutMs: 30_000,
+  isInside: false,
+  run: async (facts, signal) => {
+    const { ipv4, ipv6 } = await facts.addresses()
+    const { listen, host } = await facts.config()
+    if (ipv6.length === 0) return { findings: [], detail: `${host} has no AAAA record` }
+    const endpoints = await facts.endpoints()
+    const findings: Finding[] = []
+    for (const ip of ipv6) {
+      const result = await endpoints.probe(ip, listen.tls, signal)
+      // A certificate that is wrong is so in both families, and told once.
+      if (result.is === 'ok' || (result.is === 'failed' && result.code === 7)) continue
+      findings.push(
+        finding(
+          'DNS_IPV6_BROKEN',
+          `${host} has the address ${ip}, where the node does not answer: ${result.detail}`,
+          {
+            severity: ipv4.length === 0 ? 'failure' : 'warning',
+          },
+        ),
+      )
+    }
+    return { findings, detail: ipv6.join(', ') }
+  },
+}
