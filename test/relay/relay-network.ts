@@ -26,6 +26,8 @@ export interface RelayNetwork extends AsyncDisposable {
   /** A circuit through these seats, or hops. */
   build(client: LocalHost, path: readonly (number | PathHop)[], signal?: AbortSignal): Promise<Circuit>
   pathOf(seats: readonly number[]): PathHop[]
+  /** Where its node listens, whether it runs or not. */
+  portOf(seat: number): number
   /** A seat whose node the test plays itself. */
   addSeat(hop: PathHop & { address: PeerAddress }): void
   openStreams(): number
@@ -105,6 +107,7 @@ export const startRelayNetwork = async (options: RelayNetworkOptions): Promise<R
     hops,
     hosts,
     pathOf,
+    portOf: (seat) => addresses[seat]!.port,
     addSeat: (hop) => void added.set(hop.seat, hop),
     async client(address = `127.41.${block}.250`) {
       const client = await startHost(address, { limits, topics: [] })
