@@ -3,6 +3,8 @@ import type { ChainFamily } from '../../chain/formats/types.ts'
 
 /** ZIP 317: base units per logical action, actions that are free of counting, sizes that make one action. */
 const marginalFee = 5000n
+/** What zebrad asks for since 7.0, on every network (zebra-chain MARGINAL_FEE; its `getstandardfee`). */
+const relayedMarginalFee = 1000n
 const graceActions = 2
 const inputBytesPerAction = 150
 const outputBytesPerAction = 34
@@ -38,7 +40,7 @@ export const conventionalFee = (actions: number): bigint =>
 
 /** How many of its actions a fee does not pay for; relayed only when 0 (zebrad; zcashd -txunpaidactionlimit). */
 export const unpaidActions = (actions: number, fee: bigint): number =>
-  Math.max(0, Math.max(graceActions, actions) - Number(fee / marginalFee))
+  Math.max(0, Math.max(graceActions, actions) - Number(fee / relayedMarginalFee))
 
 /** CFeeRate::GetFee. */
 export const relayFee = (bytes: number): bigint =>

@@ -14,6 +14,7 @@ export const upgradeTable = [
   { name: 'NU6.1', branchId: 0x4dec4df0 },
   { name: 'NU6.2', branchId: 0x5437f330 },
   { name: 'NU6.3', branchId: 0x37a5165b },
+  { name: 'NU7', branchId: 0x77190ad9 },
 ] as const
 
 export type UpgradeName = (typeof upgradeTable)[number]['name']
@@ -129,9 +130,12 @@ export const isUpgradeActive = (parameters: ChainParameters, name: UpgradeName, 
 export const branchIdAt = (parameters: ChainParameters, height: number): number =>
   parameters.upgrades.findLast((upgrade) => upgrade.height <= height)?.branchId ?? 0
 
-/** Everything is active from block 1 on, as on zebrad's default regtest, unless heights are named. */
+/** The last upgrade of a chain for which no heights are named. */
+const lastByDefault: UpgradeName = 'NU6.3'
+
+/** Everything up to NU6.3 is active from block 1 on, unless heights are named. (zebrad's default ends at Canopy.) */
 const upgradeSchedule = (heights: Partial<Record<UpgradeName, number>> | undefined): Upgrade[] => {
-  if (heights === undefined) return upgradeTable.map((upgrade) => ({ ...upgrade, height: 1 }))
+  if (heights === undefined) return upgradeSchedule({ [lastByDefault]: 1 })
   const schedule: Upgrade[] = []
   let next = Infinity
   for (const upgrade of upgradeTable.toReversed()) {

@@ -11,7 +11,8 @@ import { isObject } from './rpc/params.ts'
 
 /**
  * How errors travel: zend (and zcashd) answer HTTP 500, 404 or 400 with `{result: null, error, id}`; zebrad answers
- * HTTP 200, in the version of JSON-RPC that the request names.
+ * HTTP 200, in the version of JSON-RPC that the request names. Whom they do not let in zend answers with HTTP 401;
+ * zebrad closes the connection.
  */
 export type RpcDialect = 'zend' | 'zebrad'
 
@@ -79,7 +80,11 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
       sendText(response, 405, 'JSONRPC server handles only POST requests')
       return
     }
-    if (!isAuthorized(request, credentials)) {
+    if (!isAuthorized(request, credentials, dialect)) {
+      if (dialect === 'zebrad') {
+        request.socket.destroy()
+        return
+      }
       response.setHeader('www-authenticate', 'Basic realm="jsonrpc"')
       sendText(response, 401, '')
       return
@@ -103,7 +108,7 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
     const warming = current === null ? null : (current.message ?? 'Loading block index...')
     const { status, text } = answerBody(body, dialect, (method, params) =>
       warming === null
-        ? dispatch(methods, method, params)
+        ? dispatch(methods, method, params, dialect)
         : { error: { code: rpcCode.warmingUp, message: warming } },
     )
     response.writeHead(status, { 'content-type': 'application/json' })
@@ -168,12 +173,15 @@ const issueCredentials = async (
   return Buffer.from(cookie, 'utf8')
 }
 
-const isAuthorized = (request: IncomingMessage, credentials: Buffer | null): boolean => {
+/** zebrad looks at the password only. */
+const isAuthorized = (request: IncomingMessage, credentials: Buffer | null, dialect: RpcDialect): boolean => {
   if (credentials === null) return true
   const [scheme, encoded] = (request.headers.authorization ?? '').split(' ', 2)
   if (scheme?.toLowerCase() !== 'basic' || encoded === undefined) return false
-  const given = Buffer.from(encoded, 'base64')
-  return given.length === credentials.length && timingSafeEqual(given, credentials)
+  const part = (bytes: Buffer): Buffer =>
+    dialect === 'zebrad' ? bytes.subarray(bytes.indexOf(':') + 1) : bytes
+  const [given, expected] = [part(Buffer.from(encoded, 'base64')), part(credentials)]
+  return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
 /** Null when it is larger than allowed. */
@@ -208,9 +216,17 @@ const answerBody = (body: string, dialect: RpcDialect, run: Run): { status: numb
   try {
     json = JSON.parse(body)
   } catch {
-    return single({ answer: error(rpcCode.parseError, 'Parse error'), id: null, version: undefined }, dialect)
+    return parseError(dialect)
   }
-  if (!Array.isArray(json)) return single(answerCall(json, run), dialect)
+  // zebrad's parser takes nothing but objects and arrays.
+  if (dialect === 'zebrad' && !isObject(json) && !Array.isArray(json)) return parseError(dialect)
+  if (!Array.isArray(json)) return single(answerCall(json, dialect, run), dialect)
+  if (dialect === 'zebrad' && json.length === 0) {
+    return single(
+      { answer: error(rpcCode.invalidRequest, 'Invalid request'), id: null, version: '2.0' },
+      dialect,
+    )
+  }
   if (json.length > maxBatch) {
     const answer = error(rpcCode.invalidRequest, `more than ${maxBatch} calls in one batch`)
     return single({ answer, id: null, version: undefined }, dialect)
@@ -219,18 +235,28 @@ const answerBody = (body: string, dialect: RpcDialect, run: Run): { status: numb
   return { status: 200, text: `${JSON.stringify(answers)}\n` }
 }
 
+const parseError = (dialect: RpcDialect): { status: number; text: string } => {
+  const answer = error(rpcCode.parseError, 'Parse error')
+  if (dialect !== 'zebrad') return single({ answer, id: null, version: undefined }, dialect)
+  return { ...single({ answer, id: null, version: '2.0' }, dialect), status: 400 }
+}
+
 /** zebrad's compatibility layer does not look into batches, so each call must be JSON-RPC 2.0. */
 const answerBatched = (call: unknown, dialect: RpcDialect, run: Run): CallAnswer => {
   const isStrict = dialect === 'zebrad' && (!isObject(call) || call['jsonrpc'] !== '2.0')
-  if (!isStrict) return answerCall(call, run)
-  return { answer: error(rpcCode.invalidRequest, 'Invalid request'), id: null, version: '2.0' }
+  if (!isStrict) return answerCall(call, dialect, run)
+  const id = isObject(call) ? (call['id'] ?? null) : null
+  return { answer: error(rpcCode.invalidRequest, 'Invalid request'), id, version: '2.0' }
 }
 
-const answerCall = (call: unknown, run: Run): CallAnswer => {
+const answerCall = (call: unknown, dialect: RpcDialect, run: Run): CallAnswer => {
   if (!isObject(call)) {
     return { answer: error(rpcCode.invalidRequest, 'Invalid Request object'), id: null, version: undefined }
   }
   const { id = null, jsonrpc: version, method, params } = call
+  if (dialect === 'zebrad' && typeof method !== 'string') {
+    return { answer: error(rpcCode.invalidRequest, 'Invalid request'), id, version: '2.0' }
+  }
   if (method === undefined || method === null) {
     return { answer: error(rpcCode.invalidRequest, 'Missing method'), id, version }
   }

@@ -87,7 +87,8 @@ const checkVersion = (transaction: Transaction, { parameters, height }: RuleCont
     isUpgradeActive(parameters, name, height)
   if (!isActive('Overwinter')) return versionGroupId === null ? null : obsolete('tx-overwinter-not-active')
   if (versionGroupId === null) return obsolete('tx-overwintered-flag-not-set')
-  const lowest = isActive('Sapling') ? 4 : 3
+  // ZIP 2003: version 4 is gone since NU7.
+  const lowest = isActive('NU7') ? 5 : isActive('Sapling') ? 4 : 3
   const highest = isActive('NU6.3') ? 6 : isActive('NU5') ? 5 : lowest
   if (version < lowest) return obsolete('bad-tx-version-too-low')
   if (version > highest) return obsolete('bad-tx-version-too-high')

@@ -204,7 +204,7 @@ describe('payout build', () => {
     )
     await expect(payout.send(await payout.sign(other, tally))).rejects.toMatchObject({
       code: 'PAYOUT_REFUSED',
-      message: expect.stringContaining('txn-mempool-conflict') as string,
+      message: expect.stringContaining('another transaction in the mempool has already spent') as string,
     })
   })
 

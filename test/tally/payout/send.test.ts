@@ -234,7 +234,7 @@ describe('payout send', () => {
     await expect(payout.send(old, store)).rejects.toMatchObject({
       code: 'PAYOUT_REFUSED',
       // The node's own words.
-      message: expect.stringContaining('branch-id') as string,
+      message: expect.stringContaining('incorrect consensus branch id') as string,
     })
     await expect(
       signPayout({

@@ -7,6 +7,7 @@ import type { Coin } from '../coins.ts'
 import { outputTo } from '../payment.ts'
 import { parseShieldedRecipient } from '../shielded-recipient.ts'
 import { replayReference } from '../wallet.ts'
+import type { RpcDialect } from '../rpc-server.ts'
 import type { NodeContext } from './context.ts'
 import type { RpcMethods } from './dispatch.ts'
 import { fail } from './errors.ts'
@@ -53,7 +54,7 @@ export const addressMethods = (context: NodeContext): RpcMethods => {
       minParams: 1,
       maxParams: 1,
       run: ([query]) => {
-        const { start, end } = readRange(query, chain.tip.height)
+        const { start, end } = readRange(query, chain.tip.height, dialect)
         const events = readAddresses(context, query).flatMap(({ owner }) => addresses.events(owner))
         return txidsOf(
           context,
@@ -81,27 +82,44 @@ interface NamedOwner extends TransparentOwner {
   text: string
 }
 
-/** zend and zcashd also take the bare address. */
+/** The bare address will do as well. */
 const readAddresses = ({ chain, dialect }: NodeContext, query: unknown): NamedOwner[] => {
-  const list = dialect === 'zend' && typeof query === 'string' ? [query] : listOf(query)
+  const list = typeof query === 'string' ? [query] : listOf(query, dialect)
   const owners = list.map((text): NamedOwner => {
     const address = typeof text === 'string' ? parseAddressText(chain.parameters, text) : null
-    return address === null ? fail('addressOrKey', 'Invalid address') : { ...address, text: text as string }
+    if (address !== null) return { ...address, text: text as string }
+    return fail(
+      'addressOrKey',
+      dialect === 'zebrad' ? 'parse error: invalid Bech32 encoding' : 'Invalid address',
+    )
   })
   return [...new Map(owners.map((owner) => [owner.owner, owner])).values()]
 }
 
-const listOf = (query: unknown): unknown[] => {
-  if (!isObject(query) || query['addresses'] === undefined)
-    return fail('addressOrKey', 'Addresses is expected to be an array')
+const listOf = (query: unknown, dialect: RpcDialect): unknown[] => {
+  if (!isObject(query) || query['addresses'] === undefined) {
+    return dialect === 'zebrad'
+      ? fail('misc', 'Invalid params')
+      : fail('addressOrKey', 'Addresses is expected to be an array')
+  }
   return readArray(query['addresses'])
 }
 
-/** Without both ends: the whole chain. An end above the tip is the tip. */
-const readRange = (query: unknown, tipHeight: number): { start: number; end: number } => {
+/** Without both ends: the whole chain. An end above the tip is the tip; for zebrad so is a start. */
+const readRange = (
+  query: unknown,
+  tipHeight: number,
+  dialect: RpcDialect,
+): { start: number; end: number } => {
   if (!isObject(query)) return { start: 0, end: tipHeight }
   const start = optional(query['start'], readInteger, 0)
   const end = optional(query['end'], readInteger, 0)
+  if (dialect === 'zebrad') {
+    const range = { start: Math.min(start, tipHeight), end: end === 0 ? tipHeight : Math.min(end, tipHeight) }
+    if (range.start <= range.end) return range
+    const { start: from, end: to } = range
+    return fail('misc', `start Height(${from}) must be less than or equal to end Height(${to})`)
+  }
   if (start < 0 || end < 0) return fail('parameter', 'Start and end are expected to be greater than zero')
   if (end > 0 && end < start) return fail('parameter', 'End value is expected to be greater than start')
   return { start, end: end === 0 ? tipHeight : end }

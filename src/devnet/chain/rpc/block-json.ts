@@ -1,6 +1,7 @@
 import { bytesToHex, reversedHex } from '../../../../protocol/index.ts'
 import type { BlockEntry } from '../block-tree.ts'
 import type { PoolValues } from '../coins.ts'
+import { isUpgradeActive } from '../parameters.ts'
 import { coinsJson } from './amount-json.ts'
 import type { NodeContext } from './context.ts'
 import { type TransactionPlace, zebradTransactionJson, zendTransactionJson } from './transaction-json.ts'
@@ -86,6 +87,7 @@ const zebradBlockJson = (context: NodeContext, entry: BlockEntry, verbosity: 1 |
     version: header.version,
     merkleroot: reversedHex(header.merkleRoot),
     ...commitmentsJson(entry),
+    ...(isUpgradeActive(parameters, 'NU5', entry.height) ? { finalorchardroot: zeroHash } : {}),
     nTx: entry.txids.length,
     tx:
       verbosity === 1

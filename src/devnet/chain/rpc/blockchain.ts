@@ -16,7 +16,15 @@ import {
 import type { NodeContext } from './context.ts'
 import type { RpcMethods } from './dispatch.ts'
 import { fail } from './errors.ts'
-import { optional, readBoolean, readHash, readInteger, readText, readVerbosity } from './params.ts'
+import {
+  hexProblem,
+  optional,
+  readBoolean,
+  readHash,
+  readInteger,
+  readText,
+  readVerbosity,
+} from './params.ts'
 import { scriptPublicKeyJson } from './script-json.ts'
 
 /** Reading the chain. */
@@ -42,7 +50,7 @@ export const blockchainMethods = (context: NodeContext): RpcMethods => {
       usage: 'getblockhash index',
       minParams: 1,
       maxParams: 1,
-      run: ([index]) => reversedHex(entryAt(context, readInteger(index)).hash),
+      run: ([index]) => reversedHex(entryOfIndex(context, readInteger(index)).hash),
     },
     getblockheader: {
       usage: 'getblockheader "hash" ( verbose )',
@@ -50,7 +58,9 @@ export const blockchainMethods = (context: NodeContext): RpcMethods => {
       maxParams: 2,
       run: ([which, verbose]) => {
         const entry =
-          context.dialect === 'zend' ? entryOf(context, readHash(which, 'hash')) : findEntry(context, which)
+          context.dialect === 'zend'
+            ? entryOf(context, readHash(which, 'hash'))
+            : findEntry(context, which, 'block height not in best chain')
         return optional(verbose, readBoolean, true)
           ? blockHeaderJson(context, entry)
           : bytesToHex(entry.header.bytes)
@@ -61,8 +71,12 @@ export const blockchainMethods = (context: NodeContext): RpcMethods => {
       minParams: 1,
       maxParams: 2,
       run: ([which, verbosity]) => {
-        const entry = findEntry(context, which)
-        const level = optional(verbosity, readVerbosity, 1)
+        const level = optional(verbosity, verbosityOf(context), 1)
+        const entry = findEntry(
+          context,
+          which,
+          level === 0 ? 'Block not found' : 'block height not in best chain',
+        )
         return level === 0 ? bytesToHex(entry.bytes) : blockJson(context, entry, level === 1 ? 1 : 2)
       },
     },
@@ -72,7 +86,7 @@ export const blockchainMethods = (context: NodeContext): RpcMethods => {
       // zend has a fourth for immature backward transfers of sidechains.
       maxParams: 4,
       run: ([txid, index, includeMempool]) => {
-        const outpoint = outpointKey(readHash(txid, 'txid'), readInteger(index))
+        const outpoint = outpointKey(readTxid(context, txid), readIndex(context, index))
         const view = optional(includeMempool, readBoolean, true) ? chain.mempool.view : tree.coins
         const coin = view.coin(outpoint)
         return coin === undefined ? null : coinJson(context, coin)
@@ -82,32 +96,71 @@ export const blockchainMethods = (context: NodeContext): RpcMethods => {
 }
 
 /** The best chain's block of a height. zebrad counts negative heights from the tip, -1 being the tip. */
-const entryAt = (context: NodeContext, height: number): BlockEntry => {
-  const { chain, dialect } = context
-  const counted = dialect === 'zebrad' && height < 0 ? chain.tip.height + 1 + height : height
-  const entry = chain.tree.at(counted)
-  return entry ?? fail('parameter', dialect === 'zebrad' ? 'Block not found' : 'Block height out of range')
+const entryAt = ({ chain, dialect }: NodeContext, height: number): BlockEntry | undefined =>
+  chain.tree.at(dialect === 'zebrad' && height < 0 ? chain.tip.height + 1 + height : height)
+
+/** Of `getblockhash`. */
+const entryOfIndex = (context: NodeContext, index: number): BlockEntry => {
+  const entry = entryAt(context, index)
+  if (entry !== undefined) return entry
+  if (context.dialect === 'zend') return fail('parameter', 'Block height out of range')
+  return index < 0
+    ? fail('misc', 'Provided negative index ends up with a negative height')
+    : fail('misc', 'Provided index is greater than the current tip')
 }
 
 const entryOf = ({ chain }: NodeContext, hash: Uint8Array): BlockEntry =>
   chain.tree.entry(hash) ?? fail('addressOrKey', 'Block not found')
 
-/** A block by its hash, or by its height written as a string: a JSON number is an error on all nodes of the family. */
-const findEntry = (context: NodeContext, which: unknown): BlockEntry => {
+/**
+ * A block by its hash, or by its height written as a string: a JSON number is an error on all nodes of the family.
+ * zebrad says `whenUnknown`: -8 for a raw block, however it was asked for, and by what is asked else.
+ */
+const findEntry = (context: NodeContext, which: unknown, whenUnknown: string): BlockEntry => {
+  const { chain, dialect } = context
   const text = readText(which)
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return entryOf(context, hexToBytes(text).reverse())
-  const isHeight = context.dialect === 'zebrad' ? /^-?\d{1,9}$/.test(text) : /^\d{1,9}$/.test(text)
-  return isHeight
-    ? entryAt(context, Number(text))
-    : fail(
-        'parameter',
-        context.dialect === 'zebrad'
-          ? 'parse error: invalid block hash or height'
-          : 'Invalid block height parameter',
-      )
+  if (/^[0-9a-fA-F]{64}$/.test(text)) {
+    const entry = chain.tree.entry(hexToBytes(text).reverse())
+    if (entry !== undefined) return entry
+    const isRaw = dialect === 'zebrad' && whenUnknown === 'Block not found'
+    return fail(isRaw ? 'parameter' : 'addressOrKey', dialect === 'zebrad' ? whenUnknown : 'Block not found')
+  }
+  const isHeight = dialect === 'zebrad' ? /^-?\d{1,9}$/.test(text) : /^\d{1,9}$/.test(text)
+  if (!isHeight) {
+    return fail(
+      'parameter',
+      dialect === 'zebrad'
+        ? 'parse error: could not convert the input string to a hash or height'
+        : 'Invalid block height parameter',
+    )
+  }
+  const entry = entryAt(context, Number(text))
+  return entry ?? fail('parameter', dialect === 'zebrad' ? whenUnknown : 'Block height out of range')
+}
+
+/** zebrad takes no boolean, and a third level that adds what was spent; here it is the second. */
+const verbosityOf =
+  ({ dialect }: NodeContext) =>
+  (value: unknown): number => {
+    if (dialect === 'zend') return readVerbosity(value)
+    const level = readInteger(value)
+    return level < 0 || level > 3 ? fail('parameter', 'invalid verbosity value') : level
+  }
+
+const readTxid = ({ dialect }: NodeContext, value: unknown): Uint8Array => {
+  const problem = dialect === 'zebrad' ? hexProblem(readText(value), 32) : null
+  return problem === null ? readHash(value, 'txid') : fail('parameter', problem)
+}
+
+/** Negative ones zebrad takes for a wrong type. */
+const readIndex = ({ dialect }: NodeContext, value: unknown): number => {
+  const index = readInteger(value)
+  return index < 0 && dialect === 'zebrad' ? fail('misc', 'Invalid params') : index
 }
 
 const chainNames = { main: 'main', test: 'test', regtest: 'regtest' } as const
+/** zebrad names a regtest like the test network. */
+const zebradChainNames = { ...chainNames, regtest: 'test' } as const
 
 const zendInfo = ({ chain }: NodeContext): unknown => {
   const { tip, parameters } = chain
@@ -134,7 +187,7 @@ const zendInfo = ({ chain }: NodeContext): unknown => {
 const zebradInfo = ({ chain }: NodeContext): unknown => {
   const { tip, parameters } = chain
   return {
-    chain: chainNames[parameters.network],
+    chain: zebradChainNames[parameters.network],
     blocks: tip.height,
     headers: tip.height,
     difficulty,

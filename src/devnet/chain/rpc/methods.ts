@@ -4,14 +4,14 @@ import type { EmbeddedChain } from '../chain.ts'
 import type { RpcDialect } from '../rpc-server.ts'
 import { addressMethods } from './addresses.ts'
 import { blockchainMethods } from './blockchain.ts'
-import type { RpcMethods } from './dispatch.ts'
+import { type RpcMethods, zcashds } from './dispatch.ts'
 import { mempoolMethods } from './mempool.ts'
 import { messageMethods } from './messages.ts'
 import { miningMethods } from './mining.ts'
 import { networkMethods } from './network.ts'
 import { createOperations } from './operations.ts'
 import { shieldedWalletMethods } from './shielded-wallet.ts'
-import { transactionMethods } from './transactions.ts'
+import { rawTransactionMethods, transactionMethods } from './transactions.ts'
 import { walletMethods } from './wallet.ts'
 
 export interface RpcMethodsOptions {
@@ -33,8 +33,11 @@ export const createRpcMethods = (chain: EmbeddedChain, options: RpcMethodsOption
     ...mempoolMethods(context),
     ...networkMethods(context),
     ...miningMethods(context),
-    ...walletMethods(context),
-    ...shieldedWalletMethods(context, createOperations(options.world ?? realWorld())),
-    ...messageMethods(context),
+    ...zcashds({
+      ...rawTransactionMethods(context),
+      ...walletMethods(context),
+      ...shieldedWalletMethods(context, createOperations(options.world ?? realWorld())),
+      ...messageMethods(context),
+    }),
   }
 }

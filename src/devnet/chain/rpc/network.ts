@@ -8,7 +8,7 @@ import type { RpcMethods } from './dispatch.ts'
  * clients know a zend.
  */
 const zend = { version: 2_001_850, subversion: '/zen:2.0.18/', protocolversion: 170_002 } as const
-const zebrad = { version: 4_010_000, subversion: '/Zebra:4.1.0/', protocolversion: 170_160 } as const
+const zebrad = { version: 7_000_000, subversion: '/Zebra:7.0.0/', protocolversion: 170_190 } as const
 
 /** minRelayTxFee: 100 base units per 1,000 bytes. */
 const relayFee = coinsJson(100n)
@@ -61,7 +61,7 @@ export const networkMethods = ({ chain, dialect }: NodeContext): RpcMethods => (
           }
         : {
             version: zebrad.version,
-            build: 'v4.1.0',
+            build: 'v7.0.0',
             subversion: zebrad.subversion,
             protocolversion: zebrad.protocolversion,
             blocks: chain.tip.height,
@@ -71,9 +71,11 @@ export const networkMethods = ({ chain, dialect }: NodeContext): RpcMethods => (
             paytxfee: coinsJson(0n),
             relayfee: relayFee,
             errors: 'no errors',
-            errorstimestamp: '1970-01-01 00:00:00 UTC',
+            errorstimestamp: 0,
           },
   },
   getpeerinfo: { usage: 'getpeerinfo', minParams: 0, maxParams: 0, run: () => [] },
-  getconnectioncount: { usage: 'getconnectioncount', minParams: 0, maxParams: 0, run: () => 0 },
+  ...(dialect === 'zend'
+    ? { getconnectioncount: { usage: 'getconnectioncount', minParams: 0, maxParams: 0, run: () => 0 } }
+    : {}),
 })

@@ -1,33 +1,37 @@
 import { hexToBytes } from '../../../../protocol/index.ts'
 import { maxMoney } from '../parameters.ts'
-import { fail } from './errors.ts'
+import { fail, WrongParam } from './errors.ts'
 
 /**
  * Readers of JSON-RPC parameters that refuse as zcashd and zend do: a value of the wrong JSON type is error -1 with
  * the words of UniValue's `get_str` and its kin, or -3 where a method checks the types of all its parameters first.
+ * zebrad has the same words for all of them (`dispatch.ts`).
  */
+const wrong = (code: 'misc' | 'type', message: string): never => {
+  throw new WrongParam(code, message)
+}
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const readText = (value: unknown): string =>
-  typeof value === 'string' ? value : fail('misc', 'JSON value is not a string as expected')
+  typeof value === 'string' ? value : wrong('misc', 'JSON value is not a string as expected')
 
 export const readBoolean = (value: unknown): boolean =>
-  typeof value === 'boolean' ? value : fail('misc', 'JSON value is not a boolean as expected')
+  typeof value === 'boolean' ? value : wrong('misc', 'JSON value is not a boolean as expected')
 
 export const readInteger = (value: unknown): number => {
-  if (typeof value !== 'number') return fail('misc', 'JSON value is not an integer as expected')
+  if (typeof value !== 'number') return wrong('misc', 'JSON value is not an integer as expected')
   return Number.isInteger(value) && Math.abs(value) <= 0x7fffffff
     ? value
-    : fail('misc', 'JSON integer out of range')
+    : wrong('misc', 'JSON integer out of range')
 }
 
 export const readArray = (value: unknown): unknown[] =>
-  Array.isArray(value) ? (value as unknown[]) : fail('misc', 'JSON value is not an array as expected')
+  Array.isArray(value) ? (value as unknown[]) : wrong('misc', 'JSON value is not an array as expected')
 
 export const readObject = (value: unknown): Record<string, unknown> =>
-  isObject(value) ? value : fail('misc', 'JSON value is not an object as expected')
+  isObject(value) ? value : wrong('misc', 'JSON value is not an object as expected')
 
 /** Absent or null: the default. */
 export const optional = <T>(value: unknown, read: (value: unknown) => T, otherwise: T): T =>
@@ -47,6 +51,15 @@ export const readHex = (value: unknown, name: string): Uint8Array => {
   return isHex(text)
     ? hexToBytes(text)
     : fail('parameter', `${name} must be hexadecimal string (not '${text}')`)
+}
+
+/** What zebrad's hex reader finds wrong with digits of so many bytes; null if nothing. */
+export const hexProblem = (text: string, byteLength: number | null): string | null => {
+  const hasLength = byteLength === null ? text.length % 2 === 0 : text.length === 2 * byteLength
+  if (byteLength !== null && !hasLength) return 'Invalid string length'
+  if (!hasLength) return 'Odd number of digits'
+  const at = text.search(/[^0-9a-fA-F]/)
+  return at < 0 ? null : `Invalid character '${text[at]}' at position ${at}`
 }
 
 /** A hash as people write it; internal byte order out. */
@@ -91,6 +104,6 @@ export const checkTypes = (params: readonly unknown[], types: readonly JsonType[
     const value = params[index]
     if (value === undefined || value === null) continue
     const wanted = type === 'boolean' ? 'bool' : type
-    if (typeOf(value) !== wanted) fail('type', `Expected type ${wanted}, got ${typeOf(value)}`)
+    if (typeOf(value) !== wanted) wrong('type', `Expected type ${wanted}, got ${typeOf(value)}`)
   }
 }

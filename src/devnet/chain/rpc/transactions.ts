@@ -5,6 +5,7 @@ import { parseTransaction, serializeTransaction } from '../../../chain/formats/t
 import type { Transaction, TransactionInput, TransactionOutput } from '../../../chain/formats/types.ts'
 import { parseAddressText } from '../addresses.ts'
 import { newTransaction } from '../new-transaction.ts'
+import { upgradeTable } from '../parameters.ts'
 import { defaultExpiryDelta, outputTo } from '../payment.ts'
 import { replayReference } from '../wallet.ts'
 import { placeOf } from './block-json.ts'
@@ -13,6 +14,7 @@ import type { RpcMethods } from './dispatch.ts'
 import { fail, rejectionError } from './errors.ts'
 import {
   checkTypes,
+  hexProblem,
   optional,
   readAmount,
   readArray,
@@ -31,7 +33,7 @@ import {
   zendTransactionJson,
 } from './transaction-json.ts'
 
-/** Transactions as bytes and as JSON; making, signing and sending them. */
+/** Transactions as bytes and as JSON, and sending them. */
 export const transactionMethods = (context: NodeContext): RpcMethods => ({
   getrawtransaction: {
     usage: 'getrawtransaction "txid" ( verbose )',
@@ -49,6 +51,10 @@ export const transactionMethods = (context: NodeContext): RpcMethods => ({
       return sendRawTransaction(context, readTransactionHex(context, params[0]), params[1] === true)
     },
   },
+})
+
+/** Making and signing them. */
+export const rawTransactionMethods = (context: NodeContext): RpcMethods => ({
   decoderawtransaction: {
     usage: 'decoderawtransaction "hexstring"',
     minParams: 1,
@@ -84,7 +90,8 @@ export const transactionMethods = (context: NodeContext): RpcMethods => ({
 const getRawTransaction = (context: NodeContext, id: unknown, isVerbose: boolean): unknown => {
   const { chain, dialect } = context
   const text = readText(id)
-  if (dialect === 'zebrad' && text.length !== 64) return fail('addressOrKey', 'Invalid string length')
+  const problem = dialect === 'zebrad' ? hexProblem(text, 32) : null
+  if (problem !== null) return fail('addressOrKey', problem)
   const found = findTransaction(context, readHash(id, 'parameter 1'))
   if (found === null) {
     return fail(
@@ -122,25 +129,40 @@ const sendRawTransaction = (
 ): string => {
   const { chain, dialect } = context
   const txid = reversedHex(transaction.txid)
-  if (chain.mempool.get(transaction.txid) !== undefined) {
-    // zcashd and zend send it to their peers again; zebrad refuses.
-    return dialect === 'zend' ? txid : fail('verify', 'transaction already exists in mempool')
-  }
-  const verdict = chain.submitTransaction(transaction.bytes, { allowHighFees })
-  if (verdict.is === 'reject') throw rejectionError(verdict.rejection)
+  // zcashd and zend send it to their peers again; zebrad refuses.
+  if (dialect === 'zend' && chain.mempool.get(transaction.txid) !== undefined) return txid
+  // zebrad finds no fee too high.
+  const verdict = chain.submitTransaction(transaction.bytes, {
+    allowHighFees: allowHighFees || dialect === 'zebrad',
+  })
+  if (verdict.is === 'reject') throw rejectionError(verdict.rejection, dialect)
   return txid
 }
 
-const readTransactionHex = ({ chain }: NodeContext, value: unknown): Transaction => {
+const readTransactionHex = ({ chain, dialect }: NodeContext, value: unknown): Transaction => {
   const text = readText(value)
-  if (!/^([0-9a-fA-F]{2})+$/.test(text)) return fail('deserialization', 'TX decode failed')
-  try {
-    return parseTransaction(hexToBytes(text), chain.parameters.family)
-  } catch (error) {
-    if (error instanceof ChainFormatError) return fail('deserialization', 'TX decode failed')
-    throw error
+  const problem = hexProblem(text, null)
+  if (problem !== null || text === '') {
+    return fail('deserialization', dialect === 'zebrad' ? (problem ?? endOfBytes) : 'TX decode failed')
   }
+  let transaction: Transaction
+  try {
+    transaction = parseTransaction(hexToBytes(text), chain.parameters.family)
+  } catch (error) {
+    if (!(error instanceof ChainFormatError)) throw error
+    return fail('deserialization', dialect === 'zebrad' ? endOfBytes : 'TX decode failed')
+  }
+  const { consensusBranchId } = transaction
+  const isBranch = upgradeTable.some(({ branchId }) => branchId === consensusBranchId)
+  if (dialect === 'zebrad' && consensusBranchId !== null && !isBranch) {
+    const branch = consensusBranchId.toString(16).padStart(8, '0')
+    return fail('deserialization', `io error: invalid consensus branch id 0x${branch}`)
+  }
+  return transaction
 }
+
+/** What zebrad says of bytes that end too early; it has other words for other faults. */
+const endOfBytes = 'io error: failed to fill whole buffer'
 
 const createRawTransaction = (context: NodeContext, params: readonly unknown[]): string => {
   checkTypes(params, ['array', 'object', 'number', 'number'])
