@@ -1,8 +1,17 @@
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
 import { z } from 'zod'
 import { equalBytes, utf8ToBytes } from './bytes.ts'
+import {
+  type CanonicalReader,
+  createCanonicalReader,
+  isAtEnd,
+  majorType,
+  readAscii,
+  readBytesOf,
+  readHead,
+} from './canonical-reader.ts'
 import { decodeCanonical, encodeCanonical } from './codec.ts'
-import { bytesOf, bytesUpTo, NetworkId } from './ids.ts'
+import { bytesOf, bytesUpTo, isNetworkId, type NetworkId } from './ids.ts'
 import { codecOf, MessageCode } from './messages.ts'
 import { accept, ignore, reject, type Validation } from './validation.ts'
 
@@ -10,7 +19,8 @@ import { accept, ignore, reject, type Validation } from './validation.ts'
 export const paidProtocols: ReadonlySet<string> = new Set(['evidence/1', 'sync/1', 'checkpoint/1'])
 
 /** What a solution is for: the name of the protocol on which it pays. */
-export const PuzzlePurpose = z.string().regex(/^[a-z0-9/-]{1,32}$/)
+const purposePattern = /^[a-z0-9/-]{1,32}$/
+const maxPurposeLength = 32
 
 /** The largest effort there is; one unit is one hash, on the average. */
 export const maxEffort = 0xffff_ffff
@@ -148,27 +158,27 @@ export const createPuzzleCheck = (
   }
 }
 
-const Solution = z.tuple([
-  z.literal(headName),
-  NetworkId,
-  PuzzlePurpose,
-  bytesOf(32),
-  bytesOf(32),
-  bytesOf(cookieBytes),
-  bytesOf(effortBytes),
-  bytesOf(nonceBytes),
-])
-
-/** Why a solution does not begin as this server's do. */
+/** Why a solution does not begin as this server's do. Read by hand: who sends nonsense costs no more than who does not. */
 const faultOfHead = (
   bytes: Uint8Array,
-  server: Pick<PuzzleParties, 'networkId' | 'purpose' | 'server'>,
+  { networkId, purpose }: Pick<PuzzleParties, 'networkId' | 'purpose'>,
 ): { is: 'reject'; code: string } => {
-  const decoded = decodeCanonical(Solution, bytes, maxSolutionBytes)
-  if (decoded.is === 'bad') return reject('malformed')
-  const [, networkId, purpose] = decoded.value
-  const isPurpose = networkId === server.networkId && purpose === server.purpose
-  return reject(isPurpose ? 'wrong-peer' : 'wrong-purpose')
+  const reader = createCanonicalReader(bytes)
+  const isNamed = readHead(reader, majorType.array) === 8 && readAscii(reader, headName.length) === headName
+  const network = isNamed ? readAscii(reader, networkId.length) : null
+  const named = network === null ? null : readPurpose(reader)
+  const lengths = [32, 32, cookieBytes, effortBytes, nonceBytes]
+  const isWhole = named !== null && lengths.every((length) => readBytesOf(reader, length) !== null)
+  if (!isWhole || !isAtEnd(reader) || !isNetworkId(network!)) return reject('malformed')
+  return reject(network === networkId && named === purpose ? 'wrong-peer' : 'wrong-purpose')
+}
+
+const readPurpose = (reader: CanonicalReader): string | null => {
+  const start = reader.offset
+  const length = readHead(reader, majorType.text)
+  reader.offset = start
+  const text = length < 1 ? null : readAscii(reader, Math.min(length, maxPurposeLength))
+  return text !== null && purposePattern.test(text) ? text : null
 }
 
 /**

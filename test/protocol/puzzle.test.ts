@@ -1,16 +1,19 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import {
+  bytesOf,
   concatBytes,
   createPuzzleCheck,
+  decodeCanonical,
   encodePaidRequest,
   encodeSolution,
   type GivenCookie,
   isLightEnough,
   maxEffort,
   maxSolutionBytes,
-  type NetworkId,
+  NetworkId,
   paidRequestOverhead,
   type Puzzle,
   puzzleAnswerCodec,
@@ -19,7 +22,7 @@ import {
 } from '../../protocol/index.ts'
 import { seedOf } from './fixture.ts'
 
-const networkId = 'ab'.repeat(16) as NetworkId
+const networkId = 'ab'.repeat(16) as z.infer<typeof NetworkId>
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const puzzleOf = (changes: Partial<Puzzle> = {}): Puzzle => ({
   networkId,
@@ -226,6 +229,40 @@ describe('R-PUZ-3 a solution', () => {
       const changed = solution.map((byte, at) => (at === i ? byte ^ 1 : byte))
       expect(heavy(changed, client, cookies).is).not.toBe('accept')
     }
+  })
+
+  test('R-PUZ-3 malformed is what the general decoder refuses, and nothing else', () => {
+    const General = z.tuple([
+      z.literal('puzzle'),
+      NetworkId,
+      z.string().regex(/^[a-z0-9/-]{1,32}$/),
+      ...([32, 32, 16, 4, 8] as const).map(bytesOf),
+    ] as unknown as [z.ZodType, ...z.ZodType[]])
+    const solutions = fc.constantFrom(
+      'a',
+      'sync/1',
+      'evidence/1',
+      'x'.repeat(24),
+      'y'.repeat(32),
+      'A',
+      'z'.repeat(33),
+    )
+    const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 2 })
+    const another = { server: seedOf('x') }
+    let wellFormed = 0
+    fc.assert(
+      fc.property(solutions, changes, fc.integer({ min: -2, max: 2 }), (purpose, changed, longer) => {
+        const whole = encodeSolution(puzzleOf({ purpose, ...another }), new Uint8Array(8))
+        const bytes = longer < 0 ? whole.slice(0, longer) : concatBytes(whole, new Uint8Array(longer >> 1))
+        for (const [at, value] of changed) bytes[at % bytes.length] = value
+        const general = decodeCanonical(General, bytes, maxSolutionBytes)
+        const checked = check(bytes, client, given)
+        if (general.is === 'ok') wellFormed++
+        expect(checked.is === 'reject' && checked.code === 'malformed').toBe(general.is === 'bad')
+      }),
+      { numRuns: 2_000 },
+    )
+    expect(wellFormed).toBeGreaterThan(200)
   })
 
   test('R-PUZ-3 whatever is sent, there is an answer', () => {
