@@ -41,6 +41,7 @@ describe('headers', () => {
     mineTo(chain, 1_200)
     const { follower } = await following(network, (await nodeOf(chain)).url, { pollMs: 3_600_000 })
     await caughtUp(follower, confirmed(chain))
+    expect(follower.confirmedHeight).toBe(1_200 - confirmations)
   })
 
   test('R-CHAIN-3 keeps hash, time, transaction count and median time past of every block', async () => {

@@ -154,7 +154,7 @@ describe('who may ask', () => {
       await server.start()
       expect(readFileSync(path, 'utf8')).not.toBe(cookie)
       // zebrad closes the connection on everybody else.
-      await expect(post(server, countCall, basic(cookie))).rejects.toThrow()
+      await expect(post(server, countCall, basic(cookie))).rejects.toThrow('fetch failed')
       const password = readFileSync(path, 'utf8').split(':')[1]!
       expect((await post(server, countCall, basic(`anybody:${password}`))).json()).toMatchObject({
         result: 3,
