@@ -54,7 +54,7 @@ export const networkPage = (network: NetworkDetail): Markup => {
                   ({ length, distinct, top }) =>
                     html`<div>
                       ${table(
-                        `Largest ${length} of ${distinct}`,
+                        `The largest of ${plural(distinct, `distinct ${length}`, `distinct ${length}`)}`,
                         ['Prefix', 'Seats', 'Share'],
                         top.map(
                           ({ prefix, seats }) =>

@@ -1,9 +1,9 @@
 import { html } from 'hono/html'
-import type { Downtime, Earning, Exception, NodeDetail, SeatEpoch, Status } from '../api/schemas.ts'
+import type { Week } from '../../../protocol/index.ts'
+import type { Downtime, Earning, NodeDetail, SeatEpoch, Status } from '../api/schemas.ts'
 import { isInvalid } from '../view/judged-epochs.ts'
 import type { Page, ViewParts } from '../view/parts.ts'
-import { downtimesOf, earningsOf, exceptionsOf, seatWeek } from '../view/seat-history.ts'
-import type { WeekView } from '../view/week-views.ts'
+import { downtimesOf, earningsOf, epochsShown, seatEpoch } from '../view/seat-history.ts'
 import { nodeDetail } from '../view/nodes.ts'
 import { adviceFor } from './advice.ts'
 import {
@@ -33,28 +33,28 @@ import {
 /** Everything that the page of a node shows. */
 export interface NodeView {
   node: NodeDetail
-  week: WeekView | null
+  /** The one that is asked for; null for the newest epochs, of whichever week. */
+  week: Week | null
+  /** Of which the seat was in the snapshot, oldest first. */
   epochs: readonly SeatEpoch[]
   downtimes: Page<Downtime>
-  exceptions: readonly Exception[]
   earnings: readonly Earning[]
 }
 
 export const nodeView = async (
   parts: ViewParts,
   seat: number,
-  week: Parameters<typeof seatWeek>[2],
+  week: Week | undefined,
   signal: AbortSignal,
 ): Promise<NodeView> => {
   const node = await nodeDetail(parts, seat, signal)
-  const isAnyOver = (parts.node.daemon.epochs.current() ?? 0) > 0
-  const known = isAnyOver ? await seatWeek(parts, seat, week, signal) : { week: null, epochs: [] }
-  const epochs = known.week?.epochs ?? []
+  const judged = await epochsShown(parts, week, signal)
+  const epochs = await Promise.all(judged.map((one) => seatEpoch(parts, one, seat)))
   return {
     node,
-    ...known,
-    downtimes: await downtimesOf(parts, epochs, { page: 1, limit: 20 }, seat),
-    exceptions: known.week === null ? [] : exceptionsOf(epochs, known.week, seat),
+    week: week ?? null,
+    epochs: epochs.filter(({ outcome }) => outcome !== null),
+    downtimes: await downtimesOf(parts, judged, { page: 1, limit: 20 }, seat),
     earnings: await earningsOf(parts, [seat], signal),
   }
 }
@@ -68,7 +68,7 @@ export interface Health {
 
 export const healthOf = ({ node, epochs }: NodeView, status: Status | null): Health => {
   if (status !== null && status.chain.state !== 'following') return chainHealth(status)
-  const last = epochs.findLast(({ outcome }) => outcome !== null)
+  const last = epochs.at(-1)
   if (node.state === 'retired') {
     return {
       tone: 'bad',
@@ -111,7 +111,7 @@ export const saidIn = ({ words, outcome, epoch, isOpen }: SeatEpoch): string => 
   const parts = [...counts].sort((a, b) => b[1] - a[1]).map(([said, number]) => `${number} ${said}`)
   const soFar = isOpen ? ' so far' : ''
   const what = outcome === 'credited' ? 'credited' : (outcome ?? 'not in the snapshot')
-  return `Epoch ${epoch}: ${what}${soFar}. Of ${plural(words.length, 'challenger')}: ${parts.join(', ')}.`
+  return `Epoch ${epoch}: ${what}${soFar}. ${plural(words.length, 'challenger')}: ${parts.join(', ')}.`
 }
 
 export const healthHero = (title: string, health: Health, view: NodeView): Markup => html`
@@ -130,17 +130,22 @@ export const healthHero = (title: string, health: Health, view: NodeView): Marku
 
 /** The numbers that an operator looks at first. */
 export const nodeFigures = ({ node, earnings, epochs, week }: NodeView): Markup => {
-  const over = epochs.filter(({ outcome }) => outcome !== null)
-  const credited = over.filter(({ standing }) => standing === 'credited').length
+  const credited = epochs.filter(({ standing }) => standing === 'credited').length
   const settled = earnings.find(({ state }) => state === 'anchored')
-  const current = earnings.find((earning) => earning.week === week?.week)
+  const [newest] = earnings
+  const { certificate } = node
+  const isTlsKnown = certificate !== null && certificate.state !== 'unknown'
   return html`
     <dl class="figures" id="figures" data-live>
-      ${figure('Credited epochs', html`${credited} <small>of ${over.length}</small>`, html`week ${week?.week ?? '–'}`)}
+      ${figure(
+        'Credited epochs',
+        html`${credited} <small>of ${epochs.length}</small>`,
+        week === null ? `of the last ${plural(epochs.length, 'epoch')}` : html`week ${week}`,
+      )}
       ${
-        current === undefined || current.week === settled?.week
+        newest === undefined || newest.week === settled?.week
           ? ''
-          : figure('This week so far', coins(current.amount), 'as it stands, not yet fixed')
+          : figure('This week so far', coins(newest.amount), `${newest.week}, not yet fixed`)
       }
       ${
         settled === undefined
@@ -153,10 +158,10 @@ export const nodeFigures = ({ node, earnings, epochs, week }: NodeView): Markup 
       }
       ${figure(
         'TLS certificate',
-        node.certificate === null || node.certificate.state === 'unknown' ? '–' : node.certificate.state,
-        node.certificate === null || node.certificate.state === 'unknown'
-          ? 'nobody came as far as that'
-          : `say ${node.certificate.challengers} in epoch ${node.certificate.epoch}`,
+        isTlsKnown ? certificate.state : '–',
+        isTlsKnown
+          ? `${plural(certificate.challengers, 'challenger')} of epoch ${certificate.epoch}`
+          : 'no challenger came as far as that',
       )}
     </dl>
   `
@@ -175,7 +180,7 @@ export const accusations = ({ node, epochs }: NodeView): Markup => {
       ${
         shown.length === 0
           ? html`<p>
-              Nobody: in the ${plural(epochs.length, 'epoch')} shown no challenger found fault with it.
+              Nobody: in the last ${plural(epochs.length, 'epoch')} no challenger found fault with it.
             </p>`
           : html`<ul class="accusations">
                 ${shown.map(
@@ -196,10 +201,10 @@ export const accusations = ({ node, epochs }: NodeView): Markup => {
                             </li>`,
                         )}
                       </ul>
-                      ${adviceOf(words.map(({ said }) => said))}
                     </li>`,
                 )}
               </ul>
+              ${adviceOf(shown.flatMap(({ words }) => words.map(({ said }) => said)))}
               ${
                 accused.length > shown.length
                   ? html`<p class="muted">
@@ -222,14 +227,17 @@ const adviceOf = (words: readonly string[]): Markup => {
 /** Epoch by challenger: a row for each epoch, the newest first. */
 export const heatMap = ({ node, epochs, week }: NodeView): Markup => {
   const k = Math.max(0, ...epochs.map(({ words }) => words.length))
-  const caption = `What the challengers said in week ${week?.week ?? ''}`
+  const caption =
+    week === null
+      ? 'What the challengers said, the newest epoch first'
+      : `What the challengers said in week ${week}`
   return html`
     <section aria-labelledby="map-title" id="map" data-live>
       <h2 id="map-title">Epoch by epoch</h2>
       <div class="scroll" role="region" aria-label="${caption}" tabindex="0">
         <table class="heat">
           <caption>
-            ${caption}. Each column is a place in the committee; who stands there is drawn anew each epoch.
+            ${caption}
           </caption>
           <thead>
             <tr>
@@ -244,6 +252,9 @@ export const heatMap = ({ node, epochs, week }: NodeView): Markup => {
           </tbody>
         </table>
       </div>
+      <p class="legend muted">
+        Each column is a place in the committee; who stands there is drawn anew each epoch.
+      </p>
       <p class="legend">
         <span class="cell good" aria-hidden="true">✓</span> valid
         <span class="cell bad" aria-hidden="true">✕</span> invalid
@@ -305,9 +316,9 @@ const downtimeTable = ({ downtimes }: NodeView): Markup => html`
     <h2 id="down-title">Downtimes</h2>
     ${
       downtimes.total === 0
-        ? html`<p>None in this week.</p>`
+        ? html`<p>None in the epochs shown.</p>`
         : table(
-            'Downtimes of this week, the newest first',
+            'Downtimes, the newest first',
             ['Reason', 'From', 'Until', 'Epochs'],
             downtimes.items.map(
               ({ reason, start, end, epochs }) =>

@@ -3,8 +3,8 @@ import type { EpochRow } from '../api/schemas.ts'
 import { type Markup, percent, table } from './markup.ts'
 
 const width = 720
-const height = 180
-const margin = { left: 44, right: 8, top: 8, bottom: 26 }
+const height = 188
+const margin = { left: 62, right: 8, top: 16, bottom: 26 }
 
 /** From the bottom up, with the hatching that tells them apart without colour. */
 const layers = [

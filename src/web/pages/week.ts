@@ -65,7 +65,9 @@ export const weekPage = (week: WeekDetail, seats: Page<WeekSeat>): Markup => htm
       [
         'Certificate',
         week.certificate === null
-          ? 'none that this node knows'
+          ? week.anchor === null
+            ? 'none that this node knows'
+            : html`in the anchor’s memo, view ${week.anchor.view}`
           : html`view ${week.certificate.view},
             ${plural(week.certificate.votes, 'vote')}${
               week.certificate.certifiers === null ? '' : ` of ${week.certificate.certifiers}`

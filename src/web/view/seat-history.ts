@@ -40,18 +40,23 @@ export const weekOrCurrent = async (
   return found
 }
 
-/** The epochs of a week, of a seat: the heat map of its page. */
-export const seatWeek = async (
+/** Epochs that a page of a node shows: a week of epochs of four hours. */
+const maxEpochsShown = 42
+
+/** The epochs of a week, or else the newest ones that are over, oldest first. */
+export const epochsShown = async (
   parts: ViewParts,
-  seat: Seat,
   week: Week | undefined,
   signal: AbortSignal,
-): Promise<{ week: WeekView; epochs: SeatEpoch[] }> => {
-  await requireSeat(parts, seat)
-  const view = await weekOrCurrent(parts, week, signal)
-  const epochs: SeatEpoch[] = []
-  for (const judged of view.epochs) epochs.push(await seatEpoch(parts, judged, seat))
-  return { week: view, epochs }
+): Promise<readonly JudgedView[]> => {
+  if (week !== undefined) return (await weekOrCurrent(parts, week, signal)).epochs
+  const current = parts.node.daemon.epochs.current() ?? 0
+  const shown: JudgedView[] = []
+  for (let epoch = Math.max(0, current - maxEpochsShown); epoch < current; epoch++) {
+    const judged = await parts.judged.get(epoch, signal)
+    if (judged !== undefined) shown.push(judged)
+  }
+  return shown
 }
 
 export const requireSeat = async (parts: ViewParts, seat: Seat): Promise<void> => {
@@ -245,7 +250,8 @@ export const earningsOf = async (
     const record = seatAt(registered, seat)
     if (record === undefined) continue
     for (const { week, state, score, epochs, amount } of weeks) {
-      const payment = await paymentOf(parts, week, state, seat, signal)
+      const payment =
+        amount === 0n ? { paid: null, payment: 'not due' } : await paymentOf(parts, week, state, seat, signal)
       earnings.push({
         seat,
         stake: registered.addressOf(record),

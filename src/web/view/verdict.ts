@@ -97,6 +97,12 @@ const findEvidence = async (
   row: Parameters<EvidenceSource['find']>[1],
   signal: AbortSignal,
 ): Promise<FoundEvidence> => {
+  if (row.seat === daemon.node.ownSeat()) {
+    const block = await daemon.node.evidence.get(attestation.evidence)
+    return block === undefined
+      ? { is: 'missing', why: 'this node made it, and lost it since: its store is not the one of that time' }
+      : { is: 'found', block, from: 'store' }
+  }
   const current = daemon.epochs.current()
   const latest = current === null ? undefined : await daemon.epochs.get(current)
   const deadline = AbortSignal.timeout(fetchTimeoutMs)

@@ -159,7 +159,7 @@ const weekSeat = (
     equivocator: seat.isEquivocator,
     amount: view.fundMissing === null ? seat.amount.toString() : null,
     paid: check.paid === null ? null : (payee?.paid ?? 0n).toString(),
-    payment: payee?.state ?? (check.paid === null ? check.state : 'not due'),
+    payment: payee?.state ?? (check.paid === null && seat.amount > 0n ? check.state : 'not due'),
     reasons: [...counts]
       .map(([outcome, epochs]) => ({ outcome, epochs }))
       .sort((a, b) => b.epochs - a.epochs || (a.outcome < b.outcome ? -1 : 1)),
