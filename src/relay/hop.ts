@@ -128,7 +128,13 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     const gone = new AbortController()
     void link.ended.then(() => gone.abort(new Error('gone')))
     const solution = payment.length === 0 ? null : payment
-    const entered = await gate.enter({ client: link.peerKey, solution, signal: gone.signal })
+    const entered = await gate.enter({
+      client: link.peerKey,
+      solution,
+      signal: gone.signal,
+      // Nobody holds a place with an idle circuit while others wait.
+      onTakenBack: () => link.end(refused('busy')),
+    })
     if (entered.is === 'refused') {
       const { code, isFault, puzzle } = entered
       refused(code)
