@@ -125,19 +125,19 @@ export const describeBrowser = (played: () => PlayedPage): void => {
     })
 
     const pages = (): string[] => {
-      const { failing, ownSeat, devnet } = played()
-      const { week, lastEpoch } = devnet.prepared.plan
+      const { failing, ownSeat, epoch, devnet } = played()
+      const { week } = devnet.prepared.plan
       const fixed = '/ /network /nodes /weeks /explorer /explorer/blocks /explorer/blocks/16'
       const others = '/explorer/announcements /search?q=devnet /search?q=nothing-like-it /api'
       return [
         ...`${fixed} ${others}`.split(' '),
         `/nodes/${failing}`,
         `/nodes/${ownSeat}?week=${week}`,
-        `/nodes/${failing}/epochs/${lastEpoch}`,
-        `/nodes/${failing}/epochs/${lastEpoch}/by/${ownSeat}`,
+        `/nodes/${failing}/epochs/${epoch}`,
+        `/nodes/${failing}/epochs/${epoch}/by/${ownSeat}`,
         `/weeks/${week}`,
-        `/explorer/attestations?epoch=${lastEpoch}`,
-        `/explorer/attestations/${lastEpoch}/${ownSeat}`,
+        `/explorer/attestations?epoch=${epoch}`,
+        `/explorer/attestations/${epoch}/${ownSeat}`,
       ]
     }
 

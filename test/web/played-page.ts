@@ -17,6 +17,8 @@ export interface PlayedPage {
   failing: number
   /** The seat of the node that was begun anew from an empty disk at the end: its evidence is lost. */
   rebuilt: number
+  /** An epoch in which the own node was credited and the other one found unreachable. */
+  epoch: number
   /** What must stand in no answer. */
   secrets: readonly string[]
   stop(): Promise<void>
@@ -25,7 +27,8 @@ export interface PlayedPage {
 export const playPage = async (): Promise<PlayedPage> => {
   const dir = await mkdtemp(join(tmpdir(), 'secnode-page-'))
   const devnet = await playDevnet({
-    nodes: 4,
+    // Four challengers besides the one that begins anew: three of five decide.
+    nodes: 5,
     epochs: 3,
     seed: 61,
     with: { offline: 1 },
@@ -40,6 +43,12 @@ export const playPage = async (): Promise<PlayedPage> => {
   const seatOf = ({ address }: PreparedNode): number =>
     devnet.document.seats.find(({ stake }) => stake === address)!.seat
   const own = nodes[1]!
+  const failing = seatOf(nodes.find(({ kind }) => kind === 'offline')!)
+  const { seats, epochs } = devnet.document
+  const outcomesOf = (wanted: number) => seats.find(({ seat }) => seat === wanted)!.outcomes
+  const index = epochs.findIndex(
+    (_, i) => outcomesOf(seatOf(own))[i] === 'credited' && outcomesOf(failing)[i] === 'invalid: unreachable',
+  )
   const keys = JSON.parse(await readFile(own.config.keys, 'utf8')) as { seed: string; blsSecret: string }
   const secretKeys = [keys.seed, keys.blsSecret].map((hex) => Buffer.from(hex, 'hex'))
   return {
@@ -48,7 +57,8 @@ export const playPage = async (): Promise<PlayedPage> => {
     ownSeat: seatOf(own),
     url: devnet.control.pageOf(own)!,
     rebuilt: seatOf(nodes[0]!),
-    failing: seatOf(nodes.find(({ kind }) => kind === 'offline')!),
+    failing,
+    epoch: epochs[index]!.epoch,
     secrets: [
       own.config.rpc.password!,
       new URL(own.config.rpc.url).host,
