@@ -1,16 +1,24 @@
 import { Command } from 'commander'
-import pino from 'pino'
+import pino, { type Logger } from 'pino'
+import { SecnodeError } from '../errors.ts'
+import { loadConfig } from '../node/config.ts'
 import { createReloads, runService } from '../node/service.ts'
+import { runDoctor } from '../setup/doctor.ts'
+import { kinds } from '../setup/findings.ts'
 import { realWorld } from '../world.ts'
+import { askDaemon } from './control-client.ts'
 import type { CliIo } from './io.ts'
 
 export const startCommand = (io: CliIo): Command =>
   new Command('start')
     .description('run the node')
     .requiredOption('--config <file>', 'its configuration (YAML)')
+    .option('--force', 'start in spite of what the doctor finds')
     .addHelpText(
       'after',
       `
+First it looks at files, names, disk and chain node as \`secnode doctor\` does. What makes running senseless (a pruned
+chain node, one of another network, a full disk) keeps it from starting; whatever else is wrong goes to the log.
 SIGTERM or Ctrl-C stops it; SIGHUP makes it read its configuration and its certificate again. A configuration that is
 wrong does not take it down: the old one stays in use, and the log says why.
 
@@ -18,10 +26,16 @@ Example:
   secnode start --config /etc/secnode/secnode.yaml
 `,
     )
-    .action(async (flags: { config: string }) => await start(io, flags.config))
+    .action(async (flags: { config: string; force?: true }) => await start(io, flags))
 
-const start = async (io: CliIo, configFile: string): Promise<void> => {
+/** The daemon is not kept waiting for what does not answer. */
+const checkMs = 15_000
+
+const start = async (io: CliIo, flags: { config: string; force?: true }): Promise<void> => {
+  const configFile = flags.config
   const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }))
+  logger.level = (await loadConfig(configFile)).log
+  await lookFirst(io, configFile, flags.force === true, logger)
   const reloads = createReloads()
   const reload = (): void => reloads.request()
   process.on('SIGHUP', reload)
@@ -30,4 +44,27 @@ const start = async (io: CliIo, configFile: string): Promise<void> => {
   } finally {
     process.off('SIGHUP', reload)
   }
+}
+
+/**
+ * The doctor's look from inside; from outside the running daemon looks itself. Errors: a finding that stops, unless
+ * forced. What the daemon refuses by itself is left to it.
+ */
+const lookFirst = async (io: CliIo, configFile: string, isForced: boolean, logger: Logger): Promise<void> => {
+  const report = await runDoctor({
+    configFile,
+    world: realWorld(),
+    logger,
+    signal: io.signal,
+    scope: 'inside',
+    checkMs,
+    askDaemon,
+  })
+  const findings = report.checks.flatMap((check) => check.findings)
+  for (const { code, severity, message, hint } of findings) {
+    logger.warn({ code, severity, hint }, `doctor: ${message}`)
+  }
+  const stop = findings.find(({ stops, code }) => stops && (code in kinds || code === 'RPC_AUTH'))
+  if (stop === undefined || isForced) return
+  throw new SecnodeError(stop.code, stop.message, { hint: `${stop.hint} --force starts all the same.` })
 }

@@ -90,13 +90,14 @@ const reportOf = async (check: Check, facts: Facts): Promise<CheckReport> => {
     findings,
     ms: Math.round(world.monotonicMs() - startMs),
   })
-  const deadline = AbortSignal.timeout(check.timeoutMs)
+  const timeoutMs = Math.min(check.timeoutMs, facts.options.checkMs ?? Infinity)
+  const deadline = AbortSignal.timeout(timeoutMs)
   try {
     const { findings, detail } = await within(check.run(facts, AbortSignal.any([signal, deadline])), deadline)
     return report(findings.length === 0 ? 'ok' : 'found', detail, findings)
   } catch (error) {
     if (deadline.aborted && !signal.aborted) {
-      const message = `${check.name}: not finished within ${check.timeoutMs / 1_000} s`
+      const message = `${check.name}: not finished within ${timeoutMs / 1_000} s`
       return report('found', '', [finding('CHECK_TIMEOUT', message)])
     }
     const owner = facts.ownerOf(error)

@@ -36,6 +36,8 @@ export interface DoctorOptions {
   isBeforeAnnouncement?: boolean
   /** Without `outside` no port is opened and nobody is asked: what `secnode start` looks at before it starts. */
   scope?: 'all' | 'inside'
+  /** For each check, if that is shorter than its own bound. */
+  checkMs?: number
   /** Asks the daemon that has this data directory open. Errors: CONTROL_UNREACHABLE. */
   askDaemon: (dir: string, path: string, signal: AbortSignal, body?: string) => Promise<string>
   /** Instead of DNS; a devnet's `hosts` table comes before. */

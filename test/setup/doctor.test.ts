@@ -18,6 +18,8 @@ import {
   zSendMany,
 } from '../../src/chain/rpc/methods.ts'
 import { askDaemon } from '../../src/cli/control-client.ts'
+import type { CliIo } from '../../src/cli/io.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import type { RpcMethods } from '../../src/devnet/chain/rpc/dispatch.ts'
 import { createRpcMethods } from '../../src/devnet/chain/rpc/methods.ts'
@@ -224,6 +226,13 @@ describe('a healthy node', () => {
   })
 })
 
+/** A profile whose chain begins with another block. */
+const otherNetwork = (): Pick<Config, 'profile'> => {
+  const profile = parseProfile(readFileSync(patient.config.profile, 'utf8'), 'profile')
+  writeFileSync(file('other.json'), profileJson({ ...profile, genesisHash: '7e'.repeat(32) }))
+  return { profile: file('other.json') }
+}
+
 interface Fault {
   name: string
   /** Failures, and warnings with a question mark; nothing else may be found. */
@@ -329,11 +338,7 @@ const faults: Fault[] = [
   {
     name: 'a chain node of another network',
     codes: ['CHAIN_WRONG_NETWORK'],
-    plant: () => {
-      const profile = parseProfile(readFileSync(patient.config.profile, 'utf8'), 'profile')
-      writeFileSync(file('other.json'), profileJson({ ...profile, genesisHash: '7e'.repeat(32) }))
-      return [{ profile: file('other.json') }]
-    },
+    plant: () => [otherNetwork()],
   },
   {
     name: 'a wrong password of the chain node',
@@ -507,6 +512,59 @@ describe('each planted fault is found, and nothing else', () => {
   test('before the announcement nothing is wrong that only it could mend', async () => {
     const changes = { stake: await getNewAddress(devnet.rpc) }
     expect(codesOf(await look(changes, { isBeforeAnnouncement: true }))).toEqual([])
+  })
+})
+
+describe('start looks first', () => {
+  /** `secnode start` in this process, until its daemon answers; then it is stopped. */
+  const startUntilItRuns = async (path: string, dataDir: string, ...flags: string[]): Promise<number> => {
+    const stopping = new AbortController()
+    let exitCode = 0
+    const io: CliIo = {
+      stdout: () => undefined,
+      stderr: () => undefined,
+      isTerminal: false,
+      signal: stopping.signal,
+      setExitCode: (code) => void (exitCode = code),
+    }
+    const started = createProgram(io).parseAsync(['node', 'secnode', 'start', '--config', path, ...flags])
+    const answers = until(async () => {
+      const answer = await askDaemon(dataDir, '/standing', signal).catch(() => null)
+      return answer !== null
+    })
+    await Promise.race([answers, started])
+    stopping.abort()
+    await started
+    return exitCode
+  }
+  test('it refuses what makes no sense to run, and --force starts all the same', async () => {
+    const dataDir = file('start-other')
+    const path = configFile({ ...otherNetwork(), dir: dataDir, log: 'silent' })
+    const run = await runInProcess('start', '--config', path)
+    expect(run).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(run.stderr).toContain('[CHAIN_WRONG_NETWORK]')
+    expect(run.stderr).toContain('--force')
+    expect(await startUntilItRuns(path, dataDir, '--force')).toBe(0)
+  })
+
+  test('a wrong configuration is told as the daemon tells it, with exit code 2', async () => {
+    const run = await runInProcess('start', '--config', configFile({ host: 'Not A Host' }))
+    expect(run.exitCode).toBe(2)
+    expect(run.stderr).toContain('[CONFIG_INVALID]')
+  })
+
+  test('what may be mended while it runs keeps it from nothing', async () => {
+    const dataDir = file('start-warned')
+    const from = await getNewAddress(devnet.rpc)
+    const path = configFile({ dir: dataDir, anchor: { from }, stake: from, log: 'silent' })
+    // The hot wallet is the stake, which would be spent: refused; without it only the announcement is missing.
+    expect((await runInProcess('start', '--config', path)).stderr).toContain('[HOT_WALLET_IS_STAKE]')
+    const { anchor: _, ...config } = patient.config
+    const unannounced = file('unannounced.yaml')
+    writeFileSync(unannounced, stringify({ ...config, dir: dataDir, stake: from, log: 'silent' }), {
+      mode: 0o600,
+    })
+    expect(await startUntilItRuns(unannounced, dataDir)).toBe(0)
   })
 })
 
