@@ -74,6 +74,8 @@ const createDoor = (address: string, port: number, toPort: number): Door => {
 /** The epoch in which the port is closed. */
 const closed = 5
 
+/** What the daemons log, line by line. */
+const log: string[] = []
 let dir: string
 let listener: Listener
 let prepared: PreparedDevnet
@@ -82,7 +84,7 @@ const running = new Map<PreparedNode, { assembled: AssembledNode; control: Contr
 const pace = createPace(world)
 
 const start = async (node: PreparedNode): Promise<AssembledNode> => {
-  const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' })
+  const logger = pino({ base: { node: node.name } }, { write: (line) => void log.push(line) })
   const assembled = await assembleNode(node.config, { logger, world, daemon: { hostLimits: limits } })
   const control = createControlServer(assembled, node.config.dir, logger)
   running.set(node, { assembled, control })
@@ -164,6 +166,17 @@ describe('a node whose port is closed', () => {
     expect(codes).toContain('critical verdicts-bad')
     expect(codes).toContain('critical unreachable')
     expect(codes).toContain('warning visits-missing')
+    const lines = log.map(
+      (line) => JSON.parse(line) as { node: string; level: number; code?: string; remedy?: string },
+    )
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        node: own.name,
+        level: 50,
+        code: 'unreachable',
+        remedy: expect.any(String) as string,
+      }),
+    )
     await until(() => listener.refused.length > 0)
 
     await stop(own)

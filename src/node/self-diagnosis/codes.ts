@@ -4,8 +4,8 @@ export const remedies = {
     'Check that the p2p port is open from outside, that the DNS name leads to this machine, and that no firewall drops connections. `secnode doctor` says which.',
   'verdicts-bad':
     'Read what the challengers saw. `secnode explain --week current` shows their signed evidence; `secnode doctor` checks from here what they check.',
-  'verdict-one':
-    'Nothing is lost: most say otherwise. If the same challenger says so again, the way between the two is bad.',
+  'verdicts-minority':
+    'Nothing is lost: most say otherwise. If the same challengers say so again, the way to them is bad: read what they saw.',
   unreachable:
     'Check firewall, port forwarding and DNS for this port, and for TLS the certificate; `secnode doctor` checks each from here.',
   'not-attested':

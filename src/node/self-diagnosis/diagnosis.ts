@@ -23,6 +23,8 @@ export interface Diagnosis {
   stop(): Promise<void>
   /** The last look; null before the first. */
   current(): Diagnosed | null
+  /** Changes whenever what is found does. */
+  revision(): number
   /** Looks once more, and resolves when that is done. */
   look(): Promise<Diagnosed>
 }
@@ -51,6 +53,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   let cancelTimer: (() => void) | null = null
   let looking: Promise<Diagnosed> | null = null
   let isWanted = false
+  let revision = 0
 
   /** What says that this node may not be reached: then others are asked. Empty if nothing does. */
   const doubtsOf = ({ findings }: Judgement): string =>
@@ -104,6 +107,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   const log = ({ findings, unknown }: Judgement): void => {
     const standing = new Map(findings.map((finding) => [findingKey(finding), finding]))
     for (const [key, finding] of standing) {
+      if (logged.get(key)?.detail !== finding.detail) revision++
       if (logged.get(key)?.severity === finding.severity) continue
       const { code, subject, severity, title, detail, remedy, evidence } = finding
       const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
@@ -112,7 +116,10 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     for (const [key, finding] of logged) {
       if (standing.has(key)) continue
       if ((unknown as ReadonlySet<string>).has(finding.code)) standing.set(key, finding)
-      else logger.info({ code: finding.code, subject: finding.subject }, `no longer so: ${finding.title}`)
+      else {
+        revision++
+        logger.info({ code: finding.code, subject: finding.subject }, `no longer so: ${finding.title}`)
+      }
     }
     logged = standing
   }
@@ -155,6 +162,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
       await looking?.catch(() => undefined)
     },
     current: () => last,
+    revision: () => revision,
     async look() {
       await looking?.catch(() => undefined)
       return await look()

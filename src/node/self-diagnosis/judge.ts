@@ -17,7 +17,7 @@ export interface Judgement {
 type Judge = (observations: Observations) => Finding[] | null
 
 const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
-  [judgeVerdicts, 'verdicts-bad', 'verdict-one'],
+  [judgeVerdicts, 'verdicts-bad', 'verdicts-minority'],
   [judgeVisits, 'visits-missing'],
   [judgeOutside, 'unreachable'],
   [judgeDuty, 'not-attested', 'abstentions'],

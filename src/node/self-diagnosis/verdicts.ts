@@ -55,14 +55,15 @@ export const judgeVerdicts = ({ words, seat }: Observations): Finding[] | null =
 const minority = (epoch: EpochWords, standing: EpochStanding, subject: string): Finding => {
   const { invalid, k, valid } = standing
   return {
-    code: 'verdict-one',
+    code: 'verdicts-minority',
     subject,
-    severity: 'info',
+    // A quarter is more than one bad way: a few more, and the epoch is lost.
+    severity: invalid > 1 && 4 * invalid > k ? 'warning' : 'info',
     title: `${invalid} of ${k} challengers ${invalid === 1 ? 'says' : 'say'} ${reasonOf(epoch)}, most say valid`,
     detail:
       `Epoch ${epoch.epoch} is not lost: ${valid} of ${k} challengers say valid, and more than half decide ` +
       `(R-TALLY-1). ${reasonsText(epoch)}`,
-    remedy: remedies['verdict-one'],
+    remedy: remedies['verdicts-minority'],
     evidence: evidenceOf(epoch),
   }
 }

@@ -30,10 +30,17 @@ describe('what challengers say', () => {
 
   test('R-TALLY-1 one of them is one of them: the epoch is not lost', () => {
     const finding = only(said(words('VVVVVVVVVVU')))
-    expect(finding).toMatchObject({ code: 'verdict-one', severity: 'info', subject: 'seat 7' })
+    expect(finding).toMatchObject({ code: 'verdicts-minority', severity: 'info', subject: 'seat 7' })
     expect(finding.title).toBe('1 of 11 challengers says unreachable, most say valid')
     expect(finding.detail).toContain('not lost')
     expect(finding.evidence).toHaveLength(1)
+  })
+
+  test('R-TALLY-1 a minority that grows is told before it is the majority', () => {
+    expect(found(said(words('VVVVVVVVVUU')))).toEqual(['info verdicts-minority'])
+    expect(found(said(words('VVVVVVVVUUU')))).toEqual(['warning verdicts-minority'])
+    expect(only(said(words('VVVVVVUUUUU'))).title).toBe('5 of 11 challengers say unreachable, most say valid')
+    expect(found(said(words('VVU')))).toEqual(['info verdicts-minority'])
   })
 
   test('R-TALLY-1 most of them: it is lost, whatever the rest says', () => {
