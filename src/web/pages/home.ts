@@ -1,5 +1,7 @@
 import { html } from 'hono/html'
+import type { Diagnosed } from '../../node/self-diagnosis/diagnosis.ts'
 import type { Status } from '../api/schemas.ts'
+import { findingsSection } from './findings.ts'
 import { badge, code, facts, type Markup, plural } from './markup.ts'
 import {
   accusations,
@@ -12,12 +14,13 @@ import {
 } from './node.ts'
 
 /** The page that an operator looks at every day: is my node well, who says it is not, what did it earn. */
-export const homePage = (status: Status, view: NodeView | null): Markup =>
+export const homePage = (status: Status, view: NodeView | null, diagnosed: Diagnosed | null): Markup =>
   view === null
-    ? unannounced(status)
+    ? html`${unannounced(status)} ${findingsSection(diagnosed)}`
     : html`
-        ${healthHero('My node is', healthOf(view, status), view)} ${nodeFigures(view)} ${accusations(view)}
-        ${ownWork(status)} ${earningsTable(view.earnings)} ${heatMap(view)}
+        ${healthHero('My node is', healthOf(view, status), view)} ${nodeFigures(view)}
+        ${findingsSection(diagnosed)} ${accusations(view)} ${ownWork(status)} ${earningsTable(view.earnings)}
+        ${heatMap(view)}
         <p><a href="/nodes/${view.node.seat}">Everything about this node</a></p>
       `
 

@@ -100,7 +100,7 @@ const pages: readonly PageRoute[] = [
       const status = await statusOf(parts, signal)
       const { seat } = status.own
       const view = seat === null ? null : await nodeView(parts, seat, undefined, signal)
-      return { title: 'My node', place: '/', main: homePage(status, view) }
+      return { title: 'My node', place: '/', main: homePage(status, view, parts.node.diagnosis.current()) }
     },
   }),
   definePage({

@@ -45,6 +45,7 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
         anchored.length,
         daemon.finality.dueAnchor()?.week ?? '',
         daemon.host.peers().length,
+        node.diagnosis.revision(),
         judged.revision(),
         register.revision(),
         payouts.revision(),
