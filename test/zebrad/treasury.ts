@@ -39,7 +39,7 @@ export const spend = ({ key, coins, outputs, branchId }: SpendRequest): Transact
   return parseTransaction(serializeTransaction({ ...unsigned, inputs }), 'zcash')
 }
 
-/** Coinbases of a miner's key that may be spent in the next block, oldest first. */
+/** A key's coins that may be spent in the next block even if they are coinbases, oldest first. */
 export const matureCoins = async (rpc: RpcClient, key: SigningKey): Promise<KeyCoin[]> => {
   const next = (await getBlockCount(rpc)) + 1
   const utxos = await getAddressUtxos(rpc, [addressOf(key)])

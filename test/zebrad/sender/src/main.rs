@@ -43,7 +43,7 @@ struct Payment {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct Activations {
     nu5: u32,
     nu6: Option<u32>,
