@@ -24,11 +24,12 @@ import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
 import type { FleetReport } from '../../src/node/fleet.ts'
 import type { NodeStatus, PeerStatus } from '../../src/node/status.ts'
+import { startWebServer } from '../../src/web/web-server.ts'
 import { realWorld, type World } from '../../src/world.ts'
 import { type Listener, startListener } from '../alerts/listener.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import { testCa } from '../fixtures/certificates.ts'
-import { until } from '../net/local-hosts.ts'
+import { silent, until } from '../net/local-hosts.ts'
 
 /** Moves the nodes' clocks ahead, for what is a fault only after a while. */
 let aheadMs = 0
@@ -273,6 +274,19 @@ describe('a node whose port is closed', () => {
     const status = JSON.parse((await ask(own, 'status', '--json')).stdout) as NodeStatus
     expect(status).toMatchObject({ host: own.host, stake: 'active', chain: { status: 'following' } })
     expect(status.said[0]).toMatchObject({ k: 4, is: expect.stringMatching(/invalid|undecided/) as string })
+    // The page of the node says the same, and leads to what was signed; its metrics do as well.
+    const page = (await startWebServer(running.get(own)!.assembled, own.config.web, silent))!
+    try {
+      const html = await (await fetch(page.url())).text()
+      expect(html).toContain('What this node finds of itself')
+      expect(html).toMatch(/<code[^>]*>verdicts-bad<\/code>/)
+      expect(html).toMatch(/href="\/nodes\/\d\/epochs\/\d+\/by\/\d">seat \d: unreachable: /)
+      const metrics = await (await fetch(`${page.url()}/metrics`)).text()
+      expect(metrics).toMatch(/secnode_findings\{code="verdicts-bad",severity="critical"\} 1/)
+      expect(metrics).toMatch(/secnode_certificate_expiry_timestamp_seconds 1\d{9}/)
+    } finally {
+      await page.stop()
+    }
     // Another node of the same network has nothing to say against itself.
     const other = JSON.parse((await ask(prepared.nodes[1]!, 'status', '--json')).stdout) as NodeStatus
     expect(other.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
