@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { tcp } from '@libp2p/tcp'
@@ -47,6 +48,7 @@ export const startRelayClient = async (options: RelayClientOptions): Promise<Rel
     connectionMonitor: { enabled: false },
   })
   const stopping = new AbortController()
+  setMaxListeners(Infinity, stopping.signal)
   const links = createLinks(node, { metrics: noMetrics, world, idleExtraMs: 0 })
   const relayLinks = createRelayLinks({
     networkId,

@@ -43,8 +43,10 @@ export interface OpenLinkOptions {
 }
 
 export interface LinkLimits {
-  /** Links from one peer: above it streams are reset, before anything is read. */
+  /** Links from one registered peer: above it streams are reset, before anything is read. */
   maxPerPeer: number
+  /** The same for strangers. */
+  maxPerStranger: number
   /** For the first cell. */
   openTimeoutMs: number
 }
@@ -90,7 +92,10 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
   const onStream = (stream: Stream, connection: Connection, stopping: AbortSignal): void => {
     const peerKey = peerKeyOf(connection.remotePeer)
     const peer = peerKey === null ? '' : bytesToHex(peerKey)
-    if (service === null || peerKey === null || streams.of(peer) >= service.limits.maxPerPeer) {
+    const isRegistered = options.isRegistered(peer)
+    const isFull = (limits: LinkLimits): boolean =>
+      streams.of(peer) >= (isRegistered ? limits.maxPerPeer : limits.maxPerStranger)
+    if (service === null || peerKey === null || isFull(service.limits)) {
       stream.abort(new Error('not served'))
       return
     }
@@ -118,7 +123,7 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
     })
     const link: InboundLink = {
       peerKey,
-      isRegistered: options.isRegistered(peer),
+      isRegistered,
       ended: ended.promise,
       cells: () => cells.cells,
       end: (code) => cells.end(code),

@@ -4,6 +4,7 @@ import { readTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
 import type { RpcClient } from '../chain/rpc/client.ts'
 import { isRpcError } from '../chain/rpc/errors.ts'
+import { createGate } from '../chain/rpc/gate.ts'
 import { sendRawTransaction } from '../chain/rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
 
@@ -16,28 +17,50 @@ export interface Exit {
 /** The client waits as long for its answer, and a little more. */
 export const exitTimeoutMs = 10_000
 
-export const createExit = (family: ChainFamily, rpc: RpcClient): Exit => ({
-  async broadcast(bytes, signal) {
-    let txid: Uint8Array
+/** A chain node that is not there is not waited for: the client takes another exit. */
+const retryMs = 2_000
+/**
+ * The follower and the challenges of others use the same chain node: so few transactions of the relay at a time, and so
+ * many that wait. To check one takes a chain node some tens of milliseconds.
+ */
+const maxConcurrent = 2
+const maxWaiting = 64
+
+export const createExit = (family: ChainFamily, rpc: RpcClient): Exit => {
+  const gate = createGate(maxConcurrent, maxWaiting, () => {
+    return new SecnodeError('EXIT_BUSY', `${maxWaiting} transactions wait already`)
+  })
+  const send = async (bytes: Uint8Array, txid: Uint8Array, signal: AbortSignal): Promise<Uint8Array> => {
+    const leave = await gate.enter(signal)
     try {
-      txid = txidOf(family, bytes)
-    } catch (error) {
-      if (!(error instanceof SecnodeError)) throw error
-      return ['refused', error.code === 'TRANSACTION_TOO_LARGE' ? 'too-large' : 'malformed-transaction']
+      return await sendRawTransaction(rpc, bytes, txid, { signal, deadlineMs: retryMs })
+    } finally {
+      leave()
     }
-    try {
-      const options = { signal, deadlineMs: exitTimeoutMs, attemptMs: exitTimeoutMs }
-      return ['sent', await sendRawTransaction(rpc, bytes, txid, options)]
-    } catch (error) {
-      signal.throwIfAborted()
-      if (isRpcError(error, 'RPC_REFUSED')) {
-        return ['node-refused', error.rpcCode ?? 0, refusalText(error.rpcMessage ?? '')]
+  }
+  return {
+    async broadcast(bytes, signal) {
+      let txid: Uint8Array
+      try {
+        txid = txidOf(family, bytes)
+      } catch (error) {
+        if (!(error instanceof SecnodeError)) throw error
+        return ['refused', error.code === 'TRANSACTION_TOO_LARGE' ? 'too-large' : 'malformed-transaction']
       }
-      // Of its own chain node's troubles a stranger learns that there are some.
-      return ['refused', 'node-unavailable']
-    }
-  },
-})
+      try {
+        const deadline = AbortSignal.any([signal, AbortSignal.timeout(exitTimeoutMs)])
+        return ['sent', await send(bytes, txid, deadline)]
+      } catch (error) {
+        signal.throwIfAborted()
+        if (isRpcError(error, 'RPC_REFUSED')) {
+          return ['node-refused', error.rpcCode ?? 0, refusalText(error.rpcMessage ?? '')]
+        }
+        // Of its own chain node's troubles a stranger learns that there are some.
+        return ['refused', 'node-unavailable']
+      }
+    },
+  }
+}
 
 /**
  * The txid, internal order, of bytes that are one whole transaction. Errors: TRANSACTION_TOO_LARGE,

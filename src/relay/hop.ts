@@ -16,7 +16,7 @@ import type { PuzzleGate } from '../net/puzzle-gate.ts'
 import type { InboundLink, OutboundLink } from '../net/relay-links.ts'
 import type { Session } from '../net/sessions.ts'
 import type { World } from '../world.ts'
-import { type Exit, exitTimeoutMs } from './exit.ts'
+import type { Exit } from './exit.ts'
 
 /** Where a seat is found, by this hop's own registry. */
 export interface HopSeat {
@@ -28,8 +28,10 @@ export interface HopSeat {
 export interface HopLimits {
   /** Circuits of registered peers: what other hops pass on. Those of strangers have the gate's places. */
   maxRegistered: number
-  /** Circuits of one neighbour, registered or not. */
+  /** Circuits of one registered neighbour. */
   maxPerPeer: number
+  /** Of one stranger, who needs one at a time. */
+  maxPerStranger: number
   /** A circuit without a cell for so long is ended. */
   idleMs: number
   /** However busy. */
@@ -45,6 +47,7 @@ export interface HopLimits {
 export const defaultHopLimits: HopLimits = {
   maxRegistered: 192,
   maxPerPeer: 64,
+  maxPerStranger: 4,
   idleMs: 30_000,
   maxAgeMs: 120_000,
   stepTimeoutMs: 5_000,
@@ -92,6 +95,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   const { host, gate, world } = options
   const limits = { ...defaultHopLimits, ...options.limits }
   const circuits = new Set<Circuit>()
+  const links = new Set<InboundLink>()
   const serving = new Set<Promise<void>>()
   const refusals = new Map<string, number>()
   const cells = { received: 0, sent: 0 }
@@ -109,7 +113,9 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
 
   /** Nothing is kept of a link before it has come through here. */
   const onLink = (link: InboundLink, payment: Uint8Array): void => {
+    links.add(link)
     void link.ended.then(({ fault }) => {
+      links.delete(link)
       const { received, sent } = link.cells()
       cells.received += received
       cells.sent += sent
@@ -277,7 +283,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
       bytes += request[1].length
     }
     if (bytes > size) return await refuse(link, session, 'malformed-transaction', signal)
-    const answer = await exit.broadcast(concatBytes(...parts), within(exitTimeoutMs, signal))
+    const answer = await exit.broadcast(concatBytes(...parts), signal)
     if (answer[0] === 'sent') transactionsSent++
     else refused(answer[0] === 'refused' ? answer[1] : answer[0])
     await say(session, answer, within(limits.stepTimeoutMs, signal))
@@ -306,14 +312,12 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   return {
     start: () => {
       const onFault = (peerKey: Uint8Array): void => host.penalise(peerKey, 'malformed-exchange')
-      host.serveRelay(
-        { maxPerPeer: limits.maxPerPeer, openTimeoutMs: limits.stepTimeoutMs },
-        { onLink, onFault },
-      )
+      const { maxPerPeer, maxPerStranger, stepTimeoutMs } = limits
+      host.serveRelay({ maxPerPeer, maxPerStranger, openTimeoutMs: stepTimeoutMs }, { onLink, onFault })
     },
     async stop() {
       stopSweep?.()
-      for (const { link } of circuits) link.end('stopping')
+      for (const link of links) link.end('stopping')
       await Promise.all(serving)
     },
     status: () => {

@@ -21,7 +21,12 @@ const sent = (bytes: Uint8Array) => Promise.resolve(['sent', bytes.slice(0, 32)]
 
 describe('R-RELAY-6 quotas', () => {
   test('R-RELAY-6 one neighbour has a bounded number of circuits, and gets more as they end', async () => {
-    const network = await start({ hops: 2, block: 3, limits: { maxPerPeer: 3 }, exit: sent })
+    const network = await start({
+      hops: 2,
+      block: 3,
+      limits: { maxPerPeer: 3, maxPerStranger: 3 },
+      exit: sent,
+    })
     const client = await network.client()
     const circuits = await Promise.all([0, 1, 2].map(() => network.build(client, [0, 1])))
     await expect(network.build(client, [0, 1])).rejects.toMatchObject({ code: 'RELAY_BROKEN', link: 0 })

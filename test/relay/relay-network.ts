@@ -1,5 +1,6 @@
 import { bytesToHex, type RelayAnswer, relayProtocol } from '../../protocol/index.ts'
 import { noMetrics } from '../../src/net/counters.ts'
+import type { HostLimits } from '../../src/net/host.ts'
 import type { PeerAddress } from '../../src/net/peer-address.ts'
 import { createPuzzleGate, type GateLimits, type PuzzleGate } from '../../src/net/puzzle-gate.ts'
 import { createPuzzleSolver } from '../../src/net/puzzle-solver.ts'
@@ -40,6 +41,8 @@ export interface RelayNetworkOptions {
   exit?: (bytes: Uint8Array, signal: AbortSignal) => Promise<RelayAnswer>
   limits?: Partial<HopLimits>
   gate?: Partial<GateLimits>
+  /** Of all hosts: by default as many strangers as like to come, of one address or not. */
+  hostLimits?: Partial<HostLimits>
   /** Of the hops' sweeps; the real ones by default. */
   timers?: Pick<World, 'setTimer'>
   /** Third number of the addresses, 127.41.<block>.n. */
@@ -53,7 +56,7 @@ export const startRelayNetwork = async (options: RelayNetworkOptions): Promise<R
   const hops: TestHop[] = []
   const addresses: PeerAddress[] = []
   const added = new Map<number, PathHop & { address: PeerAddress }>()
-  const limits = {
+  const limits = options.hostLimits ?? {
     maxNewPerSecondPerAddress: 1_000,
     maxStrangersPerAddress: 1_000,
     maxPendingPerAddress: 1_000,
@@ -90,7 +93,7 @@ export const startRelayNetwork = async (options: RelayNetworkOptions): Promise<R
       exit,
       gate,
       world: options.timers ?? world,
-      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      limits: { maxPerStranger: 64, ...options.limits },
     })
     hop.start()
     await host.start()
