@@ -9,6 +9,7 @@ import {
   provePossession,
   stakeOfAddress,
 } from '../../protocol/index.ts'
+import type { SigningKey } from '../../src/chain/input-signatures.ts'
 import { signMessage } from '../../src/chain/message.ts'
 import type { Network } from '../../src/chain/profiles.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
@@ -20,17 +21,25 @@ export interface Announcement {
   memo: string
 }
 
-/** R-REG-1, R-REG-2: a valid announcement by a stake of its own, as of `at`. */
-export const announcementOf = ({ networkId }: Network, number: number, at: Height): Announcement => {
-  const stakeKey = keyOf('stake', number)
+/** What a node announces of itself. */
+export interface AnnouncedNode {
+  stakeKey: SigningKey
+  peerId: string
+  host: string
+  p2p: number
+  tls: number
+  blsSecret: Uint8Array
+}
+
+/** R-REG-1, R-REG-2: a valid announcement as of `at`. */
+export const announcementBy = ({ networkId }: Network, node: AnnouncedNode, at: Height): Announcement => {
+  const { stakeKey, peerId, host, p2p, tls, blsSecret } = node
   const address = addressOf(stakeKey)
-  const blsSecret = hash('zebrad test', 'bls', number)
-  blsSecret[0]! &= 0x3f
   const unsigned = formatUnsignedMemo({
-    peer: peerIdOfKey(ed25519FromSeed(hash('zebrad test', 'peer', number)).publicKey),
-    host: `n${number}.devnet.test`,
-    p2p: 9_000,
-    tls: 9_001,
+    peer: peerId,
+    host,
+    p2p,
+    tls,
     at,
     stake: address,
     bls: blsPublicKey(blsSecret),
@@ -38,4 +47,19 @@ export const announcementOf = ({ networkId }: Network, number: number, at: Heigh
   })
   const signature = signMessage(stakeKey.secretKey, announcementMessage(networkId, unsigned), true)
   return { address, memo: formatMemo(unsigned, signature) }
+}
+
+/** The same by a node that is nowhere, with a stake of its own. */
+export const announcementOf = (network: Network, number: number, at: Height): Announcement => {
+  const blsSecret = hash('zebrad test', 'bls', number)
+  blsSecret[0]! &= 0x3f
+  const node = {
+    stakeKey: keyOf('stake', number),
+    peerId: peerIdOfKey(ed25519FromSeed(hash('zebrad test', 'peer', number)).publicKey),
+    host: `n${number}.devnet.test`,
+    p2p: 9_000,
+    tls: 9_001,
+    blsSecret,
+  }
+  return announcementBy(network, node, at)
 }
