@@ -86,7 +86,10 @@ const init = async (io: CliIo, flags: InitFlags): Promise<void> => {
     })
   }
   const keys = await keysIn(resolve(base, config.keys), world)
-  const next = [`secnode doctor --config ${flags.config}`, `secnode announce --config ${flags.config}`]
+  const next = [
+    `secnode doctor --config ${flags.config} --before-announcement`,
+    `secnode announce --config ${flags.config}`,
+  ]
   if (flags.json === true) {
     printJson(io, {
       config: configFile,
