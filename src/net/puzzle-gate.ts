@@ -11,7 +11,7 @@ export interface GateLimits {
   maxWaiting: number
   /** After so long without a place an entry is refused as `late`. */
   waitMs: number
-  /** Once others wait, a place is taken back after so long. */
+  /** Once somebody waits who did no less work, a place is taken back after so long. */
   holdMs: number
   /** Solutions remembered of one cookie; when there are so many, the next cookie comes early. */
   maxSpent: number
@@ -130,6 +130,7 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
 
   const enter = (effort: number, onTakenBack: Entry['onTakenBack']): GateOutcome => {
     const place: Place = {
+      effort,
       sinceMs: world.monotonicMs(),
       leave: () => {
         if (!inside.delete(place)) return
@@ -143,15 +144,18 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
     return { is: 'entered', effort, leave: place.leave }
   }
 
-  /** Slow readers and endless work make room for the next one, one at a time. */
+  /** Slow readers and endless work make room for the next one who did no less, one at a time, the lightest first. */
   const takeBack = (): void => {
+    const [next] = waiting
+    if (next === undefined) return
     const latestMs = world.monotonicMs() - limits.holdMs
-    const place = [...inside].find(
-      ({ sinceMs, onTakenBack }) => sinceMs <= latestMs && onTakenBack !== undefined,
+    const held = [...inside].filter(
+      ({ effort, sinceMs, onTakenBack }) =>
+        sinceMs <= latestMs && effort <= next.effort && onTakenBack !== undefined,
     )
-    if (place === undefined || waiting.length === 0) return
-    place.leave()
-    place.onTakenBack?.()
+    const place = held.sort((a, b) => a.effort - b.effort)[0]
+    place?.leave()
+    place?.onTakenBack?.()
   }
 
   const turnAway = (effort: number, code: GateCode): GateOutcome => {
@@ -232,6 +236,7 @@ interface Waiting {
 }
 
 interface Place {
+  effort: number
   sinceMs: number
   leave: () => void
   onTakenBack: Entry['onTakenBack']

