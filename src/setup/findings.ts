@@ -107,12 +107,12 @@ export const kinds = {
   P2P_CANNOT_LISTEN: {
     severity: 'failure',
     stops: true,
-    hint: 'Stop the program that has this port, or choose another `listen.p2p` and announce again.',
+    hint: 'Stop the program that has this port, or choose another `listen.p2p` and announce again. If it is the node itself, run this as its user.',
   },
   TLS_CANNOT_LISTEN: {
     severity: 'failure',
     stops: true,
-    hint: 'Stop the program that has this port, or choose another `listen.tls` and announce again.',
+    hint: 'Stop the program that has this port, or choose another `listen.tls` and announce again. If it is the node itself, run this as its user.',
   },
   P2P_UNREACHABLE: {
     severity: 'failure',

@@ -69,10 +69,10 @@ const funded = async (amount = 50n * coin): Promise<string> => {
 }
 
 /** Carries out what was printed for `z_sendmany`, and nothing else. */
-const pay = async (call: string, from: string): Promise<void> => {
+const pay = async (call: string, from: string, { rpc }: PreparedDevnet = devnet): Promise<void> => {
   const [, recipients] = /^z_sendmany "<from>" '(.*)' 1$/.exec(call)!
-  const id = await devnet.rpc.call('z_sendmany', [from, JSON.parse(recipients!), 1], z.string())
-  await until(async () => (await zGetOperationStatus(devnet.rpc, [id]))[0]?.status === 'success')
+  const id = await rpc.call('z_sendmany', [from, JSON.parse(recipients!), 1], z.string())
+  await until(async () => (await zGetOperationStatus(rpc, [id]))[0]?.status === 'success')
 }
 
 const follow = async (store = createMemoryStore()): Promise<Follower> => {
@@ -457,6 +457,35 @@ const runOnTerminal = async (answers: string[], args: readonly string[]) => {
   await createProgram(io).parseAsync(['node', 'secnode', ...args])
   return result
 }
+
+test('R-REG-3 on a ZEN chain: no payment URI, and the call makes the seat', async () => {
+  const zen = await prepareDevnet(
+    { nodes: 1, epochs: 3, seed: 51, with: {}, profile: 'zen-devnet' },
+    file('zen'),
+    realWorld(),
+  )
+  try {
+    const { configFile, config, stake } = zen.nodes[0]!
+    const json = async (...more: string[]) =>
+      JSON.parse(
+        (await runInProcess('announce', '--config', configFile, '--json', ...more)).stdout,
+      ) as Record<'text' | 'memo' | 'call' | 'uri', string | null>
+    const { text } = await json()
+    const { uri, call } = await json('--signature', await signMessage(zen.rpc, config.stake, text!))
+    expect(uri).toBeNull()
+    const purse = await getNewAddress(zen.rpc)
+    await sendMany(zen.rpc, { [purse]: 50n * coin }, 1)
+    zen.chain.mine(1)
+    await pay(call!, purse, zen)
+    zen.chain.mine(zen.network.profile.genesis.confirmations + 1)
+    const { network, rpc } = zen
+    const store = createMemoryStore()
+    const follower = await followTo({ network, rpc, store, world: realWorld(), height: null, signal })
+    expect(follower.standingOf(stake)?.record.host).toBe(config.host)
+  } finally {
+    await zen.close()
+  }
+})
 
 /** The text of a QR code that was drawn in half blocks, read by another library than the one that drew it. */
 const textOfQr = (output: string): string => {

@@ -22,17 +22,19 @@ import type { CliIo } from '../../src/cli/io.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import type { RpcMethods } from '../../src/devnet/chain/rpc/dispatch.ts'
+import { fail } from '../../src/devnet/chain/rpc/errors.ts'
 import { createRpcMethods } from '../../src/devnet/chain/rpc/methods.ts'
 import { createRpcServer, type RpcDialect, type RpcServer } from '../../src/devnet/chain/rpc-server.ts'
 import { type PreparedDevnet, type PreparedNode, prepareDevnet } from '../../src/devnet/prepare.ts'
 import { createNodeKeyFile, createNodeKeys } from '../../src/keys/node-key.ts'
-import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
+import { type AssembledNode, assembleNode, createRpc } from '../../src/node/assemble.ts'
 import type { Config } from '../../src/node/config.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
 import { profileJson } from '../../src/node/data-dir.ts'
 import { prepareAnnouncement, signedMemo } from '../../src/setup/announcing.ts'
+import { stakeCheck } from '../../src/setup/check-stake.ts'
 import { type DoctorReport, runDoctor } from '../../src/setup/doctor.ts'
-import type { DoctorOptions } from '../../src/setup/facts.ts'
+import { createFacts, type DoctorOptions } from '../../src/setup/facts.ts'
 import { realWorld, type World } from '../../src/world.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import { testCa } from '../fixtures/certificates.ts'
@@ -491,6 +493,73 @@ describe('each planted fault is found, and nothing else', () => {
       expect(hint.length).toBeGreaterThan(10)
     }
     devnet.chain.mine(devnet.network.profile.genesis.confirmations)
+  })
+
+  test('a chain node without an address index: ANNOUNCEMENT_NOT_CHECKED, unless the node has followed the chain', async () => {
+    const all = createRpcMethods(devnet.chain)
+    const none: RpcMethods['x'] = {
+      ...all['getblockcount']!,
+      run: () => fail('methodNotFound', 'Method not found'),
+      maxParams: 9,
+    }
+    const withoutIndex = await nodeWith({ getaddresstxids: none, getaddressutxos: none })
+    expect(codesOf(await look(withoutIndex))).toEqual(['ANNOUNCEMENT_NOT_CHECKED?'])
+
+    const followed = file('followed')
+    const node = await assembleNode(
+      { ...patient.config, dir: followed },
+      { logger: silent, world: realWorld() },
+    )
+    await node.start()
+    await until(() => node.daemon.isCaughtUp())
+    await node.stop()
+    const report = await look({ ...withoutIndex, dir: followed })
+    expect(codesOf(report)).toEqual([])
+    expect(report.checks.find(({ check }) => check === 'stake')?.detail).toContain('42')
+  })
+
+  test('a node that was named is asked, though no recent block announces any: --peer', async () => {
+    const searched = { ...createRpcMethods(devnet.chain)['getblock']! }
+    const heights: number[] = []
+    const run: typeof searched.run = (params) => {
+      heights.push(Number(params[0]))
+      return searched.run(params)
+    }
+    const changes = await nodeWith({ getblock: { ...searched, run } })
+    const { keys, ip, p2p } = devnet.nodes[0]!
+    const peers = [
+      { peerKey: keys.peerKey, host: ip, port: p2p },
+      { peerKey: keys.peerKey, host: ip, port: p2p },
+      { peerKey: keys.peerKey, host: ip, port: p2p },
+    ]
+    const report = await look(changes, { peers })
+    expect(codesOf(report)).toEqual([])
+    expect(report.checks.find(({ check }) => check === 'outside')?.detail).toContain(ip)
+    // The chain check reads two blocks; the search for others would read them all.
+    expect(new Set(heights).size).toBeLessThanOrEqual(2)
+  })
+
+  test("the stake's key in the chain node's wallet: STAKE_KEY_ON_NODE, where there is money", async () => {
+    const facts = createFacts({
+      configFile: configFile(),
+      world: realWorld(),
+      logger: silent,
+      signal,
+      askDaemon,
+    })
+    const network = await facts.network()
+    const real = { ...network, profile: { ...network.profile, allowLoopback: false } }
+    const method = createRpcMethods(devnet.chain)['validateaddress']!
+    const run: typeof method.run = (params) => ({ ...(method.run(params) as object), ismine: true })
+    const { rpc } = await nodeWith({ validateaddress: { ...method, run } })
+    const owned = createRpc({ rpc }, realWorld())
+    const outcome = await stakeCheck.run(
+      { ...facts, network: () => Promise.resolve(real), rpc: () => Promise.resolve(owned) },
+      signal,
+    )
+    expect(outcome.findings.map(({ code }) => code)).toEqual(['STAKE_KEY_ON_NODE'])
+    await owned.close()
+    await facts.close()
   })
 
   test('a port that another program has: P2P_CANNOT_LISTEN', async () => {
