@@ -10,7 +10,7 @@ import { type Finding, findingKey, severities } from './finding.ts'
 import type { AlertTarget } from './target.ts'
 import { stepTelling, type Telling, type TellingRules } from './telling.ts'
 
-export interface AlerterOptions extends TellingRules, Pick<DeliveryOptions, 'backoff'> {
+export interface AlerterOptions extends TellingRules, Pick<DeliveryOptions, 'backoff' | 'graceMs'> {
   store: AlertStore
   targets: readonly AlertTarget[]
   /** Asked anew for each alert: the seat comes with the announcement. */

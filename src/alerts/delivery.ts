@@ -14,6 +14,8 @@ export interface DeliveryOptions {
   world: World
   /** Between tries of the same alert. */
   backoff?: Backoff
+  /** For a try that is under way when the daemon stops: one that was taken need not be sent again. */
+  graceMs?: number
 }
 
 /** The way to one target: its alerts one after the other, each tried until it is taken. A slow one holds up no other. */
@@ -24,7 +26,7 @@ export interface Delivery {
   enqueue(alerts: readonly Alert[]): QueueChange
   accept(change: QueueChange): void
   state(): DeliveryState
-  /** Breaks off what is under way: it is sent again by the next run. */
+  /** What is under way then and not taken soon is sent again by the next run. */
   stop(): Promise<void>
 }
 
@@ -50,6 +52,7 @@ export interface DeliveryState {
 const maxWaiting = 200
 /** A chat service that was gone for longer has lost older messages too. */
 const maxAgeMs = 3 * 86_400_000
+const defaultGraceMs = 1_000
 const defaultBackoff: Backoff = { firstMs: 2_000, maxMs: 600_000 }
 
 export const createDelivery = (target: AlertTarget, options: DeliveryOptions): Delivery => {
@@ -58,6 +61,7 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
   const backoff = options.backoff ?? defaultBackoff
   const stopping = new AbortController()
   const { signal } = stopping
+  const breakingOff = new AbortController()
   let queue: Queued[] = []
   let lastNumber = 0
   let lastError: string | null = null
@@ -71,21 +75,27 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
     queue = queue.filter((one) => one !== done)
   }
 
+  /** One try; true if the target took it. */
+  const isTaken = async (alert: Alert, attempt: number): Promise<boolean> => {
+    try {
+      await target.deliver(alert, breakingOff.signal)
+    } catch (error) {
+      breakingOff.signal.throwIfAborted()
+      lastError = messageOf(error)
+      metrics.failed(kind)
+      logger.warn({ alert: alert.code, to: name, attempt, reason: lastError }, 'an alert was not taken')
+      return false
+    }
+    metrics.sent(kind)
+    lastError = null
+    return true
+  }
+
   /** Until it was taken, is too old or had to make room. */
   const send = async (queued: Queued): Promise<void> => {
     const alert = JSON.parse(queued.text) as Alert
     for (let attempt = 1; queue.includes(queued); attempt++) {
-      try {
-        await target.deliver(alert, signal)
-        metrics.sent(kind)
-        lastError = null
-        return await forget(queued)
-      } catch (error) {
-        signal.throwIfAborted()
-        lastError = messageOf(error)
-        metrics.failed(kind)
-        logger.warn({ alert: alert.code, to: name, attempt, reason: lastError }, 'an alert was not taken')
-      }
+      if (await isTaken(alert, attempt)) return await forget(queued)
       if (Math.abs(world.now() - Date.parse(alert.at)) > maxAgeMs) {
         metrics.lost(kind)
         logger.error({ alert: alert.code, to: name }, 'an alert is given up: nobody took it for days')
@@ -136,7 +146,9 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
       const reason = new Error('stopping')
       stopping.abort(reason)
       stopped.reject(reason)
+      const cancel = world.setTimer(options.graceMs ?? defaultGraceMs, () => breakingOff.abort(reason))
       await running
+      cancel()
     },
   }
 }

@@ -71,6 +71,7 @@ const startAlerter = async (
       lost: () => void counts.lost++,
     },
     backoff: { firstMs: 5, maxMs: 20 },
+    graceMs: 50,
     logger: pino({ level: 'silent' }),
     world: options.world ?? realWorld(),
   })
@@ -171,6 +172,22 @@ describe('alerts', () => {
     await last.update([finding('two')], none)
     await until(() => isIdle(last))
     expect(told(third)).toEqual(['recovered one'])
+  })
+
+  test('a try that is under way at the stop and taken is not made again', async () => {
+    const store = createMemoryStore()
+    const slow = createInbox()
+    const taken = Promise.withResolvers<void>()
+    slow.takes = () => taken.promise
+    const first = await startAlerter(store, [slow])
+    await first.update([finding('one')], none)
+    await until(() => slow.tried === 1)
+    const stopped = first.stop()
+    taken.resolve()
+    await stopped
+    const second = await startAlerter(store, [slow])
+    expect(isIdle(second)).toBe(true)
+    expect(slow.tried).toBe(1)
   })
 
   test('a write that fails tells nobody: neither half of it is there', async () => {
