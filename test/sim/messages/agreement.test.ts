@@ -65,9 +65,10 @@ const compared = [
   'weeks.blocksToCertificate',
 ]
 
-describe('both engines, where both apply', () => {
+// Some seconds on a machine of its own; more where others work too.
+describe('both engines, where both apply', { timeout: 180_000 }, () => {
   test('payout shares, credits, wrong failures and certificates agree within the 95 % interval', () => {
-    const played = messages(3, { network: { syncSeconds: 600 } })
+    const played = messages(3, { network: { syncSeconds: 600, spreadSeconds: 60 } })
     expect(compared.filter((name) => !agree(name, played, statistical))).toEqual([])
     // What would agree because nothing happened says nothing.
     const meanOf = (name: string): number => estimate(played.map((measures) => measures[name] ?? 0)).mean
@@ -79,7 +80,7 @@ describe('both engines, where both apply', () => {
   test('control: with messages lost and nothing tried again they do not', () => {
     const lossy = messages(2, {
       weeks: 1,
-      network: { syncSeconds: 600, loss: 0.2 },
+      network: { syncSeconds: 600, spreadSeconds: 60, loss: 0.2 },
       protocol: { ...scenario.protocol, retries: 0 },
     })
     const apart = compared.filter((name) => !agree(name, lossy, statistical))
