@@ -189,7 +189,7 @@ export class CellStream extends AbstractMessageStream {
     if (!this.#isAdmitted && this.#waiting.length > maxEarlyCells + (this.#isOpened ? 0 : 1)) {
       return this.end('too-early', 'link')
     }
-    if (this.#waiting.length > pauseAbove && !this.#isPaused) {
+    if (this.#waiting.length > pauseAbove && !this.#isPaused && this.#stream.readStatus === 'readable') {
       this.#isPaused = true
       this.#stream.pause()
     }

@@ -148,9 +148,15 @@ const codedError = (error: unknown, signal: AbortSignal): SecnodeError =>
 /** One direction: what comes from `from` goes to `to`; `source` stops when `to` is full. */
 const pass = (from: MessageStream, to: MessageStream, source: CellStream): void => {
   from.addEventListener('message', ({ data }) => {
-    if (to.status !== 'open' || to.send(data)) return
-    source.hold()
-    to.addEventListener('drain', () => source.release(), { once: true })
+    if (to.status !== 'open') return
+    try {
+      if (to.send(data)) return
+      source.hold()
+      to.addEventListener('drain', () => source.release(), { once: true })
+    } catch (error) {
+      // It closed in this very moment. What a listener throws would end the process.
+      to.abort(error instanceof Error ? error : new Error(String(error)))
+    }
   })
 }
 

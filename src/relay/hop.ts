@@ -36,7 +36,7 @@ export interface HopLimits {
   idleMs: number
   /** However busy. */
   maxAgeMs: number
-  /** For a handshake, and for a link to the next hop. */
+  /** For a handshake, for what the client wants then, and for a link to the next hop. */
   stepTimeoutMs: number
 }
 
@@ -194,7 +194,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   const converse = async (circuit: Circuit, signal: AbortSignal): Promise<void> => {
     const { link } = circuit
     const session = await link.session(within(limits.stepTimeoutMs, signal))
-    const request = await read(link, session, within(limits.idleMs, signal))
+    const request = await read(link, session, within(limits.stepTimeoutMs, signal))
     if (request === null) return
     if (request[0] === 'extend') await extend(circuit, session, request, signal)
     else if (request[0] === 'broadcast') await broadcast(link, session, request, signal)

@@ -36,7 +36,7 @@ const prefixBits = { ipv4: 32, ipv6: 128 }
 const seats = (): RelaySeat[] =>
   network.hops.map(({ seat, address }) => ({
     ...network.pathOf([seat])[0]!,
-    p2p: network.portOf(seat),
+    p2p: network.addressOf(seat).port,
     address: Uint8Array.from(address.split('.').map(Number)),
   }))
 

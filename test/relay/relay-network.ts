@@ -1,6 +1,7 @@
 import { bytesToHex, type RelayAnswer, relayProtocol } from '../../protocol/index.ts'
 import { noMetrics } from '../../src/net/counters.ts'
 import type { HostLimits } from '../../src/net/host.ts'
+import type { Host } from '../../src/net/host.ts'
 import type { PeerAddress } from '../../src/net/peer-address.ts'
 import { createPuzzleGate, type GateLimits, type PuzzleGate } from '../../src/net/puzzle-gate.ts'
 import { createPuzzleSolver } from '../../src/net/puzzle-solver.ts'
@@ -26,9 +27,15 @@ export interface RelayNetwork extends AsyncDisposable {
   client(address?: string): Promise<LocalHost>
   /** A circuit through these seats, or hops. */
   build(client: LocalHost, path: readonly (number | PathHop)[], signal?: AbortSignal): Promise<Circuit>
+  /** The same for a client that is no host. */
+  buildFrom(
+    client: Pick<Host, 'peerId' | 'openRelayLink'>,
+    path: readonly (number | PathHop)[],
+    signal?: AbortSignal,
+  ): Promise<Circuit>
   pathOf(seats: readonly number[]): PathHop[]
   /** Where its node listens, whether it runs or not. */
-  portOf(seat: number): number
+  addressOf(seat: number): PeerAddress
   /** A seat whose node the test plays itself. */
   addSeat(hop: PathHop & { address: PeerAddress }): void
   openStreams(): number
@@ -106,29 +113,31 @@ export const startRelayNetwork = async (options: RelayNetworkOptions): Promise<R
   const solver = createPuzzleSolver({ world, maxEffort: 2 ** 24 })
   const pathOf = (seats: readonly number[]) =>
     seats.map((seat) => ({ seat, peer: hops[seat]!.host.peerKey, host: `n${seat}.relay.test` }))
+  const buildFrom: RelayNetwork['buildFrom'] = (client, given, signal = new AbortController().signal) => {
+    const path = given.map((hop) => (typeof hop === 'number' ? pathOf([hop])[0]! : hop))
+    return buildCircuit({
+      host: client,
+      networkId,
+      path,
+      firstAddress: added.get(path[0]!.seat)?.address ?? addresses[path[0]!.seat]!,
+      solver,
+      world,
+      signal,
+    })
+  }
   return {
     hops,
     hosts,
     pathOf,
-    portOf: (seat) => addresses[seat]!.port,
+    addressOf: (seat) => addresses[seat]!,
     addSeat: (hop) => void added.set(hop.seat, hop),
     async client(address = `127.41.${block}.250`) {
       const client = await startHost(address, { limits, topics: [] })
       hosts.push(client)
       return client
     },
-    build: (client, given, signal = new AbortController().signal) => {
-      const path = given.map((hop) => (typeof hop === 'number' ? pathOf([hop])[0]! : hop))
-      return buildCircuit({
-        host: client,
-        networkId,
-        path,
-        firstAddress: added.get(path[0]!.seat)?.address ?? addresses[path[0]!.seat]!,
-        solver,
-        world,
-        signal,
-      })
-    },
+    build: (client, path, signal) => buildFrom(client, path, signal),
+    buildFrom,
     openStreams: () =>
       hosts.reduce((sum, host) => {
         try {
