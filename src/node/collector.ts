@@ -63,6 +63,8 @@ export interface Collector {
   held(context: EpochContext): Promise<HeldRow[]>
   /** Of these seats what is held, whether it stands or not. */
   heldOf(context: EpochContext, seats: readonly Seat[]): Promise<HeldAttestation[]>
+  /** Another number whenever something of the epoch was taken in since the start: what was made of it before is old. */
+  changeOf(epoch: Epoch): number
   /** Seats with a proof in a week, with one proof each. */
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
   /** Calls back for each proof that is new. */
@@ -95,6 +97,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
   const heldByEpoch = new Map<Epoch, HeldEpoch>()
   const reading = new Map<EpochContext, Promise<HeldEpoch | undefined>>()
   const rootByEpoch = new Map<Epoch, KnownRoot>()
+  const lastChange = new Map<Epoch, number>()
+  let changes = 0
   const proofsByWeek = new Map<Week, Promise<Map<Seat, Uint8Array>>>()
   /** Those of `proofsByWeek` that are at hand, for validators, which may not wait. */
   const knownProofs = new Map<Week, Map<Seat, Uint8Array>>()
@@ -159,7 +163,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     node.metrics.messages.inc({ kind, outcome: validation.is, code })
   }
 
-  const staleRoot = (epoch: Epoch): void => {
+  const noteChange = (epoch: Epoch): void => {
+    lastChange.set(epoch, ++changes)
     const known = rootByEpoch.get(epoch)
     if (known !== undefined) known.isStale = true
   }
@@ -185,7 +190,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     const { epoch, beacon } = held.context
     held.add(first)
     held.underway.set(first.seat, first)
-    staleRoot(epoch)
+    noteChange(epoch)
     try {
       // What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5).
       const isRecorded = isOwn && (await attestations.putOwnSigned(epoch, beacon, first))
@@ -372,7 +377,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       const held = await opened(context)
       if (held === undefined || held.has(own.seat)) return
       held.add(own)
-      staleRoot(context.epoch)
+      noteChange(context.epoch)
     },
     isOpen: isOpenForSync,
     standing,
@@ -407,6 +412,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       const stored = await attestations.ofSeats(context.epoch, context.beacon, seats)
       return [...new Map([...early, ...stored].map((held) => [held.seat, held])).values()]
     },
+    changeOf: (epoch) => lastChange.get(epoch) ?? 0,
     equivocators,
     onProof(listener) {
       onProof = listener

@@ -150,7 +150,7 @@ export const attestationPage = (attestation: AttestationDetail): Markup => html`
     <li class="${attestation.signatureHolds ? 'good' : 'bad'}">
       <span class="sign" aria-hidden="true">${attestation.signatureHolds ? '✓' : '✕'}</span>
       <div>
-        <strong>signature ${attestation.signatureHolds ? 'holds' : 'fails'}</strong> by the key that the seat
+        <strong>signature: ${attestation.signatureHolds ? 'holds' : 'fails'}</strong> by the key that the seat
         had in that epoch
       </div>
     </li>

@@ -4,7 +4,7 @@ import { type Markup, percent, table } from './markup.ts'
 
 const width = 720
 const height = 188
-const margin = { left: 62, right: 8, top: 16, bottom: 26 }
+const margin = { left: 74, right: 8, top: 16, bottom: 26 }
 
 /** From the bottom up, with the hatching that tells them apart without colour. */
 const layers = [

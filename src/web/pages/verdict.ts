@@ -98,7 +98,7 @@ export const verdictPage = (verdict: VerdictDetail): Markup => html`
             ({ about, is, detail }) =>
               html`<li class="${checkWords[is]}">
                 <span class="sign" aria-hidden="true">${signOf(checkWords[is])}</span>
-                <div><strong>${about} ${is}</strong> ${detail}</div>
+                <div><strong>${about}: ${is}</strong> ${detail}</div>
               </li>`,
           )}
         </ul>`

@@ -1,8 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import {
+  bytesToHex,
   challengersOf,
   classify,
+  type Committees,
   type Epoch,
   type EpochClasses,
+  equalBytes,
   type JudgedEpoch,
   type Outcome,
   rulesetOfWeek,
@@ -11,10 +15,11 @@ import {
 } from '../../../protocol/index.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import type { EpochContext } from '../../node/epoch-book.ts'
+import { canonicalAddress } from '../../net/resolve.ts'
 import { namedAddresses } from '../../tally/explain/named-addresses.ts'
 import { type FixedWeek, gatherEpoch } from '../../tally/gather.ts'
 
-/** An epoch with what came out of it for every seat, small enough to be kept: some 80 bytes a seat. */
+/** An epoch with what came out of it for every seat, small enough to be kept: some 40 bytes a seat. */
 export interface JudgedView extends JudgedEpoch {
   context: EpochContext
   /** Of the anchored set, which never changes; otherwise of what this node holds. */
@@ -23,8 +28,15 @@ export interface JudgedView extends JudgedEpoch {
   isOpen: boolean
   /** The word of the i-th challenger (ring order) of the seat at `index`, at `index · k + i`; `silent` if it said nothing. */
   said: Uint8Array
-  /** Where most challengers saw each seat, by index; null where none called it valid. */
-  addresses: readonly (string | null)[]
+  /** Where most challengers saw each seat, 16 bytes at `16 · index`, IPv4 mapped; zeros where none called it valid. */
+  seenAt: Uint8Array
+}
+
+interface Basis {
+  /** Which set of attestations. */
+  set: string
+  /** Of an epoch that is open: at one height it is judged once, whatever comes in. 0 for others. */
+  height: number
 }
 
 /** No verdict's code: a challenger whose attestation is not there. */
@@ -39,33 +51,38 @@ export interface JudgedEpochs {
   revision(): number
 }
 
-/** What a page may look at in a while: two weeks of the largest network take 100 MB, so of that one it is less. */
+/** What a page may look at in a while: of the largest network 28 epochs, of one of 4,000 seats six weeks. */
 const maxCacheBytes = 48 * 1024 * 1024
-const bytesPerSeat = 80
+/** Words of eleven challengers, a pointer to the outcome, an address. */
+const bytesPerSeat = 43
 
 /**
- * Judges epochs as a tally does, one at a time, and keeps what came out. An anchored epoch is judged once; one of the
- * last two whenever a block comes and somebody looks; any other once an epoch, since sync may still bring something.
+ * Judges epochs as a tally does, one at a time, and keeps what came out: an anchored epoch for good, another until
+ * something more of it is taken in. Of one into which attestations still pour it is at most a block behind.
  */
 export const createJudgedEpochs = ({
   daemon,
   weeks,
 }: Pick<AssembledNode, 'daemon' | 'weeks'>): JudgedEpochs => {
-  const { epochs, node, finality } = daemon
-  const cache = new Map<Epoch, { basis: string; view: JudgedView }>()
+  const { epochs, node, finality, collector } = daemon
+  const cache = new Map<Epoch, { basis: Basis; view: JudgedView }>()
   let cachedBytes = 0
   let revision = 0
-  /** One after the other: at 40,000 seats each holds the loop for a fifth of a second. */
+  /** One after the other: at 40,000 seats each is half a second of work. */
   let turn: Promise<unknown> = Promise.resolve()
 
-  const basisOf = (context: EpochContext, fixed: FixedWeek | null): string => {
-    const beacon = Buffer.from(context.beacon).toString('hex')
-    if (fixed !== null) return `${beacon} ${fixed.checkpoint.toString()}`
-    const current = epochs.current() ?? 0
-    return context.epoch >= current - 2
-      ? `${beacon} block ${node.chain.confirmedHeight}`
-      : `${beacon} epoch ${current}`
+  /** What an epoch was judged from: while that is the same, so is what came out. */
+  const basisOf = async (context: EpochContext, fixed: FixedWeek | null): Promise<Basis> => {
+    const beacon = bytesToHex(context.beacon)
+    const { confirmedHeight } = node.chain
+    if (fixed !== null) return { set: `${beacon} ${fixed.checkpoint.toString()}`, height: 0 }
+    const proofs = (await weeks.equivocators(context.week)).size
+    const isOpen = confirmedHeight < context.phases.closes
+    const change = collector.changeOf(context.epoch)
+    return { set: `${beacon} ${String(isOpen)} ${proofs} ${change}`, height: isOpen ? confirmedHeight : 0 }
   }
+  const isSame = (a: Basis | undefined, b: Basis): boolean =>
+    a !== undefined && (a.set === b.set || (b.height !== 0 && a.height === b.height))
 
   const judge = async (context: EpochContext, fixed: FixedWeek | null): Promise<JudgedView> => {
     const { snapshot, committees, params, week } = context
@@ -78,8 +95,13 @@ export const createJudgedEpochs = ({
         equivocators.has(snapshot[index]!.seat) ? undefined : attestation,
       ),
     }
+    // Whoever waits for an answer of this daemon gets it between two of these.
+    await setImmediate()
     const { outcomes, attested } = rulesetOfWeek(week).judgeEpoch(epoch, params)
+    await setImmediate()
     const classes = classify(epoch, committees)
+    const said = saidOf(context, classes)
+    await setImmediate()
     return {
       epoch: context.epoch,
       beacon: context.beacon,
@@ -89,12 +111,12 @@ export const createJudgedEpochs = ({
       context,
       isFixed: fixed !== null,
       isOpen: fixed === null && node.chain.confirmedHeight < context.phases.closes,
-      said: saidOf(context, classes),
-      addresses: snapshot.map((_, index) => namedAddresses(classes, committees, index)[0]?.ip ?? null),
+      said,
+      seenAt: seenAtOf(context, classes),
     }
   }
 
-  const keep = (epoch: Epoch, basis: string, view: JudgedView): void => {
+  const keep = (epoch: Epoch, basis: Basis, view: JudgedView): void => {
     const known = cache.get(epoch)
     if (known !== undefined) cachedBytes -= known.view.snapshot.length * bytesPerSeat
     cache.delete(epoch)
@@ -114,9 +136,9 @@ export const createJudgedEpochs = ({
     // A page never asks the network for what an anchored week lacks: the daemon does so itself.
     const isComplete = finality.anchored.get(context.week) !== undefined
     const fixed = isComplete ? await weeks.fixed(context.week, signal) : null
-    const basis = basisOf(context, fixed)
+    const basis = await basisOf(context, fixed)
     const known = cache.get(epoch)
-    if (known?.basis === basis) {
+    if (known !== undefined && isSame(known.basis, basis)) {
       cache.delete(epoch)
       cache.set(epoch, known)
       return known.view
@@ -124,7 +146,7 @@ export const createJudgedEpochs = ({
     const work = turn.then(async () => {
       signal.throwIfAborted()
       const meanwhile = cache.get(epoch)
-      if (meanwhile?.basis === basis) return meanwhile.view
+      if (meanwhile !== undefined && isSame(meanwhile.basis, basis)) return meanwhile.view
       const view = await judge(context, fixed)
       keep(epoch, basis, view)
       return view
@@ -153,6 +175,48 @@ const saidOf = ({ committees }: EpochContext, { attested }: EpochClasses): Uint8
     }
   }
   return said
+}
+
+const seenAtOf = ({ committees }: EpochContext, { attested }: EpochClasses): Uint8Array => {
+  const seenAt = new Uint8Array(committees.size * 16)
+  for (let index = 0; index < committees.size; index++) {
+    const named = namedBytes(attested, committees, index)
+    if (named === null) continue
+    seenAt.set(named, 16 * index + 16 - named.length)
+    if (named.length === 4) seenAt.set([0xff, 0xff], 16 * index + 10)
+  }
+  return seenAt
+}
+
+/** The address that most challengers name; most often they all name the same. */
+const namedBytes = (
+  attested: EpochClasses['attested'],
+  committees: Committees,
+  index: number,
+): Uint8Array | null => {
+  let first: Uint8Array | null = null
+  for (const [i, challenger] of challengersOf(committees, index).entries()) {
+    const attestation = attested[challenger]
+    if (attestation?.verdicts[i] !== Verdict.valid) continue
+    let before = 0
+    for (let j = 0; j < i; j++) if (attestation.verdicts[j] === Verdict.valid) before++
+    const address = attestation.addresses[before]!
+    if (first === null) first = address
+    else if (!equalBytes(first, address)) {
+      const [most] = namedAddresses({ attested }, committees, index)
+      return canonicalAddress(most!.ip)?.bytes ?? null
+    }
+  }
+  return first
+}
+
+/** Where most challengers saw the seat at `index` of the snapshot, or null. */
+export const addressAt = ({ seenAt }: Pick<JudgedView, 'seenAt'>, index: number): Uint8Array | null => {
+  const bytes = seenAt.subarray(16 * index, 16 * index + 16)
+  if (bytes.every((byte) => byte === 0)) return null
+  const isMapped =
+    bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0)
+  return isMapped ? bytes.subarray(12) : bytes
 }
 
 /** What was said of the seat at `index`, challenger by challenger. */

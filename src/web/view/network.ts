@@ -1,8 +1,7 @@
 import type { Concentration, NetworkDetail, ServerInfo, Status, Versions } from '../api/schemas.ts'
 import { daemonVersion } from '../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../protocol/index.ts'
-import { canonicalAddress } from '../../net/resolve.ts'
-import type { JudgedView } from './judged-epochs.ts'
+import { addressAt, type JudgedView } from './judged-epochs.ts'
 import { readRegister, stateOf } from './nodes.ts'
 import type { ViewParts } from './parts.ts'
 import { latestEpochs } from './weeks.ts'
@@ -76,11 +75,11 @@ export const concentrationOf = (judged: JudgedView | undefined): Concentration =
     Map<string, number>
   >
   let seats = 0
-  for (const ip of judged?.addresses ?? []) {
-    const address = ip === null ? null : canonicalAddress(ip)
+  for (let index = 0; index < (judged?.snapshot.length ?? 0); index++) {
+    const address = addressAt(judged!, index)
     if (address === null) continue
     seats++
-    for (const [length, prefix] of prefixesOf(address.bytes)) {
+    for (const [length, prefix] of prefixesOf(address)) {
       counts[length].set(prefix, (counts[length].get(prefix) ?? 0) + 1)
     }
   }

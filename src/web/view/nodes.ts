@@ -9,7 +9,8 @@ import {
   Verdict,
 } from '../../../protocol/index.ts'
 import type { NodeDetail, NodeRow, TlsState } from '../api/schemas.ts'
-import { type JudgedView, type Standing, standingOf, wordsAbout } from './judged-epochs.ts'
+import { addressOfBytes } from '../../net/resolve.ts'
+import { addressAt, type JudgedView, type Standing, standingOf, wordsAbout } from './judged-epochs.ts'
 import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
 import { type RegisteredSeats, seatAt } from './registered-seats.ts'
 import { seatOfWeek } from './week-views.ts'
@@ -141,6 +142,7 @@ const rowOf = (
 ): NodeRow => {
   const outcome = outcomeOf(seat.seat, latest)
   const index = latest === undefined ? -1 : indexOfSeat(latest.snapshot, seat.seat)
+  const seenAt = index === -1 ? null : addressAt(latest!, index)
   return {
     seat: seat.seat,
     host: seat.host,
@@ -150,7 +152,7 @@ const rowOf = (
     outcome,
     standing: outcome === null ? null : standingOf(outcome),
     epoch: latest?.epoch ?? null,
-    address: index === -1 ? null : latest!.addresses[index]!,
+    address: seenAt === null ? null : (addressOfBytes(seenAt)?.ip ?? null),
     version: node.daemon.node.versions.of(seat.seat)?.version ?? null,
   }
 }

@@ -1,4 +1,5 @@
 import {
+  bytesToHex,
   createTallyOfJudged,
   type DigestedTally,
   type Epoch,
@@ -60,6 +61,10 @@ export interface WeekViews {
 
 /** Whole weeks in memory: the present one, and one more that somebody looks at. */
 const maxWholeWeeks = 2
+/** A week of 40,000 seats takes two seconds to add up: of one that moves, at most a twentieth of the time goes into it. */
+const restPerView = 19
+/** What takes less is made as often as it changes. */
+const quickMs = 50
 /** What is left of others: 20 bytes a seat. */
 const maxKeptResults = 16
 
@@ -77,8 +82,9 @@ export const createWeekViews = (
   { daemon, network, follower, weeks }: Pick<AssembledNode, 'daemon' | 'network' | 'follower' | 'weeks'>,
   judged: JudgedEpochs,
 ): WeekViews => {
-  const { epochs, finality, node } = daemon
-  const whole = new Map<Week, { basis: string; view: WeekView }>()
+  const { epochs, finality, node, collector } = daemon
+  const { world } = node
+  const whole = new Map<Week, { basis: string; view: WeekView; restUntilMs: number }>()
   const kept = new Map<Week, KeptResults>()
 
   const recordOf = (week: Week): WeekRecord | undefined =>
@@ -154,17 +160,37 @@ export const createWeekViews = (
     return { ...frame, tally, fundMissing, digest: isWhole ? createTallyOfJudged(input).digest : null }
   }
 
+  /** What a week was made from: while that is the same, so is its view. */
   const basisOf = async (week: Week): Promise<string> => {
     const anchored = finality.anchored.get(week)
-    const isComplete = (await epochs.epochsOfWeek(week))?.isComplete === true
-    return anchored !== undefined && isComplete
-      ? `${anchored.anchor.checkpoint.toString()} ${Buffer.from(anchored.anchor.blockHash).toString('hex')}`
-      : `${finality.stateOf(week) ?? 'open'} block ${node.chain.confirmedHeight}`
+    const range = await epochs.epochsOfWeek(week)
+    if (anchored !== undefined && range?.isComplete === true) {
+      return `${anchored.anchor.checkpoint.toString()} ${bytesToHex(anchored.anchor.blockHash)}`
+    }
+    const first = range?.first ?? 0
+    const last = Math.min(range?.last ?? -1, (epochs.current() ?? 0) - 1)
+    let change = 0
+    for (let epoch = first; epoch <= last; epoch++) change = Math.max(change, collector.changeOf(epoch))
+    // A reorganisation changes beacons; proofs take away what was said.
+    const beacon = last < first ? undefined : await epochs.beaconOf(last)
+    const proofs = (await weeks.equivocators(week)).size
+    return [
+      finality.stateOf(week) ?? 'open',
+      last,
+      bytesToHex(beacon ?? new Uint8Array(0)),
+      proofs,
+      change,
+    ].join(' ')
   }
 
-  const keep = (week: Week, basis: string, view: WeekView): void => {
+  const keep = (week: Week, basis: string, view: WeekView, begunMs: number): void => {
+    const tookMs = world.monotonicMs() - begunMs
     whole.delete(week)
-    whole.set(week, { basis, view })
+    whole.set(week, {
+      basis,
+      view,
+      restUntilMs: begunMs + (1 + restPerView) * (tookMs < quickMs ? 0 : tookMs),
+    })
     if (whole.size > maxWholeWeeks) whole.delete(whole.keys().next().value!)
     const { seats } = view.tally
     kept.delete(week)
@@ -183,16 +209,21 @@ export const createWeekViews = (
   const get = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
     const basis = await basisOf(week)
     const known = whole.get(week)
-    // Without its fund it may be known in a moment: the daemon adds it up by itself.
-    if (known?.basis === basis && known.view.fundMissing === null) return known.view
+    if (known !== undefined) {
+      // Without its fund it may be known in a moment: the daemon adds it up by itself.
+      if (known.basis === basis && known.view.fundMissing === null) return known.view
+      const isSameState = known.view.state === (finality.stateOf(week) ?? known.view.state)
+      if (isSameState && world.monotonicMs() < known.restUntilMs) return known.view
+    }
+    const begunMs = world.monotonicMs()
     const view = await read(week, signal)
-    if (view !== undefined) keep(week, basis, view)
+    if (view !== undefined) keep(week, basis, view, begunMs)
     return view
   }
 
   const resultsOf = async (week: Week, signal: AbortSignal): Promise<KeptResults | undefined> => {
     const known = kept.get(week)
-    if (known?.basis === (await basisOf(week)) && known.isFundKnown) return known
+    if (known !== undefined && known.isFundKnown && known.basis === (await basisOf(week))) return known
     await get(week, signal)
     return kept.get(week)
   }
