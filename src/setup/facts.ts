@@ -3,8 +3,9 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { bytesToHex, type Height, peerIdOfKey } from '../../protocol/index.ts'
+import { bytesToHex, type Height, peerIdOfKey, type SeatRecord } from '../../protocol/index.ts'
 import { type FoundAnnouncement, findAnnouncement } from '../chain/announcement-lookup.ts'
+import type { SeatStanding } from '../chain/follower/chain-state.ts'
 import { openFollower } from '../chain/follower/follower.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain/rpc/client.ts'
@@ -83,6 +84,8 @@ export interface Facts {
   chain(): Promise<ChainFacts>
   announced(): Promise<Announced>
   endpoints(): Promise<OwnEndpoints>
+  /** Seats that were active when this directory's node last followed the chain, in no order; empty if none did. */
+  knownSeats(): Promise<readonly SeatRecord[]>
   /** How others saw this node when they were asked just now (R-DIAL-1). */
   sights(): Promise<readonly OutsideSight[]>
   /** Which check an error belongs to; undefined for errors of no fact. */
@@ -175,7 +178,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
 
   const announced = fact('announcement', async (): Promise<Announced> => {
     const running = await daemon()
-    const known = running === null ? await standingInStore(await config()) : standingOfDaemon(running)
+    const known = running === null ? await stored() : standingOfDaemon(running)
     // Of what the registry says, it must be sure: blocks that came since may have changed it.
     const { tip } = await chain()
     const confirmed = tip - (await network()).profile.genesis.confirmations
@@ -192,14 +195,13 @@ export const createFacts = (options: DoctorOptions): Facts => {
   })
 
   /** What was followed up to the last run. Null if there is no store, or if it cannot be read now. */
-  const standingInStore = async ({
-    dir,
-  }: Config): Promise<{ height: Height; announced: Announced } | null> => {
-    try {
-      await stat(join(dir, 'store'))
-    } catch {
-      return null
-    }
+  const stored = fact('announcement', async (): Promise<Followed | null> => {
+    const { dir } = await config()
+    const isThere = await stat(join(dir, 'store')).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere) return null
     try {
       await using store = await openStore({ directory: dir, networkId: (await network()).networkId })
       const follower = await openFollower({
@@ -209,29 +211,21 @@ export const createFacts = (options: DoctorOptions): Facts => {
         bls: createBls(),
         world,
       })
+      const height = follower.confirmedHeight
+      const seats = ((await follower.seatsAfter(height)) ?? []).filter(
+        ({ activeSince }) => activeSince !== null,
+      )
       const found = follower.standingOf(await stake())
       await follower.stop()
-      const height = follower.confirmedHeight
-      if (found === undefined) return { height, announced: { is: 'none' } }
-      const { record, balance } = found
-      return {
-        height,
-        announced: {
-          is: 'found',
-          peer: peerIdOfKey(record.peer),
-          host: record.host,
-          p2p: record.p2p,
-          tls: record.tls,
-          bls: bytesToHex(record.bls),
-          height: record.announced.height,
-          standing: { isActive: record.activeSince !== null, balance },
-        },
-      }
+      return { height, seats, announced: found === undefined ? { is: 'none' } : announcedInRegistry(found) }
     } catch (error) {
       options.logger.debug({ err: error }, 'the store could not be read')
       return null
     }
-  }
+  })
+
+  const knownSeats = async (): Promise<readonly SeatRecord[]> =>
+    (await daemon()) === null ? ((await stored())?.seats ?? []) : []
 
   const endpoints = fact('endpoint', async () => {
     const opened = await openEndpoints({
@@ -273,6 +267,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     chain,
     announced,
     endpoints,
+    knownSeats,
     sights,
     ownerOf: (error) => (typeof error === 'object' && error !== null ? owners.get(error) : undefined),
     close: async () => {
@@ -281,6 +276,24 @@ export const createFacts = (options: DoctorOptions): Facts => {
   }
   return facts
 }
+
+/** What a store says of the chain up to `height`. */
+interface Followed {
+  height: Height
+  announced: Announced
+  seats: readonly SeatRecord[]
+}
+
+const announcedInRegistry = ({ record, balance }: SeatStanding): Announced => ({
+  is: 'found',
+  peer: peerIdOfKey(record.peer),
+  host: record.host,
+  p2p: record.p2p,
+  tls: record.tls,
+  bls: bytesToHex(record.bls),
+  height: record.announced.height,
+  standing: { isActive: record.activeSince !== null, balance },
+})
 
 const standingOfDaemon = ({
   height,

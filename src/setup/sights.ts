@@ -22,10 +22,7 @@ interface Candidate {
   port: number
 }
 
-/**
- * Asks announced nodes to dial back while the doctor itself serves the ports: those that were named, and those that the
- * last blocks announce. Who has not followed the chain knows no others.
- */
+/** Asks announced nodes to dial back while the doctor itself serves the ports. */
 export const sightsOfDoctor = async (facts: Facts, request: SightRequest): Promise<OutsideSight[]> => {
   const { options } = facts
   const { host, seat } = await facts.endpoints()
@@ -43,49 +40,50 @@ export const sightsOfDoctor = async (facts: Facts, request: SightRequest): Promi
       return { from: name, outcome: { is: 'not-dialled', why: messageOf(error) } }
     }
   }
-  for await (const batch of batchesOf(candidates(facts))) {
-    const others = batch.filter(({ peerKey }) => peerIdOfKey(peerKey) !== peerIdOfKey(own))
-    sights.push(...(await Promise.all(others.map(ask))))
-    if (sights.some(({ outcome }) => outcome.is === 'dialled') || sights.length >= mostAsked) break
+  const asked = new Set([peerIdOfKey(own)])
+  for await (const group of candidateGroups(facts)) {
+    const others = group.filter(({ peerKey }) => !asked.has(peerIdOfKey(peerKey)))
+    for (let at = 0; at < others.length; at += askedAtOnce) {
+      const batch = others.slice(at, at + askedAtOnce)
+      for (const { peerKey } of batch) asked.add(peerIdOfKey(peerKey))
+      sights.push(...(await Promise.all(batch.map(ask))))
+      const isEnough = sights.some(({ outcome }) => outcome.is === 'dialled') || sights.length >= mostAsked
+      if (isEnough) return sights
+    }
   }
   return sights
 }
 
-/** Named ones first; those of the chain in no order of anybody's choice. */
-async function* candidates(facts: Facts): AsyncGenerator<Candidate, void, undefined> {
+/** Named ones first, then those that are known, then those that the last blocks announce; in no order of their choice. */
+async function* candidateGroups(facts: Facts): AsyncGenerator<readonly Candidate[], void, undefined> {
   const { options } = facts
-  yield* options.peers ?? []
+  yield options.peers ?? []
+  yield drawn(facts, (await facts.knownSeats().catch(() => [])).map(candidateOf))
   const { tip } = await facts.chain()
   const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(searchMs)])
   const found: Candidate[] = []
   try {
     const search = { maxBlocks: searchedBlocks, signal: deadline }
-    for await (const { peer, host, p2p } of recentAnnouncements(
-      await facts.rpc(),
-      await facts.network(),
-      tip,
-      search,
-    )) {
-      found.push({ peerKey: peer, host, port: p2p })
-      if (found.length >= 4 * mostAsked) break
+    for await (const one of recentAnnouncements(await facts.rpc(), await facts.network(), tip, search)) {
+      found.push(candidateOf(one))
+      if (found.length >= mostAsked) break
     }
   } catch (error) {
     options.signal.throwIfAborted()
     if (!deadline.aborted) throw error
   }
-  const order = shuffledIndexes(createStream(options.world.randomBytes(32)), found.length)
-  for (const index of order) yield found[index]!
+  yield drawn(facts, found)
 }
 
-async function* batchesOf(all: AsyncIterable<Candidate>): AsyncGenerator<Candidate[], void, undefined> {
-  let batch: Candidate[] = []
-  for await (const one of all) {
-    batch.push(one)
-    if (batch.length < askedAtOnce) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
+const candidateOf = ({ peer, host, p2p }: { peer: Uint8Array; host: string; p2p: number }): Candidate => ({
+  peerKey: peer,
+  host,
+  port: p2p,
+})
+
+const drawn = (facts: Facts, all: readonly Candidate[]): Candidate[] => {
+  const order = shuffledIndexes(createStream(facts.options.world.randomBytes(32)), all.length)
+  return [...order.subarray(0, mostAsked)].map((index) => all[index]!)
 }
 
 /**
