@@ -53,8 +53,8 @@ export interface AssembledNode {
 export interface AssembleOptions {
   logger: Logger
   world: World
-  /** What a devnet changes. */
-  daemon?: Partial<Pick<DaemonOptions, 'conduct' | 'signProbe' | 'hostLimits'>>
+  /** What devnets and benchmarks change. */
+  daemon?: Partial<Pick<DaemonOptions, 'conduct' | 'signProbe' | 'hostLimits' | 'resolveHost'>>
 }
 
 const dnsTimeoutMs = 5_000

@@ -4,7 +4,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
-import { type AssembledNode, assembleNode } from './assemble.ts'
+import { type AssembledNode, type AssembleOptions, assembleNode } from './assemble.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createControlServer } from './control.ts'
 
@@ -100,15 +100,21 @@ const logRefusal = (logger: Logger, error: unknown): void => {
   )
 }
 
-interface Running {
+/** A node with everything that `secnode start` starts beside it. */
+export interface Running {
+  readonly node: AssembledNode
   failed: Promise<never>
   reloadCertificate(): Promise<boolean>
   /** Idempotent. */
   stop(): Promise<void>
 }
 
-const startNode = async (config: Config, { logger, world }: ServiceOptions): Promise<Running> => {
-  const node: AssembledNode = await assembleNode(config, { logger, world })
+/** Starts the node of a configuration with its control socket, its page and the metrics of its process. */
+export const startNode = async (
+  config: Config,
+  { logger, world, daemon = {} }: AssembleOptions,
+): Promise<Running> => {
+  const node: AssembledNode = await assembleNode(config, { logger, world, daemon })
   // One daemon, one process: its memory and processor time are the daemon's.
   collectDefaultMetrics({ register: node.daemon.metrics.registry })
   const control = createControlServer(node, config.dir, logger)
@@ -130,7 +136,7 @@ const startNode = async (config: Config, { logger, world }: ServiceOptions): Pro
     { host: config.host, peer: node.daemon.host.peerId, network: node.network.networkId },
     'the node runs',
   )
-  return { failed: node.failed, reloadCertificate: () => node.daemon.reloadCertificate(), stop }
+  return { node, failed: node.failed, reloadCertificate: () => node.daemon.reloadCertificate(), stop }
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>
