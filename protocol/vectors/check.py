@@ -294,6 +294,36 @@ same(sha256(solution(found)).hex(), puzzle["hash"], "R-PUZ-2 hash")
 same([is_light(counter) for counter in range(found + 1)], [False] * found + [True], "R-PUZ-2 first solution")
 same(encode(["paid", solution(found), unhex(puzzle["request"])]).hex(), puzzle["paid"], "R-PUZ-1 paid request")
 
+relay = load("relay")
+addresses = {row["seat"]: unhex(row["address"]) for row in relay["candidates"]}
+
+
+def prefix(seat):
+    """R-RELAY-1: a /16 of IPv4, a /32 of IPv6."""
+    address = addresses[seat]
+    return address[: 2 if len(address) == 4 else 4]
+
+
+for draw in relay["draws"]:
+    order = [relay["candidates"][i]["seat"] for i in reversed(shuffle(unhex(draw["seed"]), len(addresses)))]
+    drawn = []
+    for seat in order:
+        is_fit = seat not in relay["excluded"] and prefix(seat) not in map(prefix, drawn)
+        if is_fit and len(drawn) < 3:
+            drawn.append(seat)
+    same(drawn, draw["path"], "R-RELAY-1 draw")
+contents = {"data": (0, unhex(relay["payload"])), "open": (1, b""), "end": (2, b"idle"), "toll": (3, b"puzzle")}
+for name, (kind, content) in contents.items():
+    cell = struct.pack(">H", 1_024 * kind + len(content)) + content
+    same(cell.ljust(1_024, b"\x00").hex(), relay["cells"][name], f"R-RELAY-3 {name}")
+extend = encode(["extend", relay["seat"], unhex(relay["peer"])])
+same(extend.hex(), relay["messages"]["extend"], "R-RELAY-4 extend")
+same(encode(["broadcast", 900, unhex(relay["payload"])]).hex(), relay["messages"]["broadcast"], "R-RELAY-4 broadcast")
+same(encode(["part", unhex(relay["payload"])[:300]]).hex(), relay["messages"]["part"], "R-RELAY-4 part")
+same(encode(["sent", unhex(relay["txid"])]).hex(), relay["messages"]["sent"], "R-RELAY-4 sent")
+frame = struct.pack(">HH", relay["frameBytes"] - 2, len(extend)) + extend
+same(frame.ljust(relay["frameBytes"], b"\x00").hex(), relay["frame"], "R-RELAY-4 frame")
+
 tally = load("tally")
 # All texts are ASCII and all numbers integers, so this is RFC 8785.
 canonical = json.dumps(tally["document"], sort_keys=True, separators=(",", ":"))

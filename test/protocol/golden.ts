@@ -68,6 +68,7 @@ import {
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { checkpointVector } from './golden-checkpoint.ts'
 import { puzzleVector } from './golden-puzzle.ts'
+import { relayVector } from './golden-relay.ts'
 
 /** A value of a vector file: byte strings are hex, amounts decimal. */
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
@@ -517,6 +518,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
         effort: 1_000,
       }),
     ],
+    ['relay', relayVector()],
   ])
   const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]
   return vectors.set('checkpoint', checkpointVector(others, blockHash))
