@@ -5,9 +5,14 @@ import type { CertifyingCounts } from './certifying.ts'
 import type { EpochContext } from './epoch-context.ts'
 import type { Gossip } from './gossip.ts'
 import type { Holdings } from './holdings.ts'
-import type { Network } from './network.ts'
 import type { PropagationCount } from './propagation.ts'
 import type { Sync } from './sync.ts'
+
+/** What all nodes have sent. */
+export interface Traffic {
+  bytes: number
+  messages: number
+}
 
 /** What the message engine sees besides what both engines measure. */
 export interface Observed {
@@ -22,7 +27,7 @@ export interface Observed {
   measures(parts: {
     gossip: Gossip
     sync: Sync
-    network: Network
+    traffic: Traffic
     certifying: CertifyingCounts
     propagation: PropagationCount
     epochs: number
@@ -104,7 +109,7 @@ export const createObserved = (
         if (outcomes[index] === credited) victims.credited++
       }
     },
-    measures: ({ gossip, sync, network, certifying, propagation, epochs }) => {
+    measures: ({ gossip, sync, traffic, certifying, propagation, epochs }) => {
       const measures: Measures = {}
       for (const [name, share] of [
         ['p50', 0.5],
@@ -113,13 +118,8 @@ export const createObserved = (
         ['p100', 1],
       ] as const)
         measures[`propagation.${name}Ms`] = propagation.quantile(share)
-      const perNode = (values: Float64Array): number | null =>
-        ratio(
-          values.reduce((sum, value) => sum + value, 0),
-          nodes * epochs,
-        )
-      measures['traffic.bytesPerNodeAndEpoch'] = perNode(network.sentBytes)
-      measures['traffic.messagesPerNodeAndEpoch'] = perNode(network.sentMessages)
+      measures['traffic.bytesPerNodeAndEpoch'] = ratio(traffic.bytes, nodes * epochs)
+      measures['traffic.messagesPerNodeAndEpoch'] = ratio(traffic.messages, nodes * epochs)
       measures['gossip.copiesPerFirst'] = ratio(gossip.counts.arrivals, gossip.counts.firsts)
       measures['gossip.askedPerFirst'] = ratio(gossip.counts.asked, gossip.counts.firsts)
       measures['sync.fetchedPerNodeAndEpoch'] = ratio(sync.counts.fetched, nodes * epochs)

@@ -43,7 +43,7 @@ import { kinds } from './kinds.ts'
 import { createMesh, drawConnections } from './mesh.ts'
 import { createNetwork } from './network.ts'
 import { NetworkPlan } from './network-plan.ts'
-import { createObserved } from './observed.ts'
+import { createObserved, type Traffic } from './observed.ts'
 import { createPropagationCount, type Propagation } from './propagation.ts'
 import { blsStandIn } from './stand-ins.ts'
 import { createSync } from './sync.ts'
@@ -63,7 +63,7 @@ const certificateIds = 256
 
 /**
  * One run of the message engine: every attestation, visit, exchange, proposal and vote is a message that takes its way.
- * Seats, snapshots, beacons, outages and the account are those of the statistical engine, draw for draw.
+ * Who comes and goes, who is down, and the account are the statistical engine's, draw for draw.
  */
 export const runMessages = (
   scenario: Scenario,
@@ -299,6 +299,9 @@ export const runMessages = (
     }
   }
 
+  /** Sent up to the end of the last week: what follows is only there to close it. */
+  let traffic: Traffic | null = null
+
   /** Weeks in the order in which they begin; the first has only the two epochs without a snapshot. */
   const weekNumbers = new Map<Week, number>()
   const numberOf = (week: Week): number => {
@@ -360,7 +363,10 @@ export const runMessages = (
     for (let node = 0; node < nodes; node++) if (isUp[node] === 1 && wasUp[node] === 0) sync.start(node)
     // Runs on after the last week, until that week's window is over; nothing is asked or attested then.
     if (week <= scenario.weeks) challenges.open(context)
-    else challenges.close()
+    else {
+      challenges.close()
+      traffic ??= { bytes: sumOf(network.sentBytes), messages: sumOf(network.sentMessages) }
+    }
     onProgress(Math.min(1, (epoch - 2) / (scenario.weeks * rules.epochsPerWeek)))
     return drawn
   }
@@ -484,7 +490,7 @@ export const runMessages = (
     ...observed.measures({
       gossip,
       sync,
-      network,
+      traffic: traffic ?? { bytes: 0, messages: 0 },
       certifying: certifying.counts,
       propagation,
       epochs,
@@ -492,6 +498,8 @@ export const runMessages = (
   }
   return { measures, weeks: account.rows, propagation: propagation.curve() }
 }
+
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0)
 
 /** Sides of a partition, and nodes that are cut off from everybody. */
 const sidesOf = (sides: Uint8Array | null, isCutOff: Uint8Array): Uint16Array | null => {

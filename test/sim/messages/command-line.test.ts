@@ -49,7 +49,8 @@ describe('the message engine', () => {
       const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
       const one = await bytesOf('one', '--threads', '1')
       expect(sha256(await bytesOf('two', '--threads', '2'))).toBe(sha256(one))
-      expect(sha256(await bytesOf('other', '--threads', '2', '--seed', '2'))).not.toBe(sha256(one))
+      const other = await bytesOf('other', '--threads', '1', '--seed', '2', '--repeats', '1')
+      expect(other.split('\n')[0]).not.toBe(one.split('\n')[0])
       // What a report draws: how attestations spread, in every run.
       const results = one
         .trim()
