@@ -61,8 +61,6 @@ export const playPage = async (): Promise<PlayedPage> => {
     epoch: epochs[index]!.epoch,
     secrets: [
       own.config.rpc.password!,
-      new URL(own.config.rpc.url).host,
-      dir,
       ...secretKeys.flatMap((key) => [key.toString('hex'), key.toString('base64').slice(0, 40)]),
     ],
     async stop() {

@@ -10,7 +10,7 @@ import {
   listBlocks,
 } from '../view/explorer.ts'
 import { listNodes, nodeDetail, readRegister, seatsOfStakes, tlsStateOf } from '../view/nodes.ts'
-import { networkDetail, serverInfo, statusOf } from '../view/network.ts'
+import { findingsOf, networkDetail, serverInfo, statusOf } from '../view/network.ts'
 import { noSuchWeek, pageOf } from '../view/parts.ts'
 import { searchFor } from '../view/search.ts'
 import {
@@ -83,6 +83,16 @@ export const apiRoutes: readonly ApiRoute[] = [
     answer: schemas.Status,
     isMomentary: true,
     handle: ({ parts, signal }) => statusOf(parts, signal),
+  }),
+  defineRoute({
+    path: '/findings',
+    summary: 'What this node found to be wrong with itself, worst first, with what to do about it',
+    tag: 'server',
+    params: none,
+    query: Paged,
+    answer: schemas.FindingPage,
+    isMomentary: true,
+    handle: ({ parts, query }) => pageOf(findingsOf(parts), query, (finding) => finding),
   }),
   defineRoute({
     path: '/server',

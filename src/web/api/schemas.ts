@@ -334,6 +334,8 @@ export const Status = named(
       stake: z.string(),
       host: z.string().nullable(),
       peer: z.string(),
+      /** End of the TLS certificate that it serves now. */
+      certificateUntil: Time.nullable(),
     }),
     seats: z.strictObject({ active: Count, waiting: Count, retired: Count }),
     peers: z.strictObject({ total: Count, registered: Count }),
@@ -342,6 +344,50 @@ export const Status = named(
   }),
 )
 export type Status = z.infer<typeof Status>
+
+export const SignedText = named(
+  'Signed',
+  z.strictObject({ cid: CidText, payload: Base64, signature: Base64 }),
+)
+
+/** What this daemon found to be wrong with itself, with what to do about it. */
+export const Finding = named(
+  'Finding',
+  z.strictObject({
+    code: z.string(),
+    subject: z.string(),
+    severity: z.enum(['info', 'warning', 'critical']),
+    title: Text,
+    detail: Text,
+    remedy: Text,
+    evidence: z.array(
+      z.discriminatedUnion('is', [
+        z.strictObject({
+          is: z.literal('verdict'),
+          epoch: EpochNumber,
+          seat: SeatNumber,
+          host: z.string(),
+          verdict: z.int().min(0).max(255),
+          word: z.string(),
+          saw: Text.nullable(),
+          attestation: SignedText,
+          evidence: CidText,
+        }),
+        z.strictObject({
+          is: z.literal('view'),
+          seat: SeatNumber,
+          host: z.string(),
+          port: z.enum(['p2p', 'tls']),
+          verdict: z.int().min(0).max(255),
+          word: z.string(),
+          saw: Text,
+        }),
+      ]),
+    ),
+  }),
+)
+export type Finding = z.infer<typeof Finding>
+export const FindingPage = pageOf('FindingPage', Finding)
 
 export const Concentration = named(
   'Concentration',
@@ -393,11 +439,6 @@ export const Check = named(
     is: z.enum(['holds', 'fails', 'missing', 'unchecked']),
     detail: Text,
   }),
-)
-
-export const SignedText = named(
-  'Signed',
-  z.strictObject({ cid: CidText, payload: Base64, signature: Base64 }),
 )
 
 /** One verdict with everything that stands behind it. */

@@ -34,7 +34,7 @@ const item = (
             ${evidence.map((one) => html`<li>${witness(one, own)}</li>`)}
           </ul>`
     }
-    <p>${remedy}</p>
+    <p class="advice">${remedy}</p>
   </li>`
 
 /** A signed verdict leads to its evidence; what was seen just now was signed by nobody. */

@@ -2,10 +2,11 @@ import { html } from 'hono/html'
 import type { Diagnosed } from '../../node/self-diagnosis/diagnosis.ts'
 import type { Status } from '../api/schemas.ts'
 import { findingsSection } from './findings.ts'
-import { badge, code, facts, type Markup, plural } from './markup.ts'
+import { badge, code, facts, type Markup, plural, timeOf } from './markup.ts'
 import {
   accusations,
   earningsTable,
+  type Health,
   healthHero,
   healthOf,
   heatMap,
@@ -18,11 +19,19 @@ export const homePage = (status: Status, view: NodeView | null, diagnosed: Diagn
   view === null
     ? html`${unannounced(status)} ${findingsSection(diagnosed)}`
     : html`
-        ${healthHero('My node is', healthOf(view, status), view)} ${nodeFigures(view)}
+        ${healthHero('My node is', ownHealth(healthOf(view, status), diagnosed), view)} ${nodeFigures(view)}
         ${findingsSection(diagnosed)} ${accusations(view)} ${ownWork(status)} ${earningsTable(view.earnings)}
         ${heatMap(view)}
         <p><a href="/nodes/${view.node.seat}">Everything about this node</a></p>
       `
+
+/** What challengers said comes first; what the node knows of itself may be worse, or be known sooner. */
+const ownHealth = (health: Health, diagnosed: Diagnosed | null): Health => {
+  const worst = diagnosed?.findings.find(({ severity }) => severity === 'critical')
+  return health.tone === 'bad' || worst === undefined
+    ? health
+    : { tone: 'bad', word: 'in trouble', why: worst.title }
+}
 
 const unannounced = (status: Status): Markup => html`
   <section class="hero warn" aria-labelledby="health" id="hero" data-live>
@@ -42,10 +51,9 @@ const unannounced = (status: Status): Markup => html`
       ])}
     </div>
   </section>
-  ${ownWork(status)}
 `
 
-const ownWork = ({ work, epoch, epochEnds, peers, chain }: Status): Markup => html`
+const ownWork = ({ work, epoch, epochEnds, peers, chain, own }: Status): Markup => html`
   <section aria-labelledby="now-title" id="now" data-live>
     <h2 id="now-title">Now</h2>
     ${facts([
@@ -71,6 +79,7 @@ const ownWork = ({ work, epoch, epochEnds, peers, chain }: Status): Markup => ht
                 aria-label="Own challenges done"
               ></progress>`,
       ],
+      ['TLS certificate until', timeOf(own.certificateUntil)],
       ['Peers', html`${peers.total}, of which ${peers.registered} are nodes`],
     ])}
   </section>

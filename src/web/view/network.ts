@@ -1,4 +1,4 @@
-import type { Concentration, NetworkDetail, ServerInfo, Status, Versions } from '../api/schemas.ts'
+import type { Concentration, Finding, NetworkDetail, ServerInfo, Status, Versions } from '../api/schemas.ts'
 import { daemonVersion } from '../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../protocol/index.ts'
 import { addressAt, type JudgedView } from './judged-epochs.ts'
@@ -18,6 +18,7 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
   const work = challenger.state()
   const peers = host.peers()
   const { status } = follower
+  const certificate = daemon.certificate()
   return {
     network: network.networkId,
     networkName: network.name,
@@ -36,6 +37,7 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
       stake: addressOfStake(genesis.chain, node.stake),
       host: seat === undefined ? null : (registered.seats[seat]?.host ?? null),
       peer: host.peerId,
+      certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),
     },
     seats,
     peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
@@ -134,6 +136,13 @@ const versionsOf = ({ node }: ViewParts): Versions => {
       .sort((a, b) => b.seats - a.seats || (a.version < b.version ? -1 : 1)),
   }
 }
+
+/** What is wrong with this node as far as it knows, worst first. */
+export const findingsOf = ({ node }: ViewParts): Finding[] =>
+  (node.diagnosis.current()?.findings ?? []).map((finding) => ({
+    ...finding,
+    evidence: [...finding.evidence],
+  }))
 
 /** What the web server counts of itself. */
 export interface ServerCounts {
