@@ -10,7 +10,7 @@ import type { Network } from '../../src/chain/profiles.ts'
 import { caughtUp, derivedRows, follow, statusOf } from '../chain/follower/following.ts'
 import { mine } from './blocks.ts'
 import { addressOf, keyOf, regtest } from './networks.ts'
-import { startZebrad, type Zebrad } from './zebrad.ts'
+import { startZebrad, untilTrue, type Zebrad } from './zebrad.ts'
 
 const top = 130
 let zebrad: Zebrad
@@ -25,6 +25,10 @@ beforeAll(async () => {
 afterAll(async () => zebrad?.[Symbol.asyncDispose]())
 
 const hashAt = async (height: number): Promise<Uint8Array> => (await getBlockHash(zebrad.rpc, height))!
+
+/** zebrad answers `invalidateblock` and `reconsiderblock` a moment before its tip has changed for others. */
+const tipIs = (height: number): Promise<void> =>
+  untilTrue(async () => (await getBlockCount(zebrad.rpc)) === height, 10_000)
 
 describe('reorganisations of zebrad', () => {
   test('R-CHAIN-1 R-CHAIN-2 back by invalidateblock, onto another branch, and to the first again by reconsiderblock', async () => {
@@ -42,7 +46,7 @@ describe('reorganisations of zebrad', () => {
     const fork = 100
     const firstBranch = await hashAt(fork)
     await invalidateBlock(rpc, firstBranch)
-    expect(await getBlockCount(rpc)).toBe(fork - 1)
+    await tipIs(fork - 1)
     expect(await getBlockHash(rpc, fork)).toBeNull()
     // Nothing is taken back for a node that only has fewer blocks than it had.
     const behind = await statusOf(follower, 'node-behind')
@@ -64,7 +68,7 @@ describe('reorganisations of zebrad', () => {
 
     // The first branch is longer: once it is no longer forbidden, it is the best again.
     await reconsiderBlock(rpc, firstBranch)
-    expect(await getBlockCount(rpc)).toBe(top)
+    await tipIs(top)
     await caughtUp(follower, top - confirmations)
     expect(await follower.hashAt(fork)).toEqual(firstBranch)
 
@@ -81,6 +85,7 @@ describe('reorganisations of zebrad', () => {
     for (let round = 0; round < 8; round++) {
       const count = await getBlockCount(rpc)
       await invalidateBlock(rpc, await hashAt(count - 1 - round))
+      await tipIs(count - 2 - round)
       await mine(rpc, round + 3)
     }
     const count = await getBlockCount(rpc)
