@@ -21,10 +21,11 @@ import { createPuzzleSolver } from '../net/puzzle-solver.ts'
 import { startRelayClient } from '../net/relay-client.ts'
 import { createDnsResolver, resolveObservedAddress, type ResolveHost } from '../net/resolve.ts'
 import { networkOfDirectory } from '../node/data-dir.ts'
-import { relaySeatsOf } from '../node/relay-seats.ts'
+import { lastClosedEpochs, relaySeatsOf } from '../node/relay-seats.ts'
 import { type BroadcastOutcome, type BroadcastProgress, broadcastThroughRelay } from '../relay/broadcast.ts'
 import { txidOf } from '../relay/exit.ts'
 import { type RelaySeat, RelaySeatsAnswer, relaySeats, seatOfRow } from '../relay/seats.ts'
+import { fetchLastEpochs } from '../tally/last-epochs.ts'
 import { openNamedPeers } from '../tally/named-peers.ts'
 import { fetchRegistry } from '../tally/registry-snapshot.ts'
 import { realWorld } from '../world.ts'
@@ -143,8 +144,8 @@ const broadcast = async (io: CliIo, input: string, flags: BroadcastFlags): Promi
   const network =
     flags.dir === undefined ? await loadNetwork(flags.profile!) : await networkOfDirectory(resolve(flags.dir))
   const txid = txidOf(network.facts.family, transaction)
-  const { seats, ownSeat } = await readSeats(io, flags, network)
   const resolveHost = await resolverOf(io, flags, network)
+  const { seats, ownSeat } = await readSeats(io, flags, network, resolveHost)
   await using client = await startRelayClient({
     networkId: network.networkId,
     allowLoopback: network.profile.allowLoopback,
@@ -202,6 +203,7 @@ const readSeats = async (
   io: CliIo,
   flags: BroadcastFlags,
   network: Network,
+  resolveHost: ResolveHost,
 ): Promise<{ seats: readonly RelaySeat[]; ownSeat: Seat | null }> => {
   const { dir, registry, checkpoint } = flags
   if (dir !== undefined) {
@@ -223,10 +225,18 @@ const readSeats = async (
     return { seats: relaySeats(active, []), ownSeat: null }
   }
   const followed = { ...flags, profile: flags.profile!, rpc: flags.rpc! }
-  return await withFollowedWeeks(io, followed, async (weeks) => ({
-    seats: await relaySeatsOf(weeks),
-    ownSeat: null,
-  }))
+  return await withFollowedWeeks(io, followed, async (weeks) => {
+    await fetchLastEpochs({
+      network,
+      weeks,
+      contexts: await lastClosedEpochs(weeks),
+      resolveHost,
+      world: realWorld(),
+      signal: io.signal,
+      onTrouble: (host, reason) => io.stderr(`${host} could not be asked who is valid: ${reason}\n`),
+    })
+    return { seats: await relaySeatsOf(weeks), ownSeat: null }
+  })
 }
 
 const HostsFile = z.looseObject({ hosts: z.record(z.string(), z.string()) })

@@ -26,6 +26,8 @@ import { type ControlServer, createControlServer } from '../../src/node/control.
 import { relaySeatsOf } from '../../src/node/relay-seats.ts'
 import { broadcastThroughRelay } from '../../src/relay/broadcast.ts'
 import { txidOf } from '../../src/relay/exit.ts'
+import { openStore } from '../../src/store/open.ts'
+import { openStoredWeeks } from '../../src/tally/stored-week.ts'
 import { realWorld } from '../../src/world.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import { until } from '../net/local-hosts.ts'
@@ -325,8 +327,9 @@ describe('secnode relay', () => {
     const transaction = await signTransaction()
     const { config } = devnet.nodes[0]!
     const { url, user, password } = config.rpc
+    const cache = join(dir, 'cache')
     const sent = await relayBroadcast(transaction, [
-      ['--profile', config.profile, '--hosts', devnet.nodes[0]!.configFile, '--cache', join(dir, 'cache')],
+      ['--profile', config.profile, '--hosts', devnet.nodes[0]!.configFile, '--cache', cache],
       ['--rpc', url, '--rpc-user', user!, '--rpc-password', password!, '--wait', '20'],
     ])
     expect(sent.stderr).toContain('circuit 1')
@@ -334,6 +337,13 @@ describe('secnode relay', () => {
       `sent ${reversedHex(txidOf('zcash', transaction))}\nthe memory pool of ${config.rpc.url} has it\n`,
     )
     expect(sent.exitCode).toBe(0)
+    // Who was valid lately, and where, it asked of seats drawn at random, and verified.
+    expect(sent.stderr).not.toContain('could not be asked')
+    const { networkId } = devnet.network
+    await using store = await openStore({ directory: cache, networkId })
+    const seats = await relaySeatsOf(await openStoredWeeks(devnet.network, store))
+    expect(seats).toHaveLength(5)
+    for (const { seat, address } of seats) expect(Buffer.from(address!)).toEqual(marksOf(seat)[4])
   })
 
   test('R-CP-1 broadcast with a registry that another daemon serves, under the checkpoint that the user trusts', async () => {
