@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
  * `npm run bench -- <name> [options]` runs one benchmark: a module of this folder that exports
  * `run(options: string[]): Promise<void>` and prints JSON lines, each with a reference measured in the same run.
  */
-const names = ['chain', 'embedded-chain', 'gossip', 'page', 'puzzles', 'tally', 'relay', 'sim'].filter(
+const names = ['chain', 'daemon', 'embedded-chain', 'gossip', 'page', 'puzzles', 'tally', 'relay', 'sim'].filter(
   (name) => existsSync(fileOf(name)),
 )
 
