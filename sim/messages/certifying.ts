@@ -78,7 +78,6 @@ export interface CertifyingOptions {
   /** Whether this seat's node certifies: it is staked still, and does not stall. */
   takesPart: (seat: Seat) => boolean
   ranThrough: (node: number, epoch: Epoch) => boolean
-  indexOf: (epoch: Epoch, seat: Seat) => number
   seatsOf: (epoch: Epoch) => readonly Seat[]
   /** Takes in what was asked of another certifier. */
   take: (node: number, epoch: Epoch, seats: readonly Seat[]) => void

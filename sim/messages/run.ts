@@ -253,7 +253,6 @@ export const runMessages = (
     takesPart: (seat) =>
       membership.isHeld(seat) && !actorOfNode(membership.nodeOfSeat(seat)).strategies.has('stall'),
     ranThrough,
-    indexOf: (epoch, seat) => contexts.get(epoch)!.indexOfSeat.get(seat)!,
     seatsOf: (epoch) => contexts.get(epoch)!.snapshot.map(({ seat }) => seat),
     take: (node, epoch, seats) => {
       const context = contexts.get(epoch)!
@@ -308,6 +307,13 @@ export const runMessages = (
     if (!weekNumbers.has(week)) weekNumbers.set(week, weekNumbers.size)
     return weekNumbers.get(week)!
   }
+  const settled = new Set<Week>()
+  /** Of an epoch that is closed and whose set is fixed, nobody asks any more. */
+  const forget = (epoch: Epoch): void => {
+    holdings.forget(epoch)
+    contexts.delete(epoch)
+  }
+
   let known: IndexedSnapshot = { snapshot: [], nodeOfIndex: new Uint32Array(), seats: new Uint32Array() }
   let indexOfSeat: ReadonlyMap<Seat, number> = new Map()
 
@@ -353,6 +359,7 @@ export const runMessages = (
     if (over !== null) {
       holdings.close(over.epoch)
       if (over.week > 0 && over.week <= scenario.weeks) observed.closed(over)
+      if (settled.has(weekOf(over.epoch))) forget(over.epoch)
     }
     open = [...open.slice(over === null ? 0 : 1), context]
     gossip.forget(context.firstMessage, context.firstMessage + idsPerEpoch)
@@ -392,7 +399,6 @@ export const runMessages = (
   }
 
   let weeks: ChainWeeks = noWeeks
-  const settled = new Set<Week>()
   const onConfirmed = (height: Height): void => {
     const epoch = epochOfHeight(genesis, height)!
     // They change as the epoch opens, and the chain's weeks ask for those before it.
@@ -463,8 +469,7 @@ export const runMessages = (
       fates.push({ week: number, view, blocks, isCaptured })
     }
     judge(record, checkpoint)
-    for (let epoch = record.first; epoch <= record.last!; epoch++)
-      if (!holdings.isOpen(epoch)) holdings.forget(epoch)
+    for (let epoch = record.first; epoch <= record.last!; epoch++) if (!holdings.isOpen(epoch)) forget(epoch)
   }
 
   for (let tip = genesis.activationHeight; fates.length < scenario.weeks; tip++) {
