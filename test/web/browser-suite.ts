@@ -30,7 +30,7 @@ declare const document: {
 }
 
 export const describeBrowser = (played: () => PlayedPage): void => {
-  describe.runIf(isBrowserAtHand())('in a browser', () => {
+  describe.runIf(isBrowserAtHand())('in a browser', { timeout: 60_000 }, () => {
     let started: StartedBrowser
     let axeSource: string
     const complaints: string[] = []

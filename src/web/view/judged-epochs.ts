@@ -19,7 +19,7 @@ import { canonicalAddress } from '../../net/resolve.ts'
 import { namedAddresses } from '../../tally/explain/named-addresses.ts'
 import { type FixedWeek, gatherEpoch } from '../../tally/gather.ts'
 
-/** An epoch with what came out of it for every seat, small enough to be kept: some 40 bytes a seat. */
+/** An epoch with what came out of it for every seat, small enough to be kept: some 20 bytes a seat. */
 export interface JudgedView extends JudgedEpoch {
   context: EpochContext
   /** Of the anchored set, which never changes; otherwise of what this node holds. */
@@ -28,7 +28,10 @@ export interface JudgedView extends JudgedEpoch {
   isOpen: boolean
   /** The word of the i-th challenger (ring order) of the seat at `index`, at `index · k + i`; `silent` if it said nothing. */
   said: Uint8Array
-  /** Where most challengers saw each seat, 16 bytes at `16 · index`, IPv4 mapped; zeros where none called it valid. */
+  /**
+   * Where most challengers saw each seat, 16 bytes at `16 · index`, IPv4 mapped; zeros where none called it valid. Empty
+   * for all but the newest epochs.
+   */
   seenAt: Uint8Array
 }
 
@@ -51,10 +54,12 @@ export interface JudgedEpochs {
   revision(): number
 }
 
-/** What a page may look at in a while: of the largest network 28 epochs, of one of 4,000 seats six weeks. */
+/** The page of a node shows 42 epochs: of the largest network 60 have room. */
 const maxCacheBytes = 48 * 1024 * 1024
-/** Words of eleven challengers, a pointer to the outcome, an address. */
-const bytesPerSeat = 43
+/** Words of eleven challengers, and a pointer to the outcome. */
+const bytesPerSeat = 19
+/** Epochs of which addresses are shown. */
+const addressEpochs = 3
 
 /**
  * Judges epochs as a tally does, one at a time, and keeps what came out: an anchored epoch for good, another until
@@ -84,6 +89,8 @@ export const createJudgedEpochs = ({
   const isSame = (a: Basis | undefined, b: Basis): boolean =>
     a !== undefined && (a.set === b.set || (b.height !== 0 && a.height === b.height))
 
+  const isNew = (epoch: Epoch): boolean => epoch >= (epochs.current() ?? 0) - addressEpochs
+
   const judge = async (context: EpochContext, fixed: FixedWeek | null): Promise<JudgedView> => {
     const { snapshot, committees, params, week } = context
     const equivocators = fixed?.equivocators ?? new Set((await weeks.equivocators(week)).keys())
@@ -112,7 +119,7 @@ export const createJudgedEpochs = ({
       isFixed: fixed !== null,
       isOpen: fixed === null && node.chain.confirmedHeight < context.phases.closes,
       said,
-      seenAt: seenAtOf(context, classes),
+      seenAt: isNew(context.epoch) ? seenAtOf(context, classes) : nowhere,
     }
   }
 
@@ -122,6 +129,7 @@ export const createJudgedEpochs = ({
     cache.delete(epoch)
     cache.set(epoch, { basis, view })
     cachedBytes += view.snapshot.length * bytesPerSeat
+    for (const { view: old } of cache.values()) if (!isNew(old.epoch)) old.seenAt = nowhere
     for (const [oldest, { view: old }] of cache) {
       if (cachedBytes <= maxCacheBytes || oldest === epoch) break
       cache.delete(oldest)
@@ -165,14 +173,14 @@ export const createJudgedEpochs = ({
   }
 }
 
+/** Positions on the ring are walked by number, as a tally does: 440,000 words of the largest network. */
 const saidOf = ({ committees }: EpochContext, { attested }: EpochClasses): Uint8Array => {
-  const { size, k } = committees
+  const { size, k, ring } = committees
   const said = new Uint8Array(size * k).fill(silent)
-  for (let index = 0; index < size; index++) {
-    for (const [i, challenger] of challengersOf(committees, index).entries()) {
-      const verdict = attested[challenger]?.verdicts[i]
-      if (verdict !== undefined) said[index * k + i] = verdict
-    }
+  for (let position = 0; position < size; position++) {
+    const verdicts = attested[ring[position]!]?.verdicts
+    if (verdicts === undefined) continue
+    for (let i = 0; i < k; i++) said[ring[(position + 1 + i) % size]! * k + i] = verdicts[i]!
   }
   return said
 }
@@ -227,6 +235,8 @@ export const wordsAbout = (view: JudgedView, index: number): { challenger: Seat;
     verdict: view.said[index * committees.k + i]!,
   }))
 }
+
+const nowhere = new Uint8Array(0)
 
 /** How an outcome reads at a glance. */
 export type Standing = 'credited' | 'valid' | 'undecided' | 'invalid'

@@ -51,7 +51,10 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
         payouts.revision(),
       ].join('.')
     },
-    stop: () => payouts.stop(),
+    async stop() {
+      await weekViews.stop()
+      await payouts.stop()
+    },
   }
 }
 

@@ -53,10 +53,13 @@ export interface WeekViews {
   get(week: Week, signal: AbortSignal): Promise<WeekView | undefined>
   /** The document of an anchored week, made anew each time: of the largest network it has 30 MB. */
   document(view: WeekView, signal: AbortSignal): Promise<DigestedTally>
-  /** What the newest weeks brought to each of these seats, newest first. */
+  /**
+   * What the newest weeks brought to each of these seats, newest first. Weeks that would take long to work out are left
+   * out, and worked out meanwhile.
+   */
   results(seats: readonly Seat[], maxWeeks: number, signal: AbortSignal): Promise<Map<Seat, SeatWeekResult[]>>
-  /** Weeks with an epoch that has begun, newest first. */
-  names(): Week[]
+  /** Ends what is being worked out. */
+  stop(): Promise<void>
 }
 
 /** Whole weeks in memory: the present one, and one more that somebody looks at. */
@@ -65,6 +68,8 @@ const maxWholeWeeks = 2
 const restPerView = 19
 /** What takes less is made as often as it changes. */
 const quickMs = 50
+/** After this nothing more is begun that a page would have to wait for. */
+const patienceMs = 5_000
 /** What is left of others: 20 bytes a seat. */
 const maxKeptResults = 16
 
@@ -84,6 +89,8 @@ export const createWeekViews = (
 ): WeekViews => {
   const { epochs, finality, node, collector } = daemon
   const { world } = node
+  const stopping = new AbortController()
+  let warming: Promise<void> | null = null
   const whole = new Map<Week, { basis: string; view: WeekView; restUntilMs: number }>()
   const kept = new Map<Week, KeptResults>()
 
@@ -228,6 +235,24 @@ export const createWeekViews = (
     return kept.get(week)
   }
 
+  const newestWeeks = (maxWeeks: number): Week[] =>
+    follower
+      .weeks()
+      .records.slice(-maxWeeks)
+      .map(({ week }) => week)
+      .toReversed()
+
+  /** Works out week after week, for whoever asks the next time. */
+  const warm = (maxWeeks: number): void => {
+    warming ??= (async () => {
+      for (const week of newestWeeks(maxWeeks)) await resultsOf(week, stopping.signal)
+    })()
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) node.logger.warn({ err: error }, 'a week could not be worked out')
+      })
+      .finally(() => (warming = null))
+  }
+
   return {
     get,
     async document(view, signal) {
@@ -237,8 +262,11 @@ export const createWeekViews = (
     },
     async results(seats, maxWeeks, signal) {
       const found = new Map<Seat, SeatWeekResult[]>(seats.map((seat) => [seat, []]))
-      for (const { week } of follower.weeks().records.slice(-maxWeeks).toReversed()) {
-        const results = await resultsOf(week, signal)
+      const begunMs = world.monotonicMs()
+      for (const week of newestWeeks(maxWeeks)) {
+        const isPatient = world.monotonicMs() - begunMs < patienceMs
+        const results = isPatient ? await resultsOf(week, signal) : kept.get(week)
+        if (!isPatient) warm(maxWeeks)
         if (results === undefined) continue
         for (const seat of seats) {
           const index = results.indexBySeat.get(seat)
@@ -254,11 +282,10 @@ export const createWeekViews = (
       }
       return found
     },
-    names: () =>
-      follower
-        .weeks()
-        .records.map(({ week }) => week)
-        .toReversed(),
+    async stop() {
+      stopping.abort(new Error('stopping'))
+      await warming
+    },
   }
 }
 
