@@ -142,12 +142,12 @@ export const createSync = (
         const missing: number[] = []
         for (let index = 0; index < open.committees.size; index++)
           if (hasBit(bits, index) && !holdings.holds(node, open.epoch, index)) missing.push(index)
-        fetch(node, exchange, open, missing, () => reconcile(node, exchange, rest))
+        fetchSome(node, exchange, open, missing, () => reconcile(node, exchange, rest))
       })
     })
   }
 
-  const fetch = (
+  const fetchSome = (
     node: number,
     exchange: Exchange,
     open: EpochContext,
@@ -166,7 +166,7 @@ export const createSync = (
         if (!holdings.isOpen(open.epoch)) return
         for (const index of some) take(node, open, index)
         counts.fetched += some.length
-        fetch(node, exchange, open, missing.slice(maxSyncAttestations), then)
+        fetchSome(node, exchange, open, missing.slice(maxSyncAttestations), then)
       })
     })
   }
