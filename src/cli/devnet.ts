@@ -106,10 +106,12 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
       const isSettled = result.state === 'anchored' && result.payout === 'exact' && result.rebuilt === true
       io.setExitCode(result.agree && isPaid && isSettled ? 0 : 1)
       if (flags.serve === true) {
-        const { nodes, server } = devnet.prepared
+        const { nodes, server, guest } = devnet.prepared
         const page = nodes.map((node) => devnet.control.pageOf(node)).find((url) => url !== null)
-        io.stderr(`the devnet runs on: files in ${dir}, RPC at ${server.url}; Ctrl-C ends it\n`)
+        io.stderr(`the devnet runs on: files in ${dir}; Ctrl-C ends it\n`)
+        io.stderr(`RPC of its chain node and wallet: ${server.url}, cookie ${guest.cookieFile}\n`)
         if (page !== undefined) io.stderr(`the page of a node: ${page}/\n`)
+        io.stderr('a node of your own in it: docs/devnet.md\n')
         await devnet.serve(io.signal)
       }
     } finally {

@@ -35,6 +35,8 @@ export interface PlannedNode {
 
 export interface DevnetPlan {
   nodes: readonly PlannedNode[]
+  /** Name and address that are kept for a node that somebody adds by hand. */
+  guest: { host: string; ip: string }
   /** The week that the devnet plays. */
   week: Week
   /** Time of the genesis block and between blocks, in seconds of header time. */
@@ -92,6 +94,8 @@ export const planDevnet = (options: DevnetOptions, profile: Profile, week: Week)
   const firstHeight = genesis.activationHeight + firstSnapshotEpoch * genesis.epochBlocks
   return {
     nodes,
+    // More nodes than fill the addresses below no devnet has.
+    guest: { host: 'guest.devnet.test', ip: `127.${network}.250.1` },
     week,
     startTime: startOfWeek(week) + halfEpoch - (firstHeight - medianLag) * spacingSeconds,
     spacingSeconds,

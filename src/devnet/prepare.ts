@@ -32,6 +32,7 @@ import { createDevnetCa } from './certificates.ts'
 import { createEmbeddedChain, type EmbeddedChain } from './chain/chain.ts'
 import { createRpcMethods } from './chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from './chain/rpc-server.ts'
+import { devnetTiming, type GuestFiles, writeGuestFiles } from './guest.ts'
 import { type DevnetOptions, type DevnetPlan, planDevnet, type PlannedNode } from './plan.ts'
 
 /** A node with its files written: what `secnode start --config` needs. */
@@ -54,6 +55,8 @@ export interface PreparedDevnet {
   /** The wallet's side of the chain's RPC server. */
   rpc: RpcClient
   nodes: readonly PreparedNode[]
+  /** For a node that somebody adds by hand. */
+  guest: GuestFiles
   /** Sends the announcement of a node into the mempool. `renewed` is a later one: from which address, and what is new. */
   announce(node: PreparedNode, renewed?: { from: string; host?: string; keys?: NodeKeys }): Promise<void>
   close(): Promise<void>
@@ -132,7 +135,7 @@ export const prepareDevnet = async (
   }
   try {
     await mkdir(dir, { recursive: true })
-    const hosts = Object.fromEntries(plan.nodes.map(({ host, ip }) => [host, ip]))
+    const hosts = Object.fromEntries([...plan.nodes, plan.guest].map(({ host, ip }) => [host, ip]))
     const certificateOf = async (node: PlannedNode) =>
       node.kind === 'badcert'
         ? await ca.issue({
@@ -152,6 +155,8 @@ export const prepareDevnet = async (
     const network = networkOf({ ...profile, threads: [{ from: devnetWeek, ...thread }] })
     const profileFile = join(dir, 'profile.json')
     await writeFile(profileFile, profileJson(network.profile))
+    const access = { url: server.url, user: rpcUser, password }
+    const guest = await writeGuestFiles(dir, plan.guest, hosts, ca, access)
     const nodes: PreparedNode[] = []
     for (const [index, planned] of plan.nodes.entries()) {
       const nodeDir = join(dir, planned.name)
@@ -169,12 +174,10 @@ export const prepareDevnet = async (
         listen: { address: planned.ip, p2p: planned.p2p, tls: planned.tls },
         certificate: { cert: join(nodeDir, 'cert.pem'), key: join(nodeDir, 'key.pem') },
         keys: join(nodeDir, 'node.key'),
-        rpc: { url: server.url, user: rpcUser, password },
+        rpc: access,
         anchor: { from: hotWallets[index]! },
         hosts,
-        syncSeconds: 1,
-        spreadSeconds: 0,
-        pollSeconds: 0.05,
+        ...devnetTiming,
         web: { address: planned.ip, port: planned.tls + webPortsFrom, hosts: [] },
         log: 'info',
       }
@@ -213,7 +216,7 @@ export const prepareDevnet = async (
       })
       await untilDone(rpc, operation, node.name)
     }
-    return { plan, network, chain, server, rpc, nodes, announce, close }
+    return { plan, network, chain, server, rpc, nodes, guest, announce, close }
   } catch (error) {
     await close()
     throw error
