@@ -1,7 +1,18 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module'
+import module from 'node:module'
 
+// Before anything is loaded that an older Node cannot read. `npm run` finds the right one by itself.
+const least = 24
+if (Number.parseInt(process.versions.node, 10) < least) {
+  process.stderr.write(
+    `secnode: this is Node ${process.versions.node}, and it needs ${least} or later [NODE_VERSION]\n`,
+  )
+  process.stderr.write(
+    '  In a checkout, `npm run -s secnode -- …` takes the one that came with the packages.\n',
+  )
+  process.exit(1)
+}
 // What is compiled once is kept among the user's temporary files: later starts take half the time.
-enableCompileCache()
+module.enableCompileCache()
 const { main } = await import('./program.ts')
 await main(process.argv)
