@@ -60,7 +60,7 @@ describe(
       expect(none['creditRate.honest']).toBeGreaterThanOrEqual(cut['creditRate.honest']! + 0.05)
     })
 
-    test('partition R-CP-4, with every message: 30 % cut off do not keep a week pending, 45 % do', () => {
+    test('partition R-CP-3, with every message: a fifth cut off delays nothing, near halves split the week after they have healed', () => {
       const settings = [
         'engine=messages',
         'repeats=1',
@@ -76,8 +76,17 @@ describe(
       const third = meansOf('partition', ...settings, 'incidents.0.share=0.2')
       expect(third['weeks.pending']).toBe(0)
       expect(third['honestUp.wronglyFailed']).toBeGreaterThan(0.02)
-      const half = meansOf('partition', ...settings, 'incidents.0.share=0.45')
-      expect(half['weeks.pending']).toBe(1)
+      const half = [...settings, 'incidents.0.share=0.45']
+      // Over days before the week freezes, it still splits those who certify: each side has the other's attestations of
+      // those days too late, and its own must be listed. The statistical engine, without messages, does not see that.
+      const over = ['incidents.0.from=1', 'incidents.0.epochs=3']
+      const healed = meansOf('partition', ...half, ...over)
+      expect(healed['weeks.pending']).toBe(1)
+      expect(healed['answers.split']).toBeGreaterThan(0.3)
+      const withoutMessages = half.filter((setting) => !/^(?:engine|network)=/.test(setting))
+      expect(meansOf('partition', ...withoutMessages, ...over)['weeks.pending']).toBe(0)
+      const none = meansOf('partition', ...half, ...over, 'incidents.0.share=0')
+      expect(none['weeks.pending']).toBe(0)
     })
   },
 )
