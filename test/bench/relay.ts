@@ -40,7 +40,7 @@ export const run = async (options: string[]): Promise<void> => {
       built.push(builtMs - startMs)
       sent.push(performance.now() - builtMs)
     }
-    const perSecond = await rateOf(circuits, () => once(network, client, path))
+    const { perSecond, cpuMs } = await rateOf(circuits, () => once(network, client, path))
     await until(() => network.openStreams() === 0)
     const sendMs = median(sent)
     print({
@@ -50,8 +50,9 @@ export const run = async (options: string[]): Promise<void> => {
       sendMs: round(sendMs),
       // To send a transaction is to build a circuit and use it once.
       addedMsPerHop: round((median(built) + sendMs - direct.requestMs) / hops),
-      circuitsPerSecond: round(perSecond),
-      timesDirect: round(direct.requestsPerSecond / perSecond),
+      circuitsPerSecond: perSecond,
+      cpuMsPerCircuit: cpuMs,
+      timesDirect: round(cpuMs / direct.cpuMsPerRequest),
       streamsLeft: network.openStreams(),
     })
   }
@@ -86,18 +87,25 @@ const directCosts = async (network: RelayNetwork, client: LocalHost, rounds: num
     await ask()
     took.push(performance.now() - startMs)
   }
-  return { requestMs: round(median(took)), requestsPerSecond: round(await rateOf(requests, ask)) }
+  const { perSecond, cpuMs } = await rateOf(requests, ask)
+  return { requestMs: round(median(took)), requestsPerSecond: perSecond, cpuMsPerRequest: cpuMs }
 }
 
-const rateOf = async (count: number, work: () => Promise<void>): Promise<number> => {
+/** Both hold for all hops and the client together; the processor time hardly depends on what else the machine does. */
+const rateOf = async (count: number, work: () => Promise<void>) => {
   let left = count
   const startMs = performance.now()
+  const startCpu = process.cpuUsage()
   await Promise.all(
     Array.from({ length: concurrent }, async () => {
       while (left-- > 0) await work()
     }),
   )
-  return (1_000 * count) / (performance.now() - startMs)
+  const { user, system } = process.cpuUsage(startCpu)
+  return {
+    perSecond: round((1_000 * count) / (performance.now() - startMs)),
+    cpuMs: round((user + system) / 1_000 / count),
+  }
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >>> 1]!
