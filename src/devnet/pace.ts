@@ -7,7 +7,7 @@ import { counterTotal } from '../node/metrics.ts'
  * network has minutes for, however slow the machine is. A node that hangs holds the others up for a bounded time.
  */
 export interface Pace {
-  /** Followed the tip, and no visit is under way. */
+  /** Followed the tip, no visit is under way, and nobody asks others what they know of him. */
   untilQuiet(
     nodes: () => readonly AssembledNode[],
     confirmedHeight: number,
@@ -19,6 +19,8 @@ export interface Pace {
 
 const lookMs = 20
 const maxQuietMs = 60_000
+/** Who is cut off asks for ever: the others go on. */
+const maxRecoveryMs = 10_000
 const maxSyncMs = 60_000
 
 export const createPace = (world: World): Pace => {
@@ -31,17 +33,14 @@ export const createPace = (world: World): Pace => {
   }
   return {
     async untilQuiet(nodes, confirmedHeight, signal) {
-      await until(
-        () =>
-          nodes().every(
-            ({ daemon, follower }) =>
-              follower.confirmedHeight >= confirmedHeight &&
-              daemon.handledHeight() >= confirmedHeight &&
-              daemon.challenger.state()?.targets.every((work) => work.is !== 'visiting') !== false,
-          ),
-        maxQuietMs,
-        signal,
-      )
+      const isQuiet = ({ daemon, follower }: AssembledNode): boolean =>
+        follower.confirmedHeight >= confirmedHeight &&
+        daemon.handledHeight() >= confirmedHeight &&
+        daemon.challenger.state()?.targets.every((work) => work.is !== 'visiting') !== false
+      await until(() => nodes().every(isQuiet), maxQuietMs, signal)
+      if (nodes().every(({ daemon }) => !daemon.isRecovering())) return
+      await until(() => nodes().every(({ daemon }) => !daemon.isRecovering()), maxRecoveryMs, signal)
+      await until(() => nodes().every(isQuiet), maxQuietMs, signal)
     },
     async untilSynced(nodes, exchanges, signal) {
       const wanted = new Map<AssembledNode, number>()

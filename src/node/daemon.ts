@@ -110,6 +110,8 @@ export interface Daemon {
   isCaughtUp(): boolean
   /** The last confirmed height whose event the roles have dealt with. */
   handledHeight(): number
+  /** Whether it still asks other seats what they know of it (R-ATT-5); nothing is signed before. */
+  isRecovering(): boolean
   /** Challengers of an epoch that asked this node since its start. */
   askedBy(epoch: Epoch): ReadonlySet<Seat>
   /** What its TLS endpoint serves; null before the start. */
@@ -409,6 +411,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     relay,
     isCaughtUp,
     handledHeight: () => handledHeight,
+    isRecovering: () => recovery === 'running',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
     certificate: () => endpoint?.certificate() ?? null,
     onHandled(listener) {
