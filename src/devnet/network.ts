@@ -82,7 +82,7 @@ export interface PlayedDevnet {
   digest: string
   running(): readonly AssembledNode[]
   control: DevnetControl
-  /** Mines on at the same pace until `signal` is aborted. */
+  /** Mines on until `signal` is aborted, slowly enough for nodes in processes of their own to keep up. */
   serve(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
 }
@@ -91,6 +91,8 @@ export interface PlayedDevnet {
 const closingExchanges = 3
 /** Blocks for which a node that began anew may ask others for what it lacks. */
 const maxRebuildBlocks = 40
+/** A node that somebody adds by hand is not waited for, so epochs of a served devnet last half a minute at least. */
+const servedBlockMs = 4_000
 /** In a network of one address every connection seems to come from the same few places. */
 const devnetLimits = {
   maxNewPerSecondPerAddress: 500,
@@ -267,7 +269,11 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       async serve(serveSignal) {
         while (!serveSignal.aborted) {
           chain.mine(1)
-          await pause(world, Math.max(options.blockMs, 1_000))
+          const confirmed = chain.tip.height - genesis.confirmations
+          await pace.untilQuiet(assembled, confirmed, serveSignal).catch((error: unknown) => {
+            if (!serveSignal.aborted) throw error
+          })
+          await pause(world, Math.max(options.blockMs, servedBlockMs), serveSignal)
         }
       },
       stop,

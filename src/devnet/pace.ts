@@ -62,12 +62,16 @@ const exchangesOf = async ({ daemon }: AssembledNode): Promise<number> =>
   (await counterTotal(daemon.metrics.syncExchanges, 'agreed')) +
   (await counterTotal(daemon.metrics.syncExchanges, 'differing'))
 
-export const pause = (world: World, ms: number): Promise<void> =>
+/** Over early if `signal` is aborted. */
+export const pause = (world: World, ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     // Unlike the world's own timers this one keeps the process alive: the devnet is what it waits for.
     const timer = setInterval(() => undefined, 1_000)
-    world.setTimer(ms, () => {
+    const end = (): void => {
       clearInterval(timer)
+      signal?.removeEventListener('abort', end)
       resolve()
-    })
+    }
+    signal?.addEventListener('abort', end, { once: true })
+    world.setTimer(ms, end)
   })
