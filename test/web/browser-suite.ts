@@ -54,34 +54,36 @@ export const describeBrowser = (played: () => PlayedPage): void => {
       context.on('weberror', (error) => complaints.push(String(error.error())))
       return context
     }
-    const shoot = (page: Page, name: string): Promise<Buffer> =>
-      page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true })
+    const shoot = async (page: Page, look: string | null, name: string): Promise<void> => {
+      if (look === null) return
+      await page.screenshot({ path: join(screenshots, `${look}-${name}.png`), fullPage: true })
+    }
 
     /** The way of an operator: from the own node to a failing one, down to what was signed, and to the week. */
-    const walk = async (page: Page, look: string): Promise<string> => {
+    const walk = async (page: Page, look: string | null): Promise<string> => {
       const { failing, rebuilt, devnet, own } = played()
       const { week } = devnet.prepared.plan
       const host = devnet.document.seats.find(({ seat }) => seat === failing)!.host
       await page.goto('/')
       expect(await page.locator('h1').innerText()).toMatch(/My node is (well|without credit)/)
       expect(await page.getByText(own.host).first().isVisible()).toBe(true)
-      await shoot(page, `${look}-home`)
+      await shoot(page, look, 'home')
 
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Network' }).click()
       await page.getByRole('heading', { name: 'Concentration of addresses' }).waitFor()
-      await shoot(page, `${look}-network`)
+      await shoot(page, look, 'network')
 
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Nodes' }).click()
       await page.getByLabel('Last epoch').selectOption('invalid')
       await page.getByRole('button', { name: 'Show' }).click()
       await page.waitForURL(/standing=invalid/)
       expect(await page.locator('tbody tr').count()).toBe(1)
-      await shoot(page, `${look}-nodes`)
+      await shoot(page, look, 'nodes')
 
       await page.getByRole('link', { name: host }).click()
       expect(await page.locator('h1').innerText()).toBe(`Seat ${failing} is not well`)
       expect(await page.locator('.heat .cell.bad').count()).toBeGreaterThan(3)
-      await shoot(page, `${look}-node`)
+      await shoot(page, look, 'node')
 
       await page
         .locator('#who .said a')
@@ -95,18 +97,18 @@ export const describeBrowser = (played: () => PlayedPage): void => {
       expect(checks).toContain('evidence: holds')
       const signed = await page.getByRole('region', { name: 'The signed attestation' }).innerText()
       expect(signed).toMatch(/bafyrei[a-z2-7]{52}/)
-      await shoot(page, `${look}-verdict`)
+      await shoot(page, look, 'verdict')
 
       await page.getByRole('link', { name: 'All entries of the block' }).click()
       await page.getByRole('heading', { name: 'Block of evidence' }).waitFor()
       expect(await page.locator('tbody').innerText()).toContain('unreachable')
-      await shoot(page, `${look}-evidence`)
+      await shoot(page, look, 'evidence')
 
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Weeks' }).click()
       await page.getByRole('link', { name: week }).click()
       await page.getByRole('heading', { name: `Week ${week} anchored` }).waitFor()
       expect(await page.locator('#fixed').innerText()).toContain(devnet.digest)
-      await shoot(page, `${look}-week`)
+      await shoot(page, look, 'week')
       return await page.locator('#payout').innerText()
     }
 
@@ -121,7 +123,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
 
     test('without scripts it works the same', async () => {
       await using context = await open({ ...looks.light, javaScriptEnabled: false })
-      expect(await walk(await context.newPage(), 'no-scripts')).toMatch(isPaid)
+      expect(await walk(await context.newPage(), null)).toMatch(isPaid)
     })
 
     const pages = (): string[] => {
@@ -246,7 +248,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
         const page = await context.newPage()
         const before = await refusedSoFar()
         await page.goto(other.url)
-        await expect.poll(() => page.title()).toMatch(/^[{]/)
+        await expect.poll(() => page.title(), { timeout: 10_000 }).toMatch(/^[{]/)
         const outcomes = JSON.parse(await page.title()) as Record<string, string>
         expect(Object.keys(outcomes)).toEqual([
           'cors',
