@@ -1,6 +1,28 @@
-import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 
-export { bytesToHex, concatBytes, hexToBytes, utf8ToBytes }
+export { concatBytes, hexToBytes, utf8ToBytes }
+
+const hexCodes = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+/** Codes that one call may have as its arguments; far below the limit of any engine. */
+const maxCodes = 8_192
+
+/**
+ * Lower-case hex. Made in one piece: a text that is put together digit by digit stays a tree of its pieces in the
+ * engine, 30 bytes for each digit, and the keys of a registry of 40,000 seats are such texts.
+ */
+export const bytesToHex = (bytes: Uint8Array): string => {
+  const codes = new Uint8Array(2 * bytes.length)
+  for (let i = 0; i < bytes.length; i++) {
+    codes[2 * i] = hexCodes[bytes[i]! >> 4]!
+    codes[2 * i + 1] = hexCodes[bytes[i]! & 15]!
+  }
+  let text = ''
+  for (let from = 0; from < codes.length; from += maxCodes) {
+    // No copy of the codes into an array: the engine takes any list.
+    text += String.fromCharCode.apply(null, codes.subarray(from, from + maxCodes) as unknown as number[])
+  }
+  return text
+}
 
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   if (a.length !== b.length) return false
