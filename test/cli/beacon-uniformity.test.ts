@@ -73,7 +73,7 @@ describe('secnode beacon uniformity', () => {
 
   test('as text, over a chain so short that bins are single heights', async () => {
     const run = await uniformity('--draws', '20000', '--blocks', '12', '--seed', '01'.repeat(32))
-    expect(run).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(run.exitCode).toBe(0)
     expect(run.stdout).toMatch(
       /^20000 samples over 12 blocks, seed (01){32}\nheights over the chain +chi-square +[\d.]+ {2}degrees of freedom +10 {2}p /,
     )
