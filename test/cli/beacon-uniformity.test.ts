@@ -53,7 +53,7 @@ describe('secnode beacon uniformity', () => {
   test('R-CHAL-2 R-RAND-1 draws of a fixed seed are uniform, as JSON and twice the same', async () => {
     const args = ['--draws', '200000', '--blocks', '100000', '--seed', 'ab'.repeat(32), '--json']
     const [first, second] = await Promise.all([uniformity(...args), uniformity(...args)])
-    expect(first).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(first.exitCode).toBe(0)
     expect(second.stdout).toBe(first.stdout)
     const result = JSON.parse(first.stdout) as {
       heights: { degreesOfFreedom: number; pValue: number }
