@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { WebEnv } from '../guard.ts'
+import { singleValues } from '../query.ts'
 import { Refusal } from '../refusal.ts'
 import type { Responder } from '../respond.ts'
 import { openApiOf } from './openapi.ts'
@@ -40,9 +41,3 @@ const checked = (schema: z.ZodObject, values: unknown, where: string): unknown =
   const message = issue.code === 'unrecognized_keys' ? 'is not known' : issue.message
   throw new Refusal(400, 'BAD_PARAMETER', `${where}: ${name.slice(0, 64)}: ${message}`)
 }
-
-/** A parameter that comes twice is no parameter. */
-const singleValues = (queries: Record<string, string[]>): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
-  )

@@ -1,6 +1,6 @@
 import { CID } from 'multiformats/cid'
 import { z } from 'zod'
-import { isWeek, Week } from '../../../protocol/index.ts'
+import { NumberText, PageNumber, WeekText } from '../query.ts'
 import {
   attestationDetail,
   blockAt,
@@ -29,16 +29,6 @@ import { type ApiRoute, defineRoute } from './route.ts'
 import * as schemas from './schemas.ts'
 
 const none = z.strictObject({})
-/** Digits only: `1e3` and `0x10` are no numbers of seats. */
-const NumberText = z
-  .string()
-  .regex(/^(0|[1-9][0-9]{0,9})$/, { error: 'must be a whole number' })
-  .transform(Number)
-  .refine((number) => number <= 0xffff_ffff, { error: 'must be below 2^32' })
-const WeekText = z
-  .string()
-  .refine(isWeek, { error: 'must be an ISO week such as 2026-W47' })
-  .transform((text) => text as Week)
 const CidText = z
   .string()
   .regex(/^b[a-z2-7]{58}$/, { error: 'must be a CID in base32' })
@@ -60,9 +50,7 @@ const Stakes = z
 
 export const maxLimit = 200
 const paging = {
-  page: NumberText.refine((page) => page >= 1 && page <= 1_000_000, { error: 'must be from 1 on' }).default(
-    1,
-  ),
+  page: PageNumber,
   limit: NumberText.refine((limit) => limit >= 1 && limit <= maxLimit, {
     error: `must be from 1 to ${maxLimit}`,
   }).default(50),

@@ -2,9 +2,9 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { CID } from 'multiformats/cid'
 import { z } from 'zod'
-import { isWeek, Week } from '../../../protocol/index.ts'
 import { apiRoutes } from '../api/routes.ts'
 import type { WebEnv } from '../guard.ts'
+import { NumberText, PageNumber, singleValues, WeekText } from '../query.ts'
 import { Refusal } from '../refusal.ts'
 import type { MadeRequest, Responder } from '../respond.ts'
 import {
@@ -48,19 +48,10 @@ class GoTo extends Error {
   }
 }
 
-const NumberText = z
-  .string()
-  .regex(/^(0|[1-9][0-9]{0,9})$/)
-  .transform(Number)
-  .refine((number) => number <= 0xffff_ffff)
-const WeekText = z
-  .string()
-  .refine(isWeek)
-  .transform((text) => text as Week)
 /** A form sends what was left empty as well. */
 const orEmpty = <T extends z.ZodType>(schema: T) =>
   z.union([z.literal('').transform(() => undefined), schema]).optional()
-const page = NumberText.refine((number) => number >= 1 && number <= 1_000_000).default(1)
+const page = PageNumber
 const none = z.strictObject({})
 const Paged = z.strictObject({ page })
 const rowsPerPage = 50
@@ -328,8 +319,3 @@ export const frameOf = async ({ node }: ViewParts): Promise<Frame> => {
     week: epoch === null ? null : ((await daemon.epochs.weekOf(epoch)) ?? null),
   }
 }
-
-const singleValues = (queries: Record<string, string[]>): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
-  )

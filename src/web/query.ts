@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { isWeek, type Week } from '../../protocol/index.ts'
+
+/** Digits only: `1e3` and `0x10` are no numbers of seats. */
+export const NumberText = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,9})$/, { error: 'must be a whole number' })
+  .transform(Number)
+  .refine((number) => number <= 0xffff_ffff, { error: 'must be below 2^32' })
+
+export const WeekText = z
+  .string()
+  .refine(isWeek, { error: 'must be an ISO week such as 2026-W47' })
+  .transform((text) => text as Week)
+
+/** Of a list, from 1. */
+export const PageNumber = NumberText.refine((page) => page >= 1 && page <= 1_000_000, {
+  error: 'must be from 1 on',
+}).default(1)
+
+/** A parameter that comes twice is no parameter: what is left of it fits no schema. */
+export const singleValues = (queries: Record<string, string[]>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  )
