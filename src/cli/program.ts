@@ -166,6 +166,9 @@ export const runCommand = async (
 }
 
 /** The whole of a process's life. */
-export const main = async (argv: readonly string[]): Promise<never> =>
+export const main = async (argv: readonly string[]): Promise<never> => {
+  // Timers of a World keep no process alive; a command that waits for nothing but time must not end of itself.
+  setInterval(() => undefined, 60_000)
   // Exit explicitly: an idle keep-alive socket must not hold a finished command.
   process.exit(await runCommand(argv, createIo()))
+}
