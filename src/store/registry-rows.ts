@@ -285,8 +285,16 @@ export const openRegistryRows = async (
     const wanted = versionsThen
       .map((version, seat) => ({ seat, version }))
       .filter(({ version }) => version >= 0)
-    const identities = await readIdentities(wanted)
-    return identities.map((identity) => ({ ...identity, activeSince: activeThen[identity.seat]! }))
+    // As in a snapshot: whoever has not announced anew since needs no read, and shares its record.
+    const present = wanted.map(({ seat, version }) =>
+      versions[seat] === version ? registry.seats[seat] : undefined,
+    )
+    const elsewhere = (await readIdentities(wanted.filter((_, i) => present[i] === undefined))).values()
+    return present.map((record, i) => {
+      const activeSince = activeThen[wanted[i]!.seat]!
+      if (record === undefined) return { ...elsewhere.next().value!, activeSince }
+      return record.activeSince === activeSince ? record : { ...record, activeSince }
+    })
   }
 
   await load()
