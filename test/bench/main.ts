@@ -4,9 +4,17 @@ import { existsSync } from 'node:fs'
  * `npm run bench -- <name> [options]` runs one benchmark: a module of this folder that exports
  * `run(options: string[]): Promise<void>` and prints JSON lines, each with a reference measured in the same run.
  */
-const names = ['chain', 'daemon', 'embedded-chain', 'gossip', 'page', 'puzzles', 'tally', 'relay', 'sim'].filter(
-  (name) => existsSync(fileOf(name)),
-)
+const names = [
+  'chain',
+  'daemon',
+  'embedded-chain',
+  'gossip',
+  'page',
+  'puzzles',
+  'tally',
+  'relay',
+  'sim',
+].filter((name) => existsSync(fileOf(name)))
 
 function fileOf(name: string): URL {
   return new URL(`./${name}.ts`, import.meta.url)
