@@ -2,6 +2,8 @@
 # /etc/letsencrypt/renewal-hooks/deploy/secnode.sh, mode 0755: certbot runs it after each renewal.
 # Gives the node its own copy, which its user may read, and tells it. The daemon looks at the files every 30 seconds
 # anyway; the reload makes it at once. A pair that does not fit, or is worse than the old one, is refused in the log.
+# The first copy is made by hand, before the service runs:
+#   RENEWED_DOMAINS=node.example.org RENEWED_LINEAGE=/etc/letsencrypt/live/node.example.org sh secnode.sh
 set -eu
 
 name=node.example.org
@@ -18,4 +20,4 @@ for file in privkey.pem fullchain.pem; do
   install -o root -g secnode -m 0640 "$RENEWED_LINEAGE/$file" "$target/$file.new"
   mv "$target/$file.new" "$target/$file"
 done
-systemctl reload secnode.service
+systemctl try-reload-or-restart secnode.service

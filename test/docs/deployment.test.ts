@@ -86,6 +86,6 @@ describe('the certbot hook', () => {
       'mv /etc/secnode/tls/privkey.pem.new /etc/secnode/tls/privkey.pem',
       'mv /etc/secnode/tls/fullchain.pem.new /etc/secnode/tls/fullchain.pem',
     ])
-    expect(calls.at(-1)).toBe('systemctl reload secnode.service')
+    expect(calls.at(-1)).toBe('systemctl try-reload-or-restart secnode.service')
   })
 })
