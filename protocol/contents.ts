@@ -9,9 +9,21 @@ import { epochRoot } from './merkle.ts'
 export interface EpochHolding {
   /** All that is held under the canonical beacon, in rising order of seat, equivocators included. */
   rows: readonly HeldRow[]
-  /** The bounds of R-EPOCH-3 if the node ran through the epoch; null if it did not, and then anything goes. */
-  bounds: { mustHold: Height; closes: Height } | null
+  /**
+   * The bounds of R-EPOCH-3 if the node ran through the epoch; null if it did not, and then anything goes. `closes` is
+   * null where nothing comes too late: see `listedAgain`.
+   */
+  bounds: { mustHold: Height; closes: Height | null } | null
 }
+
+/**
+ * R-CP-3 c of a week that is listed again, since its own window brought no anchor: the two sides of a partition each
+ * hold what the other had too late, and both must list their own. Only with the second bound gone can they agree.
+ */
+export const listedAgain = ({ rows, bounds }: EpochHolding): EpochHolding => ({
+  rows,
+  bounds: bounds && { ...bounds, closes: null },
+})
 
 export interface HeldRow {
   seat: Seat
@@ -26,7 +38,7 @@ type Stance = 'must' | 'may' | 'late'
 const stanceOf = (row: HeldRow, bounds: EpochHolding['bounds']): Stance => {
   if (bounds === null) return 'may'
   if (row.heldAt < bounds.mustHold) return 'must'
-  return row.heldAt < bounds.closes ? 'may' : 'late'
+  return bounds.closes === null || row.heldAt < bounds.closes ? 'may' : 'late'
 }
 
 /** What other certifiers said of one attestation: how many miss it, how many hold that it came too late. */
@@ -116,7 +128,7 @@ export const compareContents = (
   const unknown = named.filter(
     ({ seat, cid }) => cid === null || ownBySeat.get(seat)?.cid.equals(cid) !== true,
   )
-  if (unknown.length > 0 && holding.bounds === null) {
+  if (unknown.length > 0 && (holding.bounds === null || holding.bounds.closes === null)) {
     return { is: 'fetch', seats: unknown.map(({ seat }) => seat) }
   }
   if (set.is === 'bits' && unknown.length === 0) {

@@ -34,7 +34,14 @@ export type ReviewEvent =
 
 export type ReviewEffect =
   | { is: 'read-pages'; weeks: readonly { week: Week; pages: readonly CID[] }[] }
-  | { is: 'compare'; epoch: Epoch; equivocators: ReadonlySet<Seat>; contents: EpochContents }
+  | {
+      is: 'compare'
+      epoch: Epoch
+      /** Whether the epoch's week is listed again: then it is compared with `listedAgain` of what is held. */
+      isAgain: boolean
+      equivocators: ReadonlySet<Seat>
+      contents: EpochContents
+    }
   | { is: 'ask'; epoch: Epoch; for: 'bits' | 'leaves' }
   | { is: 'fetch'; epoch: Epoch; seats: readonly Seat[] }
 
@@ -110,6 +117,7 @@ const compareEffect = (state: ReviewState): ReviewEffect => {
   return {
     is: 'compare',
     epoch: listed.epoch,
+    isAgain: week !== state.checkpoint.week,
     equivocators: state.equivocators!.get(week) ?? new Set(),
     contents: { count: listed.count, root: listed.root },
   }

@@ -6,6 +6,7 @@ import {
   type CertifierState,
   certifiersOf,
   chooseContents,
+  listedAgain,
   type ChosenContents,
   cidOf,
   compareContents,
@@ -310,12 +311,16 @@ export const createCertifying = (
     const spokenOf = new Set([...proposing.opinions.keys()].map((key) => Number(key.split(':')[0])))
     let agrees = true
     const contents = new Map<Epoch, ChosenContents>()
-    for (const { epoch } of duty!.frame.weeks.flatMap(({ epochs }) => epochs)) {
+    const listed = duty!.frame.weeks.flatMap(({ week, epochs }) =>
+      epochs.map(({ epoch }) => ({ week, epoch })),
+    )
+    for (const { week, epoch } of listed) {
       const { key, holding } = holdingOf(certifier, epoch)
       const name = `${epoch}:${key}`
       let found = spokenOf.has(epoch) ? undefined : chosen.get(name)
       if (found === undefined) {
-        found = chooseContents(holding, noSeats, (seat) => opinionOf(proposing, epoch, seat), liars)
+        const held = week === duty!.frame.week ? holding : listedAgain(holding)
+        found = chooseContents(held, noSeats, (seat) => opinionOf(proposing, epoch, seat), liars)
         if (!spokenOf.has(epoch)) chosen.set(name, found)
       }
       agrees &&= found.isOwn
@@ -349,7 +354,15 @@ export const createCertifying = (
         const memo = `${epoch}:${key}:${name}:${set?.is ?? ''}`
         let comparison = compared.get(memo)
         if (comparison === undefined)
-          compared.set(memo, (comparison = compareContents(holding, equivocators, contents, set)))
+          compared.set(
+            memo,
+            (comparison = compareContents(
+              effect.isAgain ? listedAgain(holding) : holding,
+              equivocators,
+              contents,
+              set,
+            )),
+          )
         return tell({ is: 'compared', epoch, comparison })
       }
       case 'ask': {

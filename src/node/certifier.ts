@@ -16,6 +16,7 @@ import {
   frameOf,
   type Height,
   judgeCertificate,
+  listedAgain,
   opinionOf,
   paramsHash,
   paramsOfWeek,
@@ -333,8 +334,9 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           event({ is: 'pages-failed', code: 'page-missing' }),
         )
       case 'compare': {
+        const holding = await data.holding(effect.epoch)
         const comparison = compareContents(
-          await data.holding(effect.epoch),
+          effect.isAgain ? listedAgain(holding) : holding,
           effect.equivocators,
           effect.contents,
           current.sets.get(setKey(effect.epoch)) ?? null,

@@ -7,6 +7,7 @@ import {
   type CheckpointAnswer,
   checkpointRequestCodec,
   chooseContents,
+  listedAgain,
   cidOf,
   decodeCheckpoint,
   encodeCertificate,
@@ -141,8 +142,9 @@ export const createCheckpointData = (
         )
         const equivocators = new Set(proofs.map(([seat]) => seat))
         for (const { epoch } of epochs) {
+          const held = await holding(epoch)
           const chosen = chooseContents(
-            await holding(epoch),
+            week === frame.week ? held : listedAgain(held),
             equivocators,
             (seat) => opinionOf(epoch, seat),
             liars,

@@ -11,6 +11,7 @@ import {
   checkCertificate,
   type CheckpointFrame,
   chooseContents,
+  listedAgain,
   cidOf,
   compareContents,
   createProof,
@@ -402,7 +403,12 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
       case 'compare': {
         const set = node.sets.get(`${checkpoint.toString()}:${effect.epoch}`) ?? null
         const holding = holdingOf(node, effect.epoch)
-        const comparison = compareContents(holding, effect.equivocators, effect.contents, set)
+        const comparison = compareContents(
+          effect.isAgain ? listedAgain(holding) : holding,
+          effect.equivocators,
+          effect.contents,
+          set,
+        )
         return tell({ is: 'compared', epoch: effect.epoch, comparison })
       }
       case 'ask': {

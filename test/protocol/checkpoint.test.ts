@@ -15,7 +15,9 @@ import {
   checkCertificate,
   checkFrame,
   cidOf,
+  chooseContents,
   compareContents,
+  listedAgain,
   createProof,
   decodeCertificate,
   decodeCheckpoint,
@@ -344,6 +346,41 @@ describe('R-CP-3 contents', () => {
       seats: [2],
     })
     expect(compareContents(holding, none, contentsOf([row(1, 0)]), null)).toEqual({ is: 'agrees' })
+  })
+
+  test('of a week that is listed again nothing comes too late: two sides of a partition agree on all that both held', () => {
+    // Each held its own in time and got the other's when the partition had healed.
+    const left = [row(1, 50), row(2, 50), row(3, 400), row(4, 400)]
+    const right = [row(1, 300), row(2, 300), row(3, 50), row(4, 50)]
+    const union = contentsOf(left)
+    const compare = (rows: typeof left, isAgain: boolean) => {
+      const holding = { rows, bounds }
+      return compareContents(isAgain ? listedAgain(holding) : holding, none, union, {
+        is: 'leaves',
+        rows: left,
+      })
+    }
+    expect(compare(left, false)).toEqual({ is: 'differs', missing: [], late: [3, 4] })
+    expect(compare(right, false)).toEqual({ is: 'differs', missing: [], late: [1, 2] })
+    expect(compare(left, true)).toEqual({ is: 'agrees' })
+    expect(compare(right, true)).toEqual({ is: 'agrees' })
+    for (const rows of [left, right]) {
+      const again = listedAgain({ rows, bounds })
+      expect(chooseContents(again, none, () => undefined, 1)).toMatchObject({ ...union, isOwn: true })
+      // What it held in time must be listed all the same, and what it has never seen is fetched, not refused.
+      const others = rows.filter(({ heldAt }) => heldAt >= bounds.mustHold)
+      expect(compareContents(again, none, contentsOf(others), { is: 'leaves', rows: others })).toMatchObject({
+        is: 'differs',
+        late: [],
+      })
+      const more = [...left, row(9, 0)]
+      expect(compareContents(again, none, contentsOf(more), { is: 'leaves', rows: more })).toEqual({
+        is: 'fetch',
+        seats: [9],
+      })
+    }
+    // Who did not run through the epoch is bound by nothing, listed again or not.
+    expect(listedAgain({ rows: left, bounds: null })).toEqual({ rows: left, bounds: null })
   })
 
   test('bits with spare bits, of another length or count, and leaves of another root are no set', () => {

@@ -60,7 +60,7 @@ describe(
       expect(none['creditRate.honest']).toBeGreaterThanOrEqual(cut['creditRate.honest']! + 0.05)
     })
 
-    test('partition R-CP-3, with every message: a fifth cut off delays nothing, near halves split the week after they have healed', () => {
+    test('partition R-CP-3, with every message: a fifth cut off delays nothing, near halves split the week after they have healed, until it is listed again', () => {
       const settings = [
         'engine=messages',
         'repeats=1',
@@ -83,6 +83,8 @@ describe(
       const healed = meansOf('partition', ...half, ...over)
       expect(healed['weeks.pending']).toBe(1)
       expect(healed['answers.split']).toBeGreaterThan(0.3)
+      // Listed again in the next week's checkpoint, of the union of both sides nothing comes too late.
+      expect(meansOf('partition', ...half, ...over, 'weeks=2')['weeks.pending']).toBe(1)
       const withoutMessages = half.filter((setting) => !/^(?:engine|network)=/.test(setting))
       expect(meansOf('partition', ...withoutMessages, ...over)['weeks.pending']).toBe(0)
       const none = meansOf('partition', ...half, ...over, 'incidents.0.share=0')
