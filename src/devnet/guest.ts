@@ -11,6 +11,8 @@ export interface GuestFiles {
   urlFile: string
   certFile: string
   keyFile: string
+  /** The treasury's key in wallet import format: whoever pays a week by hand is its coordinator. */
+  treasuryFile: string
   /** What the configuration that `secnode init` writes needs besides, in this network of made-up names and fast blocks. */
   settingsFile: string
 }
@@ -25,6 +27,7 @@ export const writeGuestFiles = async (
   hosts: Readonly<Record<string, string>>,
   ca: DevnetCa,
   rpc: { url: string; user: string; password: string },
+  treasuryWif: string,
 ): Promise<GuestFiles> => {
   const folder = join(dir, 'guest')
   const files: GuestFiles = {
@@ -32,12 +35,14 @@ export const writeGuestFiles = async (
     urlFile: join(dir, 'rpc.url'),
     certFile: join(folder, 'cert.pem'),
     keyFile: join(folder, 'key.pem'),
+    treasuryFile: join(dir, 'treasury.key'),
     settingsFile: join(folder, 'settings.yaml'),
   }
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const { certPem, keyPem } = await ca.issue(guest)
   await writeFile(files.cookieFile, `${rpc.user}:${rpc.password}`, { mode: 0o600 })
   await writeFile(files.urlFile, `${rpc.url}\n`)
+  await writeFile(files.treasuryFile, `${treasuryWif}\n`, { mode: 0o600 })
   await writeFile(files.certFile, certPem)
   await writeFile(files.keyFile, keyPem, { mode: 0o600 })
   await writeFile(

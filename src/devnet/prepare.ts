@@ -19,7 +19,7 @@ import {
   utf8ToBytes,
   type Week,
 } from '../../protocol/index.ts'
-import { addressOfScript } from '../chain/address.ts'
+import { addressOfScript, encodeWif } from '../chain/address.ts'
 import { loadNetwork, type Network, networkOf, type Profile } from '../chain/profiles.ts'
 import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
 import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
@@ -34,6 +34,7 @@ import { createRpcMethods } from './chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from './chain/rpc-server.ts'
 import { devnetTiming, type GuestFiles, writeGuestFiles } from './guest.ts'
 import { type DevnetOptions, type DevnetPlan, planDevnet, type PlannedNode } from './plan.ts'
+import { treasuryKey } from './settle.ts'
 
 /** A node with its files written: what `secnode start --config` needs. */
 export interface PreparedNode extends PlannedNode {
@@ -156,7 +157,9 @@ export const prepareDevnet = async (
     const profileFile = join(dir, 'profile.json')
     await writeFile(profileFile, profileJson(network.profile))
     const access = { url: server.url, user: rpcUser, password }
-    const guest = await writeGuestFiles(dir, plan.guest, hosts, ca, access)
+    const { secretKey } = treasuryKey(options.profile)
+    const treasuryWif = encodeWif(profile.genesis.chain, { secretKey, isCompressed: true })
+    const guest = await writeGuestFiles(dir, plan.guest, hosts, ca, access, treasuryWif)
     const nodes: PreparedNode[] = []
     for (const [index, planned] of plan.nodes.entries()) {
       const nodeDir = join(dir, planned.name)
