@@ -84,12 +84,24 @@ export const createProgram = (io: CliIo): Command => {
     .description('Staked full nodes check one another and agree on a weekly tally, without a tracker.')
     .version(daemonVersion)
     .option('--verbose', 'print the stack of an error')
+    .addHelpText(
+      'after',
+      exampleText(
+        'secnode devnet',
+        'secnode doctor --config secnode.yaml --before-announcement',
+        'secnode tally --week last --dir data',
+      ),
+    )
     .showHelpAfterError('(run with --help for what it takes)')
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
   program
     .command('chain')
     .description('read the chain: parse blocks, find memos, check message signatures, follow a node')
+    .addHelpText(
+      'after',
+      exampleText('secnode chain follow --rpc http://127.0.0.1:18232 --profile zcash-testnet'),
+    )
     .addCommand(chainFollowCommand(io))
     .addCommand(chainInspectCommand(io))
     .addCommand(chainMemoCommand(io))
@@ -97,16 +109,24 @@ export const createProgram = (io: CliIo): Command => {
   program
     .command('beacon')
     .description('what follows from the beacons: whether samples are uniform')
+    .addHelpText('after', exampleText('secnode beacon uniformity --draws 1000000'))
     .addCommand(beaconUniformityCommand(io))
   program
     .command('bundle')
     .description('all data of a week in one file: write it, check it, bring it into a store')
+    .addHelpText('after', exampleText('secnode bundle export --week 2026-W47 -o week.car --dir data'))
     .addCommand(bundleExportCommand(io))
     .addCommand(bundleVerifyCommand(io))
     .addCommand(bundleImportCommand(io))
   program
     .command('payout')
     .description('pay a week: build, sign, send, and verify what was paid')
+    .addHelpText(
+      'after',
+      exampleText(
+        'secnode payout verify --rpc http://127.0.0.1:18232 --profile zcash-testnet --tally tally.json',
+      ),
+    )
     .addCommand(payoutBuildCommand(io))
     .addCommand(payoutConsolidateCommand(io))
     .addCommand(payoutSignCommand(io))
@@ -116,6 +136,7 @@ export const createProgram = (io: CliIo): Command => {
   program
     .command('relay')
     .description('send a transaction through nodes that do not know both you and it')
+    .addHelpText('after', exampleText('secnode relay broadcast signed.hex --dir data'))
     .addCommand(relayBroadcastCommand(io))
     .addCommand(relayStatusCommand(io))
   program
@@ -138,8 +159,14 @@ export const createProgram = (io: CliIo): Command => {
   return program
 }
 
+const exampleText = (...calls: readonly string[]): string =>
+  `\n${calls.length === 1 ? 'Example' : 'Examples'}:\n${calls.map((call) => `  ${call}`).join('\n')}`
+
 const alertCommand = (io: CliIo): Command =>
-  new Command('alert').description('alerts of the running node').addCommand(alertTestCommand(io))
+  new Command('alert')
+    .description('alerts of the running node')
+    .addHelpText('after', exampleText('secnode alert test --dir data'))
+    .addCommand(alertTestCommand(io))
 
 /** A command made on its own would exit by itself, with another code, instead of throwing to `main`. */
 const inheritSettings = (parent: Command): void => {
