@@ -24,6 +24,7 @@ describe('the systemd unit', () => {
     )
     expect(settings).toContain('ExecReload=/bin/kill -HUP $MAINPID')
     expect(settings).toContain('RestartPreventExitStatus=2')
+    expect(settings).toContain('SuccessExitStatus=130')
   })
 
   test.each([
