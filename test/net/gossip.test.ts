@@ -41,7 +41,8 @@ const message = (kind: number, text: string) => Uint8Array.of(kind, ...utf8ToByt
 
 /** alice – bob – carol. The outer two have one place for strangers each, bob's: so what carol gets has passed bob. */
 const startChain = async () => {
-  const one = { limits: { maxStrangers: 1 } }
+  // And bob keeps it, however many others find them meanwhile.
+  const one = { limits: { maxStrangers: 1, strangerGraceMs: 600_000 } }
   const [alice, bob, carol] = [await start(one), await start(), await start(one)]
   const notes = [noting(), noting(), noting()] as const
   for (const [i, host] of [alice, bob, carol].entries()) host.subscribe('attestations', notes[i]!.validate)

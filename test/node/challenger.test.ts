@@ -5,9 +5,11 @@ import {
   decodeEvidence,
   epochPhases,
   protocols,
+  startChallenger,
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
+import { realWorld } from '../../src/world.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
   attestedBy,
@@ -106,7 +108,16 @@ test('R-ATT-4 an attestation names the one before it, of this branch of the chai
 
 describe('R-FAULT-1 a challenger abstains rather than guess', () => {
   test('whose own network is down: on all', async () => {
-    const nodes = await readyNodes(network)
+    // Its visits come some blocks after the others have told it what they know of it, and are gone.
+    const phases = epochPhases(network.genesis, network.params.attestBlocks, epoch)
+    const secret = [...Array(256).keys()]
+      .map((byte) => new Uint8Array(32).fill(byte))
+      .find((bytes) => {
+        const { targets } = startChallenger(epoch, network.beacon(epoch), phases, bytes, 2, 1)
+        return targets.every((work) => work.is === 'waiting' && work.at > phases.opens)
+      })!
+    const world = { ...realWorld(), randomBytes: (length: number) => secret.slice(0, length) }
+    const nodes = await readyNodes(network, (index) => (index === 0 ? { world } : {}))
     const [node, ...others] = nodes as [TestNode, ...TestNode[]]
     await Promise.all(others.map((other) => other.stop()))
     await play([node], attests())
