@@ -135,5 +135,5 @@ const toText = (
       `part ${firstPart + i} of ${count}: ${inputs} inputs, ${outputs} outputs, fee ${coins(fee)}${file.format.family === 'zcash' ? `, txid ${txid}` : ''}`,
     )
   }
-  return `${[...lines, `fees ${coins(fees.toString())}`, `written to ${path}; next: secnode payout sign ${path}`].join('\n')}\n`
+  return `${[...lines, `fees ${coins(fees.toString())}`, `written to ${path}; next, with this --profile and --rpc: secnode payout sign ${path} --tally TALLY --key KEY --out SIGNED`].join('\n')}\n`
 }

@@ -63,7 +63,7 @@ Example:
       else {
         io.stdout(
           `${joined} coins become ${rows.length}, fees ${coins(fees)}\n` +
-            `written to ${options.out}; next: secnode payout sign ${options.out}\n`,
+            `written to ${options.out}; next, with this --profile and --rpc: secnode payout sign ${options.out} --key KEY --out SIGNED\n`,
         )
       }
     })

@@ -74,7 +74,9 @@ Example:
       for (const [i, { signatures, required }] of counts.entries()) {
         io.stdout(`transaction ${i + 1}: ${signatures} of ${required} signatures\n`)
       }
-      const next = isComplete ? `next: secnode payout send ${options.out}` : 'more signatures are needed'
+      const next = isComplete
+        ? `next, with --profile and --rpc: secnode payout send ${options.out} --dir DIR`
+        : 'more signatures are needed'
       io.stdout(`written to ${options.out}; ${next}\n`)
     })
 

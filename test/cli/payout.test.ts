@@ -1,56 +1,14 @@
-import { execFile } from 'node:child_process'
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Command, CommanderError } from 'commander'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { coin, type DigestedTally, formatTally, reversedHex } from '../../protocol/index.ts'
-import { type CliIo, printError } from '../../src/cli/io.ts'
-import { createProgram } from '../../src/cli/program.ts'
 import { profileJson } from '../../src/node/data-dir.ts'
 import { newDirectory } from '../store/directories.ts'
 import { multisigTreasury, type PayoutChain, startPayoutChain, wifOf } from '../tally/payout/payout-chain.ts'
+import { type Run, runAsProcess, runInProcess } from './in-process.ts'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-
-interface Run {
-  exitCode: number
-  stdout: string
-  stderr: string
-}
-
-/** The command as `main` runs it, in this process: starting one takes longer than all that it does. */
-const run = async (args: readonly string[]): Promise<Run> => {
-  const result: Run = { exitCode: 0, stdout: '', stderr: '' }
-  const io: CliIo = {
-    stdout: (text) => void (result.stdout += text),
-    stderr: (text) => void (result.stderr += text),
-    isTerminal: false,
-    signal: new AbortController().signal,
-    setExitCode: (code) => void (result.exitCode = code),
-  }
-  const program = createProgram(io)
-  const capture = (command: Command): void => {
-    command.configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
-    for (const each of command.commands) capture(each)
-  }
-  capture(program)
-  try {
-    await program.parseAsync(['node', 'secnode', 'payout', ...args])
-  } catch (error) {
-    if (error instanceof CommanderError) result.exitCode = error.exitCode === 0 ? 0 : 2
-    else result.exitCode = printError(io, error, false)
-  }
-  return result
-}
-
-/** As a user runs it: another process. */
-const runProcess = (args: readonly string[]): Promise<Run> =>
-  new Promise((resolve) => {
-    execFile(process.execPath, [main, 'payout', ...args], (error, stdout, stderr) => {
-      resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
+const run = (args: readonly string[]): Promise<Run> => runInProcess('payout', ...args)
+const runProcess = (args: readonly string[]): Promise<Run> => runAsProcess(['payout', ...args])
 
 describe('secnode payout', () => {
   const folder = newDirectory()
