@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   challengeAnswerCodec,
   cidOf,
+  createCommittees,
   decodeEvidence,
   epochPhases,
   protocols,
@@ -35,15 +36,9 @@ afterEach(() => network.stop())
 
 const attests = (of = epoch): number => epochPhases(network.genesis, network.params.attestBlocks, of).attests
 
-/** Indexes of the nodes that the node at `index` challenges, and of the others but itself. */
-const targetsOfNode = async (
-  node: TestNode,
-  of = epoch,
-): Promise<{ targets: number[]; others: number[] }> => {
-  const targets = targetsOf((await node.context(of)).committees, node.index)
-  const others = network.rows.map((_, i) => i).filter((i) => i !== node.index && !targets.includes(i))
-  return { targets, others }
-}
+/** Indexes of the nodes that the node at `index` challenges. */
+const targetsOfNode = (index: number): number[] =>
+  targetsOf(createCommittees(network.beacon(epoch), network.rows.length, network.params.committee), index)
 
 const verdictsOf = async (node: TestNode, of = epoch): Promise<number[] | undefined> => {
   const attestation = await attestedBy(node, of)
@@ -66,7 +61,7 @@ test('R-ATT-1 R-CHAL-1 a whole epoch of real nodes: all valid, all alike, each v
   for (const node of nodes) {
     expect(await verdictsOf(node)).toEqual([Verdict.valid, Verdict.valid])
     const attestation = (await attestedBy(node, epoch))!
-    const { targets } = await targetsOfNode(node)
+    const targets = targetsOfNode(node.index)
     expect(attestation.addresses.map((address) => address.join('.'))).toEqual(
       targets.map((i) => network.ip(i)),
     )
@@ -128,11 +123,9 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
   }, 60_000)
 
   test('not where its targets alone are gone and three others answer', async () => {
-    const nodes = await readyNodes(network)
+    const nodes = await readyNodes(network, undefined, targetsOfNode(0))
     const node = nodes[0]!
-    const { targets, others } = await targetsOfNode(node)
-    for (const target of targets) await nodes[target]!.stop()
-    await play([node, ...others.map((i) => nodes[i]!)], attests())
+    await play(nodes, attests())
     await until(async () => (await verdictsOf(node)) !== undefined)
     expect(await verdictsOf(node)).toEqual([Verdict.unreachable, Verdict.unreachable])
   }, 60_000)
@@ -159,30 +152,23 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
 })
 
 test('R-VERD-1 who is unreachable once and there at the second visit is valid', async () => {
-  const nodes = await readyNodes(network)
-  const node = nodes[0]!
-  const { targets } = await targetsOfNode(node)
-  const away = targets[0]!
-  await nodes[away]!.stop()
-  const others = nodes.filter((one) => one.index !== away)
+  const away = targetsOfNode(0)[0]!
+  const others = await readyNodes(network, undefined, [away])
+  const node = others[0]!
   // First visits lie in the first three quarters of the window.
   await until(async () => {
     await play(others, others[0]!.chain.view.confirmedHeight + 1)
     return node.daemon.challenger.state()!.targets.some((work) => work.is === 'waiting' && work.tried === 1)
   })
   const height = node.chain.view.confirmedHeight
-  const back = await network.start(away, { store: nodes[away]!.store, height })
+  const back = await network.start(away, { height })
   await play([...others, back], attests())
   await until(async () => (await verdictsOf(node)) !== undefined)
   expect(await verdictsOf(node)).toEqual([Verdict.valid, Verdict.valid])
 }, 60_000)
 
 test('R-CHAL-1 who says "busy" to the very end has not answered', async () => {
-  const nodes = await readyNodes(network)
-  const node = nodes[0]!
-  const { targets } = await targetsOfNode(node)
-  const busy = targets[1]!
-  await nodes[busy]!.stop()
+  const busy = targetsOfNode(0)[1]!
   const peer = await network.startPeer({ index: busy })
   let asked = 0
   const limits = {
@@ -196,7 +182,8 @@ test('R-CHAL-1 who says "busy" to the very end has not answered', async () => {
     asked++
     return Promise.resolve(challengeAnswerCodec.encode(['later', 'busy']))
   })
-  const others = nodes.filter((one) => one.index !== busy)
+  const others = await readyNodes(network, undefined, [busy])
+  const node = others[0]!
   await play(others, attests())
   await until(async () => (await verdictsOf(node)) !== undefined)
   expect(await verdictsOf(node)).toEqual([Verdict.valid, Verdict.timeout])
