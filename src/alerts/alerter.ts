@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { bytesToHex } from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
 import type { AlertChange, AlertStore } from '../store/alerts.ts'
 import type { World } from '../world.ts'
 import { type Alert, type AlertingNode, alertOf, testFinding } from './alert.ts'
@@ -35,11 +36,20 @@ export interface Alerter {
   start(): Promise<void>
   /** What stands now. Findings whose code is `unknown` could not be judged: of them nothing changes. */
   update(findings: readonly Finding[], unknown: ReadonlySet<string>): Promise<void>
-  /** Sends a test to every target at once and waits for it. */
+  /** Sends a test to every target at once and waits for it; who asks meanwhile gets what comes of the same one. */
   test(signal: AbortSignal): Promise<TestedTarget[]>
+  /** What came of the last test of this run; null if there was none. */
+  lastTest(): AlertTest | null
   state(): DeliveryState[]
+  /** Changes whenever `state` or `lastTest` does. */
+  revision(): number
   /** What was not delivered stays for the next start. Idempotent. */
   stop(): Promise<void>
+}
+
+export interface AlertTest {
+  atMs: number
+  targets: readonly TestedTarget[]
 }
 
 export interface TestedTarget {
@@ -53,7 +63,11 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
   const { store, targets, logger, world } = options
   /** By key of the finding. */
   const tellings = new Map<string, Telling>()
-  const deliveries: Delivery[] = targets.map((target) => createDelivery(target, options))
+  let revision = 0
+  const onChange = (): void => void revision++
+  const deliveries: Delivery[] = targets.map((target) => createDelivery(target, { ...options, onChange }))
+  let testing: Promise<TestedTarget[]> | null = null
+  let lastTest: AlertTest | null = null
   let isStarted = false
   /** One update after the other: each is a read and a write of the same rows. */
   let turn: Promise<void> = Promise.resolve()
@@ -103,6 +117,26 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     for (const { delivery, change } of queued) delivery.accept(change)
   }
 
+  const test = async (signal: AbortSignal): Promise<TestedTarget[]> => {
+    const atMs = world.now()
+    const alert = newAlert('test', testFinding, atMs, atMs)
+    const tested = await Promise.all(
+      targets.map(async (target): Promise<TestedTarget> => {
+        const { kind, name } = target
+        try {
+          await target.deliver(alert, signal)
+          return { kind, name, error: null }
+        } catch (error) {
+          signal.throwIfAborted()
+          return { kind, name, error: messageOf(error) }
+        }
+      }),
+    )
+    lastTest = { atMs, targets: tested }
+    onChange()
+    return tested
+  }
+
   return {
     async start() {
       if (isStarted) return
@@ -138,22 +172,12 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
       turn = done.catch(() => undefined)
       return done
     },
-    async test(signal) {
-      const nowMs = world.now()
-      const alert = newAlert('test', testFinding, nowMs, nowMs)
-      return await Promise.all(
-        targets.map(async (target): Promise<TestedTarget> => {
-          const { kind, name } = target
-          try {
-            await target.deliver(alert, signal)
-            return { kind, name, error: null }
-          } catch (error) {
-            signal.throwIfAborted()
-            return { kind, name, error: error instanceof Error ? error.message : String(error) }
-          }
-        }),
-      )
+    test(signal) {
+      testing ??= test(signal).finally(() => (testing = null))
+      return testing
     },
+    lastTest: () => lastTest,
+    revision: () => revision,
     state: () => deliveries.map((delivery) => delivery.state()),
     async stop() {
       await turn

@@ -16,6 +16,8 @@ export interface DeliveryOptions {
   backoff?: Backoff
   /** For a try that is under way when the daemon stops: one that was taken need not be sent again. */
   graceMs?: number
+  /** What `state` says has changed. */
+  onChange: () => void
 }
 
 /** The way to one target: its alerts one after the other, each tried until it is taken. A slow one holds up no other. */
@@ -56,7 +58,7 @@ const defaultGraceMs = 1_000
 const defaultBackoff: Backoff = { firstMs: 2_000, maxMs: 600_000 }
 
 export const createDelivery = (target: AlertTarget, options: DeliveryOptions): Delivery => {
-  const { store, metrics, logger, world } = options
+  const { store, metrics, logger, world, onChange } = options
   const { kind, name } = target
   const backoff = options.backoff ?? defaultBackoff
   const stopping = new AbortController()
@@ -73,6 +75,7 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
   const forget = async (done: Queued): Promise<void> => {
     await store.write({ remove: [done] })
     queue = queue.filter((one) => one !== done)
+    onChange()
   }
 
   /** One try; true if the target took it. */
@@ -82,6 +85,7 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
     } catch (error) {
       breakingOff.signal.throwIfAborted()
       lastError = messageOf(error)
+      onChange()
       metrics.failed(kind)
       logger.warn({ alert: alert.code, to: name, attempt, reason: lastError }, 'an alert was not taken')
       return false
@@ -139,6 +143,7 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
         logger.error({ to: name, alerts: remove.length }, 'too many alerts wait: the oldest are dropped')
       }
       queue = [...queue.filter((one) => !remove.includes(one)), ...add]
+      onChange()
       arrival.resolve()
     },
     state: () => ({ kind, name, waiting: queue.length, lastError }),

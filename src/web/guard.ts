@@ -19,12 +19,15 @@ export interface GuardOptions {
 
 /** Longer than any page's own address by far. */
 const maxTargetChars = 1_024
+/** The one thing that the page does rather than shows: it sends a test to whoever is told of troubles. */
+export const testAlertsPath = '/alerts/test'
 /** A page loads with its style, script and icon: some seven pages a second, which nobody reads. */
 const limits = { burst: 300, perSecond: 30, maxClients: 1_024 }
 
 /**
  * Turns away what no page of ours asks for, before anything is looked at: other methods and bodies, names that are not
- * this server's (DNS rebinding), requests that other sites make, odd paths, and whoever asks too often.
+ * this server's (DNS rebinding), requests that other sites make, odd paths, and whoever asks too often. What does
+ * something is asked for by a page of ours, or not at all.
  */
 export const createGuard = ({ hosts, world, onRefused }: GuardOptions): MiddlewareHandler<WebEnv> => {
   const buckets = createTokenBuckets(limits, world)
@@ -32,14 +35,12 @@ export const createGuard = ({ hosts, world, onRefused }: GuardOptions): Middlewa
     const { incoming } = context.env
     try {
       const { method = '', url = '', headers } = incoming
-      if (method !== 'GET' && method !== 'HEAD') {
-        throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'this server is only read', {
-          headers: { allow: 'GET, HEAD' },
-        })
-      }
+      const isAction = url === testAlertsPath
+      checkMethod(method, isAction)
       checkHost(hosts, headers.host)
       checkTarget(url)
       checkSite(headers, url)
+      if (isAction) checkOwnPage(headers)
       if (hasBody(headers)) throw new Refusal(400, 'BODY_NOT_ALLOWED', 'a request here has no body')
       const seconds = buckets.take(clientOf(incoming.socket.remoteAddress), costOf(url))
       if (seconds !== null) {
@@ -54,6 +55,13 @@ export const createGuard = ({ hosts, world, onRefused }: GuardOptions): Middlewa
     }
     await next()
   }
+}
+
+const checkMethod = (method: string, isAction: boolean): void => {
+  const allowed = isAction ? ['POST'] : ['GET', 'HEAD']
+  if (allowed.includes(method)) return
+  const message = isAction ? 'this is only posted to' : 'this is only read'
+  throw new Refusal(405, 'METHOD_NOT_ALLOWED', message, { headers: { allow: allowed.join(', ') } })
 }
 
 const checkHost = (hosts: ReadonlySet<string>, host: string | undefined): void => {
@@ -83,13 +91,24 @@ const checkSite = (headers: Record<string, string | string[] | undefined>, targe
     headers['sec-fetch-user'] === '?1' &&
     !/^\/(?:api\/v1|live|metrics|assets)\b/.test(target)
   const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none' && !isFollowedLink
-  const { origin, host } = headers
-  const isForeignOrigin = origin !== undefined && origin !== `http://${String(host)}`
+  const isForeignOrigin = headers['origin'] !== undefined && !isOwnOrigin(headers)
   if (!isForeign && !isForeignOrigin) return
   throw new Refusal(403, 'CROSS_SITE', 'another site may not ask this server', {
     hint: 'Open the page itself; programs ask without an Origin header.',
   })
 }
+
+/** Every browser says of a form where it stood; who says nothing is no page of ours. */
+const checkOwnPage = (headers: Record<string, string | string[] | undefined>): void => {
+  if (isOwnOrigin(headers)) return
+  throw new Refusal(403, 'CROSS_SITE', 'only a page of this server may ask for that', {
+    hint: 'Programs use `secnode alert test`.',
+  })
+}
+
+/** A proxy before this server may speak TLS. */
+const isOwnOrigin = ({ origin, host }: Record<string, string | string[] | undefined>): boolean =>
+  origin === `http://${String(host)}` || origin === `https://${String(host)}`
 
 const hasBody = (headers: Record<string, string | string[] | undefined>): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
@@ -98,5 +117,8 @@ const hasBody = (headers: Record<string, string | string[] | undefined>): boolea
 const clientOf = (address = ''): string =>
   isIPv6(address) && !address.startsWith('::ffff:') ? address.split(':').slice(0, 4).join(':') : address
 
-/** A verdict's page asks another node for evidence, and reads the chain. */
-const costOf = (target: string): number => (/\/(?:by|verdicts)\//.test(target) ? 10 : 1)
+/** A verdict's page asks another node for evidence, and reads the chain; a test calls on other services. */
+const costOf = (target: string): number => {
+  if (target === testAlertsPath) return 60
+  return /\/(?:by|verdicts)\//.test(target) ? 10 : 1
+}

@@ -8,7 +8,7 @@ import type { AssembledNode } from '../node/assemble.ts'
 import type { Config } from '../node/config.ts'
 import { readAssets } from './assets.ts'
 import { createApi } from './api/api.ts'
-import { createGuard, type WebEnv } from './guard.ts'
+import { createGuard, testAlertsPath, type WebEnv } from './guard.ts'
 import { createLive, maxLive } from './live.ts'
 import { errorPage } from './pages/api-page.ts'
 import { layout } from './pages/layout.ts'
@@ -19,7 +19,10 @@ import { createViewParts, NotFound } from './view/parts.ts'
 
 export type WebConfig = Exclude<Config['web'], false>
 
-/** The operator's page, the JSON API and the metrics of one daemon. Read-only, and for this machine unless configured otherwise. */
+/**
+ * The operator's page, the JSON API and the metrics of one daemon, for this machine unless configured otherwise. It is
+ * read; all that it does is to send a test of the alerts.
+ */
 export interface WebServer {
   /** Errors: WEB_CANNOT_LISTEN. */
   start(): Promise<void>
@@ -83,6 +86,11 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
     const { registry } = node.daemon.metrics
     context.header('cache-control', 'no-store')
     return context.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
+  })
+  app.post(testAlertsPath, async (context) => {
+    await node.alerter.test(stopping.signal)
+    // What came of it stands on the page, which can be loaded again without sending another one.
+    return context.redirect('/#alerts', 303)
   })
   app.route('/api/v1', createApi(respond))
   app.route('/', createPages(respond))
@@ -183,7 +191,8 @@ const secure = secureHeaders({
   },
   crossOriginResourcePolicy: 'same-origin',
   crossOriginOpenerPolicy: 'same-origin',
-  referrerPolicy: 'no-referrer',
+  // With none at all a browser would not say either that a form of ours was sent by our own page.
+  referrerPolicy: 'same-origin',
   xContentTypeOptions: 'nosniff',
   xFrameOptions: 'DENY',
   permissionsPolicy: { camera: [], microphone: [], geolocation: [] },

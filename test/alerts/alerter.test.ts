@@ -273,5 +273,22 @@ describe('alerts', () => {
       { kind: 'webhook', name: 'bad', error: 'not now' },
     ])
     expect(told(good)).toEqual(['test test'])
+    expect(alerter.lastTest()?.targets.map(({ error }) => error)).toEqual([null, 'not now'])
+  })
+
+  test('who asks for a test while one is under way gets what comes of it', async () => {
+    const slow = createInbox('slow')
+    const arrival = Promise.withResolvers<void>()
+    slow.takes = () => arrival.promise
+    const alerter = await startAlerter(createMemoryStore(), [slow])
+    const before = alerter.revision()
+    const tests = [1, 2, 3].map(() => alerter.test(new AbortController().signal))
+    expect(alerter.lastTest()).toBeNull()
+    arrival.resolve()
+    for (const one of tests) expect(await one).toEqual([{ kind: 'webhook', name: 'slow', error: null }])
+    expect(told(slow)).toEqual(['test test'])
+    expect(alerter.revision()).not.toBe(before)
+    await alerter.test(new AbortController().signal)
+    expect(told(slow)).toEqual(['test test', 'test test'])
   })
 })

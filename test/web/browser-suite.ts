@@ -7,6 +7,7 @@ import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-cor
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ServerInfo } from '../../src/web/api/schemas.ts'
 import { isBrowserAtHand, startBrowser, type StartedBrowser } from '../fixtures/browser.ts'
+import { startAlertingPage } from './alerting-page.ts'
 import { ask } from './ask.ts'
 import { startOtherSite } from './other-site.ts'
 import type { PlayedPage } from './played-page.ts'
@@ -236,6 +237,39 @@ export const describeBrowser = (played: () => PlayedPage): void => {
       await expect.poll(foot, { timeout: 15_000 }).not.toBe(before)
     })
 
+    test.each([true, false])(
+      'the button sends a test alert, and the page says what came of it (scripts: %s)',
+      async (javaScriptEnabled) => {
+        await using alerting = await startAlertingPage(played(), '127.61.5.3')
+        const { url, listener } = alerting
+        await using context = await open({ ...looks.light, baseURL: url, javaScriptEnabled })
+        await context.addInitScript({ content: axeSource })
+        const page = await context.newPage()
+        await page.goto('/')
+        const alerts = page.locator('#alerts')
+        expect(await alerts.innerText()).toContain('none since the start')
+        await alerts.getByRole('button', { name: 'Send a test' }).click()
+        await alerts.getByText('taken').waitFor()
+        expect(new URL(page.url()).pathname + new URL(page.url()).hash).toBe('/#alerts')
+        expect(listener.taken.map(({ alert }) => [alert.is, alert.node.host])).toEqual([
+          ['test', played().own.host],
+        ])
+        // To load the page again sends nothing.
+        await page.reload()
+        expect(listener.taken).toHaveLength(1)
+        await shoot(page, javaScriptEnabled ? 'light' : null, 'alerts')
+
+        listener.answer = 503
+        await page.locator('#alerts').getByRole('button').press('Enter')
+        await alerts.getByText('503').waitFor()
+        expect(listener.refused).toHaveLength(1)
+        if (javaScriptEnabled) {
+          const { violations } = await page.evaluate(() => axe.run({ resultTypes: ['violations'] }))
+          expect(violations.map(({ id }) => id)).toEqual([])
+        }
+      },
+    )
+
     const refusedSoFar = async (): Promise<number> => {
       const answer = await ask(played().url, '/api/v1/server', { localAddress: '127.61.4.1' })
       return (JSON.parse(answer.body) as ServerInfo).refused
@@ -254,6 +288,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
           'cors',
           'opaque',
           'post',
+          'alert',
           'image',
           'script',
           'style',

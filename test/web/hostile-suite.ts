@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { maxLive } from '../../src/web/live.ts'
 import { until } from '../net/local-hosts.ts'
+import { startAlertingPage } from './alerting-page.ts'
 import { type Answer, ask, askRaw, openStream, type OpenStream } from './ask.ts'
 import type { PlayedPage } from './played-page.ts'
 
@@ -94,6 +95,51 @@ export const describeHostile = (page: () => PlayedPage): void => {
       expect(await askRaw(page().url, 'CONNECT evil.example:80 HTTP/1.1\r\nHost: evil.example\r\n\r\n')).toBe(
         '',
       )
+    })
+
+    test('the one thing that it does is done for its own pages alone, and not too often', async () => {
+      await using alerting = await startAlertingPage(page(), '127.61.5.2')
+      const { url, listener } = alerting
+      const { origin, host } = new URL(url)
+      const post = (headers: Record<string, string>, body?: string): Promise<Answer> =>
+        ask(url, '/alerts/test', {
+          method: 'POST',
+          headers: { 'content-length': String(body?.length ?? 0), ...headers },
+          ...(body === undefined ? {} : { body }),
+          ...from(12),
+        })
+      const form = {
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
+        'sec-fetch-user': '?1',
+      }
+      const refused: [number, Answer][] = [
+        [403, await post({})],
+        [403, await post({ origin: 'null', 'sec-fetch-site': 'same-origin', ...form })],
+        [403, await post({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', ...form })],
+        [403, await post({ 'sec-fetch-site': 'same-origin', ...form })],
+        [403, await post({ origin, 'sec-fetch-site': 'cross-site' })],
+        [403, await post({ origin, 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' })],
+        [403, await post({ origin: `http://evil.example@${host}` })],
+        [421, await post({ origin: 'http://evil.example', host: 'evil.example' })],
+        [400, await post({ origin }, 'to=https://evil.example')],
+        [405, await ask(url, '/alerts/test', from(12))],
+        [405, await ask(url, '/alerts/test', { method: 'PUT', headers: { origin }, ...from(12) })],
+        [405, await ask(url, '/alerts/test?to=1', { method: 'POST', headers: { origin }, ...from(12) })],
+        [405, await ask(url, '/alerts/test/', { method: 'POST', headers: { origin }, ...from(12) })],
+      ]
+      for (const [i, [status, answer]] of refused.entries()) {
+        expect(answer.status, `${i}: ${answer.body}`).toBe(status)
+        expect(isRefused(answer)).toBe(true)
+      }
+      expect(listener.taken).toEqual([])
+
+      // What asks while a test is under way gets what comes of the same one; a few in a row, and it is enough.
+      listener.answer = 'hang'
+      const answers = Array.from({ length: 20 }, () => post({ origin, 'sec-fetch-site': 'same-origin' }))
+      await until(() => listener.refused.length > 0)
+      expect((await Promise.race(answers)).status).toBe(429)
+      expect(listener.refused).toHaveLength(1)
     })
 
     test('tricks with paths lead nowhere', async () => {
@@ -223,7 +269,7 @@ export const describeHostile = (page: () => PlayedPage): void => {
         expect(headers, path).toMatchObject({
           'x-content-type-options': 'nosniff',
           'x-frame-options': 'DENY',
-          'referrer-policy': 'no-referrer',
+          'referrer-policy': 'same-origin',
           'cross-origin-resource-policy': 'same-origin',
           'cross-origin-opener-policy': 'same-origin',
         })

@@ -27,6 +27,7 @@ const attempts = (target: string): string => `<!doctype html>
     cors: () => fetch(target + '/api/v1/status').then(textOf),
     opaque: () => fetch(target + '/', { mode: 'no-cors' }).then(textOf),
     post: () => fetch(target + '/', { method: 'POST', mode: 'no-cors', body: 'x' }).then(textOf),
+    alert: () => fetch(target + '/alerts/test', { method: 'POST', mode: 'no-cors' }).then(textOf),
     image: () => loaded('img', 'src', '/assets/icon.svg'),
     script: () => loaded('script', 'src', '/assets/live.js'),
     style: () => loaded('link', 'href', '/assets/style.css'),

@@ -15,13 +15,18 @@ import {
 } from './node.ts'
 
 /** The page that an operator looks at every day: is my node well, who says it is not, what did it earn. */
-export const homePage = (status: Status, view: NodeView | null, diagnosed: Diagnosed | null): Markup =>
+export const homePage = (
+  status: Status,
+  view: NodeView | null,
+  diagnosed: Diagnosed | null,
+  alerts: Markup,
+): Markup =>
   view === null
-    ? html`${unannounced(status)} ${findingsSection(diagnosed)}`
+    ? html`${unannounced(status)} ${findingsSection(diagnosed)} ${alerts}`
     : html`
         ${healthHero('My node is', ownHealth(healthOf(view, status), diagnosed), view)} ${nodeFigures(view)}
         ${findingsSection(diagnosed)} ${accusations(view)} ${ownWork(status)} ${earningsTable(view.earnings)}
-        ${heatMap(view)}
+        ${heatMap(view)} ${alerts}
         <p><a href="/nodes/${view.node.seat}">Everything about this node</a></p>
       `
 

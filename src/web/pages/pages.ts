@@ -22,6 +22,7 @@ import { searchFor } from '../view/search.ts'
 import { judgedEpoch, seatEpoch, weekOrCurrent } from '../view/seat-history.ts'
 import { verdictDetail } from '../view/verdict.ts'
 import { listWeeks, weekDetail, weekSeats } from '../view/weeks.ts'
+import { alertsSection } from './alerts.ts'
 import { apiPage } from './api-page.ts'
 import {
   announcementsPage,
@@ -91,7 +92,9 @@ const pages: readonly PageRoute[] = [
       const status = await statusOf(parts, signal)
       const { seat } = status.own
       const view = seat === null ? null : await nodeView(parts, seat, undefined, signal)
-      return { title: 'My node', place: '/', main: homePage(status, view, parts.node.diagnosis.current()) }
+      const { alerter, diagnosis } = parts.node
+      const alerts = alertsSection(alerter.state(), alerter.lastTest())
+      return { title: 'My node', place: '/', main: homePage(status, view, diagnosis.current(), alerts) }
     },
   }),
   definePage({

@@ -46,6 +46,7 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
         daemon.finality.dueAnchor()?.week ?? '',
         daemon.host.peers().length,
         node.diagnosis.revision(),
+        node.alerter.revision(),
         judged.revision(),
         register.revision(),
         payouts.revision(),
