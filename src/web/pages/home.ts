@@ -26,8 +26,9 @@ export const homePage = (
     : html`
         ${healthHero('My node is', ownHealth(healthOf(view, status), diagnosed), view)} ${nodeFigures(view)}
         ${findingsSection(diagnosed)} ${accusations(view)} ${ownWork(status)} ${earningsTable(view.earnings)}
-        ${heatMap(view)} ${alerts}
+        ${heatMap(view)}
         <p><a href="/nodes/${view.node.seat}">Everything about this node</a></p>
+        ${alerts}
       `
 
 /** What challengers said comes first; what the node knows of itself may be worse, or be known sooner. */
