@@ -6,8 +6,10 @@ export default defineConfig({
     exclude: ['test/zebrad/**', 'test/soak/**'],
     // Real sockets, real level and real libp2p nodes share two cores: bounded workers keep deadlines honest.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs, not for what is slow: no test is judged by how fast the machine is. Those that play whole weeks have
+    // limits of their own.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     passWithNoTests: false,
   },
 })

@@ -84,7 +84,7 @@ beforeAll(async () => {
     dir: join(directory, 'devnet'),
     blockMs: 50,
     world: realWorld(),
-    signal: AbortSignal.timeout(240_000),
+    signal: AbortSignal.timeout(900_000),
     onProgress: () => undefined,
   })
   const node = devnet.prepared.nodes[1]!
@@ -117,7 +117,7 @@ beforeAll(async () => {
     '--json',
   )
   carBytes = Uint8Array.from(await readFile(car))
-}, 300_000)
+}, 900_000)
 
 afterAll(async () => {
   await control?.stop()

@@ -113,10 +113,10 @@ describe('secnode chain follow', () => {
       'zen-devnet',
     ])
     const tip = chain.tip.height
-    await expect.poll(() => output.stderr, { timeout: 20_000 }).toContain(`followed to block ${tip - 2}`)
+    await expect.poll(() => output.stderr, { timeout: 90_000 }).toContain(`followed to block ${tip - 2}`)
     chain.reorganise(6, 7)
     await expect
-      .poll(() => output.stdout, { timeout: 20_000 })
+      .poll(() => output.stdout, { timeout: 90_000 })
       .toContain(`${tip - 5} reorganisation: blocks ${tip - 5} to ${tip - 2} are replaced`)
     child.kill('SIGINT')
     expect(await exit).toBe(130)

@@ -142,7 +142,7 @@ describe('secnode explain', () => {
   })
 })
 
-describe('secnode explain --export and --verify', { timeout: 90_000 }, () => {
+describe('secnode explain --export and --verify', () => {
   test('a file of one node holds at another; what challengers did wrong is named with a chain node', async () => {
     const file = join(dir, 'seat-0.json')
     const exported = await secnode('explain', ...week, '--dir', other, '--export', file)
@@ -246,7 +246,7 @@ describe('secnode explain --export and --verify', { timeout: 90_000 }, () => {
 })
 
 // Each question is a process of its own, and others want the processor too.
-describe('while a daemon has the store open', { timeout: 90_000 }, () => {
+describe('while a daemon has the store open', () => {
   let daemon: AssembledNode
   let control: ControlServer
   let data: string

@@ -11,7 +11,7 @@ import { controlSocketOf } from '../../src/node/data-dir.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const secnode = (args: readonly string[], nodeArgs: readonly string[] = []) =>
-  spawnSync(process.execPath, [...nodeArgs, main, ...args], { encoding: 'utf8', timeout: 30_000 })
+  spawnSync(process.execPath, [...nodeArgs, main, ...args], { encoding: 'utf8', timeout: 120_000 })
 
 test('--version is all that standard output gets', () => {
   expect(secnode(['--version'])).toMatchObject({ status: 0, stdout: `${daemonVersion}\n`, stderr: '' })
@@ -62,4 +62,4 @@ test('--watch goes on until it is interrupted, though it waits for nothing but t
     daemon.closeAllConnections()
     await rm(dir, { recursive: true, force: true })
   }
-}, 30_000)
+})

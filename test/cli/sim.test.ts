@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 const secnode = (...args: string[]) =>
   spawnSync(process.execPath, [fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)), ...args], {
     encoding: 'utf8',
-    timeout: 25_000,
+    timeout: 120_000,
   })
 
 describe('secnode sim', () => {

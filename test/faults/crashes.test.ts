@@ -159,4 +159,4 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
   const [first] = document!.seats
   expect(first!.seat).toBe(0)
   expect(BigInt(first!.amount)).toBeGreaterThan(0n)
-}, 300_000)
+}, 900_000)

@@ -75,7 +75,7 @@ export class DaemonProcess {
   status(): Promise<NodeStatus | null> {
     return new Promise((resolve) => {
       const asked = request(
-        { socketPath: controlSocketOf(this.node.config.dir), path: '/status', timeout: 5_000 },
+        { socketPath: controlSocketOf(this.node.config.dir), path: '/status', timeout: 60_000 },
         (response) => {
           let text = ''
           response.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))

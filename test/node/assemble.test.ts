@@ -200,9 +200,9 @@ describe('`secnode start`', () => {
     await store.close()
     const node = await assembleNode(config, options)
     await node.start()
-    await node.follower.statusWhen(({ is }) => is === 'following', AbortSignal.timeout(20_000))
+    await node.follower.statusWhen(({ is }) => is === 'following', AbortSignal.timeout(90_000))
     await node.stop()
-  }, 60_000)
+  })
 
   test('a key file that others may read, a missing field: one line, a hint, and the exit code', async () => {
     const exposed = join(dir, 'exposed.key')

@@ -28,7 +28,7 @@ let network: TestNetwork
 beforeEach(async () => {
   network = await createTestNetwork({
     nodes: 6,
-    params: { committee: 2, attestBlocks: 2, retries: 1, responseMs: 1_000 },
+    params: { committee: 2, attestBlocks: 2, retries: 1 },
     genesis: { epochBlocks: 8, confirmations: 2 },
   })
 })
@@ -73,13 +73,13 @@ test('R-ATT-1 R-CHAL-1 a whole epoch of real nodes: all valid, all alike, each v
   }
   for (const from of nodes)
     for (const to of nodes)
-      if (from !== to) await from.daemon.sync.exchange(to.row, epoch, epoch, AbortSignal.timeout(10_000))
+      if (from !== to) await from.daemon.sync.exchange(to.row, epoch, epoch, AbortSignal.timeout(90_000))
   const roots = await Promise.all(
     nodes.map(async (node) => await node.daemon.collector.rootOf(await node.context(epoch))),
   )
   expect(roots[0]!.count).toBe(6)
   for (const root of roots) expect(root).toEqual(roots[0])
-}, 60_000)
+})
 
 test('R-ATT-4 an attestation names the one before it, of this branch of the chain', async () => {
   const nodes = await readyNodes(network)
@@ -99,7 +99,7 @@ test('R-ATT-4 an attestation names the one before it, of this branch of the chai
   const { beacon } = await node.context(epoch)
   const before = await node.daemon.node.attestations.ownSigned(epoch, beacon)
   expect((await attestedBy(node, 3))!.previous?.equals(cidOf(before!.payload))).toBe(true)
-}, 60_000)
+})
 
 describe('R-FAULT-1 a challenger abstains rather than guess', () => {
   test('whose own network is down: on all', async () => {
@@ -120,7 +120,7 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
     expect(await verdictsOf(node)).toEqual([Verdict.abstain, Verdict.abstain])
     expect(await seenBy(node)).toEqual(['own network is down', 'own network is down'])
     expect(await node.count('verdicts', { verdict: 'abstain' })).toBe(2)
-  }, 60_000)
+  })
 
   test('not where its targets alone are gone and three others answer', async () => {
     const nodes = await readyNodes(network, undefined, targetsOfNode(0))
@@ -128,7 +128,7 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
     await play(nodes, attests())
     await until(async () => (await verdictsOf(node)) !== undefined)
     expect(await verdictsOf(node)).toEqual([Verdict.unreachable, Verdict.unreachable])
-  }, 60_000)
+  })
 
   test('whose chain stood still until the window was over: on all', async () => {
     const nodes = await readyNodes(network)
@@ -138,7 +138,7 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
     await until(async () => (await verdictsOf(node)) !== undefined)
     expect(await verdictsOf(node)).toEqual([Verdict.abstain, Verdict.abstain])
     expect((await seenBy(node))[0]).toMatch(/^own chain stood still at \d+$/)
-  }, 60_000)
+  })
 
   test('a chain that comes back in time is no reason', async () => {
     const nodes = await readyNodes(network)
@@ -148,7 +148,7 @@ describe('R-FAULT-1 a challenger abstains rather than guess', () => {
     await play(nodes, attests())
     await until(async () => (await verdictsOf(node)) !== undefined)
     expect(await verdictsOf(node)).toEqual([Verdict.valid, Verdict.valid])
-  }, 60_000)
+  })
 })
 
 test('R-VERD-1 who is unreachable once and there at the second visit is valid', async () => {
@@ -165,7 +165,7 @@ test('R-VERD-1 who is unreachable once and there at the second visit is valid', 
   await play([...others, back], attests())
   await until(async () => (await verdictsOf(node)) !== undefined)
   expect(await verdictsOf(node)).toEqual([Verdict.valid, Verdict.valid])
-}, 60_000)
+})
 
 test('R-CHAL-1 who says "busy" to the very end has not answered', async () => {
   const busy = targetsOfNode(0)[1]!
@@ -174,7 +174,7 @@ test('R-CHAL-1 who says "busy" to the very end has not answered', async () => {
   const limits = {
     maxRequestBytes: 1_000,
     maxResponseBytes: 1_024,
-    timeoutMs: 5_000,
+    timeoutMs: 60_000,
     maxConcurrentPerPeer: 8,
     maxConcurrent: 8,
   }
@@ -190,4 +190,4 @@ test('R-CHAL-1 who says "busy" to the very end has not answered', async () => {
   expect((await seenBy(node))[1]).toBe('answered "busy" to the end')
   // At the next block each time, by each of its two challengers.
   expect(asked).toBeGreaterThan(2)
-}, 60_000)
+})

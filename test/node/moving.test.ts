@@ -25,7 +25,7 @@ const started = async (config: Config): Promise<AssembledNode> => {
   await node.follower.statusWhen(
     ({ is }) =>
       is === 'following' && node.follower.confirmedHeight === devnet.chain.tip.height - confirmations,
-    AbortSignal.timeout(20_000),
+    AbortSignal.timeout(90_000),
   )
   return node
 }

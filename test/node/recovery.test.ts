@@ -32,7 +32,7 @@ let network: TestNetwork
 beforeEach(async () => {
   network = await createTestNetwork({
     nodes: 5,
-    params: { committee: 3, attestBlocks: 2, retries: 1, responseMs: 1_000 },
+    params: { committee: 3, attestBlocks: 2, retries: 1 },
     genesis: { epochBlocks: 8, confirmations: 2 },
   })
 })
@@ -99,7 +99,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
       expect(nonces.size).toBeLessThanOrEqual(1)
       for (const nonce of before[i]!) expect(nonces.has(nonce)).toBe(true)
     }
-  }, 60_000)
+  })
 
   test('after the attestation was signed: the same bytes go out again, and nothing else', async () => {
     const { options, payloads } = recorded()
@@ -122,7 +122,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     const kept = await again.daemon.node.attestations.ownSigned(epoch, network.beacon(epoch))
     expect(kept).toEqual(signed)
     expect(await isEquivocator(again, others)).toBe(false)
-  }, 60_000)
+  })
 
   test('with a copy from before it attested: others know more, so nothing is signed, and what they know is learnt', async () => {
     const { options, payloads } = recorded()
@@ -140,7 +140,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
       return held.every((rows) => rows.some(({ seat }) => seat === node.row.seat))
     }
     for (const other of others)
-      await other.daemon.sync.exchange(node.row, epoch, epoch, AbortSignal.timeout(10_000))
+      await other.daemon.sync.exchange(node.row, epoch, epoch, AbortSignal.timeout(90_000))
     expect(await isKnown()).toBe(true)
     await node.stop()
 
@@ -156,7 +156,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     // The next epoch is its own again.
     await play([again, ...others], attests(3))
     await until(() => hasAttested(again, 3))
-  }, 60_000)
+  })
 
   test('with a copy from the epoch before: without a record of this epoch it keeps still to its end', async () => {
     const nodes = await readyNodes(network)
@@ -173,7 +173,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     expect(await noncesGivenTo(again, others)).toEqual(before)
     await play([again, ...others], attests(3))
     await until(() => hasAttested(again, 3))
-  }, 60_000)
+  })
 
   test('while nobody answers nothing is signed, in no epoch, and all goes on when somebody does', async () => {
     const chain = createTestChain(network.blocks, network.height(epoch) - 1)
@@ -185,7 +185,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     await until(() => node.daemon.challenger.state() !== null)
     await play([node, ...others], attests(5))
     await until(() => hasAttested(node, 5))
-  }, 60_000)
+  })
 
   test('too few answers close the epoch of the start, and only that', async () => {
     const nodes = await readyNodes(network)
@@ -199,7 +199,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     await until(() => again.daemon.challenger.state()?.epoch === 3)
     await play([again, first], attests(3))
     await until(() => hasAttested(again, 3))
-  }, 60_000)
+  })
 })
 
 describe('R-ATT-5 what blocks a second signature, whatever happens', () => {
@@ -219,7 +219,7 @@ describe('R-ATT-5 what blocks a second signature, whatever happens', () => {
     await play(nodes, network.height(3))
     expect(payloads.size).toBe(0)
     expect((await node.daemon.node.attestations.ownSigned(epoch, context.beacon))?.payload).toEqual(payload)
-  }, 60_000)
+  })
 
   test('an attestation of the own key that comes from the network', async () => {
     const { options, payloads } = recorded()
@@ -228,11 +228,11 @@ describe('R-ATT-5 what blocks a second signature, whatever happens', () => {
     const context = await node.context(epoch)
     // A twin with the same keys was faster.
     await others[0]!.daemon.collector.take(attest(network, context, 0).bytes, 'gossip')
-    await node.daemon.sync.exchange(others[0]!.row, epoch, epoch, AbortSignal.timeout(10_000))
+    await node.daemon.sync.exchange(others[0]!.row, epoch, epoch, AbortSignal.timeout(90_000))
     await play(nodes, network.height(3))
     expect(payloads.size).toBe(0)
     expect(await isEquivocator(node, others)).toBe(false)
-  }, 60_000)
+  })
 
   test('two at the same moment: one is recorded', async () => {
     const { daemon } = await network.start(0)
@@ -267,7 +267,7 @@ test('R-ATT-5 a whole machine set back: epochs that its chain has not come to ye
   const older = await copyOf(node.store)
   await play(nodes, network.height(4, 1))
   await until(() => hasAttested(node, 3))
-  for (const other of others) await other.daemon.sync.exchange(node.row, 2, 3, AbortSignal.timeout(10_000))
+  for (const other of others) await other.daemon.sync.exchange(node.row, 2, 3, AbortSignal.timeout(90_000))
   await node.stop()
 
   // Store and chain node are of epoch 2 again; the chain catches up block by block, faster than others answer.
@@ -277,7 +277,7 @@ test('R-ATT-5 a whole machine set back: epochs that its chain has not come to ye
   await play([again, ...others], network.height(5))
   for (const [key, signed] of payloads) expect([key, signed.size]).toEqual([key, 1])
   expect(await isEquivocator(again, others, 3)).toBe(false)
-}, 60_000)
+})
 
 describe('R-ATT-5 a crash between any two durable writes', () => {
   // A batch that fails is not there, or it is there although it failed; after it nothing can be written any more.
@@ -307,7 +307,7 @@ describe('R-ATT-5 a crash between any two durable writes', () => {
         node = await network.start(0, { ...options, store: failing, height: attests(e) })
         await play([node, ...others], network.height(e + 1) - 1)
         for (const other of others) {
-          await other.daemon.sync.exchange(node.row, e, e, AbortSignal.timeout(10_000)).catch(() => undefined)
+          await other.daemon.sync.exchange(node.row, e, e, AbortSignal.timeout(90_000)).catch(() => undefined)
         }
       }
       expect(crashes).toBeGreaterThan(10)
@@ -318,7 +318,7 @@ describe('R-ATT-5 a crash between any two durable writes', () => {
       await expectOneNonceEach(node, others)
       await expectOneReceiptEach(disk)
     },
-    240_000,
+    900_000,
   )
 
   const receiptsOf = async (store: Store): Promise<Map<string, Set<string>>> => {

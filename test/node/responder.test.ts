@@ -94,7 +94,7 @@ const receiptOf = async (answer: ChallengeAnswer, challenger: number): Promise<R
     terms,
     network.params.samples,
     node.chain.view,
-    AbortSignal.timeout(5_000),
+    AbortSignal.timeout(90_000),
   )
   expect(checked.value.digest).toEqual(expected)
   return checked.value

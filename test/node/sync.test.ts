@@ -36,7 +36,7 @@ beforeEach(async () => {
 })
 afterEach(() => network.stop())
 
-const signal = (): AbortSignal => AbortSignal.timeout(20_000)
+const signal = (): AbortSignal => AbortSignal.timeout(90_000)
 const exchange = async (from: TestNode, to: TestNode, first = epoch, last = epoch) =>
   await from.daemon.sync.exchange(to.row, first, last, signal())
 
@@ -125,7 +125,7 @@ describe('R-SYNC-1 nodes that hold different things', () => {
       ),
       { numRuns: 8 },
     )
-  }, 60_000)
+  })
 
   test('of more proofs than an answer holds, all arrive', async () => {
     await network.stop()
@@ -273,7 +273,7 @@ describe('R-SYNC-1 a peer that lies is refused and pays for it', () => {
     const limits = {
       maxRequestBytes: 10_000,
       maxResponseBytes: 500_000,
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       maxConcurrentPerPeer: 8,
       maxConcurrent: 8,
     }

@@ -114,4 +114,4 @@ test('R-ATT-5 a full disk in the challenger reaches the daemon’s owner, and no
   expect(published).toBe(0)
   failing.failAfter(Infinity)
   expect(await attestedBy(node, 2)).toBeUndefined()
-}, 60_000)
+})

@@ -4,7 +4,7 @@ import { cellPayloadBytes, encodeCell } from '../../protocol/index.ts'
 import { CellStream, type LinkEnd } from '../../src/net/cell-stream.ts'
 import { createTurns, type Turn } from '../../src/net/turns.ts'
 import { until } from '../net/local-hosts.ts'
-import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
+import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
 
 const forever = new AbortController().signal
 const running: RelayNetwork[] = []
@@ -35,7 +35,7 @@ describe('R-RELAY-6 quotas', () => {
     await expect(network.build(other, [0, 1])).rejects.toMatchObject({ code: 'RELAY_BROKEN', link: 1 })
     await (await network.build(other, [1])).broadcast(new Uint8Array(300), forever)
     for (const circuit of circuits) circuit.end()
-    await until(() => network.openStreams() === 0, 5_000)
+    await until(() => network.openStreams() === 0, withinIdleMs)
     const circuit = await network.build(client, [0, 1])
     expect(await circuit.broadcast(new Uint8Array(300), forever)).toMatchObject(['sent', expect.anything()])
   })
@@ -98,7 +98,7 @@ describe('R-RELAY-6 quotas', () => {
     sweep()
     expect(counts()).toMatchObject([{ strangers: 1 }, { registered: 1 }])
     sweep()
-    await until(() => network.openStreams() === 0, 5_000)
+    await until(() => network.openStreams() === 0, withinIdleMs)
     expect(network.hops[0]!.hop.status().refusals).toMatchObject({ idle: 1 })
   })
 })

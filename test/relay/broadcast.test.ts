@@ -5,7 +5,7 @@ import { type BroadcastOptions, broadcastThroughRelay } from '../../src/relay/br
 import type { RelaySeat } from '../../src/relay/seats.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, networkId, until } from '../net/local-hosts.ts'
-import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
+import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
 
 const world = realWorld()
 const transaction = Uint8Array.from({ length: 400 }, (_, i) => i % 251)
@@ -55,7 +55,7 @@ const broadcast = async (changes: Partial<BroadcastOptions> = {}) => {
     addressOf: () => Promise.reject(new Error('nothing is looked up')),
     solver: createPuzzleSolver({ world, maxEffort: 2 ** 20 }),
     world,
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(180_000),
     onProgress(progress) {
       if (progress.is === 'building') paths.push(progress.path.map(({ seat }) => seat))
       if (progress.is === 'failed') reasons.push(progress.reason)
@@ -63,7 +63,7 @@ const broadcast = async (changes: Partial<BroadcastOptions> = {}) => {
     ...changes,
   })
   const outcome = await work.catch((error: unknown) => error)
-  await until(() => network.openStreams() === 0, 5_000)
+  await until(() => network.openStreams() === 0, withinIdleMs)
   return { outcome, paths, reasons }
 }
 

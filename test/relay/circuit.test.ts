@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RelayAnswer } from '../../protocol/index.ts'
 import type { RelayBroken } from '../../src/relay/circuit.ts'
 import { type LocalHost, until } from '../net/local-hosts.ts'
-import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
+import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
 
 const forever = new AbortController().signal
 const transaction = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 7) % 251)
@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => network[Symbol.asyncDispose]())
 
-const noStreamsLeft = (): Promise<void> => until(() => network.openStreams() === 0, 5_000)
+const noStreamsLeft = (): Promise<void> => until(() => network.openStreams() === 0, withinIdleMs)
 
 const brokenBy = async (work: Promise<unknown>): Promise<RelayBroken> => {
   try {
@@ -92,7 +92,7 @@ describe('R-RELAY-4 circuits', () => {
 
   test(
     'R-RELAY-4 a thousand circuits, eight at a time, leave no stream behind',
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       sent = []
       let left = 1_000

@@ -10,7 +10,7 @@ import type { RelayBroken } from '../../src/relay/circuit.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, networkId, until } from '../net/local-hosts.ts'
 import { type RawPeer, startRawPeer } from '../net/raw-peer.ts'
-import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
+import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
 
 const forever = new AbortController().signal
 const nothing = new Uint8Array()
@@ -48,7 +48,7 @@ const withPeer = async (use: (peer: RawPeer) => Promise<void>): Promise<void> =>
 
 /** The far side has ended the stream; then this side does, as it need not be waited for. */
 const closed = async (stream: Stream): Promise<void> => {
-  await until(() => stream.remoteWriteStatus === 'closed' || stream.status !== 'open', 5_000)
+  await until(() => stream.remoteWriteStatus === 'closed' || stream.status !== 'open')
   stream.abort(new Error('seen'))
 }
 
@@ -57,14 +57,14 @@ const isPunished = async (peer: RawPeer, ...chunks: readonly Uint8Array[]): Prom
   const before = penaltiesOf(0)
   const stream = await peer.open(addressOf(0), 'relay/1')
   for (const chunk of chunks) stream.send(chunk)
-  await until(() => penaltiesOf(0) > before, 5_000)
+  await until(() => penaltiesOf(0) > before)
   await closed(stream)
 }
 
 const stillServes = async (): Promise<void> => {
   const circuit = await network.build(client, [0, 1, 2])
   expect(await circuit.broadcast(randomBytes(400), forever)).toMatchObject(['sent', expect.anything()])
-  await until(() => network.openStreams() === 0, 5_000)
+  await until(() => network.openStreams() === 0, withinIdleMs)
 }
 
 /** A link to hop 0 as a client has it, that its owner may use as he likes. */

@@ -13,6 +13,12 @@ import { type LocalHost, networkId, startHost } from '../net/local-hosts.ts'
 
 const world = realWorld()
 
+/**
+ * How long a circuit that is over may take to be gone on a slow machine: less than the half minute after which a hop ends
+ * one by itself because nothing moves on it, so that such a one is seen.
+ */
+export const withinIdleMs = 25_000
+
 export interface TestHop {
   seat: number
   host: LocalHost

@@ -38,7 +38,7 @@ describe.each(Array.from({ length: schemaVersion }, (_, i) => i + 1))('a store o
     const network = await networkOfDirectory(dir)
     await using store = await openStore({ directory: dir, networkId: network.networkId })
     const weeks = await openStoredWeeks(network, store)
-    const { document, digest } = await tallyOfWeek(weeks, week, AbortSignal.timeout(20_000))
+    const { document, digest } = await tallyOfWeek(weeks, week, AbortSignal.timeout(90_000))
     expect(digest).toBe(expected.digest)
     expect(document.seats).toHaveLength(expected.seats)
   })

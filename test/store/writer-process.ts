@@ -25,7 +25,7 @@ const firstFreeBatch = async (): Promise<number> => {
 
 if (mode === 'hold') {
   process.stdout.write('open\n')
-  setTimeout(() => process.exit(1), 60_000)
+  setTimeout(() => process.exit(1), 600_000)
 } else {
   let batch = await firstFreeBatch()
   // Bounded, should nobody kill it.

@@ -166,7 +166,7 @@ export const describeApi = (page: () => PlayedPage): void => {
           const { status, body } = await get(path, { 'if-none-match': `"other", ${etag}` })
           return { status, body }
         }
-        await expect.poll(again, { timeout: 10_000 }).toEqual({ status: 304, body: '' })
+        await expect.poll(again, { timeout: 90_000 }).toEqual({ status: 304, body: '' })
         await page().devnet.control.mineOne()
         expect((await get(path, { 'if-none-match': etag })).status, path).toBe(200)
       }

@@ -29,7 +29,7 @@ export const ask = async (
       response.on('error', reject)
     })
     asked.on('error', reject)
-    asked.setTimeout(20_000, () => asked.destroy(new Error(`no answer to ${path.slice(0, 80)}`)))
+    asked.setTimeout(90_000, () => asked.destroy(new Error(`no answer to ${path.slice(0, 80)}`)))
     asked.end(body)
   })
 
@@ -39,7 +39,7 @@ export const askRaw = async (base: string, bytes: string): Promise<string> =>
     const { hostname, port } = new URL(base)
     let answer = ''
     const socket = connect(Number(port), hostname, () => socket.write(bytes))
-    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')))
+    socket.setTimeout(90_000, () => socket.destroy(new Error('no answer')))
     socket.on('data', (chunk) => {
       answer += chunk.toString('latin1')
       if (answer.includes('\r\n')) socket.destroy()

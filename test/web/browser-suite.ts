@@ -31,7 +31,7 @@ declare const document: {
 }
 
 export const describeBrowser = (played: () => PlayedPage): void => {
-  describe.runIf(isBrowserAtHand())('in a browser', { timeout: 60_000 }, () => {
+  describe.runIf(isBrowserAtHand())('in a browser', () => {
     let started: StartedBrowser
     let axeSource: string
     const complaints: string[] = []
@@ -234,7 +234,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
       const foot = (): Promise<string> => page.locator('#foot').innerText()
       const before = await foot()
       await played().devnet.control.mineOne()
-      await expect.poll(foot, { timeout: 15_000 }).not.toBe(before)
+      await expect.poll(foot, { timeout: 90_000 }).not.toBe(before)
     })
 
     test.each([true, false])(
@@ -282,7 +282,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
         const page = await context.newPage()
         const before = await refusedSoFar()
         await page.goto(other.url)
-        await expect.poll(() => page.title(), { timeout: 10_000 }).toMatch(/^[{]/)
+        await expect.poll(() => page.title(), { timeout: 90_000 }).toMatch(/^[{]/)
         const outcomes = JSON.parse(await page.title()) as Record<string, string>
         expect(Object.keys(outcomes)).toEqual([
           'cors',

@@ -256,7 +256,7 @@ export const describeHostile = (page: () => PlayedPage): void => {
         const { body } = await ask(page().url, '/api/v1/server', from(9))
         return (JSON.parse(body) as { liveConnections: number }).liveConnections
       }
-      await expect.poll(live, { timeout: 10_000 }).toBe(0)
+      await expect.poll(live, { timeout: 90_000 }).toBe(0)
       const again = await openStream(page().url, '/live', '127.61.2.250')
       expect(again.status).toBe(200)
       expect(again.headers['content-security-policy']).toContain("default-src 'none'")

@@ -10,7 +10,7 @@ let played: PlayedPage
 
 beforeAll(async () => {
   played = await playPage()
-}, 200_000)
+}, 900_000)
 
 afterAll(async () => {
   await played?.stop()

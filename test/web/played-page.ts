@@ -36,7 +36,7 @@ export const playPage = async (): Promise<PlayedPage> => {
     dir,
     blockMs: 50,
     world: realWorld(),
-    signal: AbortSignal.timeout(300_000),
+    signal: AbortSignal.timeout(900_000),
     onProgress: () => undefined,
   })
   const { nodes } = devnet.prepared

@@ -31,7 +31,7 @@ test.each(['devnet', 'zen-devnet'] as const)(
       'n1.devnet.test',
     ])
     expect(await follower.snapshotOf(3)).toHaveLength(3)
-    const raw = await follower.readTransaction(genesis.activationHeight, 1, AbortSignal.timeout(5_000))
+    const raw = await follower.readTransaction(genesis.activationHeight, 1, AbortSignal.timeout(90_000))
     const { transactions } = chain.tree.parse(chain.tree.at(genesis.activationHeight)!)
     expect(Buffer.compare(raw, transactions[1]!.bytes)).toBe(0)
 

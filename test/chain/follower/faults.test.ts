@@ -129,7 +129,7 @@ const assertLikeRules = async (
 
 test(
   `R-CHAIN-1 R-CHAIN-2 200 random reorganisations with random deaths end in the state of a fresh follow (seed ${seed})`,
-  { timeout: 240_000 },
+  { timeout: 900_000 },
   async () => {
     const random = createStream(seedOf('faults', seed))
     const chain = createTestChain()
@@ -171,7 +171,7 @@ test(
 
 test(
   `R-CHAIN-1 kill -9 at random moments: the directory is followed on to the state of a fresh follow (seed ${seed})`,
-  { timeout: 120_000 },
+  { timeout: 900_000 },
   async () => {
     const random = createStream(seedOf('kill', seed))
     const chain = createTestChain()

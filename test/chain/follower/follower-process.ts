@@ -13,7 +13,7 @@ const tell = async (): Promise<void> => {
 }
 const telling = tell()
 follower.start()
-await follower.statusWhen((status) => status.is === 'following', AbortSignal.timeout(60_000))
+await follower.statusWhen((status) => status.is === 'following', AbortSignal.timeout(600_000))
 await follower.stop()
 await telling
 await store.close()

@@ -57,7 +57,7 @@ export const follow = async (
   }
 }
 
-const deadline = (): AbortSignal => AbortSignal.timeout(20_000)
+const deadline = (): AbortSignal => AbortSignal.timeout(90_000)
 
 export const statusOf = async (follower: Follower, is: FollowerStatus['is']): Promise<FollowerStatus> =>
   follower.statusWhen((status) => status.is === is, deadline())

@@ -158,7 +158,7 @@ describe('a node that cannot be trusted', () => {
     await follower.statusWhen((status) => {
       states.add(status.is)
       return status.is === 'following' && status.height === 60
-    }, AbortSignal.timeout(20_000))
+    }, AbortSignal.timeout(90_000))
     expect(states).not.toContain('node-lies')
     expect(hasChanged).toBe(true)
     await follower.stop()

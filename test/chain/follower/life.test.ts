@@ -71,7 +71,7 @@ describe('life', () => {
     const { follower } = await following(network, (await nodeOf(chain)).url, { maxBatchBlocks: 5 })
     const status = await follower.statusWhen(
       (now) => now.is === 'catching-up' && now.height > 100,
-      AbortSignal.timeout(20_000),
+      AbortSignal.timeout(90_000),
     )
     expect(status).toMatchObject({ is: 'catching-up', target: 298 })
     if (status.is !== 'catching-up') throw new Error('unreachable')

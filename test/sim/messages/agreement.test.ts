@@ -66,7 +66,7 @@ const compared = [
 ]
 
 // Some seconds on a machine of its own; more where others work too.
-describe('both engines, where both apply', { timeout: 180_000 }, () => {
+describe('both engines, where both apply', () => {
   test('payout shares, credits, wrong failures and certificates agree within the 95 % interval', () => {
     const played = messages(3, { network: { syncSeconds: 600, spreadSeconds: 60 } })
     expect(compared.filter((name) => !agree(name, played, statistical))).toEqual([])

@@ -36,38 +36,34 @@ const run = async (...args: string[]): Promise<{ code: number; stdout: string; s
 }
 
 describe('the message engine', () => {
-  test(
-    'gives the same bytes on one thread and on two, other ones with another seed',
-    { timeout: 120_000 },
-    async () => {
-      writeFileSync(at('small.yaml'), JSON.stringify(small))
-      const bytesOf = async (name: string, ...args: string[]): Promise<string> => {
-        const { code, stderr } = await run('run', at('small.yaml'), '--out', at(name), ...args)
-        expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-        return readFileSync(join(at(name), 'runs.jsonl'), 'utf8')
-      }
-      const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
-      const one = await bytesOf('one', '--threads', '1')
-      expect(sha256(await bytesOf('two', '--threads', '2'))).toBe(sha256(one))
-      const other = await bytesOf('other', '--threads', '1', '--seed', '2', '--repeats', '1')
-      expect(other.split('\n')[0]).not.toBe(one.split('\n')[0])
-      // What a report draws: how attestations spread, in every run.
-      const results = one
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as TaskResult)
-      expect(results).toHaveLength(2)
-      for (const { propagation, measures } of results) {
-        expect(propagation!.ms.length).toBe(propagation!.share.length)
-        expect(propagation!.ms.length).toBeGreaterThan(10)
-        expect(propagation!.share).toEqual(propagation!.share.toSorted((a, b) => a - b))
-        expect(measures['propagation.p50Ms']).toBeGreaterThan(0)
-        expect(measures['traffic.bytesPerNodeAndEpoch']).toBeGreaterThan(10_000)
-      }
-      expect((await run('report', at('one'))).code).toBe(0)
-      expect(readFileSync(join(at('one'), 'report.html'), 'utf8')).toContain('How attestations spread')
-    },
-  )
+  test('gives the same bytes on one thread and on two, other ones with another seed', async () => {
+    writeFileSync(at('small.yaml'), JSON.stringify(small))
+    const bytesOf = async (name: string, ...args: string[]): Promise<string> => {
+      const { code, stderr } = await run('run', at('small.yaml'), '--out', at(name), ...args)
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
+      return readFileSync(join(at(name), 'runs.jsonl'), 'utf8')
+    }
+    const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+    const one = await bytesOf('one', '--threads', '1')
+    expect(sha256(await bytesOf('two', '--threads', '2'))).toBe(sha256(one))
+    const other = await bytesOf('other', '--threads', '1', '--seed', '2', '--repeats', '1')
+    expect(other.split('\n')[0]).not.toBe(one.split('\n')[0])
+    // What a report draws: how attestations spread, in every run.
+    const results = one
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as TaskResult)
+    expect(results).toHaveLength(2)
+    for (const { propagation, measures } of results) {
+      expect(propagation!.ms.length).toBe(propagation!.share.length)
+      expect(propagation!.ms.length).toBeGreaterThan(10)
+      expect(propagation!.share).toEqual(propagation!.share.toSorted((a, b) => a - b))
+      expect(measures['propagation.p50Ms']).toBeGreaterThan(0)
+      expect(measures['traffic.bytesPerNodeAndEpoch']).toBeGreaterThan(10_000)
+    }
+    expect((await run('report', at('one'))).code).toBe(0)
+    expect(readFileSync(join(at('one'), 'report.html'), 'utf8')).toContain('How attestations spread')
+  })
 })
 
 describe('a bad scenario names the field and says what to write', () => {

@@ -125,7 +125,7 @@ describe('payout send', () => {
     expect(outputs.size).toBe(weeks * payees)
     expect([...outputs.values()].every((count) => count === 1)).toBe(true)
     expect([...bytesByTxid.values()].every((bytes) => bytes.size === 1)).toBe(true)
-  }, 240_000)
+  }, 900_000)
 
   test('R-PAY-3 what was written down is sent again, not other signatures of the same transaction', async () => {
     await using payout = await startPayoutChain({ treasury: multisigTreasury(2, 3) })
