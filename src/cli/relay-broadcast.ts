@@ -123,6 +123,9 @@ into a cache), or of other daemons, as the checkpoint of an anchored week fixes 
 checkpoint from the anchor on the chain, or from somebody whom you trust). No node sees both your address and the
 transaction; the first and the last together do. What each sees: docs/relay.md.
 
+A second or two, as a rule. A chain node may take a minute to refuse a transaction that spends a coin which it does not
+find. When nodes on the way fail, others are drawn, four times at the most.
+
 Examples:
   $ secnode relay broadcast signed.hex --dir data
   $ secnode relay broadcast signed.hex --profile zcash-testnet --rpc http://127.0.0.1:18232 --wait
@@ -258,6 +261,8 @@ const lineOf = (progress: BroadcastProgress): string => {
       const { seat, host, roundTripMs } = progress.hop
       return `  hop ${progress.index + 1}: seat ${seat} (${host}), ${Math.round(roundTripMs)} ms`
     }
+    case 'waiting':
+      return `  waiting for seat ${progress.exit.seat} (${progress.exit.host}): its node takes a minute to refuse what spends a coin that it does not find`
     case 'failed':
       return `circuit ${progress.circuit} failed: ${progress.reason}`
   }

@@ -6,14 +6,14 @@ import type { AlertTarget } from '../alerts/target.ts'
 import { createWebhook } from '../alerts/webhook.ts'
 import { type Follower, openFollower } from '../chain/follower/follower.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
-import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
+import { createRpcClient, type RpcClient, type RpcClientOptions } from '../chain/rpc/client.ts'
 import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { loadNodeKeyFile } from '../keys/node-key.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { createAlertStore } from '../store/alerts.ts'
-import { createExit } from '../relay/exit.ts'
+import { createExit, maxExitCalls } from '../relay/exit.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { createFundBook } from '../tally/fund.ts'
@@ -88,6 +88,13 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   const opened = await openStore({ directory: config.dir, networkId: network.networkId })
   const store = watchStore(opened, failure.reject)
   const rpc = createRpc(config, world)
+  // Transactions of the relay that wait a minute for their refusal keep no place from the daemon's own calls.
+  const exitRpc = createRpc(config, world, { maxConcurrent: maxExitCalls })
+  const close = async (): Promise<void> => {
+    await exitRpc.close()
+    await rpc.close()
+    await store.close()
+  }
   try {
     // Only now is it certain that the directory is this daemon's and this network's.
     await writeProfile(config.dir, profile)
@@ -128,7 +135,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
               world,
             ),
       fund,
-      exit: createExit(network.facts.family, rpc),
+      exit: createExit(network.facts.family, exitRpc, world),
       syncIntervalMs: config.syncSeconds * 1_000,
       publishSpreadMs: config.spreadSeconds * 1_000,
       logger,
@@ -178,14 +185,12 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
             await alerter.stop()
             await daemon.stop()
           } finally {
-            await rpc.close()
-            await store.close()
+            await close()
           }
         })()),
     }
   } catch (error) {
-    await rpc.close()
-    await store.close()
+    await close()
     throw error
   }
 }
@@ -223,8 +228,13 @@ const createAlerterOf = (
   })
 }
 
-export const createRpc = (config: Pick<Config, 'rpc'>, world: World): RpcClient =>
+export const createRpc = (
+  config: Pick<Config, 'rpc'>,
+  world: World,
+  limits: Pick<RpcClientOptions, 'maxConcurrent'> = {},
+): RpcClient =>
   createRpcClient({
+    ...limits,
     url: config.rpc.url,
     world,
     ...(config.rpc.cookie === undefined ? {} : { auth: { kind: 'cookie', path: config.rpc.cookie } }),

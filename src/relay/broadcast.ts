@@ -15,6 +15,7 @@ import type { PuzzleSolver } from '../net/puzzle-solver.ts'
 import type { RelayClient } from '../net/relay-client.ts'
 import type { World } from '../world.ts'
 import { buildCircuit, type ReachedHop, RelayBroken } from './circuit.ts'
+import { circuitMs } from './deadlines.ts'
 import type { RelaySeat } from './seats.ts'
 
 export interface BroadcastOptions {
@@ -42,6 +43,7 @@ export interface BroadcastOptions {
 export type BroadcastProgress =
   | { is: 'building'; circuit: number; path: readonly RelaySeat[] }
   | { is: 'reached'; hop: ReachedHop; index: number }
+  | { is: 'waiting'; exit: RelaySeat }
   | { is: 'failed'; circuit: number; reason: string }
 
 export interface BroadcastOutcome {
@@ -52,8 +54,8 @@ export interface BroadcastOutcome {
   circuits: number
 }
 
-/** One circuit, from the first link to the answer. */
-const circuitTimeoutMs = 45_000
+/** Whoever has waited so long for an answer is told that it may take a while. */
+const tellAfterMs = 3_000
 /** Names looked up at a time: whoever watches the resolver sees these, and not which of them are the hops. */
 const poolSize = 12
 
@@ -71,7 +73,7 @@ export const broadcastThroughRelay = async (options: BroadcastOptions): Promise<
     if (drawn === null) break
     const { path, first } = drawn
     options.onProgress?.({ is: 'building', circuit, path })
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(circuitTimeoutMs)])
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(circuitMs)])
     try {
       const built = await buildCircuit({
         host: options.client,
@@ -83,8 +85,9 @@ export const broadcastThroughRelay = async (options: BroadcastOptions): Promise<
         signal: deadline,
         onHop: (hop, index) => options.onProgress?.({ is: 'reached', hop, index }),
       })
-      const answer = await built.broadcast(transaction, deadline)
       const exit = path.at(-1)!
+      const stopTelling = world.setTimer(tellAfterMs, () => options.onProgress?.({ is: 'waiting', exit }))
+      const answer = await built.broadcast(transaction, signal).finally(stopTelling)
       if (answer[0] === 'node-refused') {
         return { refusal: { code: answer[1], words: answer[2] }, hops: built.hops, circuits: circuit }
       }

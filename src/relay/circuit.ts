@@ -16,7 +16,7 @@ import type { PuzzleSolver } from '../net/puzzle-solver.ts'
 import type { OutboundLink } from '../net/relay-links.ts'
 import type { Session } from '../net/sessions.ts'
 import type { World } from '../world.ts'
-import { exitTimeoutMs } from './exit.ts'
+import { clientStepMs, exitAnswerMs } from './deadlines.ts'
 
 /** A seat as the client needs it. */
 export interface PathHop {
@@ -64,8 +64,6 @@ export interface CircuitOptions {
   onHop?: (hop: ReachedHop, index: number) => void
 }
 
-/** For a link, a handshake, an extension: each goes through all hops before it. */
-const stepTimeoutMs = 10_000
 /** The price may rise while a puzzle is solved; twice is bad luck. */
 const maxTolls = 3
 
@@ -103,7 +101,7 @@ export const buildCircuit = async (options: CircuitOptions): Promise<Circuit> =>
   for (const [index, hop] of path.entries()) {
     if (index === 0) continue
     try {
-      const step = within(stepTimeoutMs, signal)
+      const step = within(clientStepMs, signal)
       await ask(session, ['extend', hop.seat, hop.peer], step)
       const answer = await answerOf(session, link, step)
       if (answer[0] !== 'extended')
@@ -121,7 +119,7 @@ export const buildCircuit = async (options: CircuitOptions): Promise<Circuit> =>
     hops,
     async broadcast(transaction, sendSignal) {
       try {
-        const deadline = within(exitTimeoutMs + 2 * stepTimeoutMs, sendSignal)
+        const deadline = within(exitAnswerMs, sendSignal)
         for (let at = 0; at < transaction.length;) {
           const part = transaction.subarray(at, at + session.drawPartBytes())
           await ask(session, at === 0 ? ['broadcast', transaction.length, part] : ['part', part], deadline)
@@ -153,10 +151,10 @@ const enterCircuit = async ({
   const { peer } = path[0]!
   let payment: Uint8Array = new Uint8Array()
   for (let tolls = 0; ; tolls++) {
-    const step = within(stepTimeoutMs, signal)
+    const step = within(clientStepMs, signal)
     const link = await host.openRelayLink(
       { peerKey: peer, address: firstAddress },
-      { dialTimeoutMs: stepTimeoutMs, timeoutMs: stepTimeoutMs, payment, signal: step },
+      { dialTimeoutMs: clientStepMs, timeoutMs: clientStepMs, payment, signal: step },
     )
     const startMs = world.monotonicMs()
     try {

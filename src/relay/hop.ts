@@ -16,6 +16,7 @@ import type { PuzzleGate } from '../net/puzzle-gate.ts'
 import type { InboundLink, OutboundLink } from '../net/relay-links.ts'
 import type { Session } from '../net/sessions.ts'
 import type { World } from '../world.ts'
+import { idleMs, maxAgeMs } from './deadlines.ts'
 import type { Exit } from './exit.ts'
 
 /** Where a seat is found, by this hop's own registry. */
@@ -38,19 +39,22 @@ export interface HopLimits {
   maxAgeMs: number
   /** For a handshake, for what the client wants then, and for a link to the next hop. */
   stepTimeoutMs: number
+  /** For each further part of a transaction. */
+  partTimeoutMs: number
 }
 
 /**
- * A circuit takes a second, a slow one ten: 192 at a time are some hundred transactions a second through this one hop. A
- * neighbour's are at most 64, a third. A circuit's buffers are bounded by the 512 cells that a link carries, 0.5 MB.
+ * A circuit takes a second, a slow one ten, and few a minute: 192 at a time are some hundred transactions a second through
+ * this one hop. A neighbour's are at most 64, a third. A circuit's buffers are bounded by the 512 cells that a link carries, 0.5 MB.
  */
 export const defaultHopLimits: HopLimits = {
   maxRegistered: 192,
   maxPerPeer: 64,
   maxPerStranger: 4,
-  idleMs: 30_000,
-  maxAgeMs: 120_000,
+  idleMs,
+  maxAgeMs,
   stepTimeoutMs: 5_000,
+  partTimeoutMs: 30_000,
 }
 
 export interface RelayHopOptions {
@@ -276,14 +280,14 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     const parts = [first]
     let bytes = first.length
     while (bytes < size) {
-      const request = await read(link, session, within(limits.idleMs, signal))
+      const request = await read(link, session, within(limits.partTimeoutMs, signal))
       if (request === null) return
       if (request[0] !== 'part') return link.end(refused('out-of-place'))
       parts.push(request[1])
       bytes += request[1].length
     }
     if (bytes > size) return await refuse(link, session, 'malformed-transaction', signal)
-    const answer = await exit.broadcast(concatBytes(...parts), signal)
+    const answer = await exit.broadcast(concatBytes(...parts), link.peerKey, signal)
     if (answer[0] === 'sent') transactionsSent++
     else refused(answer[0] === 'refused' ? answer[1] : answer[0])
     await say(session, answer, within(limits.stepTimeoutMs, signal))

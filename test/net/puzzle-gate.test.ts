@@ -16,6 +16,7 @@ import {
   type PuzzleGate,
 } from '../../src/net/puzzle-gate.ts'
 import { createPuzzlePrice } from '../../src/net/puzzle-price.ts'
+import { createStoppedClock } from '../fixtures/stopped-clock.ts'
 import { seedOf } from '../protocol/fixture.ts'
 import { networkId } from './local-hosts.ts'
 
@@ -24,31 +25,17 @@ const purpose = 'sync/1'
 const client = seedOf('client')
 const never = new AbortController().signal
 
-/** Time that passes when the test says so. */
-let nowMs = 0
-let timers: { atMs: number; callback: () => void }[] = []
+let clock = createStoppedClock()
 let drawn = 0
 const world = {
-  monotonicMs: () => nowMs,
+  monotonicMs: () => clock.monotonicMs(),
+  setTimer: (ms: number, callback: () => void) => clock.setTimer(ms, callback),
   randomBytes: (length: number) => seedOf('gate secret', drawn++).slice(0, length),
-  setTimer: (ms: number, callback: () => void) => {
-    const timer = { atMs: nowMs + ms, callback }
-    timers.push(timer)
-    return () => {
-      timers = timers.filter((other) => other !== timer)
-    }
-  },
 }
-const pass = (ms: number): void => {
-  nowMs += ms
-  const due = timers.filter(({ atMs }) => atMs <= nowMs)
-  timers = timers.filter(({ atMs }) => atMs > nowMs)
-  for (const timer of due) timer.callback()
-}
+const pass = (ms: number): void => clock.pass(ms)
 const refusals = new Map<string, number>()
 beforeEach(() => {
-  nowMs = 0
-  timers = []
+  clock = createStoppedClock()
   refusals.clear()
 })
 
@@ -226,7 +213,7 @@ describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', (
         [120_000 - givenAtMs, 'stale'],
         [600_000, 'stale'],
       ] as const) {
-        nowMs = 0
+        clock = createStoppedClock()
         const gate = gateWith()
         pass(givenAtMs)
         const cookie = await cookieOf(gate)
@@ -361,7 +348,7 @@ describe('R-PUZ-5 the queue', () => {
     for (const outcome of outcomes.slice(places)) expect((await refusalOf(outcome)).code).toBe('late')
     expect(gate.status()).toMatchObject({ waiting: 0, effort: leastAskedEffort })
     for (const outcome of outcomes.slice(0, places)) (await enteredOf(outcome)).leave()
-    expect(timers).toEqual([])
+    expect(clock.timers()).toBe(0)
   })
 
   test('R-PUZ-5 whoever has gone waits no longer, and nothing is kept of him', async () => {
@@ -370,11 +357,11 @@ describe('R-PUZ-5 the queue', () => {
     const leaving = new AbortController()
     const cookie = await cookieOf(gate)
     const outcome = knock(gate, solve(cookie, 10), leaving.signal)
-    const kept = timers.length
+    const kept = clock.timers()
     leaving.abort()
     expect((await refusalOf(outcome)).code).toBe('gone')
     expect(gate.status().waiting).toBe(maxWaiting - 1)
-    expect(timers).toHaveLength(kept - 1)
+    expect(clock.timers()).toBe(kept - 1)
     expect((await refusalOf(knock(gate, null, AbortSignal.abort()))).code).toBe('gone')
   })
 

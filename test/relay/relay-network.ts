@@ -75,7 +75,9 @@ export const startRelayNetwork = async (options: RelayNetworkOptions): Promise<R
     maxPendingPerAddress: 1_000,
     maxStrangers: 1_000,
   }
-  const exit: Exit | null = options.exit === undefined ? null : { broadcast: options.exit }
+  const { exit: answer } = options
+  const exit: Exit | null =
+    answer === undefined ? null : { broadcast: (bytes, _peer, signal) => answer(bytes, signal) }
   for (let seat = 0; seat < options.hops; seat++) {
     const address = `127.41.${block}.${seat + 1}`
     const host = await startHost(address, { limits, listen: { address, port: 24_100 + 10 * block + seat } })
