@@ -4,7 +4,7 @@ import type { World } from '../world.ts'
 
 /** The cookies of one gate, and what was spent under them. */
 export interface PuzzleCookies {
-  /** The cookie of now, given to somebody who is asked for `effort`. */
+  /** The cookie of now, given to somebody who is asked for `effort` or more. */
   give(effort: number): Uint8Array
   /** Those that are good, the newest first. */
   given(): readonly GivenCookie[]
@@ -53,7 +53,7 @@ export const createPuzzleCookies = (
   return {
     give: (effort) => {
       turn()
-      current.leastEffort = Math.min(current.leastEffort, Math.max(effort, 1))
+      current.leastEffort = Math.min(current.leastEffort, effort)
       return current.cookie
     },
     given: () => {

@@ -124,8 +124,10 @@ export const createPuzzleGate = (options: PuzzleGateOptions): PuzzleGate => {
   /** What to pay to get in: at least what is asked for, and more than the lightest of a full queue. */
   const offer = (): { cookie: Uint8Array; effort: number } => {
     const lightest = waiting.length < limits.maxWaiting ? 0 : waiting.at(-1)!.effort
-    const asked = Math.max(price.effort(), leastAskedEffort, Math.ceil((lightest * 5) / 4))
-    return { cookie: cookies.give(price.effort()), effort: Math.min(asked, maxEffort) }
+    // The least also while nothing is asked for, or whoever has a cookie of then pays next to nothing under load.
+    const least = Math.max(price.effort(), leastAskedEffort)
+    const asked = Math.max(least, Math.ceil((lightest * 5) / 4))
+    return { cookie: cookies.give(least), effort: Math.min(asked, maxEffort) }
   }
 
   const enter = (effort: number, onTakenBack: Entry['onTakenBack']): GateOutcome => {

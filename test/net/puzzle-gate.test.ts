@@ -192,10 +192,10 @@ describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', (
   test('R-PUZ-3 replayed, whether the first is inside, waits, or has left', async () => {
     const gate = gateWith()
     const cookie = await cookieOf(gate)
-    const inside = solve(cookie, 10)
+    const inside = solve(cookie, leastAskedEffort)
     const entered = await enteredOf(knock(gate, inside))
     void knock(gate)
-    const waits = solve(cookie, 10)
+    const waits = solve(cookie, leastAskedEffort)
     void knock(gate, waits)
     expect(gate.status()).toMatchObject({ inside: 2, waiting: 1, spent: 2 })
     for (const used of [inside, waits]) {
@@ -217,10 +217,10 @@ describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', (
         const gate = gateWith()
         pass(givenAtMs)
         const cookie = await cookieOf(gate)
-        const early = await knock(gate, solve(cookie, 10))
+        const early = await knock(gate, solve(cookie, leastAskedEffort))
         expect(early.is).toBe('entered')
         pass(afterMs)
-        const outcome = await knock(gate, solve(cookie, 10))
+        const outcome = await knock(gate, solve(cookie, leastAskedEffort))
         expect(outcome.is === 'refused' ? outcome.code : null).toBe(code)
       }
     }
@@ -230,10 +230,10 @@ describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', (
     const gate = gateWith()
     const cookie = await cookieOf(gate)
     const codes: [Uint8Array, string, boolean][] = [
-      [solve(cookie, 10, { client: seedOf('other') }), 'wrong-peer', true],
-      [solve(cookie, 10, { server: seedOf('other') }), 'wrong-peer', true],
-      [solve(cookie, 10, { purpose: 'evidence/1' }), 'wrong-purpose', true],
-      [solve(await cookieOf(gateWith()), 10), 'stale', false],
+      [solve(cookie, leastAskedEffort, { client: seedOf('other') }), 'wrong-peer', true],
+      [solve(cookie, leastAskedEffort, { server: seedOf('other') }), 'wrong-peer', true],
+      [solve(cookie, leastAskedEffort, { purpose: 'evidence/1' }), 'wrong-purpose', true],
+      [solve(await cookieOf(gateWith()), leastAskedEffort), 'stale', false],
       [new Uint8Array(0), 'malformed', true],
     ]
     for (const [solution, code, isFault] of codes) {
@@ -261,13 +261,24 @@ describe('R-PUZ-3 a solution is taken once, in time, from the one who did it', (
     expect((await refusalOf(knock(gate, solve(second.cookie, leastAskedEffort)))).code).toBe('too-light')
   })
 
+  test('R-PUZ-3 a cookie of a time without load is good for the least that is ever asked for, not for less', async () => {
+    const gate = gateWith()
+    const cookie = await cookieOf(gate)
+    expect(gate.status().effort).toBe(0)
+    for (const effort of [1, leastAskedEffort - 1]) {
+      expect((await refusalOf(knock(gate, solve(cookie, effort)))).code).toBe('too-light')
+    }
+    expect(gate.status().spent).toBe(0)
+    expect((await enteredOf(knock(gate, solve(cookie, leastAskedEffort)))).effort).toBe(leastAskedEffort)
+  })
+
   test('R-PUZ-3 the memory of spent solutions is bounded: a full one brings the next cookie early', async () => {
     const maxSpent = 10
     const gate = gateWith({ maxSpent, places: 1_000 })
     const first = await cookieOf(gate)
     const used: Uint8Array[] = []
     const spend = async (cookie: Uint8Array) => {
-      used.push(solve(cookie, 10))
+      used.push(solve(cookie, leastAskedEffort))
       await enteredOf(knock(gate, used.at(-1)))
     }
     for (let i = 0; i < maxSpent; i++) await spend(first)
@@ -292,11 +303,14 @@ describe('R-PUZ-5 the queue', () => {
   test('R-PUZ-5 is served by effort, of equals the first', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 }),
+        fc.array(fc.integer({ min: leastAskedEffort, max: leastAskedEffort + 3 }), {
+          minLength: 1,
+          maxLength: 12,
+        }),
         async (efforts) => {
           const gate = gateWith({ places: 1, maxWaiting: 12 })
           const cookie = await cookieOf(gate)
-          const first = await enteredOf(knock(gate, solve(cookie, 1)))
+          const first = await enteredOf(knock(gate, solve(cookie, leastAskedEffort)))
           const order: number[] = []
           const all = efforts.map(async (effort, i) => {
             const entered = await enteredOf(knock(gate, solve(cookie, effort)))
@@ -356,7 +370,7 @@ describe('R-PUZ-5 the queue', () => {
     void Promise.all(fill(gate))
     const leaving = new AbortController()
     const cookie = await cookieOf(gate)
-    const outcome = knock(gate, solve(cookie, 10), leaving.signal)
+    const outcome = knock(gate, solve(cookie, leastAskedEffort), leaving.signal)
     const kept = clock.timers()
     leaving.abort()
     expect((await refusalOf(outcome)).code).toBe('gone')
@@ -404,10 +418,11 @@ describe('R-PUZ-5 the queue', () => {
     const gate = gateWith({ holdMs: 1_000 })
     const taken: number[] = []
     const cookie = await cookieOf(gate)
+    /** `effort` in units of the least. */
     const hold = (effort: number) =>
       gate.enter({
         client,
-        solution: effort === 0 ? null : solve(cookie, effort),
+        solution: effort === 0 ? null : solve(cookie, effort * leastAskedEffort),
         signal: never,
         onTakenBack: () => taken.push(effort),
       })

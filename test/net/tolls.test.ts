@@ -68,7 +68,12 @@ describe('R-PUZ-3 a node that strangers pay', () => {
   const cookie = async (protocol = 'sync/1'): Promise<Uint8Array> =>
     puzzleOf(await exchange(mallory, encodePaidRequest(new Uint8Array(3), hello), protocol))[1]
   let drawn = 0
-  const solve = (of: RawPeer, given: Uint8Array, effort = 1, purpose = 'sync/1'): Uint8Array => {
+  const solve = (
+    of: RawPeer,
+    given: Uint8Array,
+    effort = leastAskedEffort,
+    purpose = 'sync/1',
+  ): Uint8Array => {
     const nonce = Buffer.alloc(nonceBytes)
     nonce.writeUInt32BE(++drawn)
     const puzzle = { networkId, purpose, server: server.peerKey, client: of.peerKey, cookie: given, effort }
@@ -107,8 +112,8 @@ describe('R-PUZ-3 a node that strangers pay', () => {
     const wrong: [Uint8Array, string, string][] = [
       [used, 'sync/1', 'replayed'],
       [solve(mallory, given), 'sync/1', 'wrong-peer'],
-      [solve(alice, given, 1, 'evidence/1'), 'sync/1', 'wrong-purpose'],
-      [solve(alice, given, 1, 'evidence/1'), 'evidence/1', 'stale'],
+      [solve(alice, given, leastAskedEffort, 'evidence/1'), 'sync/1', 'wrong-purpose'],
+      [solve(alice, given, leastAskedEffort, 'evidence/1'), 'evidence/1', 'stale'],
       [lucky, 'sync/1', 'too-light'],
       [new Uint8Array(0), 'sync/1', 'malformed'],
     ]
