@@ -22,6 +22,8 @@ interface InitFlags {
   listen: string
   p2p: string
   tls: string
+  publicP2p?: string
+  publicTls?: string
   cert?: string
   certKey?: string
   rpc?: string
@@ -44,6 +46,8 @@ export const initCommand = (io: CliIo): Command =>
     .option('--listen <address>', 'address to listen on; :: for IPv6 and IPv4', '0.0.0.0')
     .option('--p2p <port>', 'port of libp2p', '9734')
     .option('--tls <port>', 'port of the TLS endpoint', '9735')
+    .option('--public-p2p <port>', 'port under which others reach that of libp2p, where it is mapped')
+    .option('--public-tls <port>', 'the same for the TLS endpoint')
     .option('--cert <file>', 'certificate with its chain; that of certbot for the host by default')
     .option('--cert-key <file>', 'its key')
     .option('--rpc <url>', 'JSON-RPC of the full chain node')
@@ -170,6 +174,7 @@ const answersOf = async (
       dir: flags.dir,
       keys: flags.keys,
       listen: { address: flags.listen, ...ports },
+      public: publicPorts(flags),
       certificate: { cert: pathFrom(base, cert), key: pathFrom(base, certKey) },
       rpc: { url: rpcUrl, ...(await rpcAccess(io, flags, base)) },
       anchorFrom,
@@ -243,6 +248,14 @@ const checkedHotWallet = (network: Network, text: string, stake: string): string
     exitCode: 2,
     hint: 'An anchor spends what is there: name an address of a small wallet of its own.',
   })
+}
+
+const publicPorts = ({ publicP2p, publicTls }: InitFlags): { p2p: number; tls: number } | null => {
+  if (publicP2p === undefined && publicTls === undefined) return null
+  if (publicP2p === undefined || publicTls === undefined) {
+    throw usage('--public-p2p and --public-tls go together')
+  }
+  return { p2p: checkedPort(publicP2p, '--public-p2p'), tls: checkedPort(publicTls, '--public-tls') }
 }
 
 const checkedPort = (text: string, flag: string): number => {

@@ -38,6 +38,11 @@ export const Config = z.strictObject({
     })
     .refine(({ p2p, tls }) => p2p !== tls, { error: 'must be another port than p2p', path: ['tls'] })
     .prefault({}),
+  /** The ports under which others reach the node, where a container or a router maps them to those of `listen`. */
+  public: z
+    .strictObject({ p2p: Port, tls: Port })
+    .refine(({ p2p, tls }) => p2p !== tls, { error: 'must be another port than p2p', path: ['tls'] })
+    .optional(),
   certificate: z.strictObject({ cert: Path, key: Path }),
   /** File of the node's own keys, made by `secnode init`. */
   keys: Path.default('node.key'),
@@ -115,6 +120,12 @@ export const Config = z.strictObject({
 })
 export type Config = z.infer<typeof Config>
 
+/** The ports that are announced: where challengers and other nodes come. */
+export const publicPortsOf = (config: Pick<Config, 'listen' | 'public'>): { p2p: number; tls: number } => {
+  const { p2p, tls } = config.public ?? config.listen
+  return { p2p, tls }
+}
+
 /** What people write for a field, where the schema's own words do not say it. */
 const examples: Readonly<Record<string, string>> = {
   profile: 'profile: zcash-testnet',
@@ -127,6 +138,7 @@ const examples: Readonly<Record<string, string>> = {
   'listen.p2p': 'listen: { p2p: 9734 }',
   'listen.tls': 'listen: { tls: 9735 }',
   'listen.address': 'listen: { address: 0.0.0.0 }',
+  public: 'public: { p2p: 9033, tls: 9034 }',
   certificate: 'certificate: { cert: fullchain.pem, key: privkey.pem }',
   'certificate.cert': 'certificate: { cert: fullchain.pem, key: privkey.pem }',
   'certificate.key': 'certificate: { cert: fullchain.pem, key: privkey.pem }',

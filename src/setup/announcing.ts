@@ -15,7 +15,7 @@ import type { UriPayment } from '../chain/payment-uri.ts'
 import type { Network } from '../chain/profiles.ts'
 import { SecnodeError } from '../errors.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
-import type { Config } from '../node/config.ts'
+import { type Config, publicPortsOf } from '../node/config.ts'
 
 /** An announcement that waits for the wallet's signature (R-REG-1, R-REG-2). */
 export interface UnsignedAnnouncement {
@@ -32,7 +32,7 @@ export interface UnsignedAnnouncement {
 /** What a configuration announces at height `at`. Errors: STAKE_ADDRESS (exit code 2). */
 export const prepareAnnouncement = (
   network: Network,
-  config: Pick<Config, 'host' | 'stake' | 'listen'>,
+  config: Pick<Config, 'host' | 'stake' | 'listen' | 'public'>,
   keys: NodeKeys,
   at: Height,
 ): UnsignedAnnouncement => {
@@ -41,8 +41,7 @@ export const prepareAnnouncement = (
   const unsignedMemo = formatUnsignedMemo({
     peer: keys.peerId,
     host: config.host,
-    p2p: config.listen.p2p,
-    tls: config.listen.tls,
+    ...publicPortsOf(config),
     at,
     stake: address,
     bls: keys.blsPublicKey,

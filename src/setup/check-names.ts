@@ -1,4 +1,5 @@
 import { chooseAddress, canonicalAddress, isGlobal } from '../net/resolve.ts'
+import { publicPortsOf } from '../node/config.ts'
 import type { Check } from './check.ts'
 import { type Finding, finding } from './findings.ts'
 
@@ -39,12 +40,13 @@ export const ipv6Check: Check = {
   isInside: false,
   run: async (facts, signal) => {
     const { ipv4, ipv6 } = await facts.addresses()
-    const { listen, host } = await facts.config()
+    const config = await facts.config()
+    const { host } = config
     if (ipv6.length === 0) return { findings: [], detail: `${host} has no AAAA record` }
     const endpoints = await facts.endpoints()
     const findings: Finding[] = []
     for (const ip of ipv6) {
-      const result = await endpoints.probe(ip, listen.tls, signal)
+      const result = await endpoints.probe(ip, publicPortsOf(config).tls, signal)
       // A certificate that is wrong is so in both families, and told once.
       if (result.is === 'ok' || (result.is === 'failed' && result.code === 7)) continue
       findings.push(

@@ -1,5 +1,6 @@
 import { Verdict, type Verdict as VerdictCode } from '../../protocol/index.ts'
 import { chooseAddress } from '../net/resolve.ts'
+import { publicPortsOf } from '../node/config.ts'
 import type { OutsideSight } from '../node/doctor-answers.ts'
 import { tlsFaultCode } from './check-certificate.ts'
 import type { Check } from './check.ts'
@@ -32,7 +33,7 @@ export const outsideCheck: Check = {
       // What was dialled is not what challengers dial; whether the latter leads here, only this machine can try.
       const { outcome } = dialled[0]!
       const announced = await facts.announced().catch(() => null)
-      const { tls } = announced?.is === 'found' ? announced : (await facts.config()).listen
+      const { tls } = announced?.is === 'found' ? announced : publicPortsOf(await facts.config())
       const own = await (await facts.endpoints()).probe(chosen.ip, tls, signal)
       const message = `${host} is ${chosen.ip}, but this node's connections come from ${outcome.address}`
       return {

@@ -3,6 +3,7 @@ import { lastSpending } from '../chain/announcement-lookup.ts'
 import { isRpcError } from '../chain/rpc/errors.ts'
 import { getAddressUtxos, validateAddress, zGetOperationStatus } from '../chain/rpc/methods.ts'
 import { createAnchorWallet } from '../node/anchor-wallet.ts'
+import { publicPortsOf } from '../node/config.ts'
 import { stakeOf } from './announcing.ts'
 import type { Check } from './check.ts'
 import { type Announced, callMs, type Facts } from './facts.ts'
@@ -36,7 +37,9 @@ export const announcementCheck: Check = {
 }
 
 const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { is: 'found' }>) => {
-  const { host, listen } = await facts.config()
+  const config = await facts.config()
+  const { host } = config
+  const { p2p, tls } = publicPortsOf(config)
   const keys = await facts.keys()
   const { tip } = await facts.chain()
   const { confirmations, epochBlocks } = (await facts.network()).profile.genesis
@@ -48,7 +51,7 @@ const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { i
     ...differ('peer', announced.peer, keys.peerId),
     ...differ('voting key', announced.bls.slice(0, 16), bytesToHex(keys.blsPublicKey).slice(0, 16)),
   ]
-  const ports = [...differ('p2p', announced.p2p, listen.p2p), ...differ('tls', announced.tls, listen.tls)]
+  const ports = [...differ('p2p', announced.p2p, p2p), ...differ('tls', announced.tls, tls)]
   if (identity.length > 0) {
     findings.push(
       finding('ANNOUNCEMENT_DIFFERS', `announced is another ${[...identity, ...ports].join(', ')}`),
@@ -57,7 +60,7 @@ const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { i
     findings.push(
       finding('ANNOUNCEMENT_DIFFERS', `announced is another port: ${ports.join(', ')}`, {
         severity: 'warning',
-        hint: 'Right if a router forwards the announced ports to these; else announce again with secnode announce.',
+        hint: 'Where a container or a router maps the announced ports to those listened on, name them as `public`; else announce again with secnode announce.',
       }),
     )
   }

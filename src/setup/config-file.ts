@@ -8,6 +8,8 @@ export interface ConfigAnswers {
   dir: string
   keys: string
   listen: { address: string; p2p: number; tls: number }
+  /** The announced ports, where they are mapped to others. */
+  public: { p2p: number; tls: number } | null
   certificate: { cert: string; key: string }
   rpc: { url: string; cookie?: string | undefined; user?: string | undefined; password?: string | undefined }
   anchorFrom: string | null
@@ -39,11 +41,17 @@ export const formatConfig = (answers: ConfigAnswers): string => {
     '# The transparent address that holds the stake. Its key stays in the wallet at home: never write it here.',
     `stake: ${yaml(answers.stake)}`,
     '',
-    '# Where the node listens. Others reach it at these very ports, under the name above.',
+    '# Where the node listens. Others reach it at these very ports, under the name above, unless `public` says otherwise.',
     'listen:',
     `  address: ${yaml(answers.listen.address)}`,
     `  p2p: ${answers.listen.p2p}`,
     `  tls: ${answers.listen.tls}`,
+    '',
+    '# The ports under which others reach it, where a container or a router maps them to those above. They are what is',
+    '# announced: after a change announce again.',
+    ...(answers.public === null
+      ? ['# public:', '#   p2p: 9033', '#   tls: 9034']
+      : ['public:', `  p2p: ${answers.public.p2p}`, `  tls: ${answers.public.tls}`]),
     '',
     '# Certificate with its whole chain, and its key. Renewed files are picked up without a restart.',
     'certificate:',

@@ -18,7 +18,7 @@ import type { NamedPeer } from '../net/named-peer.ts'
 import { createFamilyResolver, type HostAddresses, type ResolveFamilies } from '../net/resolve.ts'
 import { type CertificatePair, readCertificatePair } from '../net/tls-endpoint.ts'
 import { createRpc } from '../node/assemble.ts'
-import { type Config, loadConfig } from '../node/config.ts'
+import { type Config, loadConfig, publicPortsOf } from '../node/config.ts'
 import { DaemonStanding, OutsideSight } from '../node/doctor-answers.ts'
 import { openStore } from '../store/open.ts'
 import type { World } from '../world.ts'
@@ -244,10 +244,10 @@ export const createFacts = (options: DoctorOptions): Facts => {
   })
 
   const sights = fact('outside', async (): Promise<readonly OutsideSight[]> => {
-    const { host, listen, dir } = await config()
+    const { host, dir } = await config()
     const found = await announced().catch(() => null)
     // Challengers come to what was announced; before that it is what will be.
-    const { p2p, tls } = found?.is === 'found' ? found : listen
+    const { p2p, tls } = found?.is === 'found' ? found : publicPortsOf(await config())
     if ((await daemon()) === null) return await sightsOfDoctor(facts, { host, p2p, tls })
     const answer = await options.askDaemon(dir, '/dial-back', signal, JSON.stringify({ host, p2p, tls }))
     return z.array(OutsideSight).parse(JSON.parse(answer))

@@ -66,17 +66,21 @@ const answersFor = (entry: HostEntry, template: Config) => ({
   stake: entry.stake,
   dir: 'data',
   keys: 'node.key',
-  listen: {
-    address: template.listen.address,
-    p2p: entry.p2p ?? template.listen.p2p,
-    tls: entry.tls ?? template.listen.tls,
-  },
+  // The ports of the table are announced: those that are listened on, unless they are mapped to these.
+  ...(template.public === undefined
+    ? { listen: { ...template.listen, ...portsOf(entry, template.listen) }, public: null }
+    : { listen: template.listen, public: portsOf(entry, template.public) }),
   certificate: {
     cert: template.certificate.cert.replaceAll('{host}', entry.host),
     key: template.certificate.key.replaceAll('{host}', entry.host),
   },
   rpc: template.rpc,
   anchorFrom: template.anchor?.from ?? null,
+})
+
+const portsOf = (entry: HostEntry, others: { p2p: number; tls: number }) => ({
+  p2p: entry.p2p ?? others.p2p,
+  tls: entry.tls ?? others.tls,
 })
 
 /** The keys of that file, made if there are none. Errors: those of key files. */

@@ -55,6 +55,7 @@ test('the settings, appended to what init writes, make a configuration as the no
     dir: 'data',
     keys: 'node.key',
     listen: { address: devnet.plan.guest.ip, p2p: 9734, tls: 9735 },
+    public: null,
     certificate: { cert: devnet.guest.certFile, key: devnet.guest.keyFile },
     rpc: { url: devnet.server.url, cookie: devnet.guest.cookieFile },
     anchorFrom: null,

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isSecnodeError, type SecnodeError } from '../../src/errors.ts'
-import { loadConfig, parseConfig } from '../../src/node/config.ts'
+import { loadConfig, parseConfig, publicPortsOf } from '../../src/node/config.ts'
 import { newDirectory } from '../store/directories.ts'
 
 const whole = {
@@ -46,6 +46,13 @@ test('a short configuration is enough; paths are seen from its own folder', () =
     profile: '/etc/secnode/networks/own.json',
     rpc: { cookie: '/etc/secnode/.cookie' },
   })
+})
+
+test('what is announced are the ports listened on, unless `public` names others', () => {
+  const portsWith = (fields: Record<string, string>) =>
+    publicPortsOf(parseConfig(textWith(fields), '/etc/secnode/secnode.yaml'))
+  expect(portsWith({ listen: 'listen: { p2p: 4001 }' })).toEqual({ p2p: 4_001, tls: 9_735 })
+  expect(portsWith({ public: 'public: { p2p: 9033, tls: 9034 }' })).toEqual({ p2p: 9_033, tls: 9_034 })
 })
 
 test('alerts: what is left out has defaults, programs with a slash are files beside the configuration', () => {
@@ -103,6 +110,9 @@ describe('every mistake names the field, what is wrong with it and what to write
     [{ listen: 'listen: { p2p: "9734" }' }, 'listen.p2p', 'must be a port', 'p2p: 9734'],
     [{ listen: 'listen: { p2p: 5, tls: 5 }' }, 'listen.tls', 'must be another port than p2p', 'tls: 9735'],
     [{ listen: 'listen: { port: 5 }' }, 'listen', 'unknown field port', 'p2p: 9734'],
+    [{ public: 'public: { p2p: 9033 }' }, 'public.tls', 'is missing', 'public: { p2p: 9033, tls: 9034 }'],
+    [{ public: 'public: { p2p: 5, tls: 5 }' }, 'public.tls', 'must be another port than p2p', 'tls: 9034'],
+    [{ public: 'public: { p2p: 0, tls: 5 }' }, 'public.p2p', 'must be a port from 1 to 65535', 'p2p: 9033'],
     [{ certificate: null }, 'certificate', 'is missing', 'cert: fullchain.pem, key: privkey.pem'],
     [{ certificate: 'certificate: { cert: a }' }, 'certificate.key', 'is missing', 'key: privkey.pem'],
     [{ rpc: null }, 'rpc', 'is missing', 'rpc: { url: "http://127.0.0.1:8232"'],

@@ -123,6 +123,31 @@ describe('init', () => {
     expect(readFileSync(file('twice', 'node.key'), 'utf8')).toBe(before[1])
   })
 
+  test('R-REG-1 ports that others reach under other numbers are announced under these', async () => {
+    const stake = await getNewAddress(devnet.rpc)
+    const mapped = await init('mapped', stake, '--public-p2p', '9033', '--public-tls', '9034')
+    expect(mapped).toMatchObject({ exitCode: 0, stderr: '' })
+    const path = file('mapped', 'secnode.yaml')
+    expect(await loadConfig(path)).toMatchObject({
+      listen: { p2p: 9_734, tls: 9_735 },
+      public: { p2p: 9_033, tls: 9_034 },
+    })
+    const announced = await runInProcess('announce', '--config', path, '--at', '7', '--json')
+    expect(announced.stdout).toContain('p2p=9033 tls=9034 at=7')
+    // Of many nodes behind one router each may have ports of its own.
+    writeFileSync(file('mapped.csv'), `host,stake,p2p,tls\na.example.org,${stake},9133,\n`)
+    const nodes = ['--nodes', file('mapped.csv'), '--out', file('mapped-nodes')]
+    const many = await runInProcess('announce', '--config', path, '--at', '7', ...nodes)
+    expect(many.exitCode).toBe(0)
+    expect(await loadConfig(file('mapped-nodes', 'a.example.org', 'secnode.yaml'))).toMatchObject({
+      listen: { p2p: 9_734, tls: 9_735 },
+      public: { p2p: 9_133, tls: 9_034 },
+    })
+    const half = await init('half', stake, '--public-tls', '9034')
+    expect(half).toMatchObject({ exitCode: 2, stdout: '' })
+    expect(half.stderr).toContain('--public-p2p and --public-tls go together')
+  })
+
   test('takes no private key, no address of another chain, and no hot wallet that is the stake', async () => {
     const key = await init('key', 'cQ1DDxScq1rsYDdCUBywawwNVWTMwnLzCKCwGndC6MgdNtKPQ5Hz')
     expect(key).toMatchObject({ exitCode: 2, stdout: '' })

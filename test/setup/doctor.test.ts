@@ -1,9 +1,10 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -31,6 +32,7 @@ import { type AssembledNode, assembleNode, createRpc } from '../../src/node/asse
 import type { Config } from '../../src/node/config.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
 import { profileJson } from '../../src/node/data-dir.ts'
+import { createObserver } from '../../src/node/self-diagnosis/observe.ts'
 import { prepareAnnouncement, signedMemo } from '../../src/setup/announcing.ts'
 import { stakeCheck } from '../../src/setup/check-stake.ts'
 import { type DoctorReport, runDoctor } from '../../src/setup/doctor.ts'
@@ -173,6 +175,18 @@ const announcedStake = async (amount: bigint, blocks?: number): Promise<{ stake:
   ]
   await pay({ from: purse, recipients }, blocks)
   return { stake }
+}
+
+/** As a container or a router maps a port to another one. */
+const mapPort = async (from: number, to: number): Promise<Server> => {
+  const server = createServer((outer) => {
+    const inner = connect(to, patient.ip)
+    // Either end may go at any moment; then the other one goes as well.
+    pipeline(outer, inner, () => undefined)
+    pipeline(inner, outer, () => undefined)
+  })
+  await new Promise<void>((resolve) => void server.listen(from, patient.ip, resolve))
+  return server
 }
 
 /** A certificate that nobody vouches for but its own key. */
@@ -659,6 +673,29 @@ describe('a daemon that runs is asked', () => {
   test('a healthy one: nothing is found', async () => {
     const running = await run()
     expect(codesOf(await look(running))).toEqual([])
+    await stop()
+  })
+
+  test('announced ports that are mapped to those listened on: `public` names them, and nothing is found', async () => {
+    const announced = patient.config.listen
+    const listen = { ...announced, p2p: 21_002, tls: 31_002 }
+    await using stack = new AsyncDisposableStack()
+    for (const [from, to] of [
+      [announced.p2p, listen.p2p],
+      [announced.tls, listen.tls],
+    ] as const) {
+      const mapping = await mapPort(from, to)
+      stack.defer(() => new Promise<void>((resolve) => void mapping.close(() => resolve())))
+    }
+    const { p2p, tls } = announced
+    // The doctor opens them itself, then a daemon does.
+    expect(codesOf(await look({ listen, public: { p2p, tls } }))).toEqual([])
+    expect(codesOf(await look({ listen }))).toEqual(['ANNOUNCEMENT_DIFFERS?'])
+    const running = await run({ listen, public: { p2p, tls } })
+    expect(codesOf(await look({ ...running, listen, public: { p2p, tls } }))).toEqual([])
+    const config = { ...patient.config, listen, public: { p2p, tls } }
+    const { registration } = await createObserver({ ...node, config }).observe(null, signal)
+    expect(registration).toMatchObject({ is: 'announced', differences: [] })
     await stop()
   })
 

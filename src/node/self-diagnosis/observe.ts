@@ -14,7 +14,7 @@ import {
   Verdict,
 } from '../../../protocol/index.ts'
 import type { Follower } from '../../chain/follower/follower.ts'
-import type { Config } from '../config.ts'
+import { type Config, publicPortsOf } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
 import type { EpochContext } from '../epoch-book.ts'
 import type {
@@ -31,7 +31,7 @@ import { createWordReader } from './words.ts'
 export interface ObserverOptions {
   daemon: Daemon
   follower: Follower
-  config: Pick<Config, 'host' | 'dir' | 'listen'>
+  config: Pick<Config, 'host' | 'dir' | 'listen' | 'public'>
 }
 
 /** Looks at a running daemon, and remembers since when things have been as they are. */
@@ -68,12 +68,13 @@ export const createObserver = ({ daemon, follower, config }: ObserverOptions): O
     const standing = follower.standingOf(node.stake)
     if (standing === undefined) return { is: 'none', stake, minStake: genesis.minStake }
     const { record, balance } = standing
+    const { p2p, tls } = publicPortsOf(config)
     const pairs: readonly [Difference['what'], string, string][] = [
       ['peer id', peerIdOfKey(record.peer), node.keys.peerId],
       ['host', record.host, config.host],
       ['voting key', bytesToHex(record.bls), bytesToHex(node.keys.blsPublicKey)],
-      ['p2p port', String(record.p2p), String(config.listen.p2p)],
-      ['tls port', String(record.tls), String(config.listen.tls)],
+      ['p2p port', String(record.p2p), String(p2p)],
+      ['tls port', String(record.tls), String(tls)],
     ]
     return {
       is: 'announced',
