@@ -244,6 +244,11 @@ describe('a wallet transaction through three hops', () => {
         expect(address?.ip).not.toBe(clientAddress)
       }
     }
+    // No key that a client shows is shown twice, in this circuit or the next one, and none is that of its node.
+    await send(await signTransaction())
+    const shown = recording.clientKeys().map((key) => Buffer.from(key).toString('hex'))
+    expect(shown).toHaveLength(2 * 6)
+    expect(new Set([...shown, client[0]!.toString('hex')]).size).toBe(2 * 6 + 1)
     await until(() => openLinks() === 0, withinIdleMs)
   })
 

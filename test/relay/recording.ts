@@ -1,3 +1,4 @@
+import { noise } from '@chainsafe/libp2p-noise'
 import { AbstractMessageStream } from '@libp2p/utils'
 import { vi } from 'vitest'
 import { concatBytes } from '../../protocol/index.ts'
@@ -17,6 +18,8 @@ export interface Recording extends Disposable {
   links(): Recorded[]
   /** The session over this link, and what was said inside; undefined at a hop that has not got so far. */
   sessionOver(link: Recorded): Recorded | undefined
+  /** What clients show hops in the handshakes of sessions: identity and static key, two for each handshake, in order. */
+  clientKeys(): Uint8Array[]
 }
 
 interface Bytes {
@@ -42,7 +45,19 @@ export const recordStreams = (): Recording => {
   type Method = (this: AbstractMessageStream, data: Bytes) => unknown
   const send = Reflect.get(AbstractMessageStream.prototype, 'send') as Method
   const onData = Reflect.get(AbstractMessageStream.prototype, 'onData') as Method
+  const clientKeys: Uint8Array[] = []
+  const secureOutbound = Reflect.get(noisePrototype, 'secureOutbound') as Encrypter['secureOutbound']
   const spies = [
+    vi.spyOn(noisePrototype, 'secureOutbound').mockImplementation(function (
+      this: Encrypter,
+      stream,
+      options,
+    ) {
+      if (rootOf(stream) !== null) {
+        clientKeys.push(this.components.privateKey.publicKey.raw, this.staticKey.publicKey)
+      }
+      return secureOutbound.call(this, stream, options)
+    }),
     vi.spyOn(AbstractMessageStream.prototype, 'send').mockImplementation(function (
       this: AbstractMessageStream,
       data,
@@ -62,9 +77,20 @@ export const recordStreams = (): Recording => {
     wire: () => [...records.values()].filter(({ stream }) => 'protocol' in stream),
     links: () => [...records.values()].filter(({ stream }) => stream instanceof CellStream),
     sessionOver: (link) => [...records.values()].find(({ stream }) => underOf(stream) === link.stream),
+    clientKeys: () => [...clientKeys],
     [Symbol.dispose]: () => spies.forEach((spy) => spy.mockRestore()),
   }
 }
+
+/** As much of libp2p's Noise as is looked at. */
+interface Encrypter {
+  components: { privateKey: { publicKey: { raw: Uint8Array } } }
+  staticKey: { publicKey: Uint8Array }
+  secureOutbound(this: Encrypter, stream: AbstractMessageStream, options: unknown): Promise<unknown>
+}
+const noisePrototype = Object.getPrototypeOf(
+  noise()({ logger: { forComponent: () => undefined } } as never),
+) as Encrypter
 
 /** What a session of Noise runs over. */
 const underOf = (stream: object): unknown => ('stream' in stream ? stream.stream : undefined)
