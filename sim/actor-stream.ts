@@ -17,8 +17,11 @@ export const createActorStream = (
   masterSeed: number,
   repeat: number,
   ...actor: (string | number)[]
-): ActorStream => {
-  const stream = createStream(hash('simulation', masterSeed, repeat, ...actor))
+): ActorStream => streamOfSeed(hash('simulation', masterSeed, repeat, ...actor))
+
+/** The same under a seed of 32 bytes. */
+export const streamOfSeed = (seed: Uint8Array): ActorStream => {
+  const stream = createStream(seed)
   const uniform = (): number => (stream.word() + 0.5) / 2 ** 32
   const failuresBefore = (chance: number): number => {
     if (chance <= 0) return Infinity

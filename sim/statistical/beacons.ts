@@ -1,5 +1,5 @@
-import { beaconOf, type Committees, createCommittees, type NetworkId } from '../../protocol/index.ts'
-import type { ActorStream } from '../actor-stream.ts'
+import { beaconOf, type Committees, createCommittees, hash, type NetworkId } from '../../protocol/index.ts'
+import { type ActorStream, streamOfSeed } from '../actor-stream.ts'
 import type { Population } from '../population.ts'
 import { countChallengers } from './ring.ts'
 
@@ -19,7 +19,10 @@ export interface DrawnBeacon {
   discarded: number
 }
 
-/** Mines block b(e), again for as long as a grinding miner throws it away. */
+/**
+ * Mines block b(e), again for as long as a grinding miner throws it away. Takes one block of the chain's stream, whoever
+ * mines: what follows on that block has a stream of its own, so that one epoch's grinding does not shift the next beacon.
+ */
 export const drawBeacon = (
   networkId: NetworkId,
   epoch: number,
@@ -32,17 +35,19 @@ export const drawBeacon = (
   const grind = grinder?.strategies.get('grind')
   let first: boolean | null = null
   let discarded = 0
+  let blockHash = chain.bytes()
+  const mining = streamOfSeed(hash('simulated mining', blockHash))
   for (;;) {
-    const blockHash = chain.bytes()
     const beacon = beaconOf(networkId, epoch, blockHash)
     const committees = createCommittees(beacon, nodeOfIndex.length, committee)
     const { captured, stalled } = seatsLost(committees, nodeOfIndex, population)
     const isLiked = grind?.kind === 'grind' && captured >= grind.atLeast
     first ??= isLiked
-    if (grind?.kind !== 'grind' || isLiked || chain.uniform() >= grind.minerShare) {
+    if (grind?.kind !== 'grind' || isLiked || mining.uniform() >= grind.minerShare) {
       return { blockHash, beacon, committees, captured, stalled, isLikedAtFirst: first, isLiked, discarded }
     }
     discarded++
+    blockHash = mining.bytes()
   }
 }
 

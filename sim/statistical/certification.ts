@@ -1,12 +1,10 @@
 import {
   anchorWindowEnd,
-  beaconOf,
   certifiersOf,
   epochStart,
   type Genesis,
   isEnough,
   lastView,
-  type NetworkId,
   type Params,
   type Seat,
   type Senior,
@@ -92,13 +90,12 @@ export interface Certification {
   views: ViewCounts
   /** After the last epoch of a week: its seniors are those that stand now. */
   weekOver(week: SimulatedWeek, previousFirst: number | null): void
-  /** Opens the views of this epoch. `blockHash` is that of block b(e). */
-  step(epoch: number, blockHash: Uint8Array, availability: Availability): void
+  /** Opens the views of this epoch. */
+  step(epoch: number, beacon: Uint8Array, availability: Availability): void
 }
 
 export const createCertification = (
   genesis: Genesis,
-  networkId: NetworkId,
   params: Params,
   membership: Membership,
   population: Population,
@@ -145,7 +142,7 @@ export const createCertification = (
       const from = seniorityStart(genesis, week, previousFirst, 2)
       over.push({ week, seniors: from === null ? [] : takeSeniors(membership.seats, from) })
     },
-    step: (epoch, blockHash, availability) => {
+    step: (epoch, beacon, availability) => {
       const next = over[0]
       const start = epochStart(genesis, epoch)
       if (next !== undefined && next.week.last + 2 === epoch) {
@@ -155,7 +152,7 @@ export const createCertification = (
           week: next.week.week,
           freezeHeight: start,
           seniors: next.seniors,
-          beacon: beaconOf(networkId, epoch, blockHash),
+          beacon,
           nextView: 0,
           isCaptured: false,
         }

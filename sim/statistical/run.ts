@@ -1,9 +1,11 @@
 import {
+  beaconOf,
   createFlatEpoch,
   epochPhases,
   epochStart,
   firstVisitsEnd,
   type FlatEpoch,
+  hash,
   judgeFlatEpoch,
 } from '../../protocol/index.ts'
 import { type ActorStream, createActorStream } from '../actor-stream.ts'
@@ -41,7 +43,7 @@ export const runStatistical = (
   const population = createPopulation(scenario, repeat)
   const membership = createMembership(scenario, repeat, population, genesis, networkId, epochsPerWeek)
   const availability = createAvailability(scenario, repeat, population)
-  const certification = createCertification(genesis, networkId, params, membership, population)
+  const certification = createCertification(genesis, params, membership, population)
   const account = createAccount(population, params, scenario.protocol.fundCoins)
   const relay = createRelayUse(scenario, repeat, population, Math.floor(scenario.weeks * epochsPerWeek))
   const chain = createActorStream(scenario.seed, repeat, 'chain')
@@ -72,18 +74,22 @@ export const runStatistical = (
     const isOver = running.week > scenario.weeks
     if (isOver && certification.fates.length >= scenario.weeks) break
     availability.step(epoch - 2)
-    certification.step(epoch, chain.bytes(), availability)
     const snapshot = membership.snapshotAt(epoch)
-    if (snapshot.length === 0 || isOver) continue
+    if (snapshot !== known.snapshot) known = indexSnapshot(snapshot, membership)
+    const { nodeOfIndex, seats } = known
+    const drawn =
+      snapshot.length === 0 ? null : drawBeacon(networkId, epoch, committee, nodeOfIndex, population, chain)
+    const beacon =
+      drawn?.beacon ??
+      beaconOf(networkId, epoch, hash('simulated block', scenario.seed, repeat, epochStart(genesis, epoch)))
+    certification.step(epoch, beacon, availability)
+    if (drawn === null || isOver) continue
 
     relay?.step(
       epoch - 2,
       membership,
       (node) => availability.up[node] === 1 && availability.sides?.[node] !== 1,
     )
-    if (snapshot !== known.snapshot) known = indexSnapshot(snapshot, membership)
-    const { nodeOfIndex, seats } = known
-    const drawn = drawBeacon(networkId, epoch, committee, nodeOfIndex, population, chain)
     const { committees } = drawn
     if (flat === null || flat.attests.length !== committees.size) flat = createFlatEpoch(committees)
     const ring = createRing(epoch, drawn, flat, known, population, availability, membership)

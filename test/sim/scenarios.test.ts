@@ -109,7 +109,9 @@ describe('built-in scenarios: what each shows, and a control without the attack'
   ])('%s R-EVID-2: found after two epochs by what its evidence lacks', (name, actor) => {
     const means = meansOf(name, ...quick)
     expect(means[`detectedShare.${actor}`]).toBe(1)
-    expect(means[`detectionEpochs.${actor}`]).toBe(2)
+    // A node most of whose challengers are his own too is found an epoch later: one of some 3,700 (R-COM-1).
+    expect(means[`detectionEpochs.${actor}`]).toBeGreaterThanOrEqual(2)
+    expect(means[`detectionEpochs.${actor}`]).toBeLessThan(2.05)
     expect(means[`payoutShare.${actor}`]).toBe(0)
     expect(means[`rate invalid: evidence invalid.${actor}`]).toBeGreaterThan(0.95)
     expect(means['creditRate.honest']).toBeGreaterThan(0.97)
@@ -128,13 +130,10 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     // 1,260 beacons with p about 0.08: the ratio has a standard error of some 0.08.
     expect(Math.abs(gain - grindingGain(0.4, byNature))).toBeLessThan(0.16)
     expect(gain).toBeGreaterThan(1.2)
-    const none = meansOf(
-      'beacon-grinding',
-      'repeats=1',
-      'weeks=1',
-      'attackers.miner.strategies.grind.minerShare=0',
-    )
+    const none = meansOf('beacon-grinding', ...settings, 'attackers.miner.strategies.grind.minerShare=0')
     expect(none['beacons.liked']).toBe(none['beacons.likedByNature'])
+    // What he throws away in one epoch does not shift the blocks of the others.
+    expect(none['beacons.likedByNature']).toBe(byNature)
     expect(none['beacons.discardedPerEpoch']).toBe(0)
   })
 
