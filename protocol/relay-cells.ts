@@ -1,4 +1,5 @@
 import { utf8ToBytes } from './bytes.ts'
+import { maxHops } from './relay.ts'
 
 /** Name of the links' protocol (R-MSG-1), and the purpose of solutions that strangers pay with (R-PUZ-1). */
 export const relayProtocol = 'relay/1'
@@ -10,10 +11,15 @@ export const cellPayloadBytes = 1_022
 /** What one Noise session adds to a message: two bytes of length, sixteen of tag. */
 export const sessionBytes = 18
 /**
- * Cells that a link carries each way, in all: a transaction of 100,000 bytes in frames that are all as small as R-RELAY-4
- * allows takes 391, eight handshakes and extensions some thirty.
+ * Cells that a link carries away from the client, in all: a transaction of 100,000 bytes in frames that are all as small as
+ * R-RELAY-4 allows takes 391, eight handshakes and extensions some thirty.
  */
-export const maxCellsPerLink = 512
+export const maxCellsForth = 512
+/**
+ * Cells that a link carries back: from each of `maxHops` hops the second message of its handshake and one answer. So no
+ * circuit is longer, whatever its client asks of the hops (R-RELAY-3).
+ */
+export const maxCellsBack = 2 * maxHops
 
 /** In the order of their numbers. */
 export const cellKinds = ['data', 'open', 'end', 'toll'] as const
@@ -63,7 +69,7 @@ export const endCodeOf = (payload: Uint8Array): string | null => {
 }
 
 /** Largest frame (R-RELAY-4), its length included: with eight sessions around it, it fills a cell. */
-export const maxFrameBytes = cellPayloadBytes - 8 * sessionBytes
+export const maxFrameBytes = cellPayloadBytes - maxHops * sessionBytes
 /** Least of the bounds that are drawn for a circuit. */
 export const minFrameBound = 585
 /** Of a frame's two lengths. */

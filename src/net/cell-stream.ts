@@ -9,7 +9,8 @@ import {
   encodeCell,
   encodeEnd,
   endCodeOf,
-  maxCellsPerLink,
+  maxCellsBack,
+  maxCellsForth,
 } from '../../protocol/index.ts'
 import type { Turns } from './turns.ts'
 
@@ -63,6 +64,8 @@ export class CellStream extends AbstractMessageStream {
   readonly #waiting: Uint8Array[] = []
   #received = 0
   #sent = 0
+  readonly #maxReceived: number
+  readonly #maxSent: number
   #isOpened: boolean
   #isAdmitted: boolean
   #isHeld = false
@@ -70,19 +73,25 @@ export class CellStream extends AbstractMessageStream {
   #hasEnded = false
 
   constructor(stream: Stream, options: CellStreamOptions) {
+    const isCaller = options.onOpen === undefined
+    const [maxReceived, maxSent] = isCaller ? [maxCellsBack, maxCellsForth] : [maxCellsForth, maxCellsBack]
+    // Our own bounds are below: nothing may lie in a buffer that is larger than all a link carries, and its last cell.
+    const buffers = {
+      maxReadBufferLength: (maxReceived + 1) * cellBytes,
+      maxWriteBufferLength: (maxSent + 1) * cellBytes,
+    }
     super({
       log: stream.log,
       direction: stream.direction,
       maxMessageSize: cellPayloadBytes,
-      maxReadBufferLength: maxCellsPerLink * cellBytes,
-      maxWriteBufferLength: maxCellsPerLink * cellBytes,
+      ...buffers,
     })
     this.#stream = stream
     this.#options = options
-    this.#isOpened = this.#isAdmitted = options.onOpen === undefined
-    // Our own bounds are below: nothing may lie in a buffer that is larger than all a link carries.
-    stream.maxReadBufferLength = maxCellsPerLink * cellBytes
-    stream.maxWriteBufferLength = maxCellsPerLink * cellBytes
+    this.#maxReceived = maxReceived
+    this.#maxSent = maxSent
+    this.#isOpened = this.#isAdmitted = isCaller
+    Object.assign(stream, buffers)
     stream.addEventListener('message', ({ data }) => this.#onBytes(data))
     stream.addEventListener('drain', () => this.safeDispatchEvent('drain'))
     stream.addEventListener('close', () => this.#onGone())
@@ -154,7 +163,7 @@ export class CellStream extends AbstractMessageStream {
 
   #write(cell: Uint8Array): boolean {
     if (this.#hasEnded || this.#stream.status !== 'open') return true
-    if (this.#sent >= maxCellsPerLink) {
+    if (this.#sent >= this.#maxSent) {
       this.end('too-many-cells')
       return true
     }
@@ -185,7 +194,7 @@ export class CellStream extends AbstractMessageStream {
     for (let at = 0; at < whole; at += cellBytes) this.#waiting.push(bytes.subarray(at, at + cellBytes))
     this.#received += whole / cellBytes
     // The last one may say that it is the last.
-    if (this.#received > maxCellsPerLink + 1) return this.end('too-many-cells', 'link')
+    if (this.#received > this.#maxReceived + 1) return this.end('too-many-cells', 'link')
     if (!this.#isAdmitted && this.#waiting.length > maxEarlyCells + (this.#isOpened ? 0 : 1)) {
       return this.end('too-early', 'link')
     }

@@ -8,7 +8,7 @@ import {
   drawFrameBound,
   drawFrameBytes,
   encodeFrame,
-  maxCellsPerLink,
+  maxCellsForth,
   cellBytes,
   maxFrameBytes,
   messageOfFrame,
@@ -77,7 +77,7 @@ export const createSessionMaker = ({ networkId, privateKey, world }: SessionMake
       lengthDecoder: decodeLength,
       maxDataLength: maxFrameBytes,
       maxLengthLength: 2,
-      maxBufferSize: maxCellsPerLink * cellBytes,
+      maxBufferSize: maxCellsForth * cellBytes,
     })
     return {
       async read(signal) {

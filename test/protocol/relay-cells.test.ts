@@ -15,7 +15,7 @@ import {
   endCodeOf,
   frameHeadBytes,
   hash,
-  maxCellsPerLink,
+  maxCellsForth,
   maxFrameBytes,
   maxHops,
   maxTransactionBytes,
@@ -120,7 +120,7 @@ describe('R-RELAY-4 frames and messages', () => {
   test('R-RELAY-4 the largest transaction takes fewer cells than a link carries, at the worst', () => {
     const leastPart = partBytesIn(minFrameBound >>> 1)
     expect(Math.ceil(maxTransactionBytes / leastPart)).toBe(391)
-    expect(391 + 30).toBeLessThan(maxCellsPerLink)
+    expect(391 + 30).toBeLessThan(maxCellsForth)
   })
 
   test('R-RELAY-4 messages are read strictly', () => {

@@ -1,6 +1,6 @@
 import { streamPair } from '@libp2p/utils'
 import { afterEach, describe, expect, test } from 'vitest'
-import { cellPayloadBytes, encodeCell } from '../../protocol/index.ts'
+import { cellPayloadBytes, encodeCell, maxCellsBack, maxCellsForth } from '../../protocol/index.ts'
 import { CellStream, type LinkEnd } from '../../src/net/cell-stream.ts'
 import { createTurns, type Turn } from '../../src/net/turns.ts'
 import { until } from '../net/local-hosts.ts'
@@ -137,9 +137,14 @@ describe('R-RELAY-6 back-pressure', () => {
   test('R-RELAY-6 a link on hold takes out nothing and stops the stream of the other side', async () => {
     const [far, near] = await streamPair()
     const ended = Promise.withResolvers<LinkEnd>()
-    const cells = new CellStream(near, { turns: createTurns(), onEnd: ended.resolve })
+    const opened = Promise.withResolvers<Uint8Array>()
+    const options = { turns: createTurns(), onOpen: opened.resolve, onEnd: ended.resolve }
+    const cells = new CellStream(near, options)
     let got = 0
     cells.addEventListener('message', () => got++)
+    far.send(encodeCell({ kind: 'open', payload: new Uint8Array() }))
+    await opened.promise
+    cells.admit()
     cells.hold()
     const cell = encodeCell({ kind: 'data', payload: new Uint8Array(cellPayloadBytes) })
     for (let i = 0; i < 100; i++) far.send(cell)
@@ -153,20 +158,39 @@ describe('R-RELAY-6 back-pressure', () => {
     far.abort(new Error('over'))
   })
 
-  test('R-RELAY-3 a link carries 512 cells, not one more', async () => {
-    const full = new Uint8Array(cellPayloadBytes)
+  const full = new Uint8Array(cellPayloadBytes)
+  const fullCell = encodeCell({ kind: 'data', payload: full })
+  const opening = encodeCell({ kind: 'open', payload: new Uint8Array() })
+  const called = { onOpen: () => undefined }
+
+  test.each([
+    ['512 cells to the side that was called', called, [opening], maxCellsForth],
+    ['16 cells back', {}, [], maxCellsBack],
+  ])('R-RELAY-3 a link carries %s, not one more', async (_, side, before, most) => {
     const [far, near] = await streamPair()
     const ended = Promise.withResolvers<LinkEnd>()
-    const cells = new CellStream(near, { turns: createTurns(), onEnd: ended.resolve })
+    const cells = new CellStream(near, { turns: createTurns(), ...side, onEnd: ended.resolve })
     let got = 0
     cells.addEventListener('message', () => got++)
-    for (let i = 0; i < 514; i++) far.send(encodeCell({ kind: 'data', payload: full }))
+    for (const cell of before) far.send(cell)
+    await until(() => cells.cells.received === before.length)
+    cells.admit()
+    for (let i = before.length; i < most; i++) far.send(fullCell)
+    await until(() => got === most - before.length)
+    expect(cells.status).toBe('open')
+    // The one above might be an END, which is not taken for too many.
+    for (let i = 0; i < 2; i++) far.send(fullCell)
     expect(await ended.promise).toEqual({ code: 'too-many-cells', fault: 'link', toll: null })
-    expect(got).toBeLessThanOrEqual(512)
-    // Nor does this side send more.
+    far.abort(new Error('over'))
+  })
+
+  test.each([
+    ['512 cells as the side that calls', {}, maxCellsForth],
+    ['16 cells back', called, maxCellsBack],
+  ])('R-RELAY-3 this side sends %s, not one more', async (_, side, most) => {
     const [sending, receiving] = await streamPair()
     const over = Promise.withResolvers<LinkEnd>()
-    const sender = new CellStream(sending, { turns: createTurns(), onEnd: over.resolve })
+    const sender = new CellStream(sending, { turns: createTurns(), ...side, onEnd: over.resolve })
     receiving.addEventListener('message', () => undefined)
     while (sender.status === 'open') {
       if (sender.send(full)) continue
@@ -176,7 +200,7 @@ describe('R-RELAY-6 back-pressure', () => {
       })
     }
     expect(await over.promise).toMatchObject({ code: 'too-many-cells', fault: 'none' })
-    expect(sender.cells.sent).toBe(512)
-    for (const stream of [far, receiving]) stream.abort(new Error('over'))
+    expect(sender.cells.sent).toBe(most)
+    receiving.abort(new Error('over'))
   })
 })

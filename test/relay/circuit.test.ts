@@ -59,6 +59,20 @@ describe('R-RELAY-4 circuits', () => {
     }
   })
 
+  test('R-RELAY-3 eight hops are as many as there may be, though a client asks for more', async () => {
+    const eight = [0, 1, 2, 3, 0, 1, 2, 3]
+    const circuit = await network.build(client, eight)
+    const bytes = transaction(2_000)
+    expect(await circuit.broadcast(bytes, forever)).toEqual(['sent', bytes.slice(0, 32)])
+    const broken = await brokenBy(network.build(client, [...eight, 0]))
+    expect(broken.link).toBe(8)
+    expect(broken.message).toContain('too-many-cells')
+    await noStreamsLeft()
+    // Nobody is to blame but the client, whom nobody knows.
+    for (const { host } of network.hops)
+      expect(host.counts.get('penalties malformed-exchange')).toBeUndefined()
+  })
+
   test('R-RELAY-5 refusals of the exit and of its node come as they are', async () => {
     for (const answer of [
       ['node-refused', -26, '64: dust'],
