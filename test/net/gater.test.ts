@@ -46,7 +46,7 @@ describe('who may connect', () => {
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 9,
     }
@@ -175,13 +175,13 @@ describe('who may not', () => {
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 2,
     }
     for (const host of [alice, bob]) await host.handle('echo/1', limits, async (request) => request)
     for (let i = 0; i < 5; i++) alice.penalise(bob.peerKey, 'false-data')
-    const asked = { timeoutMs: 10_000, maxResponseBytes: 10 }
+    const asked = { timeoutMs: 60_000, maxResponseBytes: 10 }
     const request = Uint8Array.of(1)
     await expect(bob.request(alice.target(), 'echo/1', request, asked)).rejects.toMatchObject({})
     expect(await alice.request(bob.target(), 'echo/1', request, asked)).toEqual(request)
@@ -200,7 +200,7 @@ describe('room for new connections', () => {
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       maxConcurrentPerPeer: 4,
       maxConcurrent: 9,
     }
@@ -237,13 +237,13 @@ describe('room for new connections', () => {
 
 describe('connections beside another one', () => {
   test('a connection dialled for a challenge serves the next ones, then closes, and the one of gossip stays', async () => {
-    await using alice = await startHost('127.5.0.11', { limits: { idleExtraMs: 300 } })
+    await using alice = await startHost('127.5.0.11', { limits: { idleExtraMs: 1_500 } })
     await using bob = await startHost('127.5.0.12')
     registerAll(alice, bob)
     const limits = {
       maxRequestBytes: 10,
       maxResponseBytes: 10,
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       maxConcurrentPerPeer: 2,
       maxConcurrent: 2,
     }
@@ -256,7 +256,7 @@ describe('connections beside another one', () => {
     for (let i = 0; i < 5; i++) {
       const answers = await Promise.all(
         [1, 2].map(() =>
-          alice.request(bob.target(), 'echo/1', request, { timeoutMs: 10_000, maxResponseBytes: 10 }),
+          alice.request(bob.target(), 'echo/1', request, { timeoutMs: 60_000, maxResponseBytes: 10 }),
         ),
       )
       expect(answers).toEqual([request, request])

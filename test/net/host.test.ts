@@ -10,11 +10,11 @@ import { startEndpoint, probe } from './tls-world.ts'
 const limits = {
   maxRequestBytes: 10,
   maxResponseBytes: 10,
-  timeoutMs: 10_000,
+  timeoutMs: 60_000,
   maxConcurrentPerPeer: 4,
   maxConcurrent: 4,
 }
-const asked = { timeoutMs: 10_000, maxResponseBytes: 10 }
+const asked = { timeoutMs: 60_000, maxResponseBytes: 10 }
 const request = Uint8Array.of(1)
 const world = realWorld()
 

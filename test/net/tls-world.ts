@@ -52,7 +52,7 @@ export const probe = (port: number, change: Partial<ProbeRequest> = {}): Promise
     roots,
     expected: { peerKey: keys.peerKey, seat: 3, stake },
     networkId,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     now: Date.now(),
     verify: (...signed) => verifier.verify(...signed),
     ...change,

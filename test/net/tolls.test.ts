@@ -21,11 +21,11 @@ import { startRawPeer, type RawPeer } from './raw-peer.ts'
 const limits: HandlerLimits = {
   maxRequestBytes: 100,
   maxResponseBytes: 100,
-  timeoutMs: 10_000,
+  timeoutMs: 60_000,
   maxConcurrentPerPeer: 4,
   maxConcurrent: 8,
 }
-const asked = { timeoutMs: 10_000, maxResponseBytes: 100 }
+const asked = { timeoutMs: 60_000, maxResponseBytes: 100 }
 const hello = Uint8Array.of(7, 7, 7)
 const real = realWorld()
 let offsetMs = 0

@@ -37,7 +37,7 @@ describe('R-DIAL-1', () => {
     expect(outcome).toEqual({
       is: 'dialled',
       address: Uint8Array.from(network.ip(0).split('.').map(Number)),
-      clock: expect.closeTo(Date.now() / 1_000, -1),
+      clock: expect.closeTo(Date.now() / 1_000, -2),
       p2p: { verdict: 0, seen: '' },
       tls: { verdict: 0, seen: '' },
     })

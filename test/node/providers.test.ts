@@ -24,7 +24,7 @@ test('R-CP-8 whoever said in the DHT that he has a week is found and asked', asy
   const limits = {
     maxRequestBytes: 10,
     maxResponseBytes: 10,
-    timeoutMs: 5_000,
+    timeoutMs: 60_000,
     maxConcurrentPerPeer: 2,
     maxConcurrent: 4,
   }
@@ -32,7 +32,7 @@ test('R-CP-8 whoever said in the DHT that he has a week is found and asked', asy
   await until(async () => (await holder.provide(checkpoint)) > 0)
   await until(async () => (await asker.findProviders(checkpoint)).length > 0)
 
-  const signal = AbortSignal.timeout(15_000)
+  const signal = AbortSignal.timeout(90_000)
   const found = await Array.fromAsync(createProviders(asker, realWorld()).of(checkpoint, signal))
   expect(found.map(({ name }) => name)).toEqual([holder.peerId])
   expect(await found[0]!.ask(protocol, Uint8Array.of(1), 10, signal)).toEqual(Uint8Array.of(2))
@@ -50,16 +50,22 @@ test('one search serves all that is asked of a week; a node does not ask itself'
     },
   }
   const providers = createProviders(counting, realWorld())
-  const signal = AbortSignal.timeout(15_000)
+  const signal = AbortSignal.timeout(90_000)
   for (let i = 0; i < 3; i++) expect(await Array.fromAsync(providers.of(checkpoint, signal))).toEqual([])
   expect(searches).toBe(1)
 })
 
 test('a node without a neighbour does not search', async () => {
   await using alone = await startHost('127.61.0.20')
-  const begunMs = performance.now()
-  expect(
-    await Array.fromAsync(createProviders(alone, realWorld()).of(checkpoint, AbortSignal.timeout(5_000))),
-  ).toEqual([])
-  expect(performance.now() - begunMs).toBeLessThan(1_000)
+  let searches = 0
+  const counting: LocalHost = {
+    ...alone,
+    findProviders: (...args) => {
+      searches++
+      return alone.findProviders(...args)
+    },
+  }
+  const providers = createProviders(counting, realWorld())
+  expect(await Array.fromAsync(providers.of(checkpoint, AbortSignal.timeout(90_000)))).toEqual([])
+  expect(searches).toBe(0)
 })
