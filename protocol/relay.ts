@@ -1,5 +1,6 @@
 import type { Seat } from './ids.ts'
 import type { RandomStream } from './random.ts'
+import type { Outcome } from './tally/outcome.ts'
 
 /** Hops of a circuit unless the client says otherwise: of two, the first would know the last. */
 export const defaultHops = 3
@@ -24,8 +25,17 @@ export interface PrefixBits {
 /** /16 as an old allocation of one network, /32 as what a registry gives to one provider (RFC 6177, RIPE-738). */
 export const defaultPrefixBits: PrefixBits = { ipv4: 16, ipv6: 32 }
 
-/** Class of a seat in a closed epoch (R-TALLY-1); null where it was not in the snapshot or the client holds too little. */
+/** Class of a seat in a closed epoch (R-TALLY-1, R-TALLY-3); null where it was not in the snapshot or the client holds too little. */
 export type LastClass = 'valid' | 'invalid' | 'undecided' | null
+
+/** The class in an outcome: who shares his address is invalid, who attested nothing is valid all the same. */
+export const lastClassOf = (outcome: Outcome): Exclude<LastClass, null> => {
+  if (outcome.startsWith('invalid')) return 'invalid'
+  return outcome.startsWith('undecided') ? 'undecided' : 'valid'
+}
+
+/** R-RELAY-1: whether a client that holds so many of an epoch's attestations learns anything of it. */
+export const saysEnough = (attestations: number, seats: number): boolean => 2 * attestations >= seats
 
 /** How many closed epochs a client looks back (R-RELAY-1). */
 export const outcomeEpochs = 2

@@ -3,11 +3,12 @@ import {
   drawHops,
   flatOutcomes,
   type LastClass,
-  lastInvalidVerdict,
+  lastClassOf,
   maxCircuitAttempts,
   mayBeHop,
   outcomeEpochs,
   type RelayCandidate,
+  saysEnough,
   suspectsOf,
 } from '../../protocol/index.ts'
 import { type ActorStream, createActorStream } from '../actor-stream.ts'
@@ -21,21 +22,13 @@ import type { Membership } from './membership.ts'
 export interface RelayUse {
   /** Sends the transactions of an epoch; `epoch` counts from the first of the first week. */
   step(epoch: number, membership: Membership, isUp: (node: number) => boolean): void
-  /** Classes of the epoch that has closed, for the draws of those that follow. */
-  closed(seats: Uint32Array, outcomes: Uint8Array): void
+  /** Outcomes of the epoch that has closed, and how many attested in it, for the draws of those that follow. */
+  closed(seats: Uint32Array, outcomes: Uint8Array, attested: number): void
   measures(): Measures
 }
 
 interface Hop extends RelayCandidate {
   node: number
-}
-
-const undecided = flatOutcomes.indexOf('undecided')
-
-/** R-TALLY-1: what later rules make of a valid seat does not change its class. */
-const classOf = (outcome: number): LastClass => {
-  if (outcome === undecided) return 'undecided'
-  return outcome >= 1 && outcome <= lastInvalidVerdict ? 'invalid' : 'valid'
 }
 
 /** Null where the scenario has no users. `epochs` is the length of the run. */
@@ -111,9 +104,12 @@ export const createRelayUse = (
           )
       }
     },
-    closed: (seats, outcomes) => {
+    closed: (seats, outcomes, attested) => {
       const classes = new Map<number, LastClass>()
-      for (const [index, seat] of seats.entries()) classes.set(seat, classOf(outcomes[index]!))
+      if (saysEnough(attested, seats.length)) {
+        for (const [index, seat] of seats.entries())
+          classes.set(seat, lastClassOf(flatOutcomes[outcomes[index]!]!))
+      }
       lastClasses = [classes, ...lastClasses].slice(0, outcomeEpochs)
     },
     measures: () => {

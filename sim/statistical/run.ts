@@ -120,9 +120,9 @@ export const runStatistical = (
     attestAsAttackers(ring, attackerStreams, now)
     unproved = [now, before]
 
-    const { outcomes } = judgeFlatEpoch(committees, flat, maxPerPrefix)
+    const { outcomes, attested } = judgeFlatEpoch(committees, flat, maxPerPrefix)
     account.epoch(ring, seats, outcomes, drawn)
-    relay?.closed(seats, outcomes)
+    relay?.closed(seats, outcomes, attested)
   }
   const measures = { ...account.measures(certification), ...relay?.measures() }
   return { measures, weeks: account.rows }

@@ -2,12 +2,13 @@ import { z } from 'zod'
 import {
   bytesToHex,
   hexToBytes,
-  type LastClass,
+  lastClassOf,
   mayBeHop,
   type Outcome,
   SeatNumber,
   targetsOf,
   type Committees,
+  saysEnough,
   Verdict,
   type AttestedVerdicts,
 } from '../../protocol/index.ts'
@@ -37,11 +38,11 @@ export const relaySeats = (
   active: readonly Omit<RelaySeat, 'address'>[],
   closed: readonly ClosedEpoch[],
 ): RelaySeat[] => {
-  const known = closed.filter(
-    ({ attestations }) => 2 * attestations.filter((one) => one !== undefined).length >= attestations.length,
+  const known = closed.filter(({ attestations }) =>
+    saysEnough(attestations.filter((one) => one !== undefined).length, attestations.length),
   )
   const classes = known.map(
-    ({ seats, outcomes }) => new Map(seats.map(({ seat }, index) => [seat, classOf(outcomes[index]!)])),
+    ({ seats, outcomes }) => new Map(seats.map(({ seat }, index) => [seat, lastClassOf(outcomes[index]!)])),
   )
   const addresses = known.map(observedAddresses)
   return active
@@ -53,12 +54,6 @@ export const relaySeats = (
       p2p,
       address: addresses.map((ofEpoch) => ofEpoch.get(seat)).find((one) => one !== undefined) ?? null,
     }))
-}
-
-/** R-TALLY-1 and 3 in one word. */
-const classOf = (outcome: Outcome): LastClass => {
-  if (outcome.startsWith('invalid')) return 'invalid'
-  return outcome.startsWith('undecided') ? 'undecided' : 'valid'
 }
 
 /** The address that most challengers observed, by seat. */

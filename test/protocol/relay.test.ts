@@ -7,7 +7,9 @@ import {
   drawOrder,
   hash,
   isApart,
+  lastClassOf,
   mayBeHop,
+  saysEnough,
   type RelayCandidate,
   shuffledIndexes,
   suspectsOf,
@@ -46,6 +48,18 @@ describe('R-RELAY-1 the choice of hops', () => {
     expect(mayBeHop([null, null])).toBe(true)
     expect(mayBeHop(['valid', 'invalid'])).toBe(false)
     expect(mayBeHop(['undecided', 'valid'])).toBe(false)
+  })
+
+  test('R-RELAY-1 the class is that of R-TALLY-1 and R-TALLY-3, whatever was credited; half of an epoch says enough', () => {
+    expect(lastClassOf('credited')).toBe('valid')
+    expect(lastClassOf('valid: disagrees')).toBe('valid')
+    expect(lastClassOf('valid: not attested')).toBe('valid')
+    expect(lastClassOf('invalid: timeout')).toBe('invalid')
+    expect(lastClassOf('invalid: address shared')).toBe('invalid')
+    expect(lastClassOf('invalid: prefix full')).toBe('invalid')
+    expect(lastClassOf('undecided: no address')).toBe('undecided')
+    expect(saysEnough(5, 10)).toBe(true)
+    expect(saysEnough(4, 10)).toBe(false)
   })
 
   test('R-RELAY-1 the lazy order is the shuffle of R-COM-1 from its end, word by word', () => {

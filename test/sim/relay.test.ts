@@ -156,6 +156,20 @@ describe('the built-in scenario relay-deanonymisation', () => {
     expect(pruned['relay.bothEnds.closedForm.watcher']).toBeLessThan(0.001)
   })
 
+  test('R-RELAY-1, R-TALLY-3 of nodes that share an address one stays a hop; an epoch of which too few attested says nothing', () => {
+    const shared = run('attacker.addresses.ips=10', 'repeats=1')
+    expect(shared['rate invalid: address shared.watcher']).toBeCloseTo(0.9, 12)
+    // Ten of his hundred are left, but in the first of 42 epochs, when nothing is known; which ten changes.
+    expect(shared['relay.firstOnly.watcher']).toBeLessThan(0.02)
+    const unknown = run(
+      'attacker.addresses.ips=10',
+      'repeats=1',
+      'incidents=[{"kind":"outage","from":0,"epochs":42,"share":0.7}]',
+    )
+    // With seven tenths of the others down, each of his hundred stands among the four hundred that are left.
+    expect(unknown['relay.firstOnly.watcher']!).toBeGreaterThan(0.1)
+  })
+
   test('R-RELAY-2 who drops circuits that do not show him both ends sees more of those that go out', () => {
     const drops = meansWithStrategies(name, [{ kind: 'drop-circuits' }], 'repeats=2')
     const gain = drops['relay.bothEnds.watcher']! / drops['relay.bothEnds.closedForm.watcher']!
