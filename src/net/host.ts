@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { KEEP_ALIVE, type PeerId } from '@libp2p/interface'
+import { type Connection, KEEP_ALIVE, type PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import { bytesToHex, hexToBytes } from '../../protocol/index.ts'
@@ -210,9 +210,12 @@ export const createHost = (options: HostOptions): Host => {
   const join = (router: GossipRouter, name: string, validate: GossipValidator): void =>
     joinTopic(router, { topic: topicOf(name), validate, metrics, logger, world, onReject: penalise })
 
+  /** Told to close, which takes a while: they count no more, and others do not go in their place. */
+  const leaving = new WeakSet<Connection>()
+
   /** Closes what is too much, at every new connection. */
   const makeRoom = async ({ node, router }: Running): Promise<void> => {
-    const connections = node.getConnections()
+    const connections = node.getConnections().filter((connection) => !leaving.has(connection))
     if (connections.length <= limits.maxConnections) return
     const mesh = new Set(options.topics.flatMap((topic) => router.getMeshPeers(topic.name)))
     const occupants = await Promise.all(
@@ -231,6 +234,9 @@ export const createHost = (options: HostOptions): Host => {
       }),
     )
     for (const { connection, isRegistered } of surplusOf(occupants, limits.maxConnections)) {
+      // Another connection may have come while this was found out.
+      if (leaving.has(connection)) continue
+      leaving.add(connection)
       metrics.increment('connections_trimmed', isRegistered ? 'registered' : 'stranger')
       void connection.close().catch((error: Error) => connection.abort(error))
     }
