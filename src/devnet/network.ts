@@ -213,7 +213,10 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   try {
     for (const node of prepared.nodes) if (node.kind !== 'late') await prepared.announce(node)
     report('starting', prepared)
-    await Promise.all(prepared.nodes.filter(({ kind }) => kind !== 'late' && kind !== 'offline').map(start))
+    const early = prepared.nodes.filter(({ kind }) => kind !== 'late' && kind !== 'offline')
+    // All have started or failed before anything is stopped: nobody writes into a directory that is being removed.
+    const starts = await Promise.allSettled(early.map(start))
+    for (const each of starts) if (each.status === 'rejected') throw each.reason
     for (let epoch = 0; epoch <= plan.lastEpoch + 2; epoch++) {
       await mineUntil(tipFor(epochStart(genesis, epoch)))
       await onEpoch(epoch)

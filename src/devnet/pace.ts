@@ -20,7 +20,7 @@ export interface Pace {
 const lookMs = 20
 const maxQuietMs = 60_000
 /** Who is cut off asks for ever: the others go on. */
-const maxRecoveryMs = 10_000
+const maxRecoveryMs = 30_000
 const maxSyncMs = 60_000
 
 export const createPace = (world: World): Pace => {
