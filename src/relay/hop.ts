@@ -37,6 +37,8 @@ export interface HopLimits {
   idleMs: number
   /** However busy. */
   maxAgeMs: number
+  /** A registered peer's circuit that is older makes room when there is none for another one. */
+  holdMs: number
   /** For a handshake, for what the client wants then, and for a link to the next hop. */
   stepTimeoutMs: number
   /** For each further part of a transaction. */
@@ -46,6 +48,7 @@ export interface HopLimits {
 /**
  * A circuit takes a second, a slow one ten, and few a minute: 192 at a time are some hundred transactions a second through
  * this one hop. A neighbour's are at most 64, a third. A circuit's buffers are bounded by the 512 cells that a link carries, 0.5 MB.
+ * Whoever fills the places with circuits that do nothing must build them anew every ten seconds, or others have them.
  */
 export const defaultHopLimits: HopLimits = {
   maxRegistered: 192,
@@ -53,6 +56,7 @@ export const defaultHopLimits: HopLimits = {
   maxPerStranger: 4,
   idleMs,
   maxAgeMs,
+  holdMs: 10_000,
   stepTimeoutMs: 5_000,
   partTimeoutMs: 30_000,
 }
@@ -132,7 +136,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
 
   const enter = async (link: InboundLink, payment: Uint8Array): Promise<void> => {
     if (link.isRegistered) {
-      if (countOf(true) >= limits.maxRegistered) return link.end(refused('busy'))
+      if (countOf(true) >= limits.maxRegistered && !takeBackOldest()) return link.end(refused('busy'))
       return await serve(link)
     }
     const gone = new AbortController()
@@ -158,6 +162,15 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     } finally {
       entered.leave()
     }
+  }
+
+  /** True if a registered peer's circuit has made room. */
+  const takeBackOldest = (): boolean => {
+    const oldest = [...circuits].find(({ link }) => link.isRegistered)
+    if (oldest === undefined || oldest.ageMs < limits.holdMs) return false
+    circuits.delete(oldest)
+    oldest.link.end(refused('busy'))
+    return true
   }
 
   const serve = async (link: InboundLink): Promise<void> => {

@@ -52,6 +52,38 @@ describe('R-RELAY-6 quotas', () => {
     for (const circuit of circuits) circuit.end()
   })
 
+  test('R-RELAY-6 when there is no room, the oldest circuit of a registered peer makes some, after its time', async () => {
+    const timers: (() => void)[] = []
+    const setTimer = (_: number, callback: () => void) => {
+      timers.push(callback)
+      return () => undefined
+    }
+    const network = await start({
+      hops: 3,
+      block: 8,
+      limits: { maxRegistered: 2, holdMs: 10_000 },
+      timers: { setTimer },
+      exit: sent,
+    })
+    const client = await network.client()
+    const oldest = await network.build(client, [0, 2])
+    const second = await network.build(client, [1, 2])
+    const sweep = (): void => timers.splice(0).forEach((timer) => timer())
+    sweep()
+    await expect(network.build(client, [0, 2])).rejects.toThrow('busy')
+    sweep()
+    const third = await network.build(client, [0, 2])
+    const { circuits } = network.hops[2]!.hop.status()
+    expect(circuits.registered).toBe(2)
+    const bytes = new Uint8Array(300)
+    await expect(oldest.broadcast(bytes, forever)).rejects.toMatchObject({ code: 'RELAY_BROKEN' })
+    for (const kept of [second, third]) {
+      expect(await kept.broadcast(bytes, forever)).toMatchObject(['sent', expect.anything()])
+    }
+    await until(() => network.openStreams() === 0, 5_000)
+    expect(network.hops[2]!.hop.status().circuits.registered).toBe(0)
+  })
+
   test('R-RELAY-6 strangers pass the gate: without room they pay, and one who pays comes before one who waits', async () => {
     const network = await start({
       hops: 2,
@@ -156,6 +188,14 @@ describe('R-RELAY-6 back-pressure', () => {
     cells.end('done')
     expect(await ended.promise).toMatchObject({ code: 'done', fault: 'none' })
     far.abort(new Error('over'))
+  })
+
+  test('R-RELAY-6 a stream is closed at the end of its link, and cut off if the other side leaves it open', async () => {
+    const [far, near] = await streamPair()
+    const cells = new CellStream(near, { turns: createTurns(), onEnd: () => undefined })
+    cells.end('done')
+    await until(() => far.remoteWriteStatus === 'closed')
+    await until(() => near.status === 'aborted', 5_000)
   })
 
   const full = new Uint8Array(cellPayloadBytes)
