@@ -23,14 +23,14 @@ export const formatPeers = (peers: readonly PeerStatus[]): string => {
   return [
     formatTable(
       ['seat', 'host', 'address', 'way', 'connections', 'score', 'peer'],
-      peers.map(({ seat, host, address, direction, connections, score, peerId }) => [
+      peers.map(({ seat, host, address, direction, connections, score, peer }) => [
         seat === null ? '-' : String(seat),
         host ?? '-',
         address ?? '-',
         direction,
         String(connections),
         score.toFixed(1),
-        peerId,
+        peer,
       ]),
       new Set([0, 4, 5]),
     ),

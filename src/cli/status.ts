@@ -49,7 +49,7 @@ const headLines = (status: NodeStatus): string[] => {
   const held = status.attestations.map(({ epoch, held: count, seats }) => `${epoch}: ${count}/${seats}`)
   return [
     `${status.host}  ${seat === null ? 'no seat yet' : `seat ${seat}`}  stake ${stake}  version ${status.version}`,
-    `network ${status.network}  peer ${status.peerId}`,
+    `network ${status.network}  peer ${status.peer}`,
     `chain ${chain.status} at ${chain.confirmedHeight}${tip}${detail}`,
     status.epoch === null ? 'before the first epoch' : `epoch ${status.epoch} of week ${status.week ?? '?'}`,
     `peers ${peers.total}, of these registered ${peers.registered}  attestations held ${held.join(', ') || 'none'}`,

@@ -9,7 +9,7 @@ import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 export interface NodeStatus {
   network: string
   version: string
-  peerId: string
+  peer: string
   host: string
   seat: number | null
   /** Of the stake, as of the last confirmed block. */
@@ -56,7 +56,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
   return {
     network: network.networkId,
     version: daemonVersion,
-    peerId: host.peerId,
+    peer: host.peerId,
     host: node.hostName,
     seat: daemon.node.ownSeat() ?? null,
     stake:
@@ -110,7 +110,7 @@ const workOf = async ({ daemon }: AssembledNode): Promise<NodeStatus['work']> =>
 
 /** A connected peer, with the seat behind it if it has one in the current epoch. JSON. */
 export interface PeerStatus {
-  peerId: string
+  peer: string
   seat: number | null
   host: string | null
   address: string | null
@@ -130,7 +130,7 @@ export const peerStatuses = async ({ daemon }: AssembledNode): Promise<PeerStatu
     .map(({ peerKey, peerId, isRegistered, address, direction, connections, score }): PeerStatus => {
       const row = rowByPeer.get(Buffer.from(peerKey).toString('hex'))
       return {
-        peerId,
+        peer: peerId,
         seat: row?.seat ?? null,
         host: row?.host ?? null,
         address:
@@ -143,5 +143,5 @@ export const peerStatuses = async ({ daemon }: AssembledNode): Promise<PeerStatu
         score,
       }
     })
-    .sort((a, b) => (a.seat ?? Infinity) - (b.seat ?? Infinity) || (a.peerId < b.peerId ? -1 : 1))
+    .sort((a, b) => (a.seat ?? Infinity) - (b.seat ?? Infinity) || (a.peer < b.peer ? -1 : 1))
 }
