@@ -118,7 +118,7 @@ export const judgeRegistration = ({ registration }: Observations): Finding[] | n
       // Ports may be forwarded; whoever has another key or name cannot answer for this seat (R-REG-4).
       severity: isForwarded ? 'info' : 'critical',
       title: `the announcement has another ${registration.differences.map(({ what }) => what).join(', ')}`,
-      detail: `${list.join('; ')}. ${isForwarded ? 'That is right if a router forwards them.' : 'Challengers look for what was announced.'}`,
+      detail: `${list.join('; ')}. ${isForwarded ? 'That is right if they are mapped to these: then name them as `public` in the configuration.' : 'Challengers look for what was announced.'}`,
       remedy: remedies['announcement-differs'],
       evidence: [],
     })
