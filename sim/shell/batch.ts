@@ -3,7 +3,16 @@ import { SimulationError } from '../errors.ts'
 import { type Plan, type PointSummary, summarise, tasksOf, type TaskResult } from '../tasks.ts'
 import type { SimIo } from './io.ts'
 import { runOnThreads } from './pool.ts'
-import { keyOf, openProgress, readResults, type Shard, writeResults } from './results.ts'
+import {
+  checkDirectory,
+  distinctSources,
+  keyOf,
+  openProgress,
+  readResults,
+  type Shard,
+  type Source,
+  writeResults,
+} from './results.ts'
 
 export interface BatchOptions {
   /** Where results go; null keeps them in memory. */
@@ -23,6 +32,7 @@ export const runBatch = async (
   const { shard, out } = options
   const tasks = shard === null ? all : all.filter(({ index }) => index % shard.of === shard.part - 1)
   const progress = out === null ? null : openProgress(out, keyOf(plan), shard)
+  if (progress !== null) warnOfSources(io, progress.sources)
   const results: TaskResult[] = [...(progress?.done ?? [])]
   const done = new Set(results.map(({ index }) => index))
   const left = tasks.filter(({ index }) => !done.has(index))
@@ -34,7 +44,8 @@ export const runBatch = async (
     report.done(result.index)
   }
   await runOnThreads(plan, left, threads, io.signal, onResult, report.progress)
-  if (out !== null) return writeResults(out, plan, all.length, shard, results)
+  if (out !== null && progress !== null)
+    return writeResults(out, plan, all.length, shard, results, progress.sources)
   return summarise(results.toSorted((a, b) => a.index - b.index))
 }
 
@@ -53,8 +64,8 @@ export const mergeBatch = (io: SimIo, out: string, directories: readonly string[
     }
     for (const result of results) byIndex.set(result.index, result)
   }
-  const sources = new Set(parts.map(({ manifest }) => `${manifest.commit ?? 'unknown'} on ${manifest.node}`))
-  if (sources.size > 1) io.stderr(`The parts were made by different sources: ${[...sources].join(', ')}\n`)
+  const sources = distinctSources(parts.map(({ manifest: { commit, node } }) => ({ commit, node })))
+  warnOfSources(io, sources)
   const missing = first.manifest.tasks - byIndex.size
   if (missing > 0) {
     throw new SimulationError(
@@ -63,7 +74,15 @@ export const mergeBatch = (io: SimIo, out: string, directories: readonly string[
       'name the directories of all parts',
     )
   }
-  return writeResults(out, first.manifest.plan, first.manifest.tasks, null, [...byIndex.values()])
+  checkDirectory(out, first.manifest.key, null)
+  return writeResults(out, first.manifest.plan, first.manifest.tasks, null, [...byIndex.values()], sources)
+}
+
+/** Runs of different sources may differ: who mixes them is told, and the manifest names all of them. */
+const warnOfSources = (io: SimIo, sources: readonly Source[]): void => {
+  if (sources.length < 2) return
+  const texts = sources.map(({ commit, node }) => `${commit ?? 'unknown'} on ${node}`)
+  io.stderr(`These runs were made by different sources: ${texts.join(', ')}\n`)
 }
 
 /** On a pipe nobody wants more lines than this while nothing is finished. */

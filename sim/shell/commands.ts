@@ -44,11 +44,11 @@ const integer =
   }
 
 const shardOf = (text: string): Shard => {
-  const [part, of] = text.split('/').map(Number)
-  if (!Number.isInteger(part) || !Number.isInteger(of) || part! < 1 || part! > of!) {
+  const [part, of] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).slice(1).map(Number)
+  if (part === undefined || of === undefined || part < 1 || part > of) {
     throw new InvalidArgumentError('write i/n with 1 ≤ i ≤ n')
   }
-  return { part: part!, of: of! }
+  return { part, of }
 }
 
 const listCommand = (io: SimIo): Command =>

@@ -35,8 +35,9 @@ export interface Manifest {
   tasks: number
   shard: Shard | null
   version: string
+  /** Node's version, and the simulator's source; several of them where parts of a sweep, or its resumption, had others. */
   node: string
-  /** Of the simulator's source, with a + if sim/ or protocol/ were changed since; null outside of a clone. */
+  /** With a + if sim/ or protocol/ were changed since; null outside of a clone. */
   commit: string | null
   /** SHA-256 by file. */
   files: Record<string, string>
@@ -53,6 +54,18 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 export const keyOf = (plan: Plan): string => sha256(JSON.stringify({ version: packageJson.version, plan }))
 
+/** What runs were made by. */
+export interface Source {
+  commit: string | null
+  node: string
+}
+
+const isSameSource = (a: Source, b: Source): boolean => a.commit === b.commit && a.node === b.node
+
+/** Each once. */
+export const distinctSources = (sources: readonly Source[]): Source[] =>
+  sources.filter((source, i) => sources.findIndex((other) => isSameSource(other, source)) === i)
+
 const commitOfSource = (): string | null => {
   try {
     const cwd = fileURLToPath(new URL('../..', import.meta.url))
@@ -68,32 +81,44 @@ const commitOfSource = (): string | null => {
 /** Results so far of a sweep that was broken off, so that it goes on where it stood. */
 export interface Progress {
   done: readonly TaskResult[]
+  /** That made what is done, and the one at work now. */
+  sources: readonly Source[]
   add(result: TaskResult): void
 }
+
+/** Refuses a directory that holds anything of another plan, or of another part of it. */
+export const checkDirectory = (directory: string, key: string, shard: Shard | null): void => {
+  if (!existsSync(join(directory, files.manifest))) return
+  if (!isSamePart(readManifest(directory), { key, shard })) throw anotherPlan(directory)
+}
+
+const isSamePart = (a: Pick<Manifest, 'key' | 'shard'>, b: Pick<Manifest, 'key' | 'shard'>): boolean =>
+  a.key === b.key && a.shard?.part === b.shard?.part && a.shard?.of === b.shard?.of
 
 /** Begins or goes on in `directory`. Refuses one that holds anything of another plan, or of another part of it. */
 export const openProgress = (directory: string, key: string, shard: Shard | null): Progress => {
   mkdirSync(directory, { recursive: true })
+  checkDirectory(directory, key, shard)
   const path = join(directory, files.progress)
-  const begun = { key, shard }
-  const isSame = (found: typeof begun): boolean =>
-    found.key === key && found.shard?.part === shard?.part && found.shard?.of === shard?.of
-  if (existsSync(join(directory, files.manifest))) {
-    const found = readManifest(directory)
-    if (!isSame(found)) throw anotherPlan(directory)
-  }
-  if (!existsSync(path)) {
-    writeFileSync(path, `${JSON.stringify(begun)}\n`)
-    return { done: [], add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
-  }
-  const text = readFileSync(path, 'utf8')
+  const now: Source = { commit: commitOfSource(), node: process.version }
+  const add = (result: TaskResult): void => appendFileSync(path, `${JSON.stringify(result)}\n`)
+  const begin = (sources: readonly Source[], lines: readonly string[]): void =>
+    writeFileSync(
+      path,
+      [JSON.stringify({ key, shard, sources }), ...lines].map((line) => `${line}\n`).join(''),
+    )
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   // A kill may have cut the last line short: what follows the last line end is done again.
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  const [head, ...lines] = whole.split('\n').slice(0, -1)
-  if (head === undefined || !isSame(JSON.parse(head) as typeof begun)) throw anotherPlan(directory)
-  if (whole.length < text.length) writeFileSync(path, whole)
-  const done = lines.map((line) => JSON.parse(line) as TaskResult)
-  return { done, add: (result) => appendFileSync(path, `${JSON.stringify(result)}\n`) }
+  const [head, ...lines] = text.split('\n').slice(0, -1)
+  if (head === undefined) {
+    begin([now], [])
+    return { done: [], sources: [now], add }
+  }
+  const begun = JSON.parse(head) as { key: string; shard: Shard | null; sources: Source[] }
+  if (!isSamePart(begun, { key, shard })) throw anotherPlan(directory)
+  const sources = distinctSources([...begun.sources, now])
+  if (!text.endsWith('\n') || sources.length > begun.sources.length) begin(sources, lines)
+  return { done: lines.map((line) => JSON.parse(line) as TaskResult), sources, add }
 }
 
 const anotherPlan = (directory: string): SimulationError =>
@@ -110,6 +135,7 @@ export const writeResults = (
   tasks: number,
   shard: Shard | null,
   results: readonly TaskResult[],
+  sources: readonly Source[],
 ): PointSummary[] => {
   mkdirSync(directory, { recursive: true })
   const sorted = results.toSorted((a, b) => a.index - b.index)
@@ -127,8 +153,10 @@ export const writeResults = (
     tasks,
     shard,
     version: packageJson.version,
-    node: process.version,
-    commit: commitOfSource(),
+    node: joined(sources.map(({ node }) => node)),
+    commit: sources.every(({ commit }) => commit === null)
+      ? null
+      : joined(sources.map(({ commit }) => commit ?? 'unknown')),
     files: Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, sha256(text)])),
   }
   texts[files.manifest] = `${JSON.stringify(manifest, null, 2)}\n`
@@ -140,6 +168,8 @@ export const writeResults = (
   rmSync(join(directory, files.progress), { force: true })
   return summary
 }
+
+const joined = (texts: readonly string[]): string => [...new Set(texts)].join(', ')
 
 const csvField = (value: string | number | null): string => {
   const text = value === null ? '' : String(value)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -89,6 +89,19 @@ describe('one seed, the same bytes', () => {
     const progress = join(at('killed'), 'progress.jsonl')
     expect(readFileSync(progress, 'utf8').split('\n').length).toBeGreaterThan(2)
     appendFileSync(progress, '{"index":9,"poi')
+    // What was done is not done again: a mark on it is still there at the end. Nor is it another source's in silence.
+    cpSync(at('killed'), at('marked'), { recursive: true })
+    const marked = join(at('marked'), 'progress.jsonl')
+    writeFileSync(
+      marked,
+      readFileSync(marked, 'utf8')
+        .replace('"measures":{', '"measures":{"mark":7,')
+        .replace(/"sources":\[.*\]/, '"sources":[{"commit":"another","node":"v1"}]'),
+    )
+    const resumed = await run(...sweep, '--threads', '2', '--out', at('marked'))
+    expect(resumed.stderr).toMatch(/^These runs were made by different sources: another on v1, /)
+    expect(readFileSync(join(at('marked'), 'runs.jsonl'), 'utf8').match(/"mark":7/g)).toHaveLength(1)
+    expect(readFileSync(join(at('marked'), 'manifest.json'), 'utf8')).toMatch(/"commit": "another, /)
     expect((await run(...sweep, '--threads', '2', '--out', at('killed'))).code).toBe(0)
     expect(hashesOf(at('killed'))).toEqual(expected)
     expect(existsSync(progress)).toBe(false)
@@ -101,6 +114,9 @@ describe('one seed, the same bytes', () => {
     const short = await run('merge', at('part1'), at('part3'), '--out', at('short'))
     expect(short).toMatchObject({ code: 2, stdout: '' })
     expect(short.stderr).toContain('6 of 18 runs are missing')
+    const onto = await run('merge', at('part1'), at('part2'), at('part3'), '--out', at('part2'))
+    expect(onto).toMatchObject({ code: 2, stdout: '' })
+    expect(onto.stderr).toContain('write another --out')
     expect((await run('merge', at('part1'), at('part2'), at('part3'), '--out', at('merged'))).code).toBe(0)
     expect(hashesOf(at('merged'))).toEqual(expected)
   })
@@ -211,6 +227,11 @@ describe('what people see', () => {
     expect(negative.code).toBe(2)
     expect(negative.stderr).toContain('attackers.0.share')
     expect((await run('sweep', scenario, '--vary', 'weeks=1')).code).toBe(2)
+    for (const shard of ['0/3', '4/3', '1/2/3', '1', '/3', '1.5/3', '1e0/3']) {
+      const refused = await run('sweep', scenario, '--vary', 'weeks=1', '--out', at('x'), '--shard', shard)
+      expect(refused).toMatchObject({ code: 2, stdout: '' })
+      expect(refused.stderr).toContain('write i/n with 1 ≤ i ≤ n')
+    }
     expect((await run('unknown')).code).toBe(2)
   })
 })
