@@ -153,7 +153,8 @@ const announceMany = async (
     await prepareMany(io, network, template, folders, out, flags)
     return
   }
-  const signatures = parseSignatures(await readTextInput(flags.signatures, input), flags.signatures)
+  const hosts = new Set(entries.map(({ host }) => host))
+  const signatures = parseSignatures(await readTextInput(flags.signatures, input), flags.signatures, hosts)
   const tip = flags.at ?? (await tipOrNull(io, template))
   const nodes = await signedNodes(network, folders, signatures, tip)
   const rows: string[][] = []

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeQR } from 'qr/decode.js'
@@ -15,7 +15,7 @@ import { realWorld } from '../../src/world.ts'
 import { z } from 'zod'
 import type { CliIo } from '../../src/cli/io.ts'
 import { createProgram } from '../../src/cli/program.ts'
-import { parseHostsTable } from '../../src/setup/hosts-table.ts'
+import { parseHostsTable, parseSignatures } from '../../src/setup/hosts-table.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import { until } from '../net/local-hosts.ts'
 
@@ -411,10 +411,50 @@ describe('R-REG-3 announce --nodes', () => {
     expect(refusal('host,stake\na.example,t1Hsc1LR8yKnbbe3twRp88p6vFfC5t7DLbs')).toContain('no P2PKH address')
     expect(refusal(`host,stake,p2p\na.example,${other[0]!},70000`)).toContain('above 65535')
     expect(refusal(`host,stake,seed\na.example,${other[0]!},x`)).toContain('unknown column seed')
-    expect(refusal(`host,stake\na.example`)).toContain('hosts.csv')
-    expect(refusal(`a.example,${other[0]!}`)).toContain('hosts.csv')
+    expect(refusal(`host,stake\na.example`)).toContain('line 2: stake: is missing')
+    expect(refusal(`a.example,${other[0]!}`)).toContain('line 1: it names no column host, stake')
+    expect(refusal(`hots,stake\na.example,${other[0]!}`)).toContain('line 1: it names no column host')
     expect(refusal('')).toContain('no nodes')
     expect(refusal('host,stake\n"a.example')).toContain('hosts.csv')
+  })
+
+  test('of a table with many mistakes all are told at once', async () => {
+    const [stake = ''] = stakes
+    const wrong = ['host,stake,p2p', `A.example,${stake}`, 'b.example,t1nope', `c.example,${stake},70000`]
+    writeFileSync(file('wrong.csv'), [...wrong, `c.example,${stake}`, 'd.example'].join('\n'))
+    const run = await runInProcess(
+      'announce',
+      '--config',
+      file('template', 'secnode.yaml'),
+      '--nodes',
+      file('wrong.csv'),
+      '--out',
+      file('nowhere'),
+    )
+    expect(run).toMatchObject({ exitCode: 2, stdout: '' })
+    const [message, ...told] = run.stderr.trimEnd().split('\n')
+    expect(message).toContain('wrong.csv: 6 mistakes [HOSTS_TABLE]')
+    expect(told.map((line) => line.trim().split(':')[0])).toEqual([
+      ...['line 2', 'line 3', 'line 4', 'line 5', 'line 5', 'line 6'],
+      expect.stringContaining('Write a first line') as string,
+    ])
+    // Nothing was made of those that are right.
+    expect(existsSync(file('nowhere'))).toBe(false)
+    const thousand = Array.from({ length: 1_000 }, () => 'x,y').join('\n')
+    expect(() => parseHostsTable(`host,stake\n${thousand}`, 'hosts.csv', devnet.network)).toThrow(
+      '1000 mistakes',
+    )
+  })
+
+  test('a signature of a host that is none of the nodes is no signature that was forgotten', () => {
+    const hosts = new Set(['a.example', 'b.example'])
+    const signed = 'host,stake,signature\na.example,tm,H9='
+    expect([...parseSignatures(signed, 's.csv', hosts)]).toEqual([['a.example', 'H9=']])
+    expect(() => parseSignatures(`${signed}\nc.example,tm,H9=`, 's.csv', hosts)).toThrow(
+      's.csv, line 3: c.example is none of the nodes',
+    )
+    expect(() => parseSignatures(`${signed}\na.example,tm,H9=`, 's.csv', hosts)).toThrow('is there twice')
+    expect(() => parseSignatures('host\na.example', 's.csv', hosts)).toThrow('no column signature')
   })
 })
 
