@@ -5,14 +5,7 @@ import { CID } from 'multiformats/cid'
 import pino from 'pino'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import {
-  defaultHops,
-  maxHops,
-  mostAskedEffort,
-  PayloadCid,
-  reversedHex,
-  type Seat,
-} from '../../protocol/index.ts'
+import { defaultHops, maxHops, PayloadCid, reversedHex, type Seat } from '../../protocol/index.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import { getTransactionPlace } from '../chain/rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
@@ -35,8 +28,9 @@ import { type CliIo, printJson } from './io.ts'
 import { openRpcClient, type RpcOptions, withOptionalRpc } from './rpc-options.ts'
 import { askRunning } from './running-daemon.ts'
 import { readTextInput } from './text-input.ts'
+import { sayToll, type TollOptions, withTollOption } from './tolls.ts'
 
-interface BroadcastFlags extends Partial<RpcOptions> {
+interface BroadcastFlags extends Partial<RpcOptions>, TollOptions {
   hops: number
   path?: Seat[]
   dir?: string
@@ -112,6 +106,7 @@ export const relayBroadcastCommand = (io: CliIo): Command => {
     .option('--hosts <file>', "devnets only: names that no DNS knows, in a daemon's configuration")
     .option('--wait [seconds]', 'until the chain node of --rpc has it in its memory pool', seconds)
     .option('--json', 'print a JSON object')
+  withTollOption(command, 'the first node of a circuit')
   return withCacheOption(
     withOptionalRpc(command, 'from which the registry is read, and that --wait asks; let it be your own'),
   )
@@ -169,12 +164,7 @@ const broadcast = async (io: CliIo, input: string, flags: BroadcastFlags): Promi
       const found = await resolveObservedAddress(host, resolveHost, { allowLoopback, signal })
       return found.is === 'ok' ? found.address.bytes : null
     },
-    solver: createPuzzleSolver({
-      world,
-      maxEffort: mostAskedEffort,
-      onLong: ({ expectedMs }) =>
-        io.stderr(`the first node asks for work: some ${Math.ceil(expectedMs / 1_000)} s\n`),
-    }),
+    solver: createPuzzleSolver({ world, maxEffort: flags.maxEffort, onLong: sayToll(io) }),
     world,
     signal: io.signal,
     onProgress: (progress) => io.stderr(`${lineOf(progress)}\n`),
