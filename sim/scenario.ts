@@ -7,6 +7,7 @@ import economy from './data/economy.json' with { type: 'json' }
 import chain from './data/chain.json' with { type: 'json' }
 import population from './data/population.json' with { type: 'json' }
 import { SimulationError } from './errors.ts'
+import { faultTexts, whatToWrite } from './faults.ts'
 import { regionNames } from './regions.ts'
 
 /** As large as the typed arrays of the tally allow with room to spare (2^21 seats). */
@@ -520,14 +521,11 @@ export const planOf = (attacker: Pick<Attacker, 'addresses'>, nodes: number): Ad
 
 /** Checks what was read from a file; every fault is named with its path and what to write. */
 export const parseScenario = (value: unknown, origin: string): Scenario => {
-  const parsed = Scenario.safeParse(value)
+  const parsed = Scenario.safeParse(value, { error: whatToWrite })
   if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.map(
-    ({ path, message }) => `${path.length === 0 ? '(whole file)' : path.map(String).join('.')}: ${message}`,
-  )
   throw new SimulationError(
     'bad-scenario',
-    `${origin} is no scenario: ${faults.join('; ')}`,
+    `${origin} is no scenario: ${faultTexts(parsed.error.issues).join('; ')}`,
     'docs/simulator.md lists the fields; `sim list --show NAME` prints a built-in scenario to start from',
   )
 }
