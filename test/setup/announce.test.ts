@@ -435,7 +435,12 @@ describe('R-REG-3 announce --nodes', () => {
     const [message, ...told] = run.stderr.trimEnd().split('\n')
     expect(message).toContain('wrong.csv: 6 mistakes [HOSTS_TABLE]')
     expect(told.map((line) => line.trim().split(':')[0])).toEqual([
-      ...['line 2', 'line 3', 'line 4', 'line 5', 'line 5', 'line 6'],
+      'line 2',
+      'line 3',
+      'line 4',
+      'line 5',
+      'line 5',
+      'line 6',
       expect.stringContaining('Write a first line') as string,
     ])
     // Nothing was made of those that are right.
