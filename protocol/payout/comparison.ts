@@ -18,6 +18,8 @@ export interface ComparedPayee {
   paid: bigint
   /** Outputs that pay it. */
   outputs: number
+  /** Of the transactions that they stand in, each once. */
+  txids: readonly Uint8Array[]
   state: PaymentState
 }
 
@@ -77,7 +79,7 @@ export const comparePayout = (input: ComparisonInput): PayoutComparison => {
   const due = new Map(plan.transactions.flatMap(({ payees }) => payees).map((payee) => [payee.seat, payee]))
   const seats = new Map(
     stakes
-      .map(({ seat, stake }) => ({ seat, stake, paid: 0n, outputs: 0 }))
+      .map(({ seat, stake }) => ({ seat, stake, paid: 0n, outputs: 0, txids: [] as Uint8Array[] }))
       .map((row) => [ownerOf({ kind: 'p2pkh', hash160: row.stake }), row]),
   )
   const strangers: StrangerOutput[] = []
@@ -94,6 +96,7 @@ export const comparePayout = (input: ComparisonInput): PayoutComparison => {
       else {
         row.paid += value
         row.outputs++
+        if (row.txids.at(-1) !== txid) row.txids.push(txid)
       }
     }
   }

@@ -4,10 +4,12 @@ import type {
   Challenge,
   Downtime,
   Earning,
+  EpochRow,
   ErrorAnswer,
   Exception,
   NodeDetail,
   NodeRow,
+  Payment,
   TlsState,
   VerdictDetail,
   WeekDetail,
@@ -120,9 +122,11 @@ export const describeApi = (page: () => PlayedPage): void => {
         expect(ajv.getSchema(`openapi#/components/schemas/${name}`), name).toBeTypeOf('function')
       }
       const validate = ajv.getSchema('openapi#/components/schemas/Challenge')!
-      const challenge = { epoch: 1, seat: 2, challenger: 3, verdict: 0, said: 'valid' }
+      const challenge = { epoch: 1, seat: 2, challenger: 3, verdict: 0, said: 'valid', time: null }
       expect(validate(challenge)).toBe(true)
       expect(validate({ ...challenge, seat: -1 })).toBe(false)
+      const { time: _, ...incomplete } = challenge
+      expect(validate(incomplete)).toBe(false)
       expect(validate({ ...challenge, secret: 'x' })).toBe(false)
     })
 
@@ -212,6 +216,11 @@ export const describeApi = (page: () => PlayedPage): void => {
       const against = exceptions.items.filter(({ seat, kind }) => seat === failing && kind === 'verdict')
       expect(against.length).toBeGreaterThan(1)
       expect(against.every(({ said }) => said === 'unreachable')).toBe(true)
+      const { start } = await json<EpochRow>(`/epochs/${epoch!}`)
+      const challenges = await json<List<Challenge>>(`/challenges?epoch=${epoch!}`)
+      expect(new Set([...challenges.items, ...exceptions.items].map(({ time }) => time))).toEqual(
+        new Set([start.time]),
+      )
       const certificates = await json<List<TlsState>>(`/certificates?epoch=${epoch!}`)
       const stateOf = (seat: number) => certificates.items.find((one) => one.seat === seat)?.state
       expect([stateOf(ownSeat), stateOf(failing)]).toEqual(['valid', 'unknown'])
@@ -233,15 +242,22 @@ export const describeApi = (page: () => PlayedPage): void => {
       expect(seats.items.map(({ seat, score, amount }) => ({ seat, score, amount }))).toEqual(
         devnet.document.seats.map(({ seat, score, amount }) => ({ seat, score, amount })),
       )
-      const payments = await json<List<{ seat: number; due: string; paid: string; state: string }>>(
-        `/payments?week=${week}`,
-      )
+      const payments = await json<List<Payment>>(`/payments?week=${week}`)
       expect(payments.items.every(({ state, due, paid }) => state === 'exact' && due === paid)).toBe(true)
+      expect(payments.items.every(({ txids }) => txids.join() === detail.payout.txids.join())).toBe(true)
+      const own = await json<List<Payment>>(`/payments?week=${week}&stake=${page().own.address}`)
+      expect(own.items).toEqual(payments.items.filter(({ seat }) => seat === ownSeat))
       expect(payments.items.some(({ seat }) => seat === failing)).toBe(false)
       const earnings = await json<List<Earning>>(`/earnings?stake=${page().own.address}`)
       const earned = earnings.items.find((earning) => earning.week === week)!
       const { amount } = devnet.document.seats.find(({ seat }) => seat === ownSeat)!
-      expect(earned).toMatchObject({ seat: ownSeat, amount, paid: amount, payment: 'paid' })
+      expect(earned).toMatchObject({
+        seat: ownSeat,
+        amount,
+        paid: amount,
+        payment: 'paid',
+        txids: detail.payout.txids,
+      })
     })
 
     test('R-EVID-1 R-ATT-6 a verdict with its signed attestation and the block behind it, fetched and checked', async () => {

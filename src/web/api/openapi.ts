@@ -31,8 +31,12 @@ const errors: Readonly<Record<string, string>> = {
   400: 'A parameter or the path is not as described',
   403: 'Another site asked',
   404: 'There is no such thing, or nothing can be told of it',
+  405: 'It is only read: GET and HEAD',
+  414: 'The address is too long',
   421: 'The Host header names another server',
   429: 'Too many requests; Retry-After says when',
+  500: 'A fault of this node; its log says which',
+  503: 'Not ready yet, or stopping',
 }
 
 const operationOf = (route: ApiRoute): Json => ({

@@ -22,6 +22,7 @@ import {
   judgedEpoch,
   requireSeat,
   weekOrCurrent,
+  withTimes,
 } from '../view/seat-history.ts'
 import { verdictDetail } from '../view/verdict.ts'
 import { epochRow, latestEpochs, listWeeks, weekDetail, weekSeats } from '../view/weeks.ts'
@@ -140,7 +141,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     answer: schemas.ChallengePage,
     async handle({ parts, params: { seat }, query, signal }) {
       await requireSeat(parts, seat)
-      return challengesOfSeat(await weekOrCurrent(parts, query.week, signal), seat, query)
+      return await challengesOfSeat(parts, await weekOrCurrent(parts, query.week, signal), seat, query)
     },
   }),
   defineRoute({
@@ -153,7 +154,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     async handle({ parts, params: { seat }, query, signal }) {
       await requireSeat(parts, seat)
       const week = await weekOrCurrent(parts, query.week, signal)
-      return pageOf(exceptionsOf(week.epochs, week, seat), query, (exception) => exception)
+      const page = pageOf(exceptionsOf(week.epochs, week, seat), query, (exception) => exception)
+      return await withTimes(parts, page)
     },
   }),
   defineRoute({
@@ -166,7 +168,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     async handle({ parts, params: { seat }, query, signal }) {
       await requireSeat(parts, seat)
       const week = await weekOrCurrent(parts, query.week, signal)
-      return await downtimesOf(parts, week.epochs, query, seat)
+      return await downtimesOf(parts, week.epochs, query, signal, seat)
     },
   }),
   defineRoute({
@@ -200,7 +202,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     query: z.strictObject({ ...paging, epoch: NumberText.optional() }),
     answer: schemas.ChallengePage,
     handle: async ({ parts, query, signal }) =>
-      challengesOfEpoch(await judgedEpoch(parts, query.epoch, signal), query),
+      await challengesOfEpoch(parts, await judgedEpoch(parts, query.epoch, signal), query),
   }),
   defineRoute({
     path: '/exceptions',
@@ -214,7 +216,8 @@ export const apiRoutes: readonly ApiRoute[] = [
       const judged = await judgedEpoch(parts, query.epoch, signal)
       const week = await parts.weekViews.get(judged.context.week, signal)
       if (week === undefined) throw noSuchWeek(judged.context.week)
-      return pageOf(exceptionsOf([judged], week), query, (exception) => exception)
+      const page = pageOf(exceptionsOf([judged], week), query, (exception) => exception)
+      return await withTimes(parts, page)
     },
   }),
   defineRoute({
@@ -226,7 +229,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     answer: schemas.DowntimePage,
     async handle({ parts, query, signal }) {
       const week = await weekOrCurrent(parts, query.week, signal)
-      return await downtimesOf(parts, week.epochs, query)
+      return await downtimesOf(parts, week.epochs, query, signal)
     },
   }),
   defineRoute({
@@ -244,14 +247,18 @@ export const apiRoutes: readonly ApiRoute[] = [
   defineRoute({
     path: '/payments',
     summary: 'What the chain shows of the payout of a week, seat by seat',
+    description:
+      '`stake` names own nodes; what all weeks brought them, and how it was paid, says `/earnings`.',
     tag: 'money',
     params: none,
-    query: z.strictObject({ ...paging, week: WeekText }),
+    query: z.strictObject({ ...paging, week: WeekText, stake: Stakes.optional() }),
     answer: schemas.PaymentPage,
     async handle({ parts, query, signal }) {
       const { bySeat } = await parts.payouts.get(query.week, signal)
       const { registered } = await readRegister(parts, signal)
-      return pageOf([...bySeat], query, ([seat, { due, paid, state }]) => {
+      const own = query.stake === undefined ? null : new Set(seatsOfStakes(parts, query.stake))
+      const wanted = [...bySeat].filter(([seat]) => own === null || own.has(seat))
+      return pageOf(wanted, query, ([seat, { due, paid, state, txids }]) => {
         const record = registered.seats[seat]
         return {
           week: query.week,
@@ -260,6 +267,7 @@ export const apiRoutes: readonly ApiRoute[] = [
           due: due.toString(),
           paid: paid.toString(),
           state,
+          txids: [...txids],
         }
       })
     },

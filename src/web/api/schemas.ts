@@ -91,6 +91,8 @@ export const Challenge = named(
     /** Code of R-VERD-1; null where the challenger said nothing that counts. */
     verdict: z.int().min(0).max(255).nullable(),
     said: z.string(),
+    /** When the epoch began; null where that is not known any more. */
+    time: Time.nullable(),
   }),
 )
 export type Challenge = z.infer<typeof Challenge>
@@ -122,6 +124,10 @@ export const Downtime = named(
     start: Moment,
     /** The first epoch in which it was not so any more; null while it lasts. */
     end: Moment.nullable(),
+    /** It began before the list's first epoch, where `start` stands: ask for the week before. */
+    isCutAtStart: z.boolean(),
+    /** It went on after the list's last epoch, where `end` stands: ask for the week after. */
+    isCutAtEnd: z.boolean(),
   }),
 )
 export type Downtime = z.infer<typeof Downtime>
@@ -141,6 +147,8 @@ export const Exception = named(
     seat: SeatNumber,
     challenger: SeatNumber.nullable(),
     said: z.string(),
+    /** When the epoch began; null for an equivocation, which is of a week. */
+    time: Time.nullable(),
   }),
 )
 export type Exception = z.infer<typeof Exception>
@@ -161,6 +169,8 @@ export const Earning = named(
     /** What the chain shows; null where it was not checked. */
     paid: Amount.nullable(),
     payment: z.string(),
+    /** Transactions that paid it. */
+    txids: z.array(Hex32),
   }),
 )
 export type Earning = z.infer<typeof Earning>
@@ -175,8 +185,11 @@ export const Payment = named(
     due: Amount,
     paid: Amount,
     state: z.enum(['exact', 'short', 'over', 'missing', 'duplicated']),
+    /** Transactions that paid it. */
+    txids: z.array(Hex32),
   }),
 )
+export type Payment = z.infer<typeof Payment>
 export const PaymentPage = pageOf('PaymentPage', Payment)
 
 export const Payout = named(

@@ -54,7 +54,7 @@ export const nodeView = async (
     node,
     week: week ?? null,
     epochs: epochs.filter(({ outcome }) => outcome !== null),
-    downtimes: await downtimesOf(parts, judged, { page: 1, limit: 20 }, seat),
+    downtimes: await downtimesOf(parts, judged, { page: 1, limit: 20 }, signal, seat),
     earnings: await earningsOf(parts, [seat], signal),
   }
 }
@@ -77,7 +77,10 @@ export const healthOf = ({ node, epochs }: NodeView, status: Status | null): Hea
     }
   }
   if (last === undefined) {
-    const why = 'It counts from the second epoch after its announcement on; nothing was said of it yet.'
+    const why =
+      node.state === 'active'
+        ? 'Its first epoch is under way; nothing was said of it yet.'
+        : 'It is challenged from the third epoch after its announcement on.'
     return { tone: 'none', word: 'waiting', why }
   }
   const { tone, word } = {
@@ -128,6 +131,9 @@ export const healthHero = (title: string, health: Health, view: NodeView): Marku
   </section>
 `
 
+const amountOf = (amount: string | null): Markup =>
+  amount === null ? html`–` : html`${coins(amount)} <small>coins</small>`
+
 /** The numbers that an operator looks at first. */
 export const nodeFigures = ({ node, earnings, epochs, week }: NodeView): Markup => {
   const credited = epochs.filter(({ standing }) => standing === 'credited').length
@@ -140,19 +146,23 @@ export const nodeFigures = ({ node, earnings, epochs, week }: NodeView): Markup 
       ${figure(
         'Credited epochs',
         html`${credited} <small>of ${epochs.length}</small>`,
-        week === null ? `of the last ${plural(epochs.length, 'epoch')}` : html`week ${week}`,
+        week !== null
+          ? html`week ${week}`
+          : epochs.length === 0
+            ? 'none is over yet'
+            : `of the last ${plural(epochs.length, 'epoch')}`,
       )}
       ${
         newest === undefined || newest.week === settled?.week
           ? ''
-          : figure('This week so far', coins(newest.amount), `${newest.week}, not yet fixed`)
+          : figure('This week so far', amountOf(newest.amount), `${newest.week}, not yet fixed`)
       }
       ${
         settled === undefined
           ? figure('Last settled week', '–', 'no anchored week yet')
           : figure(
               'Last settled week',
-              coins(settled.amount),
+              amountOf(settled.amount),
               html`${weekLink(settled.week)} ${badge(payoutTone(settled.payment), settled.payment)}`,
             )
       }
@@ -161,7 +171,9 @@ export const nodeFigures = ({ node, earnings, epochs, week }: NodeView): Markup 
         isTlsKnown ? certificate.state : '–',
         isTlsKnown
           ? `${plural(certificate.challengers, 'challenger')} of epoch ${certificate.epoch}`
-          : 'no challenger came as far as that',
+          : epochs.length === 0
+            ? 'no challenger has come yet'
+            : 'no challenger came as far as that',
       )}
     </dl>
   `
@@ -180,7 +192,11 @@ export const accusations = ({ node, epochs }: NodeView): Markup => {
       ${
         shown.length === 0
           ? html`<p>
-              Nobody: in the last ${plural(epochs.length, 'epoch')} no challenger found fault with it.
+              ${
+                epochs.length === 0
+                  ? 'Nobody: it was not challenged yet.'
+                  : `Nobody: in the last ${plural(epochs.length, 'epoch')} no challenger found fault with it.`
+              }
             </p>`
           : html`<ul class="accusations">
                 ${shown.map(
@@ -226,6 +242,14 @@ const adviceOf = (words: readonly string[]): Markup => {
 
 /** Epoch by challenger: a row for each epoch, the newest first. */
 export const heatMap = ({ node, epochs, week }: NodeView): Markup => {
+  if (epochs.length === 0) {
+    return html`
+      <section aria-labelledby="map-title" id="map" data-live>
+        <h2 id="map-title">Epoch by epoch</h2>
+        <p>No epoch in which it was challenged is over yet.</p>
+      </section>
+    `
+  }
   const k = Math.max(0, ...epochs.map(({ words }) => words.length))
   const caption =
     week === null
@@ -321,11 +345,13 @@ const downtimeTable = ({ downtimes }: NodeView): Markup => html`
             'Downtimes, the newest first',
             ['Reason', 'From', 'Until', 'Epochs'],
             downtimes.items.map(
-              ({ reason, start, end, epochs }) =>
+              ({ reason, start, end, epochs, isCutAtStart, isCutAtEnd }) =>
                 html`<tr>
                   <td>${badge('bad', reason)}</td>
-                  <td>${momentText(start)}</td>
-                  <td>${end === null ? html`<strong>it lasts</strong>` : momentText(end)}</td>
+                  <td>${isCutAtStart ? 'before ' : ''}${momentText(start)}</td>
+                  <td>
+                    ${end === null ? html`<strong>it lasts</strong>` : html`${isCutAtEnd ? 'after ' : ''}${momentText(end)}`}
+                  </td>
                   <td class="number">${epochs}</td>
                 </tr>`,
             ),

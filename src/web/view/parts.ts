@@ -59,7 +59,7 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
   }
 }
 
-/** Milliseconds since 1970 as a time of day in UTC. */
+/** Seconds since 1970 as a time of day in UTC. */
 export const isoTime = (seconds: number): string => new Date(seconds * 1_000).toISOString()
 
 export const momentOf = async (

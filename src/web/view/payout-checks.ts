@@ -32,7 +32,15 @@ export interface PayoutCheck {
   faults: readonly string[]
   /** Tip of the chain node at the time of the check. */
   checkedAt: number | null
-  bySeat: ReadonlyMap<Seat, { due: bigint; paid: bigint; state: PaymentState }>
+  bySeat: ReadonlyMap<Seat, SeatPayment>
+}
+
+/** Of one seat; `txids` as people write them. */
+export interface SeatPayment {
+  due: bigint
+  paid: bigint
+  state: PaymentState
+  txids: readonly string[]
 }
 
 export interface PayoutChecks {
@@ -110,7 +118,12 @@ export const createPayoutChecks = (
           ),
         ],
         checkedAt: tipHeight,
-        bySeat: new Map(payees.map((payee) => [payee.seat, payee])),
+        bySeat: new Map(
+          payees.map(({ seat, due, paid, state, txids }) => [
+            seat,
+            { due, paid, state, txids: txids.map(hashText) },
+          ]),
+        ),
       }
     } catch (error) {
       if (!stopping.signal.aborted) daemon.node.logger.warn({ err: error }, 'a payout could not be checked')

@@ -98,29 +98,56 @@ export const seatEpoch = async (parts: ViewParts, judged: JudgedView, seat: Seat
   }
 }
 
+type Untimed<T extends { time: unknown }> = Omit<T, 'time'>
+
 /** Every word of an epoch, seat by seat, without making a list of them: the largest network has 440,000. */
-export const challengesOfEpoch = (judged: JudgedView, query: PageQuery): Page<Challenge> => {
+export const challengesOfEpoch = (
+  parts: ViewParts,
+  judged: JudgedView,
+  query: PageQuery,
+): Promise<Page<Challenge>> => {
   const { k } = judged.context.committees
-  return pageOfCount(judged.snapshot.length * k, query, (at) => {
+  const page = pageOfCount(judged.snapshot.length * k, query, (at) => {
     const index = Math.floor(at / k)
     const word = wordsAbout(judged, index)[at % k]!
     return challengeOf(judged, judged.snapshot[index]!.seat, word)
   })
+  return withTimes(parts, page)
 }
 
-export const challengesOfSeat = (week: WeekView, seat: Seat, query: PageQuery): Page<Challenge> => {
+export const challengesOfSeat = (
+  parts: ViewParts,
+  week: WeekView,
+  seat: Seat,
+  query: PageQuery,
+): Promise<Page<Challenge>> => {
   const all = week.epochs.flatMap((judged) => {
     const index = indexOfSeat(judged.snapshot, seat)
     return index === -1 ? [] : wordsAbout(judged, index).map((word) => challengeOf(judged, seat, word))
   })
-  return pageOfCount(all.length, query, (at) => all[at]!)
+  return withTimes(
+    parts,
+    pageOfCount(all.length, query, (at) => all[at]!),
+  )
+}
+
+/** With the time at which the epoch of each began. */
+export const withTimes = async <T extends { epoch: Epoch | null }>(
+  parts: ViewParts,
+  { items, ...page }: Page<T>,
+): Promise<Page<T & { time: string | null }>> => {
+  const timed: (T & { time: string | null })[] = []
+  for (const item of items) {
+    timed.push({ ...item, time: item.epoch === null ? null : (await momentOf(parts, item.epoch)).time })
+  }
+  return { items: timed, ...page }
 }
 
 const challengeOf = (
   judged: JudgedView,
   seat: Seat,
   { challenger, verdict }: { challenger: Seat; verdict: number },
-): Challenge => ({
+): Untimed<Challenge> => ({
   epoch: judged.epoch,
   seat,
   challenger,
@@ -129,8 +156,12 @@ const challengeOf = (
 })
 
 /** What was not as it should be in these epochs; of one seat, or of all. */
-export const exceptionsOf = (epochs: readonly JudgedView[], week: WeekView, seat?: Seat): Exception[] => {
-  const found: Exception[] = []
+export const exceptionsOf = (
+  epochs: readonly JudgedView[],
+  week: WeekView,
+  seat?: Seat,
+): Untimed<Exception>[] => {
+  const found: Untimed<Exception>[] = []
   for (const { row, isEquivocator } of week.tally.seats) {
     if (!isEquivocator || (seat !== undefined && row.seat !== seat)) continue
     found.push({
@@ -154,7 +185,7 @@ export const exceptionsOf = (epochs: readonly JudgedView[], week: WeekView, seat
   return found
 }
 
-const exceptionsOfSeat = (judged: JudgedView, index: number): Exception[] => {
+const exceptionsOfSeat = (judged: JudgedView, index: number): Untimed<Exception>[] => {
   const { k } = judged.context.committees
   const outcome = judged.outcomes[index]!
   const isSilent = outcome === 'valid: not attested'
@@ -163,7 +194,7 @@ const exceptionsOfSeat = (judged: JudgedView, index: number): Exception[] => {
   const isAccused = judged.said.subarray(index * k, index * k + k).some(isInvalid)
   if (!isAccused && !isSilent && !isAbstaining) return []
   const about = { epoch: judged.epoch, week: judged.context.week, seat: judged.snapshot[index]!.seat }
-  const found: Exception[] = wordsAbout(judged, index)
+  const found: Untimed<Exception>[] = wordsAbout(judged, index)
     .filter(({ verdict }) => isInvalid(verdict))
     .map(({ challenger, verdict }) => ({
       ...about,
@@ -220,10 +251,16 @@ export const downtimesOf = async (
   parts: ViewParts,
   epochs: readonly JudgedView[],
   query: PageQuery,
+  signal: AbortSignal,
   seat?: Seat,
 ): Promise<Page<Downtime>> => {
   const runs = runsOf(epochs).filter((run) => seat === undefined || run.seat === seat)
   const newest = (parts.node.daemon.epochs.current() ?? 0) - 1
+  const [first, last] = [epochs[0]?.epoch, epochs.at(-1)?.epoch]
+  const isSoIn = async (epoch: Epoch, run: Pick<Run, 'seat' | 'reason'>): Promise<boolean> => {
+    const judged = epoch < 0 || epoch > newest ? undefined : await parts.judged.get(epoch, signal)
+    return judged?.outcomes[indexOfSeat(judged.snapshot, run.seat)] === run.reason
+  }
   const { items, ...page } = pageOfCount(runs.length, query, (i) => runs[runs.length - 1 - i]!)
   const downtimes: Downtime[] = []
   for (const { from, to, ...run } of items) {
@@ -232,6 +269,8 @@ export const downtimesOf = async (
       epochs: to - from + 1,
       start: await momentOf(parts, from),
       end: to >= newest ? null : await momentOf(parts, to + 1),
+      isCutAtStart: from === first && (await isSoIn(from - 1, run)),
+      isCutAtEnd: to === last && (await isSoIn(to + 1, run)),
     })
   }
   return { items: downtimes, ...page }
@@ -250,8 +289,7 @@ export const earningsOf = async (
     const record = seatAt(registered, seat)
     if (record === undefined) continue
     for (const { week, state, score, epochs, amount } of weeks) {
-      const payment =
-        amount === 0n ? { paid: null, payment: 'not due' } : await paymentOf(parts, week, state, seat, signal)
+      const payment = amount === 0n ? nothingDue : await paymentOf(parts, week, state, seat, signal)
       earnings.push({
         seat,
         stake: registered.addressOf(record),
@@ -267,18 +305,22 @@ export const earningsOf = async (
   return earnings.sort((a, b) => (a.week === b.week ? a.seat - b.seat : a.week < b.week ? 1 : -1))
 }
 
+const nothingDue: Pick<Earning, 'paid' | 'payment' | 'txids'> = { paid: null, payment: 'not due', txids: [] }
+
 const paymentOf = async (
   parts: ViewParts,
   week: Week,
   state: Earning['state'],
   seat: Seat,
   signal: AbortSignal,
-): Promise<Pick<Earning, 'paid' | 'payment'>> => {
-  if (state !== 'anchored') return { paid: null, payment: 'not due' }
+): Promise<Pick<Earning, 'paid' | 'payment' | 'txids'>> => {
+  if (state !== 'anchored') return nothingDue
   const check = await parts.payouts.get(week, signal)
   const payee = check.bySeat.get(seat)
-  if (payee === undefined) return { paid: check.paid === null ? null : '0', payment: check.state }
-  return { paid: payee.paid.toString(), payment: check.state === 'paid' ? 'paid' : payee.state }
+  if (payee === undefined) return { paid: check.paid === null ? null : '0', payment: check.state, txids: [] }
+  // That nobody was paid yet is not this seat's own trouble.
+  const payment = check.state === 'differs' ? payee.state : check.state
+  return { paid: payee.paid.toString(), payment, txids: [...payee.txids] }
 }
 
 /** How often each word was said. */

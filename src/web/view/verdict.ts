@@ -11,7 +11,7 @@ import { answerHashOf, describeEntry } from '../../tally/explain/evidence-words.
 import { explainSourcesOfNode } from '../../tally/explain/sources.ts'
 import type { VerdictDetail } from '../api/schemas.ts'
 import { wordsAbout } from './judged-epochs.ts'
-import { codeOf, NotFound, type ViewParts, wordOf } from './parts.ts'
+import { codeOf, momentOf, NotFound, type ViewParts, wordOf } from './parts.ts'
 import { judgedEpoch } from './seat-history.ts'
 
 /** How long a page waits for a challenger to give the block behind its verdict. */
@@ -49,6 +49,7 @@ export const verdictDetail = async (
     challenger,
     verdict: codeOf(verdict),
     said: wordOf(verdict),
+    time: (await momentOf(parts, request.epoch)).time,
     host: context.snapshot[index]!.host,
     challengerHost: context.snapshot[by]!.host,
     gaveReceipt: isOwn ? await sources.gaveReceipt(context, seat, challenger) : null,

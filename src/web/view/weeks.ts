@@ -150,6 +150,9 @@ const weekSeat = (
     if (outcome !== null && outcome !== 'credited') counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
   }
   const payee = check.bySeat.get(seat.row.seat)
+  // That nobody was paid yet is no seat's own trouble.
+  const isUnpaid = check.state === 'unpaid' || check.state === 'waiting'
+  const withoutPayee = check.paid === null && seat.amount > 0n ? check.state : 'not due'
   return {
     seat: seat.row.seat,
     host: seat.row.host,
@@ -159,7 +162,7 @@ const weekSeat = (
     equivocator: seat.isEquivocator,
     amount: view.fundMissing === null ? seat.amount.toString() : null,
     paid: check.paid === null ? null : (payee?.paid ?? 0n).toString(),
-    payment: payee?.state ?? (check.paid === null && seat.amount > 0n ? check.state : 'not due'),
+    payment: payee === undefined ? withoutPayee : isUnpaid ? check.state : payee.state,
     reasons: [...counts]
       .map(([outcome, epochs]) => ({ outcome, epochs }))
       .sort((a, b) => b.epochs - a.epochs || (a.outcome < b.outcome ? -1 : 1)),

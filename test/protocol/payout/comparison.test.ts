@@ -164,6 +164,7 @@ describe('R-PAY-4 comparison', () => {
     )
     expect(comparison.isMatch).toBe(false)
     expect(stateOf(comparison, 3)).toMatchObject({ state: 'duplicated', outputs: 2, paid: 6n * coin })
+    expect(stateOf(comparison, 3)?.txids).toEqual([comparison.transactions[0]!.txid])
   })
 
   test('R-PAY-4 finds a week that is paid twice, on the thread and outside it', () => {
@@ -172,6 +173,7 @@ describe('R-PAY-4 comparison', () => {
     const twice = compare(plan, [once!, again])
     expect(twice.isMatch).toBe(false)
     expect(twice.payees.every(({ state }) => state === 'duplicated')).toBe(true)
+    for (const { txids } of twice.payees) expect(txids).toEqual([once!.txid, again.txid])
     expect(twice.transactions.map(({ faults }) => faults)).toEqual([['part twice'], ['part twice']])
 
     const outside = transactionOf([outpointKey(ownerHash('coin'), 9)], once!.outputs)
