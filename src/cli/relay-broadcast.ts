@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { CID } from 'multiformats/cid'
 import pino from 'pino'
 import { parse } from 'yaml'
@@ -98,7 +98,11 @@ export const relayBroadcastCommand = (io: CliIo): Command => {
       'a file with the hex of a transaction, the hex itself, or - for standard input',
     )
     .option('--hops <n>', `nodes on the way, 1 to ${maxHops}`, hopCount, defaultHops)
-    .option('--path <seats>', 'exactly these seats, in this order, instead of a draw', seatPath)
+    .addOption(
+      new Option('--path <seats>', 'exactly these seats, in this order, instead of a draw')
+        .argParser(seatPath)
+        .conflicts('hops'),
+    )
     .option('--dir <dir>', 'data directory of a daemon that runs: its registry is used')
     .option('--profile <name or file>', 'without --dir: the network that you trust')
     .option('--registry <address...>', 'with --profile: daemons that are asked for the registry', namedPeers)

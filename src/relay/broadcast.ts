@@ -146,7 +146,7 @@ const drawnPaths = (options: BroadcastOptions): Paths => {
     for (;;) {
       // A uniform draw from a uniform choice is a uniform draw; where all addresses are known, nothing is looked up.
       const pool = takeSome(order, free, poolSize)
-      if (pool.length === 0) throw tooFew(seats.length, hops)
+      if (pool.length === 0) throw tooFew(free.length, hops)
       candidates.push(...(await Promise.all(pool.map(locate))).filter((seat) => seat !== null))
       const path = drawHops({ candidates, places, excluded, prefixBits: options.prefixBits }, stream)
       if (path === null) continue
@@ -176,7 +176,9 @@ const namedPath = (options: BroadcastOptions, named: readonly Seat[]): Paths => 
   if (wrong !== undefined) {
     throw new SecnodeError(
       'RELAY_PATH',
-      bySeat.has(wrong) ? `seat ${wrong} stands in the path twice` : `seat ${wrong} is no active seat`,
+      bySeat.has(wrong)
+        ? `seat ${wrong} stands in the path twice`
+        : `seat ${wrong} may not be a hop: it is not active, or was not valid of late`,
       { exitCode: 2 },
     )
   }

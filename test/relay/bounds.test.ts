@@ -190,6 +190,23 @@ describe('R-RELAY-6 back-pressure', () => {
     far.abort(new Error('over'))
   })
 
+  test('R-RELAY-6 nothing behind the first cell is looked at before the link is admitted', async () => {
+    const [far, near] = await streamPair()
+    let opened = 0
+    const options = { turns: createTurns(), onOpen: () => opened++, onEnd: () => undefined }
+    const cells = new CellStream(near, options)
+    let got = 0
+    cells.addEventListener('message', () => got++)
+    for (const cell of [opening, fullCell, fullCell]) far.send(cell)
+    await until(() => opened === 1 && cells.cells.received === 3)
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(got).toBe(0)
+    cells.admit()
+    await until(() => got === 2)
+    cells.end('done')
+    far.abort(new Error('over'))
+  })
+
   test('R-RELAY-6 a stream is closed at the end of its link, and cut off if the other side leaves it open', async () => {
     const [far, near] = await streamPair()
     const cells = new CellStream(near, { turns: createTurns(), onEnd: () => undefined })

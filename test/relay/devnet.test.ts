@@ -407,5 +407,8 @@ describe('secnode relay', () => {
       expect(run.stderr).toContain(`[${code}]`)
       expect(run.exitCode).toBe(code === 'RELAY_TOO_FEW' ? 3 : 2)
     }
+    const both = await runInProcess('relay', 'broadcast', hex, '--dir', data, '--path', '0,1', '--hops', '3')
+    expect(both.stderr).toContain("'--path <seats>' cannot be used with option '--hops <n>'")
+    expect(both.exitCode).toBe(2)
   })
 })
