@@ -37,7 +37,7 @@ ${plotStyle.trim()}
 <h1>${escapeText(title)}</h1>
 <p>${escapeText(shows ?? '')}</p>
 ${expect === undefined || expect === '' ? '' : `<p><b>Expected:</b> ${escapeText(expect)}</p>`}
-<p>${runsText(plan, results)} Means with 95 % intervals (Student's t over repeats).</p>
+<p>${runsText(plan, results)} Means with 95 % intervals (Student's t over repeats, cut at what is possible).</p>
 <div class="plots">
 ${plots.join('\n')}
 </div>
@@ -228,19 +228,21 @@ const timelines = (results: readonly TaskResult[]): string[] => {
   if (weeks.length < 2) return []
   const names = Object.keys(weeks[0]!.paid).slice(0, maxSeries)
   const at = settingsText(first[0]!.settings)
-  const timeline = (title: string, y: string, field: 'paid' | 'creditRate'): string =>
-    plotPoints(
+  const timeline = (title: string, y: string, field: 'paid' | 'creditRate'): string => {
+    const range = { least: 0, most: field === 'creditRate' ? 1 : Infinity }
+    return plotPoints(
       at === '' ? title : `${title}, ${at}`,
       { x: 'week', y, isWholeX: true, isShareY: field === 'creditRate' },
       names.map((name) => ({
         name,
         points: weeks.flatMap(({ week }, i) => {
           const values = first.flatMap((result) => result.weeks[i]?.[field][name] ?? [])
-          return values.length === 0 ? [] : [{ x: week, ...barOf(estimate(values)) }]
+          return values.length === 0 ? [] : [{ x: week, ...barOf(estimate(values, range)) }]
         }),
       })),
       { line: true },
     )
+  }
   return [
     timeline('Payout by week', 'coins', 'paid'),
     timeline('Credits by week', 'share of the epochs that were credited', 'creditRate'),

@@ -9,16 +9,36 @@ export interface Estimate {
   repeats: number
 }
 
-/** Mean and Student's interval of independent repeats. Throws if there are none. */
-export const estimate = (values: readonly number[]): Estimate => {
+/** What a mean can be at all: Student's interval knows nothing of it, and is cut there. */
+export interface Range {
+  least: number
+  most: number
+}
+
+/** Mean and Student's interval of independent repeats, inside the range. Throws if there are none. */
+export const estimate = (
+  values: readonly number[],
+  { least, most }: Range = { least: -Infinity, most: Infinity },
+): Estimate => {
   const repeats = values.length
   if (repeats === 0) throw new RangeError('no values to estimate from')
   const mean = values.reduce((sum, value) => sum + value, 0) / repeats
   if (repeats === 1) return { mean, low: null, high: null, repeats }
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
   const halfWidth = tQuantile(repeats - 1) * Math.sqrt(squares / (repeats - 1) / repeats)
-  return { mean, low: mean - halfWidth, high: mean + halfWidth, repeats }
+  return { mean, low: Math.max(least, mean - halfWidth), high: Math.min(most, mean + halfWidth), repeats }
 }
+
+/**
+ * Of a rate when it was seen in none of so many trials: values that do not spread have no Student's interval. At a rate
+ * above 1 − 0.05^(1/trials), some 3/trials, seeing none has a chance below 5 % (Hanley and Lippman-Hand 1983).
+ */
+export const noneSeen = (trials: number, repeats: number): Estimate => ({
+  mean: 0,
+  low: 0,
+  high: -Math.expm1(Math.log(0.05) / trials),
+  repeats,
+})
 
 /** Two-sided 95 %; between the rows of the table that of fewer degrees of freedom, which is the wider one. */
 const tQuantile = (degrees: number): number => {

@@ -1,8 +1,9 @@
+import { estimateOf } from './measures.ts'
 import type { Propagation } from './messages/propagation.ts'
 import { runMessages } from './messages/run.ts'
 import { parseScenario, type Scenario } from './scenario.ts'
 import { type Axis, pointsOf, type Setting, settingsText, withSetting } from './setting.ts'
-import { estimate, type Estimate } from './statistics.ts'
+import type { Estimate } from './statistics.ts'
 import type { Measures, WeekRow } from './statistical/account.ts'
 import { runStatistical } from './statistical/run.ts'
 
@@ -69,13 +70,11 @@ export const summarise = (results: readonly TaskResult[]): PointSummary[] =>
     const names = new Set(runs.flatMap(({ measures }) => Object.keys(measures)))
     const estimates: Record<string, Estimate> = {}
     for (const name of names) {
-      const values = runs.flatMap(({ measures }) => {
-        const value = measures[name]
-        // An outcome that a run never saw has no row there: its rate is 0.
-        if (value === undefined && name.startsWith('rate ')) return [0]
-        return value === undefined || value === null ? [] : [value]
-      })
-      if (values.length > 0) estimates[name] = estimate(values)
+      const found = estimateOf(
+        name,
+        runs.map(({ measures }) => measures),
+      )
+      if (found !== null) estimates[name] = found
     }
     return { point, settings: runs[0]!.settings, estimates }
   })

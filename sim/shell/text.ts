@@ -12,10 +12,14 @@ export const numberText = (value: number): string => {
   return Math.abs(rounded) < 1e-4 || Math.abs(rounded) >= 1e9 ? rounded.toExponential(3) : String(rounded)
 }
 
-const estimateText = ({ mean, low, high }: Estimate): string =>
-  low === null || high === null || low === high
-    ? numberText(mean)
-    : `${numberText(mean)}  [${numberText(low)}, ${numberText(high)}]`
+/** With its interval, and over how many repeats if not all of them had it. */
+const estimateText = ({ mean, low, high, repeats }: Estimate, all: number): string => {
+  const interval =
+    low === null || high === null || numberText(low) === numberText(high)
+      ? ''
+      : `  [${numberText(low)}, ${numberText(high)}]`
+  return `${numberText(mean)}${interval}${repeats < all ? `  (${repeats} of ${all} repeats)` : ''}`
+}
 
 /** Columns of equal width, the last as long as it is. */
 export const tableText = (rows: readonly (readonly string[])[]): string => {
@@ -34,7 +38,10 @@ export const summaryText = (summary: readonly PointSummary[]): string =>
       const at = settingsText(settings)
       const head = `${at === '' ? '' : `${at}; `}means over ${repeats} repeats, 95 % intervals in brackets\n`
       return (
-        head + tableText(Object.entries(estimates).map(([name, found]) => [`  ${name}`, estimateText(found)]))
+        head +
+        tableText(
+          Object.entries(estimates).map(([name, found]) => [`  ${name}`, estimateText(found, repeats)]),
+        )
       )
     })
     .join('\n')

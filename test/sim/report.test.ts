@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { concentrationOf } from '../../sim/concentration.ts'
+import { estimateOf } from '../../sim/measures.ts'
 import { plotHeatMap, plotPoints } from '../../sim/plots.ts'
 import { reportOf } from '../../sim/report.ts'
 import { parseAxis } from '../../sim/setting.ts'
@@ -17,6 +18,29 @@ describe('statistics', () => {
   test('one value has no interval, none has no mean', () => {
     expect(estimate([7])).toEqual({ mean: 7, low: null, high: null, repeats: 1 })
     expect(() => estimate([])).toThrow(/no values/)
+  })
+
+  test('an interval is cut at what is possible, and means stay inside', () => {
+    const runs = [0, 0, 1].map((value) => ({ 'payoutShare.bad': value, 'weeks.pending': 5 * value }))
+    // 1/3 ± 4.303 · 0.577 / √3 is from −1.1 to 1.8, of counts from −5.5 to 8.8.
+    expect(estimateOf('payoutShare.bad', runs)).toEqual({ mean: 1 / 3, low: 0, high: 1, repeats: 3 })
+    expect(estimateOf('weeks.pending', runs)!.low).toBe(0)
+    expect(estimateOf('weeks.pending', runs)!.high).toBeCloseTo((5 / 3) * (1 + 4.303), 9)
+    expect(estimateOf('nothing', runs)).toBeNull()
+  })
+
+  test('where none of n was wrongly failed the rate is below 3/n, not nought', () => {
+    const runs = [1_000, 2_000].map((epochs) => ({
+      'honestUp.epochs': epochs,
+      'honestUp.wronglyFailed': 0,
+      'honestUp.uncredited': epochs === 1_000 ? 0 : 0.5,
+    }))
+    const { mean, low, high } = estimateOf('honestUp.wronglyFailed', runs)!
+    expect({ mean, low }).toEqual({ mean: 0, low: 0 })
+    // Exactly: none of 3,000 trials with this chance has a chance of 5 %.
+    expect((1 - high!) ** 3_000).toBeCloseTo(0.05, 12)
+    expect(high).toBeCloseTo(3 / 3_000, 5)
+    expect(estimateOf('honestUp.uncredited', runs)!.mean).toBe(0.25)
   })
 
   test("Wilson's interval stays inside [0, 1] and is not empty where nothing was seen", () => {
