@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -220,6 +221,36 @@ describe('R-RELAY-4 hostile sessions', () => {
 })
 
 describe('R-RELAY-2 hostile hops', () => {
+  test('R-RELAY-4 a hop that leads elsewhere is found out: who is there must prove the key that was announced', async () => {
+    const privateKey = await generateKeyPair('Ed25519')
+    await using peer = await startRawPeer('127.41.2.253', privateKey)
+    const liar = { seat: 8, peer: peer.peerKey, host: '127.41.2.253', address: peer.address() }
+    network.addSeat(liar)
+    const sessions = createSessionMaker({ networkId, privateKey, world: realWorld() })
+    const turns = createTurns()
+    const onEnd = (): void => undefined
+    /** Whoever is asked for, it extends to hop 2. */
+    const extend = async (cells: CellStream): Promise<void> => {
+      cells.admit()
+      const session = await sessions.inbound(cells, forever)
+      await session.read(forever)
+      const next = new CellStream(await peer.open(addressOf(2), 'relay/1'), { turns, onEnd })
+      next.open(nothing)
+      await session.write(relayAnswerCodec.encode(['extended']), forever)
+      session.splice(next)
+    }
+    await peer.handle('relay/1', (stream) => {
+      const cells: CellStream = new CellStream(stream, { turns, onOpen: () => void extend(cells), onEnd })
+    })
+    const circuit = await network.build(client, [liar, network.pathOf([2])[0]!])
+    expect(circuit.hops.map(({ seat }) => seat)).toEqual([8, 2])
+    circuit.end()
+    await expect(network.build(client, [liar, network.pathOf([1])[0]!])).rejects.toMatchObject({
+      code: 'RELAY_BROKEN',
+      link: 1,
+    })
+  })
+
   test('R-RELAY-2 a hop that answers with nonsense breaks the circuit at its link, and the one before counts it', async () => {
     await using peer = await startRawPeer('127.41.2.252')
     const hop = { seat: 9, peer: peer.peerKey, host: '127.41.2.252', address: peer.address() }
