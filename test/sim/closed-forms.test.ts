@@ -14,7 +14,16 @@ import {
 import { createActorStream } from '../../sim/actor-stream.ts'
 import { countChallengers } from '../../sim/statistical/ring.ts'
 import { proportion } from '../../sim/statistics.ts'
-import { challengersOf, createCommittees, drawSamples, hash, type NetworkId } from '../../protocol/index.ts'
+import {
+  certifiersOf,
+  challengersOf,
+  createCommittees,
+  drawSamples,
+  hash,
+  isEnough,
+  type NetworkId,
+  type Senior,
+} from '../../protocol/index.ts'
 
 /** Exact, in fractions of big integers. */
 const choose = (n: bigint, k: bigint): bigint => {
@@ -81,20 +90,63 @@ describe("beside the protocol's own draws", () => {
       const attackers = Math.round(seats * f)
       const isAttacker = (index: number): boolean => index < attackers
       let captured = 0
-      const beacons = 400
-      for (let epoch = 0; epoch < beacons; epoch++) {
+      let trials = 0
+      for (let epoch = 0; epoch < 400; epoch++) {
         const committees = createCommittees(hash('closed forms', k, epoch), seats, k)
-        // One honest seat of each epoch: neighbours on a ring share challengers, so they are no independent trials.
-        const honest = attackers + (epoch % (seats - attackers))
-        const colluders = challengersOf(committees, honest).filter(isAttacker).length
         const marks = Uint8Array.from(committees.ring, (index) => (isAttacker(index) ? 1 : 0))
-        expect(countChallengers(committees, marks)[committees.positions[honest]!]).toBe(colluders)
-        if (2 * colluders > k) captured++
+        const counts = countChallengers(committees, marks)
+        // Neighbours on a ring share challengers: seats so far apart do not, and are trials of their own.
+        for (let position = 0; position + k < seats; position += k + 1) {
+          const index = committees.ring[position]!
+          if (isAttacker(index)) continue
+          const colluders = challengersOf(committees, index).filter(isAttacker).length
+          expect(counts[position]).toBe(colluders)
+          trials++
+          if (2 * colluders > k) captured++
+        }
       }
-      const { low, high } = proportion(captured, beacons)
+      const { low, high } = proportion(captured, trials)
       const expected = committeeCapture(seats, attackers, k)
       expect(expected).toBeGreaterThanOrEqual(low!)
       expect(expected).toBeLessThanOrEqual(high!)
+      // Where there is something to see, a majority of one more or one less would be told from it.
+      if (trials * expected < 20) return
+      for (const least of [(k - 1) / 2, (k + 3) / 2]) {
+        const other = atLeast(seats - 1, attackers, k, least)
+        expect(other < low! || other > high!).toBe(true)
+      }
+    },
+  )
+
+  test.each([
+    [150, 0.3, 128],
+    [400, 1 / 3, 128],
+    [400, 0.28, 40],
+    [60, 0.65, 15],
+  ])(
+    'R-CP-2, R-CP-4 of %i seniors with a share of %f attackers, %i certify: captured and stalled as the hypergeometric says',
+    (count, f, certifiers) => {
+      const attackers = Math.round(count * f)
+      const seniors = Array.from({ length: count }, (_, seat) => ({ seat }) as Senior)
+      const drawn = Math.min(count, certifiers)
+      const trials = 2_000
+      let captured = 0
+      let stalled = 0
+      for (let view = 0; view < trials; view++) {
+        const chosen = certifiersOf(seniors, hash('closed forms', 'views', view >> 2), view & 3, certifiers)
+        expect(chosen.length).toBe(drawn)
+        const colluders = chosen.filter(({ seat }) => seat < attackers).length
+        if (isEnough(colluders, drawn)) captured++
+        if (!isEnough(drawn - colluders, drawn)) stalled++
+      }
+      for (const [seen, expected] of [
+        [captured, certificateCapture(count, attackers, certifiers)],
+        [stalled, certificateStall(count, attackers, certifiers)],
+      ] as const) {
+        const { low, high } = proportion(seen, trials)
+        expect(expected).toBeGreaterThanOrEqual(low! - 1e-12)
+        expect(expected).toBeLessThanOrEqual(high!)
+      }
     },
   )
 
