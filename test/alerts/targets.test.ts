@@ -72,7 +72,7 @@ describe('a webhook', () => {
   test('POSTs the JSON, signed with the shared secret', async () => {
     listener.answer = 204
     const secret = 'between us'
-    await createWebhook({ url: listener.url, secret, timeoutMs: 2_000 }).deliver(alert, never)
+    await createWebhook({ url: listener.url, secret, timeoutMs: 60_000 }).deliver(alert, never)
     const { alert: got, body, headers } = listener.taken.at(-1)!
     expect(got).toEqual(alert)
     expect(headers).toMatchObject({
@@ -85,7 +85,7 @@ describe('a webhook', () => {
   test('follows no redirect', async () => {
     const before = listener.taken.length
     listener.answer = (response) => response.writeHead(307, { location: listener.url }).end()
-    const hook = createWebhook({ url: listener.url, timeoutMs: 2_000 })
+    const hook = createWebhook({ url: listener.url, timeoutMs: 60_000 })
     await expect(hook.deliver(alert, never)).rejects.toThrow(/307, a redirect/)
     expect(listener.taken.length).toBe(before)
   })
@@ -99,18 +99,18 @@ describe('a webhook', () => {
     })
     // An answer without end: its head says all that there is to know.
     listener.answer = (response) => void response.writeHead(200).write('x'.repeat(10_000))
-    await hook.deliver(alert, never)
+    await createWebhook({ url: listener.url, timeoutMs: 60_000 }).deliver(alert, never)
   })
 
   test('one that refuses, and one that is not there, say so', async () => {
     listener.answer = 500
     await expect(
-      createWebhook({ url: listener.url, timeoutMs: 2_000 }).deliver(alert, never),
+      createWebhook({ url: listener.url, timeoutMs: 60_000 }).deliver(alert, never),
     ).rejects.toMatchObject({
       code: 'WEBHOOK_REFUSED',
       message: 'it answers 500',
     })
-    const gone = createWebhook({ url: 'http://127.0.0.1:9/hook', timeoutMs: 2_000 })
+    const gone = createWebhook({ url: 'http://127.0.0.1:9/hook', timeoutMs: 60_000 })
     await expect(gone.deliver(alert, never)).rejects.toMatchObject({ code: 'WEBHOOK_FAILED' })
   })
 
@@ -137,7 +137,7 @@ describe('a webhook', () => {
 })
 
 describe('a command', () => {
-  const command = (code: string, timeoutMs = 5_000, ...args: string[]) =>
+  const command = (code: string, timeoutMs = 60_000, ...args: string[]) =>
     createAlertCommand({ argv: [process.execPath, '-e', code, ...args], timeoutMs })
 
   test('gets the JSON on stdin, its arguments as they are, and no secret of the daemon', async () => {
@@ -147,7 +147,7 @@ describe('a command', () => {
       const text = require('node:fs').readFileSync(0, 'utf8')
       const [file, odd] = process.argv.slice(-2)
       require('node:fs').writeFileSync(file, JSON.stringify({ alert: JSON.parse(text), odd, env: process.env }))`
-    await command(code, 5_000, out, '$(id); "`').deliver(alert, never)
+    await command(code, 60_000, out, '$(id); "`').deliver(alert, never)
     const seen = JSON.parse(await readFile(out, 'utf8')) as {
       alert: Alert
       odd: string
@@ -170,7 +170,14 @@ describe('a command', () => {
     await expect(command('process.exit(0)').deliver(alert, never)).resolves.toBeUndefined()
   })
 
-  test('one that hangs is killed with all that it started', async () => {
+  test('one that hangs is killed when its time is over', async () => {
+    await expect(command('setInterval(() => {}, 1000)', 300).deliver(alert, never)).rejects.toMatchObject({
+      code: 'COMMAND_KILLED',
+      message: expect.stringContaining('it had 0.3 seconds') as string,
+    })
+  })
+
+  test('one that is killed takes along all that it started', async () => {
     const file = join(dir, 'grandchild')
     await writeFile(file, '')
     // A grandchild that holds stderr open and would live on.
@@ -180,10 +187,12 @@ describe('a command', () => {
       require('node:fs').writeFileSync(process.argv.at(-1), String(child.pid))
       process.on('SIGTERM', () => {})
       setInterval(() => {}, 1000)`
-    await expect(command(code, 700, file).deliver(alert, never)).rejects.toMatchObject({
-      code: 'COMMAND_KILLED',
-      message: expect.stringContaining('it had 0.7 seconds') as string,
-    })
+    const stopping = new AbortController()
+    const delivered = command(code, 600_000, file).deliver(alert, stopping.signal)
+    const outcome = delivered.catch((error: unknown) => error)
+    await until(async () => (await readFile(file, 'utf8')) !== '')
+    stopping.abort()
+    expect(await outcome).toMatchObject({ code: 'COMMAND_KILLED' })
     const pid = Number(await readFile(file, 'utf8'))
     expect(pid).toBeGreaterThan(0)
     await until(() => !isRunning(pid))
@@ -196,7 +205,7 @@ describe('a command', () => {
       code: 'COMMAND_FAILED',
       message: expect.stringMatching(/exit code 3: no such pager$/) as string,
     })
-    const gone = createAlertCommand({ argv: [join(dir, 'nothing-here')], timeoutMs: 1_000 })
+    const gone = createAlertCommand({ argv: [join(dir, 'nothing-here')], timeoutMs: 60_000 })
     await expect(gone.deliver(alert, never)).rejects.toMatchObject({ code: 'COMMAND_FAILED' })
   })
 })

@@ -320,11 +320,22 @@ describe('gossip between real nodes', () => {
     await until(async () => (await host.publish(topic().attestations.name, filler())) > 0)
   }
 
+  /** Until the node and these pass on what they get to one another: what came before that is not sent again. */
+  const untilMesh = (others: readonly TestNode[]): Promise<void> => {
+    const { name } = topic().attestations
+    return until(
+      () =>
+        node.daemon.host.gossipPeers(name) === others.length &&
+        others.every(({ daemon }) => daemon.host.gossipPeers(name) > 0),
+    )
+  }
+
   test('R-ATT-6 an attestation reaches all, a wrong one nobody, and its sender pays for it', async () => {
     const others = [await network.start(1), await network.start(2)]
     for (const other of others) await other.daemon.host.dial(node.target)
     const liar = await network.startPeer({})
     await liar.dial(node.target)
+    await untilMesh(others)
     const context = await node.context(epoch)
     const good = attest(network, context, 3)
     const bad = encodeSigned({

@@ -48,7 +48,7 @@ export const describeBrowser = (played: () => PlayedPage): void => {
 
     const open = async (options: BrowserContextOptions = looks.light): Promise<BrowserContext> => {
       const context = await started.browser.newContext({ baseURL: played().url, ...options })
-      context.setDefaultTimeout(10_000)
+      context.setDefaultTimeout(90_000)
       context.on('console', (message) => {
         if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
       })
