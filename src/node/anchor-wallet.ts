@@ -1,7 +1,7 @@
 import { utf8ToBytes } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain/rpc/client.ts'
-import { getAddressBalance, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
+import { getAddressBalance, type Operation, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 
@@ -29,34 +29,31 @@ export const createAnchorWallet = (
   world: World,
 ): AnchorWallet => ({
   needed: anchorBond + shieldedAmount + feeRoom,
-  balance: async (signal) => (await getAddressBalance(rpc, [from], { signal })).balance,
+  balance: (signal) => balanceOf(rpc, from, signal),
   async post(memo, signal) {
     try {
-      const operation = await zSendMany(
-        rpc,
-        {
-          from,
-          recipients: [
-            // The bond goes back to where it came from (R-CHAIN-4).
-            { address: from, amount: anchorBond },
-            {
-              address: network.profile.genesis.announceAddress,
-              amount: shieldedAmount,
-              memo: utf8ToBytes(memo),
-            },
-          ],
-        },
-        { signal },
-      )
-      for (;;) {
-        const [status] = await zGetOperationStatus(rpc, [operation], { signal })
-        if (status?.status === 'success') return
-        if (status === undefined || status.status === 'failed' || status.status === 'cancelled') {
-          throw new Error(status?.error?.message ?? 'the wallet forgot the operation')
+      const pay = async (toItself: bigint): Promise<Operation> => {
+        const shielded = { address: network.profile.genesis.announceAddress, amount: shieldedAmount }
+        const recipients = [
+          { address: from, amount: toItself },
+          { ...shielded, memo: utf8ToBytes(memo) },
+        ]
+        const operation = await zSendMany(rpc, { from, recipients }, { signal })
+        for (;;) {
+          const [status] = await zGetOperationStatus(rpc, [operation], { signal })
+          if (status === undefined) throw new Error('the wallet forgot the operation')
+          if (isOver(status)) return status
+          await new Promise<void>((resolve) => world.setTimer(pollMs, resolve))
+          signal.throwIfAborted()
         }
-        await new Promise<void>((resolve) => world.setTimer(pollMs, resolve))
-        signal.throwIfAborted()
       }
+      // Change goes to another address of the wallet, where it would pay for no other anchor: so that there is none, all
+      // goes back to where it came from, the bond with it (R-CHAIN-4).
+      const all = (await balanceOf(rpc, from, signal)) - shieldedAmount - feeRoom
+      let paid = await pay(all > anchorBond ? all : anchorBond)
+      // Many small coins there may cost more than the room for the fee: whoever sends them keeps nobody from paying.
+      if (paid.status !== 'success' && all > anchorBond) paid = await pay(anchorBond)
+      if (paid.status !== 'success') throw new Error(paid.error?.message ?? `the operation is ${paid.status}`)
     } catch (error) {
       signal.throwIfAborted()
       throw new SecnodeError('ANCHOR_WALLET', `the anchor was not posted: ${messageOf(error)}`, {
@@ -66,3 +63,9 @@ export const createAnchorWallet = (
     }
   },
 })
+
+const balanceOf = async (rpc: RpcClient, address: string, signal: AbortSignal): Promise<bigint> =>
+  (await getAddressBalance(rpc, [address], { signal })).balance
+
+const isOver = ({ status }: Operation): boolean =>
+  status === 'success' || status === 'failed' || status === 'cancelled'
