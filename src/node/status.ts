@@ -1,6 +1,7 @@
 import { type Epoch, verdictNames, type Verdict } from '../../protocol/index.ts'
 import type { DeliveryState } from '../alerts/delivery.ts'
 import type { Finding } from '../alerts/finding.ts'
+import { isAtTip } from '../chain/follower/status.ts'
 import type { AssembledNode } from './assemble.ts'
 import { daemonVersion } from './daemon.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
@@ -62,7 +63,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     stake:
       standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
     chain: {
-      status: status.is,
+      status: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,
       tip: 'tip' in status ? status.tip : null,
       detail: 'error' in status && status.error instanceof Error ? status.error.message : null,

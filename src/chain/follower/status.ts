@@ -18,6 +18,10 @@ export type FollowerStatus =
   /** The store failed or the program is wrong: following has ended. */
   | { is: 'failed'; error: unknown }
 
+/** At the last confirmed block, though its last step may have been to read one that has just come. */
+export const isAtTip = (status: FollowerStatus): boolean =>
+  status.is === 'following' || (status.is === 'catching-up' && status.height >= status.target)
+
 /** Blocks per second over the last while. */
 export interface Rate {
   count(blocks: number): void

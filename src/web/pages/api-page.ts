@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { ApiRoute } from '../api/route.ts'
-import { type Markup, table } from './markup.ts'
+import { code, facts, type Markup } from './markup.ts'
 
 export const apiPage = (routes: readonly ApiRoute[]): Markup => html`
   <h1>API</h1>
@@ -10,20 +10,14 @@ export const apiPage = (routes: readonly ApiRoute[]): Markup => html`
     <code>limit</code>; answers have ETags; amounts are base units as texts.
     <a href="/metrics">Metrics</a> are for Prometheus.
   </p>
-  ${table(
-    'Paths',
-    ['Path', 'What it gives'],
-    routes.map(
-      ({ path, summary }) =>
-        html`<tr>
-          <th scope="row">
-            ${path.includes('{') ? html`<code>${path}</code>` : html`<a href="/api/v1${path}"><code>${path}</code></a>`}
-          </th>
-          <td>${summary}</td>
-        </tr>`,
-    ),
-  )}
+  ${facts(routes.map((route) => [pathOf(route), route.summary]))}
 `
+
+/** A link where nothing is left to be filled in. */
+const pathOf = ({ path, query }: ApiRoute): Markup =>
+  path.includes('{') || !query.safeParse({}).success
+    ? code(path)
+    : html`<a href="/api/v1${path}">${code(path)}</a>`
 
 export const errorPage = (message: string, hint: string | undefined): Markup => html`
   <section class="hero none" aria-labelledby="error">

@@ -47,7 +47,7 @@ const unannounced = (status: Status): Markup => html`
       <p>
         ${
           status.chain.state === 'following'
-            ? 'The chain shows no announcement of its stake. It counts from the second epoch after one on.'
+            ? 'The chain shows no announcement of its stake. It is challenged from the third epoch after one on.'
             : `It follows the chain (${status.chain.state}): block ${Math.max(0, status.chain.confirmedHeight)} so far.`
         }
       </p>

@@ -115,7 +115,7 @@ export const table = (
 `
 
 /** Terms and what they are. */
-export const facts = (rows: readonly (readonly [string, unknown] | null)[]): Markup => html`
+export const facts = (rows: readonly (readonly [string | Markup, unknown] | null)[]): Markup => html`
   <dl class="facts">
     ${rows.map((row) =>
       row === null

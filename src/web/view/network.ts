@@ -2,6 +2,7 @@ import type { Concentration, Finding, NetworkDetail, ServerInfo, Status, Version
 import { daemonVersion } from '../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../protocol/index.ts'
 import { addressAt, type JudgedView } from './judged-epochs.ts'
+import { isAtTip } from '../../chain/follower/status.ts'
 import { readRegister, stateOf } from './nodes.ts'
 import type { ViewParts } from './parts.ts'
 import { latestEpochs } from './weeks.ts'
@@ -24,7 +25,7 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
     networkName: network.name,
     version: daemonVersion,
     chain: {
-      state: status.is,
+      state: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,
       tip: 'tip' in status ? status.tip : null,
       confirmations: genesis.confirmations,
