@@ -69,7 +69,7 @@ const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { i
     const missing = height + confirmations - tip
     findings.push(
       finding('ANNOUNCEMENT_PENDING', `block ${height} with the announcement needs ${missing} more blocks`, {
-        hint: `The seat takes part from the second epoch after that: within ${3 * epochBlocks} blocks (R-EPOCH-5).`,
+        hint: `The seat is challenged from the third epoch after that on: within ${3 * epochBlocks} blocks (R-EPOCH-5).`,
       }),
     )
   }

@@ -273,7 +273,7 @@ const resolveSeat = async (
       exitCode: 2,
       hint:
         seat === undefined
-          ? 'See who is with `secnode tally --week`; a node counts from the second epoch after its announcement on.'
+          ? 'See who is with `secnode tally --week`; a node counts from the third epoch after its announcement on.'
           : 'Name one of them with --seat.',
     },
   )
