@@ -17,7 +17,7 @@ import { resolveObservedAddress } from '../net/resolve.ts'
 import type { Conduct } from '../node/conduct.ts'
 import type { NodeContext } from '../node/context.ts'
 import type { DaemonOptions } from '../node/daemon.ts'
-import type { EpochContext } from '../node/epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 import type { PlannedNode } from './plan.ts'
 
 /** What of a daemon's options makes it a deviant of the planned kind. Kinds that are a matter of when it runs, or of

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/index.ts'
 import { type AssembledNode, assembleNode } from '../node/assemble.ts'
 import { type ControlServer, createControlServer } from '../node/control.ts'
-import { freezeHeight } from '../node/open-epochs.ts'
+import { freezeHeight } from '../epochs/open-epochs.ts'
 import { gatherWeek } from '../tally/gather.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'

@@ -1,5 +1,5 @@
 import type { Follower } from '../chain/follower/follower.ts'
-import type { ChainEvent, ChainSource } from './chain-view.ts'
+import type { ChainEvent, ChainSource } from '../epochs/chain-view.ts'
 
 /** The follower as the daemon sees it. */
 export const createChainSource = (follower: Follower, onFailed: (error: unknown) => void): ChainSource => {

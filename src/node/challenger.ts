@@ -25,7 +25,7 @@ import {
 import { messageOf } from '../errors.ts'
 import { attestationMessageBytes, type Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from './epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'
 import type { Tasks } from './tasks.ts'

@@ -21,8 +21,8 @@ import {
   whyClosed,
 } from '../../protocol/index.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from './epoch-book.ts'
-import { equivocatorsOf } from './equivocators.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
+import { equivocatorsOf } from '../epochs/equivocators.ts'
 import { createHeldEpoch, type HeldEpoch, rootOfHeld } from './held-epoch.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Signed } from '../../protocol/index.ts'
-import type { ChainView } from './chain-view.ts'
-import type { EpochContext } from './epoch-book.ts'
+import type { ChainView } from '../epochs/chain-view.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 import type { Finding } from '../../protocol/index.ts'
 
 /**

@@ -3,33 +3,24 @@ import type { Logger } from 'pino'
 import {
   type Epoch,
   epochPhases,
-  type HeldAttestation,
   type Height,
   paramsOfWeek,
-  type Seat,
   type Week,
   type WeekState,
   weekStateOf,
 } from '../../protocol/index.ts'
-import { messageOf, SecnodeError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import type { Bls } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
-import type { FixedWeek } from '../tally/gather.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
-import {
-  type AnchoredWeek,
-  type AnchoredWeeks,
-  createAnchoredWeeks,
-  type Provider,
-} from './anchored-weeks.ts'
+import { type AnchoredWeeks, createAnchoredWeeks, type Provider } from '../epochs/anchored-weeks.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { type CertifierRole, createCertifierRole } from './certifier.ts'
 import { createCheckpointData } from './checkpoint-data.ts'
-import type { FinalityView } from './chain-view.ts'
+import type { FinalityView } from '../epochs/chain-view.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from './epoch-book.ts'
-import { createProviders } from './providers.ts'
+import { createProviders } from '../epochs/providers.ts'
 import { drawOthers } from './recovery.ts'
 import { createTasks } from './tasks.ts'
 
@@ -194,31 +185,3 @@ export const createFinality = (
     },
   }
 }
-
-/** An anchored week as a tally reads it: the leaves under its roots, and nothing else. */
-export const fixedWeekOf = (
-  checkpoints: CheckpointStore,
-  week: AnchoredWeek,
-  heldOf: (context: EpochContext, seats: readonly Seat[]) => Promise<readonly HeldAttestation[]>,
-): FixedWeek => ({
-  checkpoint: week.anchor.checkpoint,
-  anchor: { height: week.anchor.height, hash: week.anchor.blockHash },
-  equivocators: week.equivocators,
-  async standing(context) {
-    const leaves = (await checkpoints.contents(week.anchor.checkpoint, context.epoch)) ?? []
-    const cids = new Map(leaves.map(({ seat, cid }) => [seat, cid]))
-    const held = await heldOf(context, [...cids.keys()])
-    const standing = held.filter(({ seat, cid }) => cids.get(seat)?.equals(cid) === true)
-    if (standing.length !== leaves.length) {
-      throw new SecnodeError(
-        'ANCHORED_MISSING',
-        `attestations of epoch ${context.epoch} are missing in this store`,
-        {
-          exitCode: 3,
-          hint: 'Start the daemon, or let it run on: it asks other nodes until it has everything.',
-        },
-      )
-    }
-    return standing.sort((a, b) => a.seat - b.seat)
-  },
-})

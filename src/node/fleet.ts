@@ -18,7 +18,7 @@ import {
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { contextsOfWeek, gatherEpoch } from '../tally/gather.ts'
 import type { AssembledNode } from './assemble.ts'
-import type { EpochContext } from './epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 
 /** Several nodes' week so far, as any one daemon sees it. JSON; amounts are base units in decimal. */
 export interface FleetReport {

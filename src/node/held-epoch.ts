@@ -7,7 +7,7 @@ import {
   type HeldRow,
   type Seat,
 } from '../../protocol/index.ts'
-import type { EpochContext } from './epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 
 /**
  * Which attestations of an epoch are held, without the payloads: those lie in the store. 40 bytes a seat, so that the

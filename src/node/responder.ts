@@ -19,8 +19,8 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
-import { digestOf } from './digests.ts'
-import type { EpochContext } from './epoch-book.ts'
+import { digestOf } from '../epochs/digests.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 
 /** Answers challenges and serves evidence. */
 export interface Responder {

@@ -28,8 +28,8 @@ import { isSecnodeError, messageOf } from '../errors.ts'
 import { probeTls } from '../net/probe.ts'
 import { type ObservedAddress, resolveObservedAddress } from '../net/resolve.ts'
 import type { NodeContext } from './context.ts'
-import { digestOf } from './digests.ts'
-import type { EpochContext } from './epoch-book.ts'
+import { digestOf } from '../epochs/digests.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 
 /** What a visit found, or that the target wants to be asked later (R-CHAL-1). */
 export type VisitResult = { finding: Finding } | { later: string }

@@ -6,7 +6,7 @@ import {
   type Validation,
 } from '../../protocol/index.ts'
 import type { Ed25519Verifier } from '../keys/ed25519.ts'
-import type { EpochContext } from '../node/epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 import type { AttestationStore } from '../store/attestations.ts'
 
 /** Takes an attestation that stands under an anchored root into a store: in place of what else is held of its seat. */

@@ -12,7 +12,7 @@ import {
 import { parseTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
 import { SecnodeError } from '../errors.ts'
-import type { ChainView } from '../node/chain-view.ts'
+import type { ChainView } from '../epochs/chain-view.ts'
 import { keyOf, prefixes, u32 } from '../store/keys.ts'
 import { put, type Store } from '../store/store.ts'
 

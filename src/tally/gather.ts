@@ -15,8 +15,8 @@ import {
   type WeekState,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import type { EpochBook, EpochContext } from '../node/epoch-book.ts'
-import { freezeHeight } from '../node/open-epochs.ts'
+import type { EpochBook, EpochContext } from '../epochs/epoch-book.ts'
+import { freezeHeight } from '../epochs/open-epochs.ts'
 import type { FundBook } from './fund.ts'
 
 /** Where the inputs of a tally come from. */

@@ -8,7 +8,7 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import type { EpochBook } from '../node/epoch-book.ts'
+import type { EpochBook } from '../epochs/epoch-book.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
 import type { EvidenceStore } from '../store/evidence.ts'
 import type { Admit } from './admission.ts'

@@ -13,7 +13,7 @@ import {
 import type { Network } from '../chain/profiles.ts'
 import { messageOf } from '../errors.ts'
 import { resolveObservedAddress, type ResolveHost } from '../net/resolve.ts'
-import type { EpochContext } from '../node/epoch-book.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
 import type { World } from '../world.ts'
 import { startAskingHost } from './asking-host.ts'
 import type { StoredWeeks } from './stored-week.ts'

@@ -16,7 +16,7 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import type { Provider } from '../node/anchored-weeks.ts'
+import type { Provider } from '../epochs/anchored-weeks.ts'
 
 /** The registry as it stood when a week froze. */
 export interface RegistrySnapshot {

@@ -6,8 +6,8 @@ import {
   type Signed,
   type Week,
 } from '../../protocol/index.ts'
-import type { AnchoredWeeks } from '../node/anchored-weeks.ts'
-import type { EpochBook, EpochContext } from '../node/epoch-book.ts'
+import type { AnchoredWeeks } from '../epochs/anchored-weeks.ts'
+import type { EpochBook, EpochContext } from '../epochs/epoch-book.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import type { EvidenceStore } from '../store/evidence.ts'
 import { rowsPerBlock } from './attestation-block.ts'

@@ -47,7 +47,7 @@ import { createNodeKeyFile, type NodeKeys, loadNodeKeyFile } from '../../src/key
 import { createTlsEndpoint, type TlsEndpoint } from '../../src/net/tls-endpoint.ts'
 import type { Config } from '../../src/node/config.ts'
 import { makeDirectory, profileJson } from '../../src/node/data-dir.ts'
-import { digestOf } from '../../src/node/digests.ts'
+import { digestOf } from '../../src/epochs/digests.ts'
 import { putHeader } from '../../src/store/chain-index.ts'
 import { openStore } from '../../src/store/open.ts'
 import {

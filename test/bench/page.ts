@@ -14,7 +14,7 @@ import {
   Verdict,
 } from '../../protocol/index.ts'
 import type { AssembledNode } from '../../src/node/assemble.ts'
-import type { EpochContext } from '../../src/node/epoch-book.ts'
+import type { EpochContext } from '../../src/epochs/epoch-book.ts'
 import { gatherEpoch } from '../../src/tally/gather.ts'
 import { createJudgedEpochs, type JudgedView } from '../../src/web/view/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/view/seat-history.ts'

@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createTally, type Week, weekAfter } from '../../protocol/index.ts'
 import { type DevnetControl, type PlayedDevnet, playDevnet } from '../../src/devnet/network.ts'
 import type { AssembledNode } from '../../src/node/assemble.ts'
-import { freezeHeight } from '../../src/node/open-epochs.ts'
+import { freezeHeight } from '../../src/epochs/open-epochs.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'
 import { realWorld } from '../../src/world.ts'
 

@@ -12,7 +12,7 @@ import {
   hash,
 } from '../../protocol/index.ts'
 import { prepareDevnet, type PreparedDevnet } from '../../src/devnet/prepare.ts'
-import { freezeHeight } from '../../src/node/open-epochs.ts'
+import { freezeHeight } from '../../src/epochs/open-epochs.ts'
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openStore } from '../../src/store/open.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'

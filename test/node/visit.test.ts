@@ -23,7 +23,7 @@ import {
 } from '../../protocol/index.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
-import { digestOf } from '../../src/node/digests.ts'
+import { digestOf } from '../../src/epochs/digests.ts'
 import { type VisitResult, visitTarget } from '../../src/node/visit.ts'
 import { attest, createTestNetwork, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { type LocalHost } from '../net/local-hosts.ts'

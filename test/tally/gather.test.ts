@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bytesToHex, coin, type Fund, type Height, Verdict, type Week } from '../../protocol/index.ts'
-import type { ChainView } from '../../src/node/chain-view.ts'
+import type { ChainView } from '../../src/epochs/chain-view.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { reportEpoch, resolveWeek } from '../../src/tally/answers.ts'

@@ -10,7 +10,7 @@ import {
   type WeekRecord,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
-import type { EpochContext } from '../../src/node/epoch-book.ts'
+import type { EpochContext } from '../../src/epochs/epoch-book.ts'
 import { createAttestationStore } from '../../src/store/attestations.ts'
 import { createCheckpointStore } from '../../src/store/checkpoints.ts'
 import { createEvidenceStore } from '../../src/store/evidence.ts'

@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
 import type { NodeContext } from '../context.ts'
 import { askDialBack } from '../dial-back.ts'
-import type { EpochContext } from '../epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { drawOthers } from '../recovery.ts'
 import type { ObservedOutside, OutsideAnswer } from './observations.ts'
 

@@ -16,7 +16,7 @@ import {
 import type { Follower } from '../../chain/follower/follower.ts'
 import { type Config, publicPortsOf } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
-import type { EpochContext } from '../epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import type {
   Difference,
   ObservedChain,

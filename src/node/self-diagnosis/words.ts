@@ -16,7 +16,7 @@ import type { SignedVerdict } from '../../alerts/finding.ts'
 import { createEvidenceSource } from '../../tally/explain/evidence-source.ts'
 import { describeEntry } from '../../tally/explain/evidence-words.ts'
 import type { Daemon } from '../daemon.ts'
-import type { EpochContext } from '../epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import type { ChallengerWord, EpochWords } from './observations.ts'
 
 /** Reads what the challengers of a seat attested of it, and what they say that they saw. */

@@ -6,7 +6,7 @@ import {
   targetsOf,
   type VerifyEd25519,
 } from '../../../protocol/index.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { type Check, checkAttestation, checkDigest, type FoundEvidence, type Recompute } from './checks.ts'
 
 /** An attestation with the evidence behind it, and the epoch that it is of. */

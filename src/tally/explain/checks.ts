@@ -19,7 +19,7 @@ import {
   type VerifyEd25519,
 } from '../../../protocol/index.ts'
 import { messageOf } from '../../errors.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 
 /** One thing that was looked at. */
 export interface Check {

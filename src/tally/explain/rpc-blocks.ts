@@ -4,7 +4,7 @@ import { checkBlock } from '../../chain/follower/fetch-block.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { getBlockHash, getRawBlockByHash } from '../../chain/rpc/methods.ts'
 import { SecnodeError } from '../../errors.ts'
-import type { ChainView } from '../../node/chain-view.ts'
+import type { ChainView } from '../../epochs/chain-view.ts'
 
 /** Of raw transactions that are kept: samples come from all over the chain, so few are asked for twice. */
 const maxCacheBytes = 16 * 1024 * 1024

@@ -27,7 +27,7 @@ import {
 } from '../../../protocol/index.ts'
 import { fetchAhead } from '../../chain/follower/fetch-block.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { resolveWeek } from '../answers.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from './sources.ts'

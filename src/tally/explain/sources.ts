@@ -7,10 +7,9 @@ import { createEd25519Verifier } from '../../keys/ed25519.ts'
 import type { Host } from '../../net/host.ts'
 import type { Toll } from '../../net/puzzle-solver.ts'
 import { createDnsResolver, type ResolveHost } from '../../net/resolve.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
-import type { ChainView } from '../../node/chain-view.ts'
-import { digestOf } from '../../node/digests.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { ChainView } from '../../epochs/chain-view.ts'
+import { digestOf } from '../../epochs/digests.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { createAttestationStore } from '../../store/attestations.ts'
 import { createCheckpointStore } from '../../store/checkpoints.ts'
 import { createEvidenceStore } from '../../store/evidence.ts'
@@ -47,35 +46,13 @@ export const recomputeFrom =
   (context, terms) =>
     digestOf(network.profile.genesis, terms, context.params.samples, chain, signal)
 
-const gaveReceiptFrom =
+/** From what a node keeps of its own work. */
+export const gaveReceiptFrom =
   (work: WorkStore): ExplainSources['gaveReceipt'] =>
   async (context, own, challenger) => {
     const given = await work.getReceipt(context.epoch, context.beacon, challenger)
     return given !== undefined && decodeReceipt(given.receipt.payload)?.targetSeat === own
   }
-
-/** From a running daemon: its store, its host on the network, its chain node. */
-export const explainSourcesOfNode = (
-  { daemon, network, weeks }: Pick<AssembledNode, 'daemon' | 'network' | 'weeks'>,
-  signal: AbortSignal,
-): ExplainSources => {
-  const { node, host } = daemon
-  return {
-    ...weeks,
-    network,
-    evidence: createEvidenceSource({
-      evidence: node.evidence,
-      host: () => Promise.resolve(host),
-      resolveHost: node.resolveHost,
-      allowLoopback: node.allowLoopback,
-    }),
-    verify: node.verifier.verify,
-    recompute: recomputeFrom(network, node.chain, signal),
-    ownSeat: () => Promise.resolve(node.ownSeat()),
-    gaveReceipt: gaveReceiptFrom(node.work),
-    checkpointPayload: (cid) => daemon.checkpoints.get(cid),
-  }
-}
 
 export interface StoredExplainOptions {
   network: Network

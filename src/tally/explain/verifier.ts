@@ -5,28 +5,14 @@ import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { isSecnodeError } from '../../errors.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
-import type { ChainView } from '../../node/chain-view.ts'
-import { createEpochBook, type EpochContext } from '../../node/epoch-book.ts'
+import type { ChainView } from '../../epochs/chain-view.ts'
+import { createEpochBook, type EpochContext } from '../../epochs/epoch-book.ts'
 import type { Store } from '../../store/store.ts'
 import { weeksAt } from '../../store/week-rows.ts'
 import type { WeekSources } from '../gather.ts'
 import { createRpcBlocks } from './rpc-blocks.ts'
 import { maxKeys, recomputeFrom } from './sources.ts'
 import type { OwnHolding, VerifierFacts } from './verify-case.ts'
-
-/** What a running daemon knows. */
-export const verifierOfNode = (
-  { daemon, network, weeks, follower }: Pick<AssembledNode, 'daemon' | 'network' | 'weeks' | 'follower'>,
-  signal: AbortSignal,
-): VerifierFacts => ({
-  network,
-  epochs: weeks.epochs,
-  verify: daemon.node.verifier.verify,
-  recompute: recomputeFrom(network, follower, signal),
-  held: (context) => heldIn(weeks, context, signal),
-  anchorOf: (week) => Promise.resolve(anchorIn(follower.weeks(), week)),
-})
 
 /** What a store that no daemon has open knows, and a chain node if one was named. */
 export const verifierOfStore = (
@@ -74,7 +60,7 @@ const recomputeWith = (
 }
 
 /** The anchored set, if all of it is at hand; else what the store holds. */
-const heldIn = async (
+export const heldIn = async (
   weeks: WeekSources,
   context: EpochContext,
   signal: AbortSignal,
@@ -88,5 +74,6 @@ const heldIn = async (
   return { rows: await weeks.standing(context), isFixed: false }
 }
 
-const anchorIn = ({ records }: ChainWeeks, week: Week): CID | null =>
+/** Of a week that has one. */
+export const anchorIn = ({ records }: ChainWeeks, week: Week): CID | null =>
   records.find((record) => record.week === week)?.anchor?.checkpoint ?? null

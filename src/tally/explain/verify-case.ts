@@ -16,7 +16,7 @@ import {
   type Week,
 } from '../../../protocol/index.ts'
 import type { Network } from '../../chain/profiles.ts'
-import type { EpochBook, EpochContext } from '../../node/epoch-book.ts'
+import type { EpochBook, EpochContext } from '../../epochs/epoch-book.ts'
 import type { CaseFile } from './case-file.ts'
 import type { Check, Recompute } from './checks.ts'
 import { verifyCaseEpoch } from './verify-epoch.ts'

@@ -20,7 +20,7 @@ import {
   verdictNames,
   verifyInclusion,
 } from '../../../protocol/index.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import type { CaseAttestation, CaseEpoch } from './case-file.ts'
 import { checkAudit } from './audit.ts'
 import { type Check, checkAttestation, checkEvidence, type FoundEvidence, seatList } from './checks.ts'

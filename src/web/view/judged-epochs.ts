@@ -14,7 +14,7 @@ import {
   Verdict,
 } from '../../../protocol/index.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
-import type { EpochContext } from '../../node/epoch-book.ts'
+import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { canonicalAddress } from '../../net/resolve.ts'
 import { namedAddresses } from '../../tally/explain/named-addresses.ts'
 import { type FixedWeek, gatherEpoch } from '../../tally/gather.ts'

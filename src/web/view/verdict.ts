@@ -8,7 +8,7 @@ import {
 import { base64 } from '@scure/base'
 import { checkAttestation, checkEvidence, type FoundEvidence } from '../../tally/explain/checks.ts'
 import { answerHashOf, describeEntry } from '../../tally/explain/evidence-words.ts'
-import { explainSourcesOfNode } from '../../tally/explain/sources.ts'
+import { explainSourcesOfNode } from '../../node/explaining.ts'
 import type { VerdictDetail } from '../api/schemas.ts'
 import { wordsAbout } from './judged-epochs.ts'
 import { codeOf, momentOf, NotFound, type ViewParts, wordOf } from './parts.ts'

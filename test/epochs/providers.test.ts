@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { cidOf } from '../../protocol/index.ts'
-import { createProviders } from '../../src/node/providers.ts'
+import { createProviders } from '../../src/epochs/providers.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, registerAll, startHost, until } from '../net/local-hosts.ts'
 

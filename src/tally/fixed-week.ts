@@ -1,0 +1,34 @@
+import type { HeldAttestation, Seat } from '../../protocol/index.ts'
+import type { AnchoredWeek } from '../epochs/anchored-weeks.ts'
+import type { EpochContext } from '../epochs/epoch-book.ts'
+import { SecnodeError } from '../errors.ts'
+import type { CheckpointStore } from '../store/checkpoints.ts'
+import type { FixedWeek } from './gather.ts'
+
+/** An anchored week as a tally reads it: the leaves under its roots, and nothing else. */
+export const fixedWeekOf = (
+  checkpoints: CheckpointStore,
+  week: AnchoredWeek,
+  heldOf: (context: EpochContext, seats: readonly Seat[]) => Promise<readonly HeldAttestation[]>,
+): FixedWeek => ({
+  checkpoint: week.anchor.checkpoint,
+  anchor: { height: week.anchor.height, hash: week.anchor.blockHash },
+  equivocators: week.equivocators,
+  async standing(context) {
+    const leaves = (await checkpoints.contents(week.anchor.checkpoint, context.epoch)) ?? []
+    const cids = new Map(leaves.map(({ seat, cid }) => [seat, cid]))
+    const held = await heldOf(context, [...cids.keys()])
+    const standing = held.filter(({ seat, cid }) => cids.get(seat)?.equals(cid) === true)
+    if (standing.length !== leaves.length) {
+      throw new SecnodeError(
+        'ANCHORED_MISSING',
+        `attestations of epoch ${context.epoch} are missing in this store`,
+        {
+          exitCode: 3,
+          hint: 'Start the daemon, or let it run on: it asks other nodes until it has everything.',
+        },
+      )
+    }
+    return standing.sort((a, b) => a.seat - b.seat)
+  },
+})
