@@ -34,11 +34,16 @@ export interface LastEpochsOptions {
 export const maxSeatsToFetch = 8_192
 /** Seats that are asked before the client makes do with what it has. */
 const maxAsked = 8
+/**
+ * Seats that must have answered, if anything is missing: who is the only one to be asked may keep back what speaks for
+ * others, so that he is drawn more often himself.
+ */
+const leastAnswers = 2
 const askTimeoutMs = 5_000
 
 /**
- * Fetches the attestations of epochs from seats drawn at random, until most of each are at hand or eight seats were asked
- * (R-SYNC-1). What nobody gives is missing afterwards, and no error.
+ * Fetches the attestations of epochs from seats drawn at random, until all are at hand, or most of each and two have
+ * answered, or eight were asked (R-SYNC-1). What nobody gives is missing afterwards, and no error.
  */
 export const fetchLastEpochs = async (options: LastEpochsOptions): Promise<void> => {
   const { network, weeks, contexts, world, signal } = options
@@ -79,12 +84,15 @@ export const fetchLastEpochs = async (options: LastEpochsOptions): Promise<void>
   try {
     const { snapshot } = newest.context
     const order = shuffledIndexes(createStream(world.randomBytes(32)), snapshot.length)
+    let answers = 0
     for (const index of order.subarray(0, maxAsked)) {
+      if (wanted.every(({ missing }) => missing.length === 0)) return
       const isEnough = wanted.every(({ context, missing }) => 4 * missing.length <= context.snapshot.length)
-      if (isEnough) return
+      if (isEnough && answers >= leastAnswers) return
       const row = snapshot[index]!
       try {
         await fetch(row)
+        answers++
       } catch (error) {
         signal.throwIfAborted()
         options.onTrouble?.(row.host, messageOf(error))
