@@ -1,12 +1,13 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseDocument } from 'yaml'
 import { bytesToHex, type Height } from '../../protocol/index.ts'
 import type { UriPayment } from '../chain/payment-uri.ts'
 import type { Network } from '../chain/profiles.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { createNodeKeyFile, loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
-import { type Config, parseConfig } from '../node/config.ts'
+import { Config, parseConfig } from '../node/config.ts'
 import type { World } from '../world.ts'
 import { announcementPayments, signedMemo, type UnsignedAnnouncement } from './announcing.ts'
 import { formatConfig } from './config-file.ts'
@@ -37,7 +38,7 @@ export const prepareFolders = async (
   for (const entry of entries) {
     const folder = join(out, entry.host)
     const configFile = join(folder, 'secnode.yaml')
-    const text = formatConfig(answersFor(entry, template))
+    const text = configFor(entry, template)
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await createPrivateFile(configFile, text, bytesToHex(world.randomBytes(8)))
@@ -58,6 +59,19 @@ export const prepareFolders = async (
     folders.push({ entry, folder, config, keys: await keysIn(config.keys, world) })
   }
   return folders
+}
+
+/** All that the template says beyond what makes a node this node: who is told, the page, the log, intervals. */
+const configFor = (entry: HostEntry, template: Config): string => {
+  const document = parseDocument(formatConfig(answersFor(entry, template)))
+  document.set('web', template.web)
+  document.set('log', template.log)
+  if (template.alerts !== undefined) document.set('alerts', template.alerts)
+  if (template.hosts !== undefined) document.set('hosts', template.hosts)
+  for (const name of ['syncSeconds', 'spreadSeconds', 'pollSeconds'] as const) {
+    if (template[name] !== Config.shape[name].parse(undefined)) document.set(name, template[name])
+  }
+  return document.toString({ lineWidth: 0 })
 }
 
 const answersFor = (entry: HostEntry, template: Config) => ({

@@ -12,6 +12,7 @@ import { loadConfig } from '../../src/node/config.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { followTo } from '../../src/tally/follow-chain.ts'
 import { realWorld } from '../../src/world.ts'
+import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { CliIo } from '../../src/cli/io.ts'
 import { createProgram } from '../../src/cli/program.ts'
@@ -317,6 +318,12 @@ describe('R-REG-3 announce --nodes', () => {
       '--cert-key',
       '/certs/{host}/key.pem',
     )
+    const more = stringify({
+      alerts: { webhooks: [{ url: 'https://hooks.example.org/x', secret: 's' }], commands: [['./page-me']] },
+      pollSeconds: 7,
+    })
+    const template = readFileSync(file('template', 'secnode.yaml'), 'utf8').replace('log: info', 'log: debug')
+    writeFileSync(file('template', 'secnode.yaml'), template.replace('port: 9736', 'port: 9737') + more)
     // As a spreadsheet writes it: byte order mark, quotes, line breaks of Windows, an empty line at the end.
     const rows = stakes.map((stake, i) => `"h${i}.example.org",${stake},${i === 3 ? '4001' : ''},`)
     writeFileSync(file('hosts.csv'), `\uFEFFHost,Stake,p2p,tls\r\n${rows.join('\r\n')}\r\n\r\n`)
@@ -340,7 +347,19 @@ describe('R-REG-3 announce --nodes', () => {
       certificate: { cert: '/certs/h3.example.org/fullchain.pem' },
       keys: file('nodes', 'h3.example.org', 'node.key'),
       rpc: { url: devnet.server.url },
+      // Whoever has ten nodes wants to be told of each.
+      alerts: {
+        webhooks: [{ url: 'https://hooks.example.org/x', secret: 's' }],
+        commands: [[file('template', 'page-me')]],
+      },
+      web: { port: 9_737 },
+      log: 'debug',
+      pollSeconds: 7,
+      syncSeconds: 30,
     })
+    const written = readFileSync(file('nodes', 'h3.example.org', 'secnode.yaml'), 'utf8')
+    expect(written.split('\n').filter((line) => line.startsWith('#')).length).toBeGreaterThan(10)
+    expect(written).not.toContain('syncSeconds')
 
     // Half of the signatures come back, one of them another's; the table says so, and nothing is lost.
     const rows = readFileSync(signatures, 'utf8').trim().split('\n')
