@@ -142,8 +142,7 @@ export const runMessages = (
     observed.taken(node, isGossip)
     const from = context.nodeOfIndex[index]!
     const isCounted = node !== from && context.isUp[node] === 1 && !actorOfNode(from).isAttacker
-    // Sync may bring it before it goes out: then it was there at once.
-    if (isCounted) propagation.add(Math.max(0, queue.now() - publishedAt[context.firstMessage + index]!))
+    if (isCounted) propagation.add(queue.now() - publishedAt[context.firstMessage + index]!)
     return true
   }
 
@@ -220,18 +219,25 @@ export const runMessages = (
         observed.withheld(context.epoch, index, withhold.until)
         return
       }
-      holdings.take(node, context.epoch, index, heightOf(node))
+      // R-ATT-5: held, by its own node too, from the moment it goes out, at the latest when its epoch is over.
       const spread = Math.floor(chance.uniform(node) * plan.spreadSeconds * 1e6)
-      queue.schedule(queue.now() + spread, kinds.publish, node, context.firstMessage + index, context.epoch)
+      const over = clock.heardAt(node, epochStart(genesis, context.epoch + 1) + genesis.confirmations)
+      const at = Math.max(queue.now(), Math.min(queue.now() + spread, over))
+      queue.schedule(at, kinds.publish, node, context.firstMessage + index, context.epoch)
     },
   })
+  /** Signed, and not sent when its node went down: the next start sends it (R-ATT-5). */
+  const unsent = new Map<number, { message: number; epoch: Epoch }>()
 
   const onPublish = (node: number, message: number, epoch: Epoch): void => {
     const context = contextOfGroup[Math.floor(message / idsPerEpoch)]
-    if (isUp[node] === 0 || context?.epoch !== epoch || !holdings.isOpen(epoch)) return
+    if (context?.epoch !== epoch || !holdings.isOpen(epoch)) return
+    if (isUp[node] === 0) {
+      unsent.set(node, { message, epoch })
+      return
+    }
     const index = message - context.firstMessage
     publishedAt[message] = queue.now()
-    // Who withheld it takes it in now; all others have.
     holdings.take(node, epoch, index, heightOf(node))
     if (!actorOfNode(node).isAttacker) propagation.expect(context.isUp.reduce((sum, up) => sum + up, 0) - 1)
     gossip.publish(node, message, bytesOf[message]!)
@@ -368,7 +374,14 @@ export const runMessages = (
     contextOfGroup[group] = context
     holdings.open(context)
     mesh.settle(isUp, network.isCut)
-    for (let node = 0; node < nodes; node++) if (isUp[node] === 1 && wasUp[node] === 0) sync.start(node)
+    for (let node = 0; node < nodes; node++) {
+      if (isUp[node] === 0 || wasUp[node] === 1) continue
+      sync.start(node)
+      const left = unsent.get(node)
+      if (left === undefined) continue
+      unsent.delete(node)
+      queue.schedule(queue.now(), kinds.publish, node, left.message, left.epoch)
+    }
     // Runs on after the last week, until that week's window is over; nothing is asked or attested then.
     if (week <= scenario.weeks) challenges.open(context)
     else {

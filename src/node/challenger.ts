@@ -17,15 +17,14 @@ import {
   startChallenger,
   stepChallenger,
   targetsOf,
-  topicsOf,
   Verdict,
   type Verdict as VerdictCode,
   verdictNames,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
-import { attestationMessageBytes, type Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { Outgoing } from './outgoing.ts'
 import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'
 import type { Tasks } from './tasks.ts'
@@ -63,7 +62,7 @@ interface Running {
 
 export const createChallenger = (
   node: NodeContext,
-  collector: Collector,
+  outgoing: Outgoing,
   sync: SyncClient,
   tasks: Tasks,
 ): Challenger => {
@@ -210,23 +209,6 @@ export const createChallenger = (
     void step(work, { is: 'self-checked', reached })
   }
 
-  /**
-   * All nodes come to the end of the window at the same block: 40,000 attestations at once would be dropped as a flood.
-   * Each waits for a random part of the spread; what is lost meanwhile, by a crash, the next start sends again.
-   */
-  const sendLater = (send: () => Promise<void>): Promise<void> => {
-    const [a = 0, b = 0] = node.world.randomBytes(2)
-    const delayMs = Math.floor((node.publishSpreadMs * (256 * a + b)) / 65_536)
-    tasks.run('publish', async (signal) => {
-      await new Promise<void>((resolve) => {
-        const cancel = node.world.setTimer(delayMs, resolve)
-        signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
-      })
-      if (!signal.aborted) await send()
-    })
-    return Promise.resolve()
-  }
-
   const attest = async (work: Running, findings: readonly Finding[]): Promise<void> => {
     const { context, own } = work
     if (isFenced(context.epoch) && fence?.stands !== 'open') {
@@ -267,28 +249,21 @@ export const createChallenger = (
     }
     const payload = encodeAttestation(attestation)
     const signed = signPayload('att', node.networkId, payload, node.keys.sign)
-    const held = { seat: own.seat, cid: cidOf(payload), signed, heldAt: node.chain.confirmedHeight }
     const isFirst = await node.attestations.putOwnSigned(
       context.epoch,
       context.beacon,
-      held,
+      signed,
       node.evidence.putOperations(context.epoch, evidence),
     )
     if (!isFirst) return
     for (const verdict of attestation.verdicts) {
       node.metrics.verdicts.inc({ verdict: verdictNames[verdict as VerdictCode] })
     }
-    const topic = topicsOf(node.networkId).attestations.name
-    await collector.takeOwn(context, held)
-    await node.conduct.publish(context, signed, (toSend) => {
-      const message = attestationMessageBytes({ signed: toSend })
-      const send = async (): Promise<void> => void (await node.host.publish(topic, message))
-      return node.publishSpreadMs === 0 ? send() : sendLater(send)
-    })
     node.logger.info(
-      { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: held.cid.toString() },
+      { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: cidOf(payload).toString() },
       'attested',
     )
+    await outgoing.add(context, signed)
   }
 
   const onHeight = async (newHeight: number): Promise<void> => {

@@ -3,7 +3,6 @@ import {
   createProof,
   bitfieldOf,
   encodeProof,
-  encodeSigned,
   type Epoch,
   epochStart,
   equalBytes,
@@ -12,7 +11,6 @@ import {
   type HeldRow,
   readAttestation,
   type Seat,
-  type Signed,
   type SignedAttestation,
   topicsOf,
   type Validation,
@@ -45,8 +43,11 @@ export interface Collector {
   takeProof(bytes: Uint8Array, source?: AttestationSource): Promise<Validation>
   /** An attestation that stands under an anchored root: it takes the place of whatever else is held of its seat. */
   takeAnchored(context: EpochContext, bytes: Uint8Array): Promise<Validation>
-  /** Own attestation, already durable. */
-  takeOwn(context: EpochContext, own: HeldAttestation): Promise<void>
+  /**
+   * What this node's key signed, recorded already (R-ATT-5): held, and shown to others, from now on. False if another
+   * one of the seat is held, or if a reorganisation took the beacon away.
+   */
+  takeOwn(context: EpochContext, own: Omit<HeldAttestation, 'heldAt'>): Promise<boolean>
   /** Whether sync still compares this epoch. */
   isOpen(epoch: Epoch): boolean
   /** What stands in an epoch under its canonical beacon, in rising order of seat. */
@@ -193,8 +194,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     noteChange(epoch)
     try {
       // What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5).
-      const isRecorded = isOwn && (await attestations.putOwnSigned(epoch, beacon, first))
-      if (!isRecorded) await attestations.put(epoch, beacon, [first])
+      if (isOwn) await attestations.putOwnSigned(epoch, beacon, first.signed)
+      await attestations.put(epoch, beacon, [first])
     } finally {
       held.underway.delete(first.seat)
     }
@@ -375,9 +376,11 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     takeProof: (bytes, source = 'sync') => tracked('equivocation', takeProof(bytes, source)),
     async takeOwn(context, own) {
       const held = await opened(context)
-      if (held === undefined || held.has(own.seat)) return
-      held.add(own)
-      noteChange(context.epoch)
+      if (held === undefined) return false
+      const known = held.cidOf(own.seat)
+      if (known !== undefined) return known.equals(own.cid)
+      await hold(held, { ...own, heldAt: node.chain.confirmedHeight }, false)
+      return true
     },
     isOpen: isOpenForSync,
     standing,
@@ -422,6 +425,3 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     },
   }
 }
-
-/** An attestation as it travels in gossip. */
-export const attestationMessageBytes = (held: { signed: Signed }): Uint8Array => encodeSigned(held.signed)

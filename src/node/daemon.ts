@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import {
   bytesToHex,
   type Epoch,
-  encodeSigned,
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
@@ -42,6 +41,7 @@ import { createEpochBook, type EpochBook, type EpochContext } from '../epochs/ep
 import { createFinality, type Finality } from './finality.ts'
 import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from '../epochs/open-epochs.ts'
+import { createOutgoing } from './outgoing.ts'
 import { createNodeRelay } from './relay.ts'
 import { drawOthers, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
@@ -186,7 +186,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let openFrom: Epoch = Infinity
   const collector = createCollector(node, (epoch) => epoch >= openFrom)
   const sync = createSyncClient(node, collector)
-  const challenger = createChallenger(node, collector, sync, tasks)
+  const outgoing = createOutgoing(node, collector)
+  const challenger = createChallenger(node, outgoing, sync, tasks)
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
     const { effort, waiting, circuits } = relay.status()
@@ -211,6 +212,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
   let startEpoch: Epoch | null = null
   let recovery: 'due' | 'running' | 'done' = 'due'
+  let isSentAgain = false
   let isExchanging = false
   let stage: 'new' | 'running' | 'stopped' = 'new'
 
@@ -232,6 +234,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       startEpoch = current
       challenger.setFence(current)
     }
+    if (recovery === 'running') await sendAgain(current)
     if (recovery === 'due' && (await ownEpoch(current)) !== null) {
       const isStarted = tasks.run('recover', async (signal) => {
         try {
@@ -242,6 +245,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       })
       if (isStarted) recovery = 'running'
     }
+    await outgoing.onHeight(height)
     await challenger.onHeight(height)
     await finality.onHeight(height, true)
   }
@@ -305,12 +309,12 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
 
   /** R-ATT-5: before anything is signed, others are asked what they know of this node. */
   const recover = async (signal: AbortSignal): Promise<void> => {
-    for (let isRepublished = false; ; isRepublished = true) {
+    for (;;) {
       const current = epochs.current()
       const own = current === null ? null : await ownEpoch(current)
       if (current === null || own === null) return
-      if (!isRepublished) await republish(current)
       const outcome = await recoverOwn(node, collector, sync, own.context.snapshot, own.seat, signal)
+      if (outcome.is !== 'unanswered' || outcome.answered > 0) await sendAgain(current)
       const isOver = outcome.is === 'unanswered' && outcome.answered > 0 && current > startEpoch!
       if (outcome.is !== 'unanswered' || isOver) {
         logger.info({ recovery: outcome }, 'other seats were asked for own attestations')
@@ -324,23 +328,19 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     }
   }
 
+  /** Once others have answered, so that there is somebody to send it to, or a block later. */
+  const sendAgain = async (current: Epoch): Promise<void> => {
+    if (isSentAgain) return
+    isSentAgain = true
+    await outgoing.sendAgain(openFrom, current)
+  }
+
   const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
     await new Promise<void>((resolve) => {
       const cancel = world.setTimer(ms, resolve)
       signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
     })
     signal.throwIfAborted()
-  }
-
-  /** What was signed before a crash may never have left: the same bytes go out again. */
-  const republish = async (current: Epoch): Promise<void> => {
-    for (const e of [current - 1, current]) {
-      const context = await epochs.get(e)
-      if (context === undefined) continue
-      const signed = await node.attestations.ownSigned(e, context.beacon)
-      if (signed === undefined) continue
-      await host.publish(topicsOf(networkId).attestations.name, encodeSigned(signed))
-    }
   }
 
   /** R-SYNC-1: one random seat after the other. */
@@ -473,6 +473,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await chain.stop()
       await tasks.stop()
       await challenger.stop()
+      await outgoing.stop()
       await finality.stop()
       await endpoint?.stop()
       await relay.stop()

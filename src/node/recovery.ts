@@ -108,16 +108,20 @@ const ownAttestation = (node: NodeContext, ownSeat: Seat, signed: Signed): Attes
   return node.verifier.verify(node.keys.peerKey, message, signed.signature) ? attestation : null
 }
 
-/** False if the store knows what was signed of that epoch and beacon. */
+/** It is out, so it is held here too. False if the store knows what was signed of that epoch and beacon. */
 const record = async (
   node: NodeContext,
   collector: Collector,
   { epoch, beacon, seat }: Attestation,
   signed: Signed,
 ): Promise<boolean> => {
-  const held = { seat, cid: cidOf(signed.payload), signed, heldAt: node.chain.confirmedHeight }
-  if (!(await node.attestations.putOwnSigned(epoch, beacon, held))) return false
+  const isNew = await node.attestations.putOwnSigned(epoch, beacon, signed)
+  const held = { seat, cid: cidOf(signed.payload), signed }
   const context = await node.epochs.get(epoch)
   if (context !== undefined && equalBytes(context.beacon, beacon)) await collector.takeOwn(context, held)
-  return true
+  // Of an epoch that this chain has not come to, or of another branch.
+  else if (isNew) {
+    await node.attestations.put(epoch, beacon, [{ ...held, heldAt: node.chain.confirmedHeight }])
+  }
+  return isNew
 }

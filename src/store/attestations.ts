@@ -62,14 +62,14 @@ export interface AttestationStore {
     isWanted?: (epoch: Epoch, beacon: Uint8Array) => Promise<boolean>,
   ): Promise<{ epoch: Epoch; signed: Signed } | undefined>
   /**
-   * Records what this node signed, and holds it like any other, in one batch with `more`. Durable before it returns:
-   * only then may the payload be published. False, and nothing is written, if something was signed of that epoch and
-   * beacon before: there is one for ever, whoever asks and however often (R-ATT-5).
+   * Records what this node signed, in one batch with `more`. Durable before it returns: only then may the payload be
+   * published, and only with that is it held like any other (`put`). False, and nothing is written, if something was
+   * signed of that epoch and beacon before: there is one for ever, whoever asks and however often (R-ATT-5).
    */
   putOwnSigned(
     epoch: Epoch,
     beacon: Uint8Array,
-    held: HeldAttestation,
+    signed: Signed,
     more?: readonly StoreOperation[],
   ): Promise<boolean>
   /** Forgets attestations and proofs of epochs before `epoch`. */
@@ -134,16 +134,15 @@ export const createAttestationStore = (store: Store): AttestationStore => {
       }
       return undefined
     },
-    putOwnSigned: (epoch, beacon, held, more = []) => {
+    putOwnSigned: (epoch, beacon, signed, more = []) => {
       const key = keyOf(prefixes.signed, u32(epoch), beacon)
-      const signed = signing.then(async () => {
+      const written = signing.then(async () => {
         if ((await store.get(key)) !== undefined) return false
-        const operations = [put(key, signedRow(held.signed)), attestationPut(epoch, beacon, held), ...more]
-        await store.batch(operations, { sync: true })
+        await store.batch([put(key, signedRow(signed)), ...more], { sync: true })
         return true
       })
-      signing = signed.catch(() => undefined)
-      return signed
+      signing = written.catch(() => undefined)
+      return written
     },
     async pruneBefore(epoch) {
       for (const prefix of [prefixes.attestation, prefixes.equivocation]) {

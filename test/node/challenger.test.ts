@@ -88,12 +88,8 @@ test('R-ATT-4 an attestation names the one before it, of this branch of the chai
   await until(async () => (await verdictsOf(node)) !== undefined)
   // Signed under a beacon that is gone: it is no link.
   const stray = new Uint8Array(32).fill(0xff)
-  await node.daemon.node.attestations.putOwnSigned(epoch, stray, {
-    seat: node.row.seat,
-    cid: cidOf(stray),
-    signed: { payload: stray, signature: new Uint8Array(64) },
-    heldAt: 0,
-  })
+  const signed = { payload: stray, signature: new Uint8Array(64) }
+  await node.daemon.node.attestations.putOwnSigned(epoch, stray, signed)
   await play(nodes, attests(3))
   await until(async () => (await verdictsOf(node, 3)) !== undefined)
   const { beacon } = await node.context(epoch)

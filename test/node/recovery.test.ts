@@ -208,14 +208,9 @@ describe('R-ATT-5 what blocks a second signature, whatever happens', () => {
     const nodes = await readyNodes(network, (i) => (i === 0 ? options : {}))
     const node = nodes[0]!
     const context = await node.context(epoch)
-    const { payload, signature, attestation } = attest(network, context, 0)
-    const held = {
-      seat: attestation.seat,
-      cid: attestation.evidence,
-      signed: { payload, signature },
-      heldAt: 0,
-    }
-    expect(await node.daemon.node.attestations.putOwnSigned(epoch, context.beacon, held)).toBe(true)
+    const { payload, signature } = attest(network, context, 0)
+    const signed = { payload, signature }
+    expect(await node.daemon.node.attestations.putOwnSigned(epoch, context.beacon, signed)).toBe(true)
     await play(nodes, network.height(3))
     expect(payloads.size).toBe(0)
     expect((await node.daemon.node.attestations.ownSigned(epoch, context.beacon))?.payload).toEqual(payload)
@@ -240,17 +235,11 @@ describe('R-ATT-5 what blocks a second signature, whatever happens', () => {
     const context = (await daemon.epochs.get(epoch))!
     const outcomes = await Promise.all(
       [0, 1, 2, 3].map(async (verdict) => {
-        const { payload, signature, attestation } = attest(network, context, 0, {
+        const { payload, signature } = attest(network, context, 0, {
           verdicts: new Uint8Array(3).fill(verdict + 1),
           addresses: [],
         })
-        const held = {
-          seat: attestation.seat,
-          cid: attestation.evidence,
-          signed: { payload, signature },
-          heldAt: 0,
-        }
-        return await attestations.putOwnSigned(epoch, context.beacon, held)
+        return await attestations.putOwnSigned(epoch, context.beacon, { payload, signature })
       }),
     )
     expect(outcomes).toEqual([true, false, false, false])

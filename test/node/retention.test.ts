@@ -43,7 +43,7 @@ const fill = async (): Promise<void> => {
       heldAt: 1,
     }
     await attestations.put(epoch, beacon, [held])
-    await attestations.putOwnSigned(epoch, beacon, { ...held, seat: 4 })
+    await attestations.putOwnSigned(epoch, beacon, held.signed)
     await attestations.putProof(epoch, beacon, 7, { first: held.signed, second: held.signed })
     await evidence.put(epoch, seedOf('evidence', epoch))
     await work.putWork(startChallenger(epoch, beacon, { opens: 1, attests: 9 }, seedOf('secret'), 3, 1))

@@ -99,14 +99,17 @@ describe.each(stores)('attestations in a %s store', (_name, open) => {
     expect(await attestations.proofs(3, beaconOf(2))).toEqual([])
   })
 
-  test('R-ATT-5 one own signature for each epoch and beacon, and it is held like any other', async () => {
+  test('R-ATT-5 one own signature for each epoch and beacon, and it is held by nobody before it is put like any other', async () => {
     await using store = await open()
     const attestations = createAttestationStore(store)
-    const [first, second] = [heldOf(2, 1), { ...heldOf(3, 1), seat: 4 }]
+    const [first, second] = [heldOf(2, 1), heldOf(3, 1).signed]
     const more = [put(keyOf(prefixes.evidence, seedOf('digest')), Uint8Array.of(1))]
-    expect(await attestations.putOwnSigned(2, beaconOf(2), first, more)).toBe(true)
+    expect(await attestations.putOwnSigned(2, beaconOf(2), first.signed, more)).toBe(true)
     expect(await attestations.putOwnSigned(2, beaconOf(2), second)).toBe(false)
     expect(await attestations.ownSigned(2, beaconOf(2))).toEqual(first.signed)
+    expect(await attestations.get(2, beaconOf(2), 4)).toBeUndefined()
+    expect(await attestations.ofSeat(4, 2, 3)).toEqual([])
+    await attestations.put(2, beaconOf(2), [first])
     expect(await attestations.get(2, beaconOf(2), 4)).toEqual(first)
     expect(await store.get(more[0]!.key)).toEqual(Uint8Array.of(1))
     // Under another beacon it is another epoch.
@@ -118,8 +121,9 @@ describe.each(stores)('attestations in a %s store', (_name, open) => {
   test('R-ATT-4 the newest own one before an epoch, under a beacon that is wanted', async () => {
     await using store = await open()
     const attestations = createAttestationStore(store)
-    for (const epoch of [2, 3, 5]) await attestations.putOwnSigned(epoch, beaconOf(epoch), heldOf(epoch, 1))
-    await attestations.putOwnSigned(3, new Uint8Array(32).fill(0xff), heldOf(3, 2))
+    for (const epoch of [2, 3, 5])
+      await attestations.putOwnSigned(epoch, beaconOf(epoch), heldOf(epoch, 1).signed)
+    await attestations.putOwnSigned(3, new Uint8Array(32).fill(0xff), heldOf(3, 2).signed)
     expect(await attestations.lastOwnBefore(2)).toBeUndefined()
     expect(await attestations.lastOwnBefore(5)).toEqual({ epoch: 3, signed: heldOf(3, 2).signed })
     const isCanonical = (epoch: number, beacon: Uint8Array) =>
@@ -145,9 +149,9 @@ describe.each(stores)('attestations in a %s store', (_name, open) => {
       [Symbol.asyncDispose]: () => store.close(),
     }
     const attestations = createAttestationStore(full)
-    await expect(attestations.putOwnSigned(2, beaconOf(2), heldOf(2, 1))).rejects.toThrow('full')
+    await expect(attestations.putOwnSigned(2, beaconOf(2), heldOf(2, 1).signed)).rejects.toThrow('full')
     isFull = false
-    expect(await attestations.putOwnSigned(2, beaconOf(2), heldOf(2, 1))).toBe(true)
+    expect(await attestations.putOwnSigned(2, beaconOf(2), heldOf(2, 1).signed)).toBe(true)
   })
 })
 
@@ -223,7 +227,7 @@ describe('the record of an epoch’s work', () => {
     expect(await work.getReceipt(2, seedOf('beacon'), 7)).toEqual({ nonce, receipt })
     expect(await work.getReceipt(2, seedOf('beacon'), 8)).toBeUndefined()
     await work.putWork(started, { sync: true })
-    await createAttestationStore(watched).putOwnSigned(2, beaconOf(2), heldOf(2, 1))
+    await createAttestationStore(watched).putOwnSigned(2, beaconOf(2), heldOf(2, 1).signed)
     expect(synced).toEqual([true, true, true])
     await work.pruneBefore(3)
     expect(await work.getReceipt(2, seedOf('beacon'), 7)).toBeUndefined()

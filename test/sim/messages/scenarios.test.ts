@@ -35,6 +35,15 @@ describe('built-in scenarios of the message engine: what each shows, and a contr
     expect(none['withheld.released']).toBeUndefined()
   })
 
+  test('R-ATT-5: what waits to go out is shown to nobody, so gossip brings it to all, however often sync asks', () => {
+    const network = 'network={"syncSeconds":10,"spreadSeconds":300}'
+    const means = meansOf('baseline', 'engine=messages', 'weeks=1', ...quick, network)
+    expect(means['propagation.p100Ms']).toBeLessThan(1_000)
+    expect(means['sync.fetchedPerNodeAndEpoch']).toBeLessThan(96 / 20)
+    expect(means['held.byMustHold']).toBe(1)
+    expect(means['creditRate.honest']).toBeGreaterThan(0.9)
+  })
+
   test('eclipse R-SYNC-1: sync with random seats gives back what the neighbours keep from a node', () => {
     const means = meansOf('eclipse', ...eclipse)
     expect(means['victims.heldByGossip']).toBe(0)
