@@ -245,7 +245,7 @@ const timelines = (results: readonly TaskResult[]): string[] => {
   }
   return [
     timeline('Payout by week', 'coins', 'paid'),
-    timeline('Credits by week', 'share of the epochs that were credited', 'creditRate'),
+    timeline('Credits by week', 'share of epochs credited', 'creditRate'),
   ]
 }
 

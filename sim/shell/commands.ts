@@ -143,12 +143,7 @@ const sweepCommand = (io: SimIo): Command =>
   withBatchOptions(new Command('sweep'))
     .description('run a scenario at every combination of values; goes on where it was broken off')
     .argument('<scenario>', 'a built-in name or a YAML file')
-    .requiredOption(
-      '--vary <path=values>',
-      'path=5,7,11 or path=0.05..0.4:0.05; may be repeated',
-      collect,
-      [],
-    )
+    .option('--vary <path=values>', 'path=5,7,11 or path=0.05..0.4:0.05; may be repeated', collect, [])
     .requiredOption('--out <dir>', 'where results go')
     .option('--shard <i/n>', 'run the i-th of n parts only', shardOf)
     .addHelpText(
@@ -158,11 +153,15 @@ const sweepCommand = (io: SimIo): Command =>
       ),
     )
     .action(async (scenario: string, flags: BatchFlags & { vary: string[]; out: string; shard?: Shard }) => {
-      const plan = {
-        scenario: readScenario(scenario),
-        settings: settingsOf(flags),
-        axes: flags.vary.map(parseAxis),
+      const axes = flags.vary.map(parseAxis)
+      if (axes.length === 0) {
+        throw new SimulationError(
+          'bad-sweep',
+          'a sweep without --vary varies nothing',
+          'write --vary path=values, or `sim run`',
+        )
       }
+      const plan = { scenario: readScenario(scenario), settings: settingsOf(flags), axes }
       const options = { out: flags.out, threads: flags.threads ?? null, shard: flags.shard ?? null }
       printSummary(io, await runBatch(io, plan, scenario, options), flags.json)
     })

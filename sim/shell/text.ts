@@ -13,7 +13,7 @@ export const numberText = (value: number): string => {
 }
 
 /** With its interval, and over how many repeats if not all of them had it. */
-const estimateText = ({ mean, low, high, repeats }: Estimate, all: number): string => {
+export const estimateText = ({ mean, low, high, repeats }: Estimate, all = 0): string => {
   const interval =
     low === null || high === null || numberText(low) === numberText(high)
       ? ''

@@ -63,6 +63,12 @@ describe('closed forms', () => {
     expect(committeeStall(1_000, 200, 10)).toBeGreaterThan(committeeCapture(1_000, 200, 10))
   })
 
+  test('R-COM-1 nobody challenges himself: challengers are drawn from the others', () => {
+    expect(committeeCapture(40, 10, 5)).toBeCloseTo(exactly(39, 10, 5, 3), 12)
+    expect(committeeCapture(40, 10, 5)).not.toBeCloseTo(exactly(40, 10, 5, 3), 4)
+    expect(committeeStall(40, 10, 6)).toBeCloseTo(exactly(39, 10, 6, 3), 12)
+  })
+
   test('R-CP-4 86 of 128 certify and 43 stall', () => {
     expect(certificateCapture(1_000, 500, 128)).toBeCloseTo(exactly(1_000, 500, 128, 86), 12)
     expect(certificateStall(1_000, 250, 128)).toBeCloseTo(exactly(1_000, 250, 128, 43), 12)

@@ -153,10 +153,24 @@ describe('one seed, the same bytes', () => {
     })
     expect(readFileSync(join(at('few'), 'report.html'), 'utf8')).toContain('payoutShare.bad')
     const { stdout } = await run('compare', at('few'), at('none'))
-    expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ +0 +intervals apart/)
+    expect(stdout).toMatch(/payoutShare\.bad +0\.\d+ +0 +-0\.\d+ {2}\[-0\.\d+, -0\.\d+\] +apart/)
     // Without coins there is no price of one.
-    expect(stdout).toMatch(/usdPerCoin\.bad +0\.\d+ +–\n/)
+    expect(stdout).toMatch(/usdPerCoin\.bad +0\.\d+ +– +–\n/)
     expect((await run('compare', at('few'), at('few'))).stdout).toBe('nothing differs\n')
+    type Differences = {
+      measure: string
+      difference: { low: number; high: number } | null
+      isApart: boolean
+    }[]
+    const intervalOf = async (other: string): Promise<{ low: number; high: number }> => {
+      const found = JSON.parse((await run('compare', at('few'), at(other), '--json')).stdout) as Differences
+      return found.find(({ measure }) => measure === 'creditRate.honest')!.difference!
+    }
+    // Of one seed outages fall out of the difference; with another seed they are in both.
+    await run('run', scenario, '--threads', '1', '--set', 'attacker.strategies=[]', '--out', at('good'))
+    await run('run', scenario, '--threads', '1', '--seed', '2', '--out', at('seed2'))
+    const [paired, apart] = [await intervalOf('good'), await intervalOf('seed2')]
+    expect(3 * (paired.high - paired.low)).toBeLessThan(apart.high - apart.low)
     expect((await run('report', at('nowhere'))).code).toBe(2)
   })
 
@@ -227,6 +241,9 @@ describe('what people see', () => {
     expect(negative.code).toBe(2)
     expect(negative.stderr).toContain('attackers.0.share')
     expect((await run('sweep', scenario, '--vary', 'weeks=1')).code).toBe(2)
+    const still = await run('sweep', scenario, '--out', at('x'))
+    expect(still).toMatchObject({ code: 2, stdout: '' })
+    expect(still.stderr).toContain('write --vary path=values')
     for (const shard of ['0/3', '4/3', '1/2/3', '1', '/3', '1.5/3', '1e0/3']) {
       const refused = await run('sweep', scenario, '--vary', 'weeks=1', '--out', at('x'), '--shard', shard)
       expect(refused).toMatchObject({ code: 2, stdout: '' })
