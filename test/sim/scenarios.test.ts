@@ -153,7 +153,14 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(means['creditRate.honest']).toBeCloseTo(0.985 * (1 - (0.6 * 6) / 42), 1)
     expect(means['honestUp.wronglyFailed']).toBe(0)
     expect(means['weeks.pending']).toBe(0)
+    // R-FAULT-1 With 45 % down, who reaches five of eleven or fewer (37 %) and none of three others (9 %) abstains; where
+    // a majority still found him, that shows: some 37 % · 9 % · 55 % · 63 % of them in 6 of 42 epochs.
+    const fewer = meansOf('mass-outage', ...quick, 'weeks=1', 'incidents.0.share=0.45')
+    const expected = (0.37 * 0.09 * 0.55 * 0.63 * 6) / 42
+    expect(fewer['rate valid: abstained.honest']).toBeGreaterThan(0.5 * expected)
+    expect(fewer['rate valid: abstained.honest']).toBeLessThan(1.5 * expected)
     const none = meansOf('mass-outage', ...quick, 'weeks=1', 'incidents.0.share=0')
+    expect(none['rate valid: abstained.honest'] ?? 0).toBe(0)
     expect(none['creditRate.honest']!).toBeGreaterThan(means['creditRate.honest']! + 0.05)
   })
 
