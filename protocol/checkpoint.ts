@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { equalBytes } from './bytes.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
 import { bytesOf, type Epoch, EpochNumber, NetworkId, SeatNumber, Week } from './ids.ts'
-import { merkleRoot } from './merkle.ts'
+import { merkleRootInSteps } from './merkle.ts'
 import type { SeatRecord } from './registry.ts'
+import { finish, type Steps } from './steps.ts'
 import { accept, reject, type Validation } from './validation.ts'
 import { isWeek } from './week.ts'
 
@@ -172,7 +173,15 @@ export type RegistryRow = Pick<
 >
 
 /** R-CP-1: root over all seats, in their order, as they stand after block F: 32 bytes. */
-export const registryRootOf = (seats: readonly RegistryRow[]): Uint8Array => merkleRoot(seats.map(seatLeaf))
+export const registryRootOf = (seats: readonly RegistryRow[]): Uint8Array =>
+  finish(registryRootInSteps(seats))
+
+export const registryRootInSteps = (seats: readonly RegistryRow[]): Steps<Uint8Array> =>
+  merkleRootInSteps(leavesOf(seats))
+
+const leavesOf = function* (seats: readonly RegistryRow[]): Generator<Uint8Array> {
+  for (const seat of seats) yield seatLeaf(seat)
+}
 
 const seatLeaf = (record: RegistryRow): Uint8Array =>
   encodeCanonical([

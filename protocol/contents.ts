@@ -3,7 +3,8 @@ import type { EpochContents } from './checkpoint.ts'
 import { hasBit } from './collector.ts'
 import { equalBytes } from './bytes.ts'
 import type { Height, Seat } from './ids.ts'
-import { epochRoot } from './merkle.ts'
+import { epochRootInSteps } from './merkle.ts'
+import { finish, type Steps } from './steps.ts'
 
 /** What a certifier holds of an epoch and what it has to see in a checkpoint (R-CP-3). */
 export interface EpochHolding {
@@ -58,12 +59,15 @@ export interface ChosenContents extends EpochContents {
  * R-CP-3, the proposer: everything that it held in time, unless others say otherwise. What it must hold goes only if
  * more refuse it than demand it and than `liars` could be: a third of the certifiers.
  */
-export const chooseContents = (
+export const chooseContents = (...parts: Parameters<typeof chooseContentsInSteps>): ChosenContents =>
+  finish(chooseContentsInSteps(...parts))
+
+export const chooseContentsInSteps = function* (
   holding: EpochHolding,
   equivocators: ReadonlySet<Seat>,
   opinionOf: (seat: Seat) => Opinion | undefined,
   liars: number,
-): ChosenContents => {
+): Steps<ChosenContents> {
   let isOwn = true
   const rows = holding.rows.filter((row) => {
     if (equivocators.has(row.seat)) return false
@@ -78,7 +82,7 @@ export const chooseContents = (
     if (stance !== 'may' && isListed !== (stance === 'must')) isOwn = false
     return isListed
   })
-  return { rows, count: rows.length, root: epochRoot(rows), isOwn }
+  return { rows, count: rows.length, root: yield* epochRootInSteps(rows), isOwn }
 }
 
 /** The set behind a proposed root, as the proposer tells it when it is asked. */
@@ -102,19 +106,22 @@ export type Comparison =
  * R-CP-3, the certifier: compares an epoch of a proposal with what it holds. `equivocators` are those that the
  * proposal lists for the week: their attestations count as contained and stand under no root.
  */
-export const compareContents = (
+export const compareContents = (...parts: Parameters<typeof compareContentsInSteps>): Comparison =>
+  finish(compareContentsInSteps(...parts))
+
+export const compareContentsInSteps = function* (
   holding: EpochHolding,
   equivocators: ReadonlySet<Seat>,
   proposed: EpochContents,
   set: ProposedSet | null,
-): Comparison => {
+): Steps<Comparison> {
   const own = holding.rows.filter(({ seat }) => !equivocators.has(seat))
   if (set === null) {
     // Nearly always the proposer held the same in time, or leaves out what came between the two bounds.
     for (const limit of [['must', 'may'], ['must']] as const) {
       const stances: readonly Stance[] = limit
       const rows = own.filter((row) => stances.includes(stanceOf(row, holding.bounds)))
-      if (isRootOf(proposed, rows)) return { is: 'agrees' }
+      if (yield* isRootOf(proposed, rows)) return { is: 'agrees' }
     }
     return { is: 'ask', for: 'bits' }
   }
@@ -123,7 +130,8 @@ export const compareContents = (
   if (named === null) return { is: 'bad', code: 'contents-form' }
   if (named.some(({ seat }) => equivocators.has(seat))) return { is: 'bad', code: 'contents-equivocator' }
   if (named.length !== proposed.count) return { is: 'bad', code: 'contents-count' }
-  if (set.is === 'leaves' && !isRootOf(proposed, set.rows)) return { is: 'bad', code: 'contents-root' }
+  if (set.is === 'leaves' && !(yield* isRootOf(proposed, set.rows)))
+    return { is: 'bad', code: 'contents-root' }
 
   const unknown = named.filter(
     ({ seat, cid }) => cid === null || ownBySeat.get(seat)?.cid.equals(cid) !== true,
@@ -134,7 +142,7 @@ export const compareContents = (
   if (set.is === 'bits' && unknown.length === 0) {
     // Same seats, another root: some seat has two payloads, and only the leaves tell which.
     const rows = named.map(({ seat }) => ownBySeat.get(seat)!)
-    if (!isRootOf(proposed, rows)) return { is: 'ask', for: 'leaves' }
+    if (!(yield* isRootOf(proposed, rows))) return { is: 'ask', for: 'leaves' }
   }
   const unknownSeats = new Set(unknown.map(({ seat }) => seat))
   const listed = new Set(named.map(({ seat }) => seat))
@@ -167,5 +175,9 @@ const namedBy = (
     .map((seat) => ({ seat, cid: ownBySeat.get(seat)?.cid ?? null }))
 }
 
-const isRootOf = (contents: EpochContents, rows: readonly { seat: Seat; cid: CID }[]): boolean =>
-  contents.count === rows.length && equalBytes(contents.root, epochRoot(rows))
+const isRootOf = function* (
+  contents: EpochContents,
+  rows: readonly { seat: Seat; cid: CID }[],
+): Steps<boolean> {
+  return contents.count === rows.length && equalBytes(contents.root, yield* epochRootInSteps(rows))
+}

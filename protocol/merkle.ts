@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { concatBytes, equalBytes } from './bytes.ts'
 import { encodeCanonical } from './codec.ts'
 import type { Seat } from './ids.ts'
+import { finish, type Steps } from './steps.ts'
 
 // RFC 6962 2.1: leaves and nodes are hashed under different first bytes.
 const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concatBytes(Uint8Array.of(0), leaf))
@@ -26,14 +27,21 @@ export const merkleRoot = (leaves: readonly Uint8Array[]): Uint8Array =>
  * The same root of leaves that come one after the other, with one hash for each level in memory: below a complete tree
  * of 2^k leaves nothing changes any more.
  */
-export const merkleRootOf = (leaves: Iterable<Uint8Array>): Uint8Array => {
+export const merkleRootOf = (leaves: Iterable<Uint8Array>): Uint8Array => finish(merkleRootInSteps(leaves))
+
+/** Leaves between two pauses: a millisecond or two. */
+const leavesPerStep = 128
+
+export const merkleRootInSteps = function* (leaves: Iterable<Uint8Array>): Steps<Uint8Array> {
   const complete: { leaves: number; hash: Uint8Array }[] = []
   const joinLastTwo = (): void => {
     const right = complete.pop()!
     const left = complete.pop()!
     complete.push({ leaves: left.leaves + right.leaves, hash: nodeHash(left.hash, right.hash) })
   }
+  let count = 0
   for (const leaf of leaves) {
+    if (++count % leavesPerStep === 0) yield
     complete.push({ leaves: 1, hash: leafHash(leaf) })
     while (complete.length > 1 && complete.at(-1)!.leaves === complete.at(-2)!.leaves) joinLastTwo()
   }
@@ -93,7 +101,10 @@ export const attestationLeaf = (seat: Seat, cid: CID): Uint8Array => encodeCanon
 
 /** R-SYNC-1: root(e) over the attestations of an epoch, in rising order of seat. */
 export const epochRoot = (rows: Iterable<{ seat: Seat; cid: CID }>): Uint8Array =>
-  merkleRootOf(leavesOf(rows))
+  finish(epochRootInSteps(rows))
+
+export const epochRootInSteps = (rows: Iterable<{ seat: Seat; cid: CID }>): Steps<Uint8Array> =>
+  merkleRootInSteps(leavesOf(rows))
 
 const leavesOf = function* (rows: Iterable<{ seat: Seat; cid: CID }>): Generator<Uint8Array> {
   for (const row of rows) yield attestationLeaf(row.seat, row.cid)

@@ -6,10 +6,11 @@ import {
   type Genesis,
   type NetworkId,
   type ParamsSchedule,
-  registryRootOf,
+  registryRootInSteps,
   type SeatRecord,
   type Week,
 } from '../../protocol/index.ts'
+import { inSlices } from '../slices.ts'
 import type { EpochBook } from './epoch-book.ts'
 
 /** What the frame of a checkpoint is read from; a follower's state has all of it. */
@@ -37,5 +38,6 @@ export const frameOfWeek = async (parts: FrameParts, week: Week): Promise<Checkp
       if (context !== undefined) framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
     }
   }
-  return frameOf(parts, weeks, week, registryRootOf(seats ?? []), (epoch) => framed.get(epoch)!)
+  const registryRoot = await inSlices(registryRootInSteps(seats ?? []))
+  return frameOf(parts, weeks, week, registryRoot, (epoch) => framed.get(epoch)!)
 }

@@ -13,7 +13,7 @@ import {
   decodeCheckpoint,
   encodeSigned,
   type Epoch,
-  epochRoot,
+  epochRootInSteps,
   equalBytes,
   type HeldRow,
   type ListedEpoch,
@@ -27,7 +27,8 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import { inSlices } from '../slices.ts'
+import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
 import { type FrameParts, frameOfWeek } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 
@@ -187,10 +188,10 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     equivocators: ReadonlySet<Seat>,
     signal: AbortSignal,
   ): Promise<readonly Leaf[]> => {
-    const isRoot = (leaves: readonly Leaf[]): boolean =>
-      leaves.length === listed.count && equalBytes(epochRoot(leaves), listed.root)
+    const isRoot = async (leaves: readonly Leaf[]): Promise<boolean> =>
+      leaves.length === listed.count && equalBytes(await inSlices(epochRootInSteps(leaves)), listed.root)
     const stored = await checkpoints.contents(cid, listed.epoch)
-    if (stored !== undefined && isRoot(stored)) return stored
+    if (stored !== undefined && (await isRoot(stored))) return stored
     const context = await epochs.get(listed.epoch)
     if (context === undefined) {
       throw new SecnodeError('ANCHORED_MISSING', `epoch ${listed.epoch} is not in this store`, {
@@ -201,8 +202,8 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     const own = (await parts.held(context)).filter(({ seat }) => !equivocators.has(seat))
     for (const before of [closes, mustHold, Number.POSITIVE_INFINITY]) {
       const rows = own.filter(({ heldAt }) => heldAt < before)
-      if (isRoot(rows)) {
-        await checkpoints.putContents(cid, listed.epoch, rows)
+      if (await isRoot(rows)) {
+        await checkpoints.putContents(cid, listed.epoch, leavesRow(rows))
         return rows
       }
     }
@@ -215,13 +216,13 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
           const answer = await ask(provider, ['leaves', cid, listed.epoch, found.length, maxLeaves], signal)
           if (answer[0] !== 'leaves') return undefined
           found.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
-          if (answer[1].length < maxLeaves) return isRoot(found) ? found : undefined
+          if (answer[1].length < maxLeaves) return (await isRoot(found)) ? found : undefined
           if (found.length > listed.count) return undefined
         }
       },
       signal,
     )
-    await checkpoints.putContents(cid, listed.epoch, leaves)
+    await checkpoints.putContents(cid, listed.epoch, leavesRow(leaves))
     return leaves
   }
 
@@ -234,8 +235,8 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   ): Promise<void> => {
     const context = (await epochs.get(listed.epoch))!
     const isHeld = async (): Promise<Leaf[]> => {
-      const held = new Map((await parts.held(context)).map(({ seat, cid }) => [seat, cid]))
-      return leaves.filter(({ seat, cid }) => held.get(seat)?.equals(cid) !== true)
+      const held = new Map((await parts.held(context)).map((row) => [row.seat, row]))
+      return leaves.filter(({ seat, cid }) => held.get(seat)?.cid.equals(cid) !== true)
     }
     let missing = await isHeld()
     if (missing.length === 0) return

@@ -8,7 +8,7 @@ import {
   type CertifierState,
   type ChainWeeks,
   cidOf,
-  compareContents,
+  compareContentsInSteps,
   decodeCertificate,
   type Epoch,
   epochOfProof,
@@ -26,7 +26,7 @@ import {
   type ProposedSet,
   type ProposingEffect,
   protocols,
-  registryRootOf,
+  registryRootInSteps,
   type ReviewEffect,
   type ReviewEvent,
   type Seat,
@@ -39,6 +39,7 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
+import { inSlices } from '../slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import { askSeat } from './ask-seat.ts'
 import { createCertifierPeers } from './certifier-peers.ts'
@@ -76,7 +77,8 @@ interface Work {
   week: Week
   freezeHash: Uint8Array
   state: CertifierState
-  seats: ReadonlyMap<Seat, SeatRecord>
+  /** As they stood after block F, at the index of their number. */
+  seats: readonly SeatRecord[]
   /** Sets that proposers told of, by `<checkpoint>:<epoch>`. */
   sets: Map<string, ProposedSet>
   /** Who waits for an answer to his proposal, by `<seat>:<view>:<checkpoint>`. */
@@ -121,7 +123,8 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
       }
     }
-    const frame = frameOf(rules, weeks, record.week, registryRootOf(seats), (epoch) => framed.get(epoch)!)
+    const registryRoot = await inSlices(registryRootInSteps(seats))
+    const frame = frameOf(rules, weeks, record.week, registryRoot, (epoch) => framed.get(epoch)!)
     const params = paramsOfWeek(node.schedule, record.week)
     const duty: CertifierDuty = {
       seat: ownSeat,
@@ -146,7 +149,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       week: record.week,
       freezeHash: record.freeze!.hash!,
       state: startCertifier(duty, record.freeze!.height - 1, votes, proofs),
-      seats: new Map(seats.map((seat) => [seat.seat, seat])),
+      seats,
       sets: new Map(),
       waiting: new Map(),
       abort: new AbortController(),
@@ -284,7 +287,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
             current,
             'propose',
             async (signal) => {
-              const bytes = await askSeat(node, current.seats.get(to)!, protocols.propose, request, {
+              const bytes = await askSeat(node, current.seats[to]!, protocols.propose, request, {
                 timeoutMs: proposalTimeoutMs,
                 maxResponseBytes: proposalAnswerCodec.maxBytes,
                 signal,
@@ -306,14 +309,14 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
               const byEpoch = Map.groupBy(wants.missing, ({ epoch }) => epoch)
               for (const [epoch, rows] of byEpoch) {
                 await peers.fetchAttestations(
-                  current.seats.get(from)!,
+                  current.seats[from]!,
                   epoch,
                   rows.map(({ seat }) => seat),
                   signal,
                 )
               }
               if (wants.proofs.length > 0)
-                await peers.fetchProofs(current.seats.get(from)!, wants.proofs[0]!.epoch, signal)
+                await peers.fetchProofs(current.seats[from]!, wants.proofs[0]!.epoch, signal)
             }
             return { is: 'gathered' }
           },
@@ -330,16 +333,18 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         return beside(
           current,
           'read pages',
-          async (signal) => event(await peers.readPages(current.seats.get(from)!, effect.weeks, signal)),
+          async (signal) => event(await peers.readPages(current.seats[from]!, effect.weeks, signal)),
           event({ is: 'pages-failed', code: 'page-missing' }),
         )
       case 'compare': {
         const holding = await data.holding(effect.epoch)
-        const comparison = compareContents(
-          effect.isAgain ? listedAgain(holding) : holding,
-          effect.equivocators,
-          effect.contents,
-          current.sets.get(setKey(effect.epoch)) ?? null,
+        const comparison = await inSlices(
+          compareContentsInSteps(
+            effect.isAgain ? listedAgain(holding) : holding,
+            effect.equivocators,
+            effect.contents,
+            current.sets.get(setKey(effect.epoch)) ?? null,
+          ),
         )
         return step(current, event({ is: 'compared', epoch: effect.epoch, comparison }))
       }
@@ -351,10 +356,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
             current.sets.set(
               setKey(effect.epoch),
               effect.for === 'bits'
-                ? await peers.askBits(current.seats.get(from)!, checkpoint, effect.epoch, signal)
+                ? await peers.askBits(current.seats[from]!, checkpoint, effect.epoch, signal)
                 : {
                     is: 'leaves',
-                    rows: await peers.askLeaves(current.seats.get(from)!, checkpoint, effect.epoch, signal),
+                    rows: await peers.askLeaves(current.seats[from]!, checkpoint, effect.epoch, signal),
                   },
             )
             return event({ is: 'got', epoch: effect.epoch })
@@ -366,7 +371,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           current,
           'fetch contents',
           async (signal) => {
-            await peers.fetchAttestations(current.seats.get(from)!, effect.epoch, effect.seats, signal)
+            await peers.fetchAttestations(current.seats[from]!, effect.epoch, effect.seats, signal)
             return event({ is: 'got', epoch: effect.epoch })
           },
           event({ is: 'not-got', epoch: effect.epoch, code: 'attestations-missing' }),
@@ -390,7 +395,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     if (current === null) return ['later', 'not-frozen']
     const [, view, from, payload] = request.value
     // Several seats may have announced one peer id (R-REG-4), so the key alone does not tell who proposes.
-    const registered = current.seats.get(from)?.peer
+    const registered = current.seats[from]?.peer
     if (registered === undefined || !equalBytes(registered, peerKey)) return ['refused', 'proposer-key']
     const { promise, resolve } = Promise.withResolvers<ProposalAnswer>()
     const key = waitingKey(from, view, cidOf(payload))

@@ -6,26 +6,28 @@ import {
   checkpointAnswerCodec,
   type CheckpointAnswer,
   checkpointRequestCodec,
-  chooseContents,
+  chooseContentsInSteps,
   listedAgain,
   cidOf,
   decodeCheckpoint,
   encodeCertificate,
   encodeCheckpoint,
   type Epoch,
+  type EpochContents,
   type EpochHolding,
   equalBytes,
   fillFrame,
   type Opinion,
   proofPagesOf,
   protocols,
-  registryRootOf,
+  registryRootInSteps,
   registryTupleOf,
   type Seat,
   type SeatRecord,
   type Week,
 } from '../../protocol/index.ts'
-import type { CheckpointStore } from '../store/checkpoints.ts'
+import { inSlices } from '../slices.ts'
+import { type CheckpointStore, leavesRow } from '../store/checkpoints.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 
@@ -79,7 +81,9 @@ export const createCheckpointData = (
     const last = decoded?.is === 'ok' ? decoded.value.weeks.at(-1)?.epochs.at(-1) : undefined
     if (decoded?.is !== 'ok' || last === undefined) return null
     const seats = await seatsAfter(last.epoch + 2)
-    return seats !== undefined && equalBytes(registryRootOf(seats), decoded.value.registryRoot) ? seats : null
+    if (seats === undefined) return null
+    const root = await inSlices(registryRootInSteps(seats))
+    return equalBytes(root, decoded.value.registryRoot) ? seats : null
   }
 
   const answer = async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
@@ -128,7 +132,9 @@ export const createCheckpointData = (
     holding,
     async build(frame, opinionOf, liars) {
       let agrees = true
-      const contents = new Map<Epoch, ReturnType<typeof chooseContents>>()
+      const contents = new Map<Epoch, EpochContents>()
+      /** As the store keeps them: as objects, a week of 40,000 seats would take more than a gigabyte. */
+      const leaves = new Map<Epoch, Uint8Array>()
       const pagesByWeek = new Map<Week, { cid: CID; bytes: Uint8Array }[]>()
       for (const { week, epochs } of frame.weeks) {
         const proofs = [...(await collector.equivocators(week))].sort(([a], [b]) => a - b)
@@ -143,14 +149,17 @@ export const createCheckpointData = (
         const equivocators = new Set(proofs.map(([seat]) => seat))
         for (const { epoch } of epochs) {
           const held = await holding(epoch)
-          const chosen = chooseContents(
-            week === frame.week ? held : listedAgain(held),
-            equivocators,
-            (seat) => opinionOf(epoch, seat),
-            liars,
+          const { rows, count, root, isOwn } = await inSlices(
+            chooseContentsInSteps(
+              week === frame.week ? held : listedAgain(held),
+              equivocators,
+              (seat) => opinionOf(epoch, seat),
+              liars,
+            ),
           )
-          agrees &&= chosen.isOwn
-          contents.set(epoch, chosen)
+          agrees &&= isOwn
+          contents.set(epoch, { count, root })
+          leaves.set(epoch, leavesRow(rows))
         }
       }
       const payload = encodeCheckpoint(
@@ -162,7 +171,7 @@ export const createCheckpointData = (
       )
       const cid = cidOf(payload)
       const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
-      for (const [epoch, { rows }] of contents) await checkpoints.putContents(cid, epoch, rows)
+      for (const [epoch, row] of leaves) await checkpoints.putContents(cid, epoch, row)
       await checkpoints.put(frame.week, [payload, ...pages])
       return { cid, payload, agrees }
     },

@@ -18,10 +18,11 @@ import {
   type Week,
   whyClosed,
 } from '../../protocol/index.ts'
+import { inSlices } from '../slices.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 import { equivocatorsOf } from '../epochs/equivocators.ts'
-import { createHeldEpoch, type HeldEpoch, rootOfHeld } from './held-epoch.ts'
+import { createHeldEpoch, type HeldEpoch } from './held-epoch.ts'
 
 /**
  * Where something comes from decides until when its epoch is open: gossip until it closes, sync until its week's set is
@@ -78,16 +79,17 @@ export interface Collector {
 const maxOpenEpochs = 8
 /** Weeks whose proofs are kept in memory: this one, the one before, and some that somebody asks for. */
 const maxProofWeeks = 8
-/** A root of 40,000 leaves takes a third of a second: whoever asks, at most a tenth of the time goes into one. */
+/** A root of 40,000 leaves takes a seventh of a second: whoever asks, at most a tenth of the time goes into one. */
 const restPerRoot = 9
 /** What takes less than this is computed as often as somebody asks. */
 const quickMs = 20
 
 interface KnownRoot {
   context: EpochContext
-  said: { count: number; root: Uint8Array }
+  said: Promise<{ count: number; root: Uint8Array }>
+  /** Something came since it was begun. */
   isStale: boolean
-  /** Until this moment it is good enough for others. */
+  /** Until this moment it is good enough for others; without end while it is being computed. */
   restUntilMs: number
 }
 
@@ -335,17 +337,17 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
 
   const rootOf = async (context: EpochContext): Promise<{ count: number; root: Uint8Array }> => {
     const known = knownRoot(context)
-    if (known?.isStale === false) return known.said
+    if (known?.isStale === false) return await known.said
     const proofs = await equivocators(context.week)
     const held = (await opened(context)) ?? createHeldEpoch(context)
     const begunMs = world.monotonicMs()
-    const said = rootOfHeld(held, proofs)
+    const said = inSlices(held.standing(proofs))
+    const fresh: KnownRoot = { context, said, isStale: false, restUntilMs: Infinity }
+    if (epochs.isCanonical(context)) rootByEpoch.set(context.epoch, fresh)
+    await said
     const tookMs = world.monotonicMs() - begunMs
-    const restUntilMs = begunMs + (tookMs < quickMs ? 0 : tookMs * restPerRoot)
-    if (epochs.isCanonical(context)) {
-      rootByEpoch.set(context.epoch, { context, said, isStale: false, restUntilMs })
-    }
-    return said
+    fresh.restUntilMs = begunMs + (tookMs < quickMs ? 0 : tookMs * restPerRoot)
+    return await said
   }
 
   return {
@@ -403,11 +405,11 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     async recentRootOf(context) {
       const known = knownRoot(context)
       return known !== undefined && world.monotonicMs() < known.restUntilMs
-        ? known.said
+        ? await known.said
         : await rootOf(context)
     },
     async held(context) {
-      return [...((await opened(context))?.rows() ?? [])]
+      return (await opened(context))?.rows() ?? []
     },
     async heldOf(context, seats) {
       const underway = atHand(context)?.underway

@@ -1,12 +1,15 @@
 import type { CID } from 'multiformats/cid'
 import {
   cidOfDigest,
-  epochRoot,
   indexOfSeat,
   type HeldAttestation,
   type HeldRow,
+  type Height,
   type Seat,
+  type Snapshot,
+  type Steps,
 } from '../../protocol/index.ts'
+import { createRoot } from '../tally/root.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 
 /**
@@ -22,8 +25,10 @@ export interface HeldEpoch {
   cidOf(seat: Seat): CID | undefined
   /** The first of its seat. Seats that the snapshot has not are none of this epoch's. */
   add(held: HeldRow): void
-  /** What is held, in rising order of seat. */
-  rows(): Iterable<HeldRow>
+  /** What is held now, in rising order of seat. */
+  rows(): HeldRow[]
+  /** R-SYNC-1: number and root of what is held now of seats without a proof (R-ATT-3). */
+  standing(equivocators: ReadonlyMap<Seat, unknown>): Steps<{ count: number; root: Uint8Array }>
   /** Held, but not in the store yet. */
   readonly underway: Map<Seat, HeldAttestation>
 }
@@ -57,29 +62,53 @@ export const createHeldEpoch = (context: EpochContext): HeldEpoch => {
       digests.set(cid.multihash.digest, 32 * index)
       heights[index] = heldAt
     },
-    *rows() {
-      for (const [index, { seat }] of snapshot.entries()) {
-        if (isHeld[index] === 1) yield { seat, cid: cidAt(index), heldAt: heights[index]! }
-      }
+    rows() {
+      const digestsNow = digests.slice()
+      return snapshot.flatMap(({ seat }, index) =>
+        isHeld[index] === 1 ? [new FlatRow(seat, heights[index]!, digestsNow, 32 * index)] : [],
+      )
     },
+    standing: (equivocators) =>
+      standingInSteps(
+        snapshot,
+        isHeld.map((held, index) => (held === 1 && !equivocators.has(snapshot[index]!.seat) ? 1 : 0)),
+        digests.slice(),
+      ),
     underway: new Map(),
   }
 }
 
-/** R-SYNC-1: number and root of what is held of seats without a proof (R-ATT-3). */
-export const rootOfHeld = (
-  held: HeldEpoch,
-  equivocators: ReadonlyMap<Seat, unknown>,
-): { count: number; root: Uint8Array } => {
-  let count = 0
-  const standing = function* (): Generator<HeldRow> {
-    for (const row of held.rows()) {
-      if (equivocators.has(row.seat)) continue
-      count++
-      yield row
-    }
+/** A row whose CID is made when it is asked for: 40,000 of them would be the largest thing in the daemon's memory. */
+class FlatRow implements HeldRow {
+  readonly seat: Seat
+  readonly heldAt: Height
+  readonly #digests: Uint8Array
+  readonly #offset: number
+
+  constructor(seat: Seat, heldAt: Height, digests: Uint8Array, offset: number) {
+    this.seat = seat
+    this.heldAt = heldAt
+    this.#digests = digests
+    this.#offset = offset
   }
-  // Row by row: 40,000 of them at once would be the largest thing in the daemon's memory.
-  const root = epochRoot(standing())
-  return { count, root }
+
+  get cid(): CID {
+    return cidOfDigest(this.#digests.subarray(this.#offset, this.#offset + 32))
+  }
+}
+
+/** Leaves between two pauses: about a millisecond. */
+const leavesPerStep = 256
+
+const standingInSteps = function* (
+  snapshot: Snapshot,
+  stands: Uint8Array,
+  digests: Uint8Array,
+): Steps<{ count: number; root: Uint8Array }> {
+  const root = createRoot()
+  for (const [index, { seat }] of snapshot.entries()) {
+    if (index % leavesPerStep === 0) yield
+    if (stands[index] === 1) root.add(seat, digests.subarray(32 * index, 32 * index + 32))
+  }
+  return { count: root.count, root: root.root() }
 }

@@ -29,7 +29,8 @@ export interface CheckpointStore {
   put(week: Week, blocks: readonly Uint8Array[]): Promise<void>
   /** The attestations under a root of a checkpoint, in rising order of seat; undefined if they are not known. */
   contents(checkpoint: CID, epoch: Epoch): Promise<Leaf[] | undefined>
-  putContents(checkpoint: CID, epoch: Epoch, rows: readonly Leaf[]): Promise<void>
+  /** `row` as `leavesRow` makes it. */
+  putContents(checkpoint: CID, epoch: Epoch, row: Uint8Array): Promise<void>
   votes(week: Week): Promise<RecordedVote[]>
   /** Durable before it returns: only then may the vote be signed. */
   recordVote(week: Week, vote: RecordedVote): Promise<void>
@@ -38,6 +39,16 @@ export interface CheckpointStore {
 }
 
 const leafBytes = 36
+
+/** The contents of an epoch as they are kept, 36 bytes a leaf. */
+export const leavesRow = (leaves: readonly Leaf[]): Uint8Array => {
+  const row = new Uint8Array(leaves.length * leafBytes)
+  for (const [i, { seat, cid }] of leaves.entries()) {
+    row.set(u32(seat), i * leafBytes)
+    row.set(cid.multihash.digest, i * leafBytes + 4)
+  }
+  return row
+}
 
 export const createCheckpointStore = (store: Store): CheckpointStore => ({
   async get(cid) {
@@ -58,14 +69,8 @@ export const createCheckpointStore = (store: Store): CheckpointStore => ({
       cid: cidOfDigest(row.slice(i * leafBytes + 4, (i + 1) * leafBytes)),
     }))
   },
-  putContents: (checkpoint, epoch, rows) => {
-    const row = new Uint8Array(rows.length * leafBytes)
-    for (const [i, { seat, cid }] of rows.entries()) {
-      row.set(u32(seat), i * leafBytes)
-      row.set(cid.multihash.digest, i * leafBytes + 4)
-    }
-    return store.batch([put(keyOf(prefixes.contents, checkpoint.multihash.digest, u32(epoch)), row)])
-  },
+  putContents: (checkpoint, epoch, row) =>
+    store.batch([put(keyOf(prefixes.contents, checkpoint.multihash.digest, u32(epoch)), row)]),
   async votes(week) {
     const head = keyOf(prefixes.vote, utf8ToBytes(week))
     const votes: RecordedVote[] = []

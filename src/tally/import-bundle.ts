@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook } from '../epochs/epoch-book.ts'
-import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
+import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
 import type { EvidenceStore } from '../store/evidence.ts'
 import type { Admit } from './admission.ts'
 import { anchorOfBundle, headOfBundle } from './anchor-of.ts'
@@ -54,7 +54,7 @@ export const importAnchored = async (
         }
         leaves.push(...rows.map(({ attestation: { seat }, cid }) => ({ seat, cid })))
         if (leaves.length < listed.count) return
-        await target.checkpoints.putContents(anchor.checkpoint, listed.epoch, leaves)
+        await target.checkpoints.putContents(anchor.checkpoint, listed.epoch, leavesRow(leaves))
         leaves = []
       },
       evidence: ({ epoch }, _, bytes) => target.evidence.put(epoch, bytes),

@@ -1,0 +1,20 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Steps } from '../protocol/index.ts'
+
+/** Whoever waits for an answer of this process meanwhile waits for one slice of each such computation. */
+const sliceMs = 10
+
+/**
+ * Drives a long computation in slices, with whatever else there is to do between them. By the process's own clock and no
+ * injected one: how long the event loop is held is a matter of this process alone, and no result depends on it.
+ */
+export const inSlices = async <T>(steps: Steps<T>): Promise<T> => {
+  let endsMs = performance.now() + sliceMs
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (performance.now() < endsMs) continue
+    await nextTurn()
+    endsMs = performance.now() + sliceMs
+  }
+}
