@@ -5,15 +5,18 @@ import { invalidOutcomes, type Outcome } from './outcome.ts'
 
 /**
  * One epoch laid out along the ring in typed arrays: for whoever judges thousands of epochs of tens of thousands of
- * seats. `judgeFlatEpoch` gives what `judgeEpoch` gives of the same attestations; a property test holds them together.
- * IPv4 only, and at most 2^21 seats.
+ * seats, or has to do with little memory. `judgeFlatEpoch` gives what `judgeEpoch` gives of the same attestations; a
+ * property test holds them together. At most 2^21 seats.
  */
 export interface FlatEpoch {
   /** 1 where the seat at this position of the ring has an attestation in the set. n bytes. */
   attests: Uint8Array
   /** n · k codes: at [p · k + i] what the seat at position p says of the one at p + 1 + i. */
   verdicts: Uint8Array
-  /** n · k IPv4 addresses as numbers, laid out alike; read where the verdict is 0. */
+  /**
+   * n · k addresses as numbers, laid out alike; read where the verdict is 0. With IPv4 alone the addresses themselves,
+   * otherwise as `createAddressNumbers` numbers them.
+   */
   addresses: Uint32Array
 }
 
@@ -48,16 +51,26 @@ const notAttested = codeOf('valid: not attested')
 const abstained = codeOf('valid: abstained')
 const disagrees = codeOf('valid: disagrees')
 
+/**
+ * Of an address the number of its prefix, below 2^24, or −1 if it has none of this length: one function for each length,
+ * in the order in which R-TALLY-3 ranks them.
+ */
+export type FlatPrefixes = readonly ((address: number) => number)[]
+
+/** /24 and /16. */
+export const ipv4Prefixes: FlatPrefixes = [(address) => address >>> 8, (address) => address >>> 16]
+
 /** R-TALLY-0…4 for one epoch: at each index of the snapshot a code of `flatOutcomes`, and how many attested. */
 export const judgeFlatEpoch = (
   committees: Committees,
   epoch: FlatEpoch,
   maxPerPrefix: number,
+  prefixes: FlatPrefixes = ipv4Prefixes,
 ): { outcomes: Uint8Array; attested: number } => {
   const { size, k, ring } = committees
   const { counted, abstentions, attested } = countAttestations(committees, epoch)
   const classes = classesAlongRing(committees, epoch, counted)
-  const faults = addressFaultsAlongRing(committees, epoch, counted, classes, maxPerPrefix)
+  const faults = addressFaultsAlongRing(committees, epoch, counted, classes, maxPerPrefix, prefixes)
   const validityIsEnough = 2 * attested < size
   const outcomes = new Uint8Array(size)
   for (let position = 0; position < size; position++) {
@@ -169,6 +182,7 @@ const addressFaultsAlongRing = (
   counted: Uint8Array,
   classes: Uint8Array,
   maxPerPrefix: number,
+  prefixes: FlatPrefixes,
 ): Uint8Array => {
   const faults = new Uint8Array(size)
   const named = new Uint32Array(size)
@@ -204,8 +218,7 @@ const addressFaultsAlongRing = (
     namedBy[a]! > namedBy[b]! || (namedBy[a] === namedBy[b] && ring[a]! < ring[b]!)
   keepOnePerAddress(named, namedBy, faults, ranksBefore)
   if (maxPerPrefix > 0) {
-    keepPerPrefix(named, namedBy, ring, faults, 24, maxPerPrefix)
-    keepPerPrefix(named, namedBy, ring, faults, 16, maxPerPrefix)
+    for (const prefixOf of prefixes) keepPerPrefix(named, namedBy, ring, faults, prefixOf, maxPerPrefix)
   }
   return faults
 }
@@ -240,13 +253,13 @@ const keepOnePerAddress = (
   }
 }
 
-/** At most `keep` of those without a fault stay in each prefix of so many bits. */
+/** At most `keep` of those without a fault stay in each prefix. */
 const keepPerPrefix = (
   named: Uint32Array,
   namedBy: Uint8Array,
   ring: Uint32Array,
   faults: Uint8Array,
-  prefixBits: 24 | 16,
+  prefixOf: FlatPrefixes[number],
   keep: number,
 ): void => {
   // Prefix, then rank, then index, in one number below 2^53: numbers sort faster than rows.
@@ -255,7 +268,8 @@ const keepPerPrefix = (
   let length = 0
   for (let position = 0; position < named.length; position++) {
     if (namedBy[position] === 0 || faults[position] !== 0) continue
-    const prefix = named[position]! >>> (32 - prefixBits)
+    const prefix = prefixOf(named[position]!)
+    if (prefix === -1) continue
     positionOfIndex[ring[position]!] = position
     sorted[length++] = (prefix * 64 + (63 - namedBy[position]!)) * indexes + ring[position]!
   }

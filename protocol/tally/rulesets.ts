@@ -1,5 +1,6 @@
 import type { Week } from '../ids.ts'
 import type { JudgedEpoch, TallyInput } from './input.ts'
+import { judgeFlatEpoch } from './flat.ts'
 import { judgeEpoch, shareFund, tallyJudged, tallyWeek, type WeekTally } from './v1.ts'
 
 export interface Ruleset {
@@ -11,13 +12,23 @@ export interface Ruleset {
   tallyJudged(input: TallyInput<JudgedEpoch>): WeekTally
   /** One epoch of it, for whoever explains or checks a single seat. */
   judgeEpoch: typeof judgeEpoch
+  /** The same in typed arrays, for whoever judges all of an epoch. */
+  judgeFlatEpoch: typeof judgeFlatEpoch
   /** What scores are paid of a fund, for whoever asks what other scores would have been. */
   shareFund: typeof shareFund
 }
 
 /** In rising order of week. A ruleset is never changed and never removed: old weeks stay verifiable. */
 export const rulesets: readonly Ruleset[] = [
-  { number: 1, from: '1970-W01' as Week, tally: tallyWeek, tallyJudged, judgeEpoch, shareFund },
+  {
+    number: 1,
+    from: '1970-W01' as Week,
+    tally: tallyWeek,
+    tallyJudged,
+    judgeEpoch,
+    judgeFlatEpoch,
+    shareFund,
+  },
 ]
 
 export const rulesetOfWeek = (week: Week): Ruleset =>

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import pino from 'pino'
 import {
-  createTally,
+  createTallyOfJudged,
   type DigestedTally,
   epochStart,
   paramsOfWeek,
@@ -236,7 +236,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
         assembled: { weeks },
       },
     ] of running) {
-      tallies.set(node, createTally(await gatherWeek(weeks, plan.week, signal)))
+      tallies.set(node, createTallyOfJudged(await gatherWeek(weeks, plan.week, signal)))
     }
     const agreed = mostCommon([...tallies.values()])
     const result = resultOf(prepared, tallies, agreed)

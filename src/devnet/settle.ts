@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { createTally, type DigestedTally, type Height, utf8ToBytes } from '../../protocol/index.ts'
+import { createTallyOfJudged, type DigestedTally, type Height, utf8ToBytes } from '../../protocol/index.ts'
 import type { AssembledNode } from '../node/assemble.ts'
 import { openStore } from '../store/open.ts'
 import { gatherWeek } from '../tally/gather.ts'
@@ -71,5 +71,5 @@ export const rebuild = async (
     await mineOne()
   }
   if (daemon.finality.anchored.get(week) === undefined) return false
-  return createTally(await gatherWeek(weeks, week, signal)).digest === tally.digest
+  return createTallyOfJudged(await gatherWeek(weeks, week, signal)).digest === tally.digest
 }

@@ -52,7 +52,7 @@ export interface Collector {
   /** Whether sync still compares this epoch. */
   isOpen(epoch: Epoch): boolean
   /** What stands in an epoch under its canonical beacon, in rising order of seat. */
-  standing(context: EpochContext): Promise<HeldAttestation[]>
+  standing(context: EpochContext): AsyncIterable<HeldAttestation>
   /** How many stand. */
   countOf(context: EpochContext): Promise<number>
   /** R-SYNC-1: a bit for each index of the snapshot whose attestation stands. */
@@ -319,15 +319,19 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     return { is: 'accept', value: undefined }
   }
 
-  const heldRows = async (context: EpochContext): Promise<HeldAttestation[]> => {
-    const bySeat = new Map(atHand(context)?.underway)
-    for await (const held of attestations.ofEpoch(context.epoch, context.beacon)) bySeat.set(held.seat, held)
-    return [...bySeat.values()].sort((a, b) => a.seat - b.seat)
-  }
-
-  const standing = async (context: EpochContext): Promise<HeldAttestation[]> => {
+  const standing = async function* (context: EpochContext): AsyncGenerator<HeldAttestation> {
     const proofs = await equivocators(context.week)
-    return (await heldRows(context)).filter(({ seat }) => !proofs.has(seat))
+    const underway = [...(atHand(context)?.underway.values() ?? [])].sort((a, b) => a.seat - b.seat)
+    const isStanding = ({ seat }: HeldAttestation): boolean => !proofs.has(seat)
+    let next = 0
+    for await (const held of attestations.ofEpoch(context.epoch, context.beacon)) {
+      const before = next
+      while (next < underway.length && underway[next]!.seat < held.seat) next++
+      yield* underway.slice(before, next).filter(isStanding)
+      if (underway[next]?.seat === held.seat) next++
+      if (isStanding(held)) yield held
+    }
+    yield* underway.slice(next).filter(isStanding)
   }
 
   const knownRoot = (context: EpochContext): KnownRoot | undefined => {

@@ -1,6 +1,6 @@
 import {
   challengersOf,
-  createTally,
+  createTallyOfJudged,
   type DigestedTally,
   type Epoch,
   isWeek,
@@ -39,7 +39,8 @@ export const tallyOfWeek = async (
   sources: WeekSources,
   week: string,
   signal: AbortSignal,
-): Promise<DigestedTally> => createTally(await gatherWeek(sources, await resolveWeek(sources, week), signal))
+): Promise<DigestedTally> =>
+  createTallyOfJudged(await gatherWeek(sources, await resolveWeek(sources, week), signal))
 
 /** One epoch: what came out for each seat, and how often each verdict was given of it. */
 export interface EpochReport {

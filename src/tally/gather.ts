@@ -5,9 +5,13 @@ import {
   decodeAttestation,
   type Epoch,
   type Genesis,
+  flatOutcomes,
   type HeldAttestation,
   type Height,
+  indexOfSeat,
+  type JudgedEpoch,
   type NetworkId,
+  type Outcome,
   type Seat,
   type TallyEpoch,
   type TallyInput,
@@ -17,6 +21,7 @@ import {
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook, EpochContext } from '../epochs/epoch-book.ts'
 import { freezeHeight } from '../epochs/open-epochs.ts'
+import { createEpochJudging, type EpochJudging } from './epoch-judging.ts'
 import type { FundBook } from './fund.ts'
 
 /** Where the inputs of a tally come from. */
@@ -27,7 +32,7 @@ export interface WeekSources {
   fund: FundBook
   confirmedHeight(): number
   /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
-  standing(context: EpochContext): Promise<readonly HeldAttestation[]>
+  standing(context: EpochContext): AsyncIterable<HeldAttestation>
   equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
   /**
    * What an anchor fixes of a week; null if it has none. Errors: ANCHORED_MISSING, which names what, and
@@ -43,8 +48,8 @@ export interface FixedWeek {
   checkpoint: CID
   anchor: { height: Height; hash: Uint8Array }
   equivocators: ReadonlySet<Seat>
-  /** In rising order of seat. */
-  standing(context: EpochContext): Promise<readonly HeldAttestation[]>
+  /** In rising order of seat. Errors: ANCHORED_MISSING, at the end. */
+  standing(context: EpochContext): AsyncIterable<HeldAttestation>
 }
 
 /** The contexts of a week's epochs that have begun. */
@@ -99,29 +104,54 @@ export const gatherEpoch = async (
   sources: Pick<WeekSources, 'standing'>,
   context: EpochContext,
 ): Promise<TallyEpoch> => {
-  const bySeat = new Map((await sources.standing(context)).map((held) => [held.seat, held]))
-  return {
-    epoch: context.epoch,
-    beacon: context.beacon,
-    snapshot: context.snapshot,
-    attestations: context.snapshot.map(({ seat }) => {
-      const held = bySeat.get(seat)
-      return held === undefined ? undefined : attestedOf(held)
-    }),
+  const { epoch, beacon, snapshot } = context
+  const attestations: (AttestedVerdicts | undefined)[] = snapshot.map(() => undefined)
+  for await (const held of sources.standing(context)) {
+    const index = indexOfSeat(snapshot, held.seat)
+    if (index !== -1) attestations[index] = attestedOf(held)
   }
+  return { epoch, beacon, snapshot, attestations }
 }
 
-/** The input of a week's tally from a store as it stands. Of a week that is not over, what there is so far. */
+/** Reads an epoch attestation by attestation into what judges it. R-ATT-3: an equivocator stands under no root of the week. */
+export const gatherJudging = async (
+  sources: Pick<WeekSources, 'standing'>,
+  context: EpochContext,
+  equivocators: { has(seat: Seat): boolean },
+): Promise<EpochJudging> => {
+  const { week, snapshot, committees, params } = context
+  const judging = createEpochJudging(week, committees, params)
+  for await (const held of sources.standing(context)) {
+    const index = indexOfSeat(snapshot, held.seat)
+    if (index !== -1 && !equivocators.has(held.seat)) judging.add(index, attestedOf(held))
+  }
+  return judging
+}
+
+/** The words of outcomes as `judgeFlatEpoch` gives them. */
+export const wordsOf = (outcomes: Uint8Array): Outcome[] =>
+  Array.from(outcomes, (code) => flatOutcomes[code]!)
+
+/**
+ * The input of a week's tally from a store as it stands, judged epoch by epoch: all attestations of a week of the largest
+ * network are gigabytes. Of a week that is not over, what there is so far.
+ */
 export const gatherWeek = async (
   sources: WeekSources,
   week: Week,
   signal: AbortSignal,
-): Promise<TallyInput> => {
+): Promise<TallyInput<JudgedEpoch>> => {
   const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
   const { params } = contexts[0]!
   const fixed = await sources.fixed(week, signal)
-  const epochs: TallyEpoch[] = []
-  for (const context of contexts) epochs.push(await gatherEpoch(fixed ?? sources, context))
+  const equivocators = fixed?.equivocators ?? new Set((await sources.equivocators(week)).keys())
+  const epochs: JudgedEpoch[] = []
+  for (const context of contexts) {
+    signal.throwIfAborted()
+    const { epoch, beacon, snapshot } = context
+    const { outcomes, attested } = (await gatherJudging(fixed ?? sources, context, equivocators)).judge()
+    epochs.push({ epoch, beacon, snapshot, outcomes: wordsOf(outcomes), attested })
+  }
   // Of the epoch that runs, blocks are still to come.
   const lastWithFund = isComplete ? last : last - 1
   return {
@@ -136,7 +166,7 @@ export const gatherWeek = async (
     params,
     checkpoint: fixed?.checkpoint ?? null,
     anchor: fixed?.anchor ?? null,
-    equivocators: fixed?.equivocators ?? new Set((await sources.equivocators(week)).keys()),
+    equivocators,
     fund: await sources.fund.ofWeek(params.fund, first, lastWithFund, signal),
     epochs,
   }

@@ -50,7 +50,7 @@ export const fetchLastEpochs = async (options: LastEpochsOptions): Promise<void>
   const wanted: { context: EpochContext; missing: Seat[] }[] = []
   for (const context of contexts) {
     if (context.snapshot.length > maxSeatsToFetch) continue
-    const held = new Set((await weeks.standing(context)).map(({ seat }) => seat))
+    const held = new Set((await Array.fromAsync(weeks.standing(context))).map(({ seat }) => seat))
     const missing = context.snapshot.map(({ seat }) => seat).filter((seat) => !held.has(seat))
     if (4 * held.size < 3 * context.snapshot.length) wanted.push({ context, missing })
   }
@@ -77,7 +77,7 @@ export const fetchLastEpochs = async (options: LastEpochsOptions): Promise<void>
           await weeks.admit(context, encodeSigned({ payload, signature }))
         }
       }
-      const held = new Set((await weeks.standing(context)).map(({ seat }) => seat))
+      const held = new Set((await Array.fromAsync(weeks.standing(context))).map(({ seat }) => seat))
       missing.splice(0, missing.length, ...missing.filter((seat) => !held.has(seat)))
     }
   }

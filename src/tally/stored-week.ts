@@ -1,13 +1,5 @@
 import pino from 'pino'
-import {
-  type Anchor,
-  type ChainWeeks,
-  createCollectedEpoch,
-  epochStart,
-  paramsOfWeek,
-  standingAttestations,
-  weekStateOf,
-} from '../../protocol/index.ts'
+import { type Anchor, type ChainWeeks, epochStart, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
 import { latestBirthday, openChainState } from '../chain/follower/chain-state.ts'
 import type { Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain/rpc/client.ts'
@@ -141,15 +133,11 @@ export const openStoredWeeks = async (
     epochs,
     fund: createFundBook(genesis, network.facts.family, chain, store),
     confirmedHeight: () => chain.confirmedHeight,
-    async standing(context) {
-      const collected = createCollectedEpoch(context.epoch, context.beacon)
+    async *standing(context) {
+      const equivocators = await equivocatorsOf(attestations, epochs, context.week)
       for await (const held of attestations.ofEpoch(context.epoch, context.beacon)) {
-        collected.bySeat.set(held.seat, held)
+        if (!equivocators.has(held.seat)) yield held
       }
-      return standingAttestations(
-        collected,
-        new Set((await equivocatorsOf(attestations, epochs, context.week)).keys()),
-      )
     },
     equivocators: (week) => equivocatorsOf(attestations, epochs, week),
   }

@@ -1,29 +1,23 @@
 import {
   attestationMessage,
-  type AttestedVerdicts,
   cidOfDigest,
   createCommittees,
-  createFlatEpoch,
-  decodeAttestation,
   type Epoch,
   equalBytes,
   flatOutcomes,
-  isWellFormed,
-  judgeFlatEpoch,
   type ListedEpoch,
   type NetworkId,
   type Outcome,
   type Params,
-  rulesetOfWeek,
   type Signed,
   type Snapshot,
-  Verdict,
   type VerifyEd25519,
   type Week,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { checkEpoch } from './bundle.ts'
+import { createEpochJudging } from './epoch-judging.ts'
 import type { BundlePlace } from './read-bundle.ts'
 
 /** One epoch of an anchored set, in a form that threads hand over without copying. */
@@ -111,7 +105,8 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
     previous: new Uint8Array(32 * listed.count),
   }
   const rows: Signed[] = []
-  const judging = startJudging(job)
+  const committees = createCommittees(listed.beacon, size, job.params.committee)
+  const judging = createEpochJudging(job.week, committees, job.params)
   let index = 0
   for (const [number, { place, digest, bytes }] of job.blocks.entries()) {
     for (const { attestation, cid, signed } of check.add({
@@ -137,9 +132,8 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
     }
   }
   check.end()
-  const judged = judging.end((row) => rows[row]!.payload, reading.indexes)
   return {
-    reading: { ...reading, ...judged },
+    reading: { ...reading, ...judging.judge(), words: flatOutcomes },
     checkSignatures: (wanted) =>
       wanted.filter((row) => {
         const { payload, signature } = rows[row]!
@@ -147,53 +141,6 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
         const publicKey = snapshot.peers.subarray(at, at + 32)
         return !verify(publicKey, attestationMessage(networkId, payload), signature)
       }),
-  }
-}
-
-/**
- * R-TALLY-0…4 in typed arrays while rows go by: eleven addresses of each of 40,000 attestations as objects would be
- * most of the memory. An epoch with an IPv6 address, or of another ruleset, is judged by the general form at the end.
- */
-const startJudging = (job: EpochJob) => {
-  const { listed, params, snapshot } = job
-  const size = snapshot.seats.length
-  const ruleset = rulesetOfWeek(job.week)
-  const committees = createCommittees(listed.beacon, size, params.committee)
-  const { k, positions } = committees
-  const flat = createFlatEpoch(committees)
-  let isFlat = ruleset.number === 1
-  return {
-    add(index: number, { verdicts, addresses }: AttestedVerdicts): void {
-      // R-TALLY-0: what is not well formed is absent.
-      if (!isFlat || verdicts.length !== k || !isWellFormed({ verdicts, addresses })) return
-      const position = positions[index]!
-      flat.attests[position] = 1
-      flat.verdicts.set(verdicts, position * k)
-      let named = 0
-      for (let i = 0; i < k; i++) {
-        if (verdicts[i] !== Verdict.valid) continue
-        const address = addresses[named++]!
-        if (address.length !== 4) {
-          isFlat = false
-          return
-        }
-        const [a, b, c, d] = address as unknown as [number, number, number, number]
-        flat.addresses[position * k + i] = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
-      }
-    },
-    /** `indexes`: of each row, its index in the snapshot. */
-    end(
-      payloadOf: (row: number) => Uint8Array,
-      indexes: Uint32Array,
-    ): Pick<EpochReading, 'outcomes' | 'words' | 'attested'> {
-      if (isFlat) return { ...judgeFlatEpoch(committees, flat, params.maxPerPrefix), words: flatOutcomes }
-      const attestations: (AttestedVerdicts | undefined)[] = Array.from({ length: size }, () => undefined)
-      for (const [row, index] of indexes.entries()) attestations[index] = decodeAttestation(payloadOf(row))!
-      const { outcomes, attested } = ruleset.judgeEpoch({ beacon: listed.beacon, attestations }, params)
-      const words = [...new Set(outcomes)]
-      const numberOf = new Map(words.map((word, i) => [word, i]))
-      return { outcomes: Uint8Array.from(outcomes, (word) => numberOf.get(word)!), words, attested }
-    },
   }
 }
 

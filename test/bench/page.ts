@@ -16,7 +16,7 @@ import {
 import type { AssembledNode } from '../../src/node/assemble.ts'
 import type { EpochContext } from '../../src/epochs/epoch-book.ts'
 import { gatherEpoch } from '../../src/tally/gather.ts'
-import { createJudgedEpochs, type JudgedView } from '../../src/web/view/judged-epochs.ts'
+import { createJudgedEpochs, judgedOf, type JudgedView } from '../../src/web/view/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/view/seat-history.ts'
 import type { WeekView } from '../../src/web/view/week-views.ts'
 import { beaconOfEpoch, madeNetwork, madeParams, madeWeek, snapshotOfWeek } from './tally-week.ts'
@@ -44,7 +44,7 @@ export const run = async (options: string[]): Promise<void> => {
   const gathered = await gatherEpoch(node.weeks, first)
   // A daemon has contexts and attestations anyway: making them up is none of the page's work.
   for (let epoch = 0; epoch < epochs; epoch++)
-    await node.weeks.standing((await node.daemon.epochs.get(epoch))!)
+    await Array.fromAsync(node.weeks.standing((await node.daemon.epochs.get(epoch))!))
   const referenceMs = timeOf(() => judgeEpoch(gathered, madeParams))
   print('reference', referenceMs)
   const views: JudgedView[] = []
@@ -74,7 +74,7 @@ export const run = async (options: string[]): Promise<void> => {
     anchor: null,
     equivocators: new Set<number>(),
     fund: 0n,
-    epochs: views,
+    epochs: views.map(judgedOf),
   }
   print(
     'tally of what is kept',
@@ -135,10 +135,10 @@ const nodeWith = (seats: number): AssembledNode => {
       return { seat, cid: evidence, signed: { payload, signature: new Uint8Array(64) }, heldAt: 0 }
     })
   const made = new Map<Epoch, HeldAttestation[]>()
-  const standing = async (context: EpochContext): Promise<HeldAttestation[]> => {
+  const standing = async function* (context: EpochContext): AsyncGenerator<HeldAttestation> {
     const known = made.get(context.epoch) ?? standingOf(context)
     made.set(context.epoch, known)
-    return known
+    yield* known
   }
   const parts = {
     daemon: {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { createTally, type Week, weekAfter } from '../../protocol/index.ts'
+import { createTallyOfJudged, type Week, weekAfter } from '../../protocol/index.ts'
 import { type DevnetControl, type PlayedDevnet, playDevnet } from '../../src/devnet/network.ts'
 import type { AssembledNode } from '../../src/node/assemble.ts'
 import { freezeHeight } from '../../src/epochs/open-epochs.ts'
@@ -58,7 +58,8 @@ const digestsOf = async (running: readonly AssembledNode[], week: Week): Promise
   new Set(
     await Promise.all(
       running.map(
-        async ({ weeks }) => createTally(await gatherWeek(weeks, week, AbortSignal.timeout(600_000))).digest,
+        async ({ weeks }) =>
+          createTallyOfJudged(await gatherWeek(weeks, week, AbortSignal.timeout(600_000))).digest,
       ),
     ),
   )

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   bytesToHex,
   createStream,
-  createTally,
+  createTallyOfJudged,
   decodeAttestation,
   epochStart,
   formatTally,
@@ -144,7 +144,7 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
     }
     const weeks = await openStoredWeeks(network, store)
     expect([...(await weeks.equivocators(plan.week)).keys()]).toEqual([])
-    const tally = createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000)))
+    const tally = createTallyOfJudged(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000)))
     documents.add(formatTally(tally))
   }
   const doubled = [...cids].filter(([, payloads]) => payloads.size > 1).map(([key]) => key)

@@ -237,7 +237,7 @@ describe('R-SYNC-1 what a stranger may ask', () => {
       bitfieldOf(seats, (index) => index === 2),
     ])
     const roots = await question(stranger, a, ['roots', epoch, 1])
-    const standing = await a.daemon.collector.standing(context)
+    const standing = await Array.fromAsync(a.daemon.collector.standing(context))
     expect(roots).toEqual(['roots', [[epoch, context.beacon, 1, rootOfStanding(standing)]]])
   })
 

@@ -5,7 +5,7 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { reportEpoch, resolveWeek } from '../../src/tally/answers.ts'
 import { createFundBook } from '../../src/tally/fund.ts'
-import { type FixedWeek, gatherWeek, type WeekSources } from '../../src/tally/gather.ts'
+import { type FixedWeek, gatherEpoch, gatherWeek, type WeekSources } from '../../src/tally/gather.ts'
 import {
   attest,
   attestOtherwise,
@@ -125,6 +125,10 @@ describe('R-TALLY-6 what came in for an epoch', () => {
   })
 })
 
+/** At each index of the snapshot, whether its attestation is there. */
+const attestedOf = async (...epoch: Parameters<typeof gatherEpoch>): Promise<boolean[]> =>
+  (await gatherEpoch(...epoch)).attestations.map((one) => one !== undefined)
+
 describe('what a tally reads', () => {
   let network: TestNetwork
   let node: TestNode
@@ -161,13 +165,8 @@ describe('what a tally reads', () => {
     await collector.take(attestOtherwise(network, context, 3).bytes, 'sync')
     const input = await gatherWeek(sources, await week(2), never)
     expect(input.epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2])
-    expect(input.epochs[2]!.attestations.map((one) => one !== undefined)).toEqual([
-      false,
-      true,
-      true,
-      false,
-      false,
-    ])
+    expect(input.epochs.map(({ attested }) => attested)).toEqual([0, 0, 2])
+    expect(await attestedOf(sources, context)).toEqual([false, true, true, false, false])
     expect([...input.equivocators]).toEqual([network.rows[3]!.seat])
     expect(input.fund).toBe(1_000n * coin)
     expect(input.state).toBe('open')
@@ -182,20 +181,14 @@ describe('what a tally reads', () => {
       checkpoint: cid,
       anchor: { height: 500, hash: seedOf('block') },
       equivocators: new Set([network.rows[4]!.seat]),
-      standing: ({ epoch }) =>
-        Promise.resolve(
-          epoch === 2 ? [{ seat: attestation.seat, cid, signed: { payload, signature }, heldAt: 1 }] : [],
-        ),
+      async *standing({ epoch }) {
+        if (epoch === 2) yield { seat: attestation.seat, cid, signed: { payload, signature }, heldAt: 1 }
+      },
     }
     const input = await gatherWeek(sources, await week(2), never)
     expect(input).toMatchObject({ state: 'anchored', checkpoint: cid, anchor: { height: 500 } })
-    expect(input.epochs[2]!.attestations.map((one) => one !== undefined)).toEqual([
-      false,
-      false,
-      true,
-      false,
-      false,
-    ])
+    expect(input.epochs.map(({ attested }) => attested)).toEqual([0, 0, 1])
+    expect(await attestedOf(fixed, context)).toEqual([false, false, true, false, false])
     expect([...input.equivocators]).toEqual([network.rows[4]!.seat])
     const report = await reportEpoch(sources, 2)
     const said = report.seats.flatMap((seat) => Object.entries(seat.said))

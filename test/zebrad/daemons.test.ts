@@ -4,7 +4,7 @@ import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   coin,
-  createTally,
+  createTallyOfJudged,
   epochOfHeight,
   epochStart,
   hash,
@@ -185,7 +185,7 @@ const tallyOf = async (
   { assembled }: Node,
   week: Week,
 ): Promise<{ document: TallyDocument; digest: string }> =>
-  createTally(await gatherWeek(assembled.weeks, week, signal))
+  createTallyOfJudged(await gatherWeek(assembled.weeks, week, signal))
 
 describe('a network of daemons on zebrad', () => {
   test('R-CHAL-2 R-CHAL-5 R-TALLY-4 all challenge all with samples of zebrad’s blocks, and all are credited; an anchor by memo fixes the week', async () => {

@@ -104,7 +104,7 @@ const createInclusions = async (
       ? decoded.value.weeks.flatMap(({ epochs }) => epochs).find(({ epoch }) => epoch === context.epoch)
       : undefined
   if (checkpoint === null || listed === undefined) return () => null
-  const rows = await standing(context)
+  const rows = await Array.fromAsync(standing(context))
   if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return () => null
   return (held) => {
     if (indexOfSeat(rows, held.seat) === -1) return null

@@ -45,7 +45,7 @@ export type EpochChoice = 'all' | 'failed' | Epoch
 export interface SeatWeek {
   input: TallyInput<JudgedEpoch>
   /** The set that counts: the anchored one, or what this store holds while there is none. */
-  standing: (context: EpochContext) => Promise<readonly HeldAttestation[]>
+  standing: (context: EpochContext) => AsyncIterable<HeldAttestation>
   tally: WeekTally
   seat: SeatTally
   /** Why what came in for the week is not known; then `tally` knows no amounts. */
@@ -330,7 +330,7 @@ const partOfSeat = async (
   const sharing = sharingSeats(classes, committees, index)
   const deciders = decidersOf(committees, classes, index, sharing)
   const held = new Map<Seat, HeldAttestation>()
-  for (const one of await standing(context)) {
+  for await (const one of standing(context)) {
     const at = indexOfSeat(snapshot, one.seat)
     if (deciders.has(at) && epoch.attestations[at] !== undefined) held.set(one.seat, one)
   }
@@ -442,6 +442,6 @@ const findEvidence = async (
 const gatherAudited = async (sources: ExplainSources, epoch: Epoch, seat: Seat): Promise<Witness | null> => {
   const context = await sources.epochs.get(epoch)
   if (context === undefined) return null
-  const held = (await sources.standing(context)).find((one) => one.seat === seat)
-  return held === undefined ? null : { context, held }
+  for await (const held of sources.standing(context)) if (held.seat === seat) return { context, held }
+  return null
 }

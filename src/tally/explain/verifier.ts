@@ -67,11 +67,11 @@ export const heldIn = async (
 ): Promise<OwnHolding> => {
   try {
     const fixed = await weeks.fixed(context.week, signal)
-    if (fixed !== null) return { rows: await fixed.standing(context), isFixed: true }
+    if (fixed !== null) return { rows: await Array.fromAsync(fixed.standing(context)), isFixed: true }
   } catch (error) {
     if (!isSecnodeError(error, 'ANCHORED_MISSING')) throw error
   }
-  return { rows: await weeks.standing(context), isFixed: false }
+  return { rows: await Array.fromAsync(weeks.standing(context)), isFixed: false }
 }
 
 /** Of a week that has one. */

@@ -2,30 +2,27 @@ import { setImmediate } from 'node:timers/promises'
 import {
   bytesToHex,
   challengersOf,
-  classify,
-  type Committees,
   type Epoch,
-  type EpochClasses,
-  equalBytes,
+  flatOutcomes,
   type JudgedEpoch,
   type Outcome,
-  rulesetOfWeek,
   type Seat,
   Verdict,
 } from '../../../protocol/index.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
-import { canonicalAddress } from '../../net/resolve.ts'
-import { namedAddresses } from '../../tally/explain/named-addresses.ts'
-import { type FixedWeek, gatherEpoch } from '../../tally/gather.ts'
+import type { EpochJudging } from '../../tally/epoch-judging.ts'
+import { type FixedWeek, gatherJudging, wordsOf } from '../../tally/gather.ts'
 
-/** An epoch with what came out of it for every seat, small enough to be kept: some 20 bytes a seat. */
-export interface JudgedView extends JudgedEpoch {
+/** An epoch with what came out of it for every seat, small enough to be kept: some 12 bytes a seat. */
+export interface JudgedView extends Omit<JudgedEpoch, 'outcomes'> {
   context: EpochContext
   /** Of the anchored set, which never changes; otherwise of what this node holds. */
   isFixed: boolean
   /** Attestations may still come. */
   isOpen: boolean
+  /** At each index of the snapshot a code of `flatOutcomes`. */
+  codes: Uint8Array
   /** The word of the i-th challenger (ring order) of the seat at `index`, at `index · k + i`; `silent` if it said nothing. */
   said: Uint8Array
   /**
@@ -34,6 +31,19 @@ export interface JudgedView extends JudgedEpoch {
    */
   seenAt: Uint8Array
 }
+
+/** What came out for the seat at `index` of the snapshot; undefined for −1. */
+export const outcomeAt = ({ codes }: Pick<JudgedView, 'codes'>, index: number): Outcome | undefined =>
+  flatOutcomes[codes[index] ?? -1]
+
+/** As a tally reads it. */
+export const judgedOf = ({ epoch, beacon, snapshot, codes, attested }: JudgedView): JudgedEpoch => ({
+  epoch,
+  beacon,
+  snapshot,
+  outcomes: wordsOf(codes),
+  attested,
+})
 
 interface Basis {
   /** Which set of attestations. */
@@ -54,10 +64,10 @@ export interface JudgedEpochs {
   revision(): number
 }
 
-/** The page of a node shows 42 epochs: of the largest network 60 have room. */
-const maxCacheBytes = 48 * 1024 * 1024
-/** Words of eleven challengers, and a pointer to the outcome. */
-const bytesPerSeat = 19
+/** The page of a node shows 42 epochs, and so many of the largest network have room. */
+const maxCacheBytes = 24 * 1024 * 1024
+/** Words of eleven challengers, and the outcome. */
+const bytesPerSeat = 12
 /** Epochs of which addresses are shown. */
 const addressEpochs = 3
 
@@ -92,34 +102,25 @@ export const createJudgedEpochs = ({
   const isNew = (epoch: Epoch): boolean => epoch >= (epochs.current() ?? 0) - addressEpochs
 
   const judge = async (context: EpochContext, fixed: FixedWeek | null): Promise<JudgedView> => {
-    const { snapshot, committees, params, week } = context
-    const equivocators = fixed?.equivocators ?? new Set((await weeks.equivocators(week)).keys())
-    const gathered = await gatherEpoch(fixed ?? weeks, context)
-    const epoch = {
-      ...gathered,
-      // R-ATT-3: an equivocator stands under no root of the week.
-      attestations: gathered.attestations.map((attestation, index) =>
-        equivocators.has(snapshot[index]!.seat) ? undefined : attestation,
-      ),
-    }
+    const equivocators = fixed?.equivocators ?? (await weeks.equivocators(context.week))
+    const judging = await gatherJudging(fixed ?? weeks, context, equivocators)
+    const { outcomes: codes, attested } = judging.judge()
     // Whoever waits for an answer of this daemon gets it between two of these.
     await setImmediate()
-    const { outcomes, attested } = rulesetOfWeek(week).judgeEpoch(epoch, params)
-    await setImmediate()
-    const classes = classify(epoch, committees)
-    const said = saidOf(context, classes)
+    const said = saidOf(context, judging)
+    const seenAt = isNew(context.epoch) ? seenAtOf(context, judging) : nowhere
     await setImmediate()
     return {
       epoch: context.epoch,
       beacon: context.beacon,
-      snapshot,
-      outcomes,
+      snapshot: context.snapshot,
       attested,
       context,
       isFixed: fixed !== null,
       isOpen: fixed === null && node.chain.confirmedHeight < context.phases.closes,
+      codes,
       said,
-      seenAt: isNew(context.epoch) ? seenAtOf(context, classes) : nowhere,
+      seenAt,
     }
   }
 
@@ -174,48 +175,56 @@ export const createJudgedEpochs = ({
 }
 
 /** Positions on the ring are walked by number, as a tally does: 440,000 words of the largest network. */
-const saidOf = ({ committees }: EpochContext, { attested }: EpochClasses): Uint8Array => {
+const saidOf = ({ committees }: EpochContext, { flat }: EpochJudging): Uint8Array => {
   const { size, k, ring } = committees
   const said = new Uint8Array(size * k).fill(silent)
   for (let position = 0; position < size; position++) {
-    const verdicts = attested[ring[position]!]?.verdicts
-    if (verdicts === undefined) continue
-    for (let i = 0; i < k; i++) said[ring[(position + 1 + i) % size]! * k + i] = verdicts[i]!
+    if (flat.attests[position] === 0) continue
+    for (let i = 0; i < k; i++) {
+      said[ring[(position + 1 + i) % size]! * k + i] = flat.verdicts[position * k + i]!
+    }
   }
   return said
 }
 
-const seenAtOf = ({ committees }: EpochContext, { attested }: EpochClasses): Uint8Array => {
-  const seenAt = new Uint8Array(committees.size * 16)
-  for (let index = 0; index < committees.size; index++) {
-    const named = namedBytes(attested, committees, index)
-    if (named === null) continue
-    seenAt.set(named, 16 * index + 16 - named.length)
-    if (named.length === 4) seenAt.set([0xff, 0xff], 16 * index + 10)
+const seenAtOf = ({ committees }: EpochContext, { flat, addressOf }: EpochJudging): Uint8Array => {
+  const { size, k, ring } = committees
+  const seenAt = new Uint8Array(size * 16)
+  const named: number[] = []
+  for (let position = 0; position < size; position++) {
+    named.length = 0
+    for (let i = 0; i < k; i++) {
+      const challenger = (position + size - 1 - i) % size
+      const at = challenger * k + i
+      if (flat.attests[challenger] === 1 && flat.verdicts[at] === Verdict.valid)
+        named.push(flat.addresses[at]!)
+    }
+    if (named.length === 0) continue
+    const address = addressOf(mostNamed(named))
+    const offset = 16 * ring[position]!
+    seenAt.set(address, offset + 16 - address.length)
+    if (address.length === 4) seenAt.set([0xff, 0xff], offset + 10)
   }
   return seenAt
 }
 
-/** The address that most challengers name; most often they all name the same. */
-const namedBytes = (
-  attested: EpochClasses['attested'],
-  committees: Committees,
-  index: number,
-): Uint8Array | null => {
-  let first: Uint8Array | null = null
-  for (const [i, challenger] of challengersOf(committees, index).entries()) {
-    const attestation = attested[challenger]
-    if (attestation?.verdicts[i] !== Verdict.valid) continue
-    let before = 0
-    for (let j = 0; j < i; j++) if (attestation.verdicts[j] === Verdict.valid) before++
-    const address = attestation.addresses[before]!
-    if (first === null) first = address
-    else if (!equalBytes(first, address)) {
-      const [most] = namedAddresses({ attested }, committees, index)
-      return canonicalAddress(most!.ip)?.bytes ?? null
-    }
+/** Of these, at least one, which stands there most often; of several the first. Most often they are all the same. */
+const mostNamed = (named: readonly number[]): number => {
+  let most = named[0]!
+  let times = countOf(named, most)
+  for (let i = 1; i < named.length - times; i++) {
+    const other = countOf(named, named[i]!)
+    if (other <= times) continue
+    most = named[i]!
+    times = other
   }
-  return first
+  return most
+}
+
+const countOf = (named: readonly number[], wanted: number): number => {
+  let count = 0
+  for (const number of named) if (number === wanted) count++
+  return count
 }
 
 /** Where most challengers saw the seat at `index` of the snapshot, or null. */
@@ -248,11 +257,13 @@ export const standingOf = (outcome: Outcome): Standing => {
 }
 
 /** How many seats of an epoch have each standing. */
-export const countStandings = ({ outcomes }: Pick<JudgedView, 'outcomes'>): Record<Standing, number> => {
+export const countStandings = ({ codes }: Pick<JudgedView, 'codes'>): Record<Standing, number> => {
   const counts = { credited: 0, valid: 0, undecided: 0, invalid: 0 }
-  for (const outcome of outcomes) counts[standingOf(outcome)]++
+  for (const code of codes) counts[standingByCode[code]!]++
   return counts
 }
+
+const standingByCode: readonly Standing[] = flatOutcomes.map(standingOf)
 
 /** Whether a challenger's word says that the target was down or wrong (R-VERD-1, codes 1 to 9). */
 export const isInvalid = (verdict: number): boolean =>

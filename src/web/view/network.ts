@@ -73,13 +73,23 @@ const largestShown = 10
 
 /** How many seats stand together in one prefix: what an operator of many nodes in one place looks like. */
 export const concentrationOf = (judged: JudgedView | undefined): Concentration => {
+  if (judged === undefined) return { epoch: null, seats: 0, prefixes: [] }
+  let known = concentrations.get(judged)
+  if (known === undefined) concentrations.set(judged, (known = countPrefixes(judged)))
+  return known
+}
+
+/** The page is asked for again and again, and an epoch that is over seldom changes. */
+const concentrations = new WeakMap<JudgedView, Concentration>()
+
+const countPrefixes = (judged: JudgedView): Concentration => {
   const counts = { '/24': new Map(), '/16': new Map(), '/48': new Map(), '/32': new Map() } as Record<
     Concentration['prefixes'][number]['length'],
     Map<string, number>
   >
   let seats = 0
-  for (let index = 0; index < (judged?.snapshot.length ?? 0); index++) {
-    const address = addressAt(judged!, index)
+  for (let index = 0; index < judged.snapshot.length; index++) {
+    const address = addressAt(judged, index)
     if (address === null) continue
     seats++
     for (const [length, prefix] of prefixesOf(address)) {
@@ -87,7 +97,7 @@ export const concentrationOf = (judged: JudgedView | undefined): Concentration =
     }
   }
   return {
-    epoch: judged?.epoch ?? null,
+    epoch: judged.epoch,
     seats,
     prefixes: Object.entries(counts).flatMap(([length, byPrefix]) =>
       byPrefix.size === 0

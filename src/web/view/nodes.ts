@@ -10,7 +10,14 @@ import {
 } from '../../../protocol/index.ts'
 import type { NodeDetail, NodeRow, TlsState } from '../api/schemas.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
-import { addressAt, type JudgedView, type Standing, standingOf, wordsAbout } from './judged-epochs.ts'
+import {
+  addressAt,
+  type JudgedView,
+  outcomeAt,
+  type Standing,
+  standingOf,
+  wordsAbout,
+} from './judged-epochs.ts'
 import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
 import { type RegisteredSeats, seatAt } from './registered-seats.ts'
 import { seatOfWeek } from './week-views.ts'
@@ -130,7 +137,7 @@ export const stateOf = (seat: SeatRecord, present: Snapshot): NodeRow['state'] =
 
 const outcomeOf = (seat: Seat, latest: JudgedView | undefined): Outcome | null => {
   const index = latest === undefined ? -1 : indexOfSeat(latest.snapshot, seat)
-  return index === -1 ? null : latest!.outcomes[index]!
+  return index === -1 ? null : outcomeAt(latest!, index)!
 }
 
 const rowOf = (

@@ -1,6 +1,13 @@
-import { type Epoch, indexOfSeat, type Seat, Verdict, type Week } from '../../../protocol/index.ts'
+import {
+  type Epoch,
+  flatOutcomes,
+  indexOfSeat,
+  type Seat,
+  Verdict,
+  type Week,
+} from '../../../protocol/index.ts'
 import type { Challenge, Downtime, Earning, Exception, SeatEpoch } from '../api/schemas.ts'
-import { isInvalid, type JudgedView, silent, standingOf, wordsAbout } from './judged-epochs.ts'
+import { isInvalid, type JudgedView, outcomeAt, silent, standingOf, wordsAbout } from './judged-epochs.ts'
 import {
   codeOf,
   momentOf,
@@ -79,7 +86,7 @@ export const judgedEpoch = async (
 
 export const seatEpoch = async (parts: ViewParts, judged: JudgedView, seat: Seat): Promise<SeatEpoch> => {
   const index = indexOfSeat(judged.snapshot, seat)
-  const outcome = judged.outcomes[index] ?? null
+  const outcome = outcomeAt(judged, index) ?? null
   return {
     epoch: judged.epoch,
     week: judged.context.week,
@@ -187,7 +194,7 @@ export const exceptionsOf = (
 
 const exceptionsOfSeat = (judged: JudgedView, index: number): Untimed<Exception>[] => {
   const { k } = judged.context.committees
-  const outcome = judged.outcomes[index]!
+  const outcome = outcomeAt(judged, index)!
   const isSilent = outcome === 'valid: not attested'
   const isAbstaining = outcome === 'valid: abstained'
   // Most seats of most epochs have none: no list is made for them.
@@ -229,7 +236,8 @@ const runsOf = (epochs: readonly JudgedView[]): Run[] => {
   const runs: Run[] = []
   const lastBySeat = new Map<Seat, Run>()
   for (const judged of epochs) {
-    for (const [index, outcome] of judged.outcomes.entries()) {
+    for (const [index, code] of judged.codes.entries()) {
+      const outcome = flatOutcomes[code]!
       if (outcome === 'credited' || outcome.startsWith('valid')) continue
       const { seat, host } = judged.snapshot[index]!
       const last = lastBySeat.get(seat)
@@ -259,7 +267,7 @@ export const downtimesOf = async (
   const [first, last] = [epochs[0]?.epoch, epochs.at(-1)?.epoch]
   const isSoIn = async (epoch: Epoch, run: Pick<Run, 'seat' | 'reason'>): Promise<boolean> => {
     const judged = epoch < 0 || epoch > newest ? undefined : await parts.judged.get(epoch, signal)
-    return judged?.outcomes[indexOfSeat(judged.snapshot, run.seat)] === run.reason
+    return judged !== undefined && outcomeAt(judged, indexOfSeat(judged.snapshot, run.seat)) === run.reason
   }
   const { items, ...page } = pageOfCount(runs.length, query, (i) => runs[runs.length - 1 - i]!)
   const downtimes: Downtime[] = []

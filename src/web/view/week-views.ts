@@ -17,7 +17,7 @@ import {
 import { isSecnodeError, messageOf } from '../../errors.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
 import { contextsOfWeek, stateOfWeek } from '../../tally/gather.ts'
-import type { JudgedEpochs, JudgedView } from './judged-epochs.ts'
+import { judgedOf, type JudgedEpochs, type JudgedView } from './judged-epochs.ts'
 
 /** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */
 export interface WeekView {
@@ -111,7 +111,7 @@ export const createWeekViews = (
     anchor: view.anchor,
     equivocators,
     fund,
-    epochs: view.epochs,
+    epochs: view.epochs.map(judgedOf),
   })
 
   const fundOf = async (

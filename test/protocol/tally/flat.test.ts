@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type AttestedVerdicts,
+  createAddressNumbers,
   createCommittees,
   createFlatEpoch,
   flatOutcomes,
@@ -12,6 +13,14 @@ import {
 
 const bytesOfAddress = (address: number): Uint8Array =>
   Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
+
+/** An address of `anEpoch` as it is, in 0.0.0.0/8, or in a /64 of one of two /48, in which `host` tells hosts apart. */
+const eitherFamily = (address: number, host: number): Uint8Array => {
+  const [, a, b, c] = bytesOfAddress(address) as unknown as [number, number, number, number]
+  if (c < 3) return Uint8Array.of(10, a, b, c)
+  if (c === 3) return Uint8Array.of(0, a, b, c)
+  return Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, 0, a, b, c, 0, 0, 0, 0, 0, 0, 0, 1 + (host % 3))
+}
 
 /** Few addresses in few prefixes, so that hosts and prefixes collide; codes with all that is odd. */
 const anEpoch = fc
@@ -66,6 +75,38 @@ describe('an epoch in typed arrays', () => {
       { numRuns: 600, seed: 20261122 },
     )
     // The property would be hollow if the epochs never came to these.
+    expect([...flatOutcomes].filter((outcome) => !seen.has(outcome))).toEqual([])
+  })
+
+  test('R-TALLY-3 with addresses of both families as well', () => {
+    const seen = new Set<string>()
+    fc.assert(
+      fc.property(anEpoch, fc.nat(20), ({ committees, flat, beacon, committee, maxPerPrefix }, salt) => {
+        const { k, ring, size } = committees
+        const { numberOf, addressOf, prefixes } = createAddressNumbers()
+        const attestations: (AttestedVerdicts | undefined)[] = Array.from({ length: size })
+        for (let position = 0; position < size; position++) {
+          if (flat.attests[position] === 0) continue
+          const verdicts = flat.verdicts.slice(position * k, position * k + k)
+          const addresses: Uint8Array[] = []
+          for (let at = position * k; at < position * k + k; at++) {
+            if (flat.verdicts[at] !== 0) continue
+            const address = eitherFamily(flat.addresses[at]!, at + salt)
+            const number = numberOf(address)
+            addresses.push(address)
+            flat.addresses[at] = number
+            expect(addressOf(number).slice(0, 8)).toEqual(address.slice(0, 8))
+          }
+          attestations[ring[position]!] = { verdicts, addresses }
+        }
+        const judged = judgeFlatEpoch(committees, flat, maxPerPrefix, prefixes)
+        const outcomes = Array.from(judged.outcomes, (code) => flatOutcomes[code]!)
+        for (const outcome of outcomes) seen.add(outcome)
+        const general = judgeEpoch({ beacon, attestations }, { committee, maxPerPrefix })
+        expect({ outcomes, attested: judged.attested }).toEqual(general)
+      }),
+      { numRuns: 600, seed: 20261122 },
+    )
     expect([...flatOutcomes].filter((outcome) => !seen.has(outcome))).toEqual([])
   })
 

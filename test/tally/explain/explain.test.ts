@@ -57,7 +57,7 @@ describe('the outcomes of a week', () => {
   test('R-TALLY-6 the cost is what the seat earns in the same week without its troubles', async () => {
     const flawless = await playSmallWeek({ nodes: 6, epochs: 11 })
     const weeks = await openStoredWeeks(flawless.network, await storeOf(flawless))
-    const tally = rulesetOfWeek(flawless.week).tally(await gatherWeek(weeks, flawless.week, never))
+    const tally = rulesetOfWeek(flawless.week).tallyJudged(await gatherWeek(weeks, flawless.week, never))
     const amount = tally.seats.find(({ row }) => row.seat === troubled)!.amount
     const { cost } = explanation
     expect(cost.epochs).toEqual([3, 4, 5, 6, 7, 9, 10])
@@ -191,12 +191,13 @@ describe('what challengers said', () => {
     const forged = await explanationOf(
       {
         ...sources,
-        standing: async (context) =>
-          (await sources.standing(context)).map((held) =>
-            held.seat === 2
+        async *standing(context) {
+          for await (const held of sources.standing(context)) {
+            yield held.seat === 2
               ? { ...held, signed: { ...held.signed, signature: held.signed.signature.with(40, 1) } }
-              : held,
-          ),
+              : held
+          }
+        },
       },
       { epochs: 3 },
     )
