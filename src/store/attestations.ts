@@ -1,6 +1,7 @@
+import { hash } from 'node:crypto'
 import {
   type Attestation,
-  cidOf,
+  cidOfDigest,
   decodeAttestation,
   type Epoch,
   type EquivocationProof,
@@ -79,7 +80,9 @@ export interface AttestationStore {
 export const createAttestationStore = (store: Store): AttestationStore => {
   const heldOf = (key: Uint8Array, row: Uint8Array): HeldAttestation => {
     const signed = readSignedRow(row, 4)
-    return { seat: readU32(key, 1 + 4 + 32), cid: cidOf(signed.payload), signed, heldAt: readU32(row) }
+    // Natively: whole epochs are read, and `cidOf` takes five times as long.
+    const cid = cidOfDigest(hash('sha256', signed.payload, 'buffer'))
+    return { seat: readU32(key, 1 + 4 + 32), cid, signed, heldAt: readU32(row) }
   }
   /** One look and write after the other: between the two nobody else may write. */
   let signing: Promise<unknown> = Promise.resolve()

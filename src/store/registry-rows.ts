@@ -122,7 +122,7 @@ export const openRegistryRows = async (
         identities.push(decodeIdentity(part[i]!.seat, row))
       }
     }
-    return identities
+    return inOnePiece(identities)
   }
 
   const readOutputs = async (outpoints: readonly OutpointKey[]): Promise<StakeOutput[]> => {
@@ -311,6 +311,26 @@ export const openRegistryRows = async (
 }
 
 export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
+
+/**
+ * The same with all their byte strings in one piece of memory: one by one, 100 bytes of a seat take 900, and a large
+ * network has 40,000 of them in memory for good.
+ */
+const inOnePiece = (identities: readonly SeatIdentity[]): SeatIdentity[] => {
+  const lengths = identities.map(({ stake, peer, bls }) => stake.length + peer.length + bls.length)
+  const memory = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
+  let end = 0
+  const keep = (bytes: Uint8Array): Uint8Array => {
+    memory.set(bytes, end)
+    return memory.subarray(end, (end += bytes.length))
+  }
+  return identities.map((identity) => ({
+    ...identity,
+    stake: keep(identity.stake),
+    peer: keep(identity.peer),
+    bls: keep(identity.bls),
+  }))
+}
 
 /** One crossing to LevelDB for about 1 MB of rows. */
 const identitiesPerRead = 4_000
