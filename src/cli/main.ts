@@ -12,6 +12,10 @@ if (Number.parseInt(process.versions.node, 10) < least) {
   )
   process.exit(1)
 }
+if (process.argv.slice(2).find((argument) => !argument.startsWith('-')) === 'start') {
+  const { runSparingly } = await import('./sparing.ts')
+  runSparingly()
+}
 // What is compiled once is kept among the user's temporary files: later starts take half the time.
 module.enableCompileCache()
 const { main } = await import('./program.ts')

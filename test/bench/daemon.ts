@@ -14,6 +14,7 @@ import {
   syncRequestCodec,
   topicsOf,
 } from '../../protocol/index.ts'
+import { sparing } from '../../src/cli/sparing.ts'
 import { until } from '../net/local-hosts.ts'
 import { type AttestedEpoch, type BenchNetwork, createBenchNetwork } from './daemon-network.ts'
 import type { Command, Measurement } from './daemon-process.ts'
@@ -28,7 +29,7 @@ import { createProgress } from './progress.ts'
  *
  * Options: `--seats <n>` (40,000), `--epochs <n>` of the week (3), `--rest <seconds>` (60), `--gossip <seconds>` (0) of
  * attestations by real gossip at the rate of such a network, with whatever else the daemon does meanwhile, `--profile` writes a processor profile of the daemon to `bench-data/`;
- * `--flags <flags>` are the daemon's own of Node.
+ * `--flags <flags>` are the daemon's own of Node, beside those that `secnode start` sets.
  */
 export const run = async (options: string[]): Promise<void> => {
   const { values } = parseArgs({
@@ -378,7 +379,12 @@ const createProcess = (
   const profiling = ['--cpu-prof', `--cpu-prof-dir=${dataDir}`]
   const child: ChildProcess = fork(file, [], {
     serialization: 'advanced',
-    execArgv: [...(isProfiled ? profiling : []), ...flags.split(' ').filter((flag) => flag !== '')],
+    execArgv: [
+      ...sparing.execArgv,
+      ...(isProfiled ? profiling : []),
+      ...flags.split(' ').filter((flag) => flag !== ''),
+    ],
+    env: { ...process.env, ...sparing.env },
   })
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
