@@ -57,9 +57,16 @@ const headLines = (status: NodeStatus): string[] => {
   ]
 }
 
-const saidLines = ({ said, seat }: NodeStatus): string[] => {
+const whyNobody = (stake: NodeStatus['stake'], chain: NodeStatus['chain']): string => {
+  if (chain.status !== 'following') return 'not known before the chain is followed'
+  return stake === 'active'
+    ? 'none yet; the first come in the third epoch after the announcement'
+    : 'none, for its stake is not active'
+}
+
+const saidLines = ({ said, seat, stake, chain }: NodeStatus): string[] => {
   if (seat === null) return []
-  if (said.length === 0) return ['its challengers: not in the last snapshots', '']
+  if (said.length === 0) return [`its challengers: ${whyNobody(stake, chain)}`, '']
   return [
     'its challengers:',
     ...said.map(({ epoch, is, k, valid, invalid, abstain, silent }) => {
@@ -85,7 +92,7 @@ const workLines = ({ work, epoch }: NodeStatus): string[] => {
 }
 
 const alertLines = ({ alerts }: NodeStatus): string[] => {
-  if (alerts.length === 0) return []
+  if (alerts.length === 0) return ['alerts: nobody is told what goes wrong (docs/monitoring.md)', '']
   return [
     ...alerts.map(({ kind, name, waiting, lastError }) => {
       const trouble = lastError === null ? '' : `, last try: ${printable(lastError)}`

@@ -1,4 +1,5 @@
 import type { Follower } from '../chain/follower/follower.ts'
+import { isAtTip } from '../chain/follower/status.ts'
 import type { ChainEvent, ChainSource } from '../epochs/chain-view.ts'
 
 /** The follower as the daemon sees it. */
@@ -48,9 +49,6 @@ export const createChainSource = (follower: Follower, onFailed: (error: unknown)
       await follower.stop()
       await reading
     },
-    isCaughtUp() {
-      const { status } = follower
-      return status.is === 'following' || (status.is === 'catching-up' && status.height >= status.target)
-    },
+    isCaughtUp: () => isAtTip(follower.status),
   }
 }

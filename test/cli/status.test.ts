@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import { formatStatus } from '../../src/cli/status.ts'
+import type { NodeStatus } from '../../src/node/status.ts'
+
+/** A node that was announced a moment ago. */
+const young: NodeStatus = {
+  network: '00'.repeat(16),
+  version: '0.1.0',
+  peer: '12D3KooW',
+  host: 'n7.example.org',
+  seat: 7,
+  stake: 'active',
+  chain: { status: 'following', confirmedHeight: 100, tip: 110, detail: null },
+  epoch: 5,
+  week: '2026-W47',
+  work: null,
+  said: [],
+  attestations: [],
+  peers: { total: 3, registered: 2 },
+  certificateUntil: null,
+  diskFreeBytes: null,
+  findings: [],
+  unknown: [],
+  alerts: [],
+}
+
+describe('status, for people', () => {
+  test('R-EPOCH-5 says why nobody has said anything of it', () => {
+    expect(formatStatus(young)).toContain(
+      'its challengers: none yet; the first come in the third epoch after the announcement\n',
+    )
+    expect(formatStatus({ ...young, stake: 'retired' })).toContain('none, for its stake is not active\n')
+    const chain = { ...young.chain, status: 'idle', tip: null }
+    expect(formatStatus({ ...young, chain })).toContain('not known before the chain is followed\n')
+    expect(formatStatus({ ...young, seat: null })).not.toContain('challengers')
+  })
+
+  test('says that nobody is told, or how many alerts wait', () => {
+    expect(formatStatus(young)).toContain('alerts: nobody is told what goes wrong (docs/monitoring.md)\n')
+    const target = { kind: 'command' as const, name: 'page-me', waiting: 2, lastError: 'exit code 1' }
+    const told = formatStatus({ ...young, alerts: [target] })
+    expect(told).toContain('alerts by command to page-me: 2 waiting, last try: exit code 1\n')
+    expect(told).not.toContain('nobody is told')
+  })
+})
