@@ -123,9 +123,9 @@ describe('R-RELAY-4 circuits', () => {
       await Promise.all(Array.from({ length: 8 }, work))
       expect(sent).toHaveLength(800)
       await noStreamsLeft()
-      for (const { hop } of network.hops) {
+      for (const { hop, gate } of network.hops) {
         const { circuits } = hop.status()
-        expect([circuits.strangers, circuits.registered]).toEqual([0, 0])
+        expect([circuits.strangers, circuits.registered, gate.status().inside]).toEqual([0, 0, 0])
         expect(circuits.sinceStart).toBeGreaterThanOrEqual(250)
       }
     },

@@ -31,7 +31,6 @@ beforeAll(async () => {
     hops: 3,
     block: 2,
     exit: (bytes) => Promise.resolve(['sent', bytes.slice(0, 32)]),
-    limits: { stepTimeoutMs: 1_500 },
   })
   client = await network.client()
 })
@@ -135,6 +134,21 @@ describe('R-RELAY-4 hostile sessions', () => {
       await isPunished(peer, opening, dataCell(first), dataCell(Uint8Array.of(0, 200, ...randomBytes(200))))
     })
     expect(penaltiesOf(0)).toBe(before + 3)
+    await stillServes()
+  })
+
+  test('R-RELAY-4 a handshake of another network is none', async () => {
+    await withPeer(async (peer) => {
+      const { cells } = await openLink(peer)
+      const elsewhere = 'cd'.repeat(16) as typeof networkId
+      const sessions = createSessionMaker({
+        networkId: elsewhere,
+        privateKey: null as never,
+        world: realWorld(),
+      })
+      await expect(sessions.outbound(cells, network.hops[0]!.host.peerKey, forever)).rejects.toThrow()
+      cells.end('done')
+    })
     await stillServes()
   })
 
