@@ -146,7 +146,9 @@ describe('R-RELAY-4 hostile sessions', () => {
         privateKey: null as never,
         world: realWorld(),
       })
-      await expect(sessions.outbound(cells, network.hops[0]!.host.peerKey, forever)).rejects.toThrow()
+      await expect(sessions.outbound(cells, network.hops[0]!.host.peerKey, forever)).rejects.toMatchObject({
+        code: 'NET_CLOSED',
+      })
       cells.end('done')
     })
     await stillServes()
