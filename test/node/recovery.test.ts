@@ -57,6 +57,9 @@ const recorded = (): { options: StartOptions; payloads: Map<string, Set<string>>
   }
 }
 
+/** Until others have told a node that has just started what they know of it. */
+const untilRecovered = (node: TestNode): Promise<void> => until(() => !node.daemon.isRecovering())
+
 const hasAttested = async (node: TestNode, of = epoch): Promise<boolean> =>
   (await attestedBy(node, of)) !== undefined
 
@@ -92,6 +95,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     await node.stop()
     const again = await network.start(0, { store: node.store, height: network.height(epoch, 3) })
     await until(() => again.daemon.challenger.state() !== null)
+    await untilRecovered(again)
     await play([again, ...others], attests())
     await until(() => hasAttested(again))
     expect([...(await attestedBy(again, epoch))!.verdicts]).toEqual([0, 0, 0])
@@ -117,6 +121,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     })
     const again = await network.start(0, { ...options, store: node.store, height: attests() })
     await listener.dial(again.target)
+    await untilRecovered(again)
     await play([again, ...others], network.height(3))
     expect(payloads.get(`2 ${bytesToHex(network.beacon(epoch))}`)?.size).toBe(1)
     const kept = await again.daemon.node.attestations.ownSigned(epoch, network.beacon(epoch))
@@ -147,6 +152,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     const again = await network.start(0, { ...options, store: older, height: attests() })
     await until(() => hasAttested(again))
     expect(await again.daemon.node.attestations.ownSigned(epoch, network.beacon(epoch))).toEqual(signed)
+    await untilRecovered(again)
     await play([again, ...others], network.height(3, 1))
     expect(payloads.get(`2 ${bytesToHex(network.beacon(epoch))}`)?.size).toBe(1)
     expect(await isEquivocator(again, others)).toBe(false)
@@ -166,6 +172,7 @@ describe('R-ATT-5 a restart within an epoch', () => {
     const before = await noncesGivenTo(node, others)
     await node.stop()
     const again = await network.start(0, { store: older, height: network.height(epoch, 3) })
+    await untilRecovered(again)
     // To the last block of the epoch: at the next one the visits of the next epoch begin.
     await play([again, ...others], network.height(3) - 1)
     expect(await hasAttested(again)).toBe(false)

@@ -65,7 +65,7 @@ test('R-CHAL-1 R-ATT-5 a stop in the middle of a visit gives it up: no verdict o
   const height = node.chain.view.confirmedHeight
   const back = await network.start(silent, { height })
   const again = await network.start(0, { height, store: node.store })
-  await until(() => again.daemon.challenger.state() !== null)
+  await until(() => again.daemon.challenger.state() !== null && !again.daemon.isRecovering())
   await play(
     [again, back, ...others],
     epochPhases(network.genesis, network.params.attestBlocks, epoch).attests,
