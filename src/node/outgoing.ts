@@ -111,11 +111,10 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
       one.cancel = node.world.setTimer(spreadOut(), () => void release(one))
     },
     async onHeight(height) {
-      // Of a copy: what is under a beacon that is gone waits on.
-      for (const one of [...waiting]) {
-        if (height >= one.context.phases.closes) waiting.delete(one)
-        else if (one.isDue || isOver(one.context, height)) await release(one)
-      }
+      for (const one of waiting) if (height >= one.context.phases.closes) waiting.delete(one)
+      // All at once: what is under a beacon that is gone is among those that wait again at once.
+      const due = [...waiting].filter((one) => one.isDue || isOver(one.context, height))
+      await Promise.all(due.map(release))
     },
     async sendAgain(from, to) {
       for (let epoch = from; epoch <= to; epoch++) {
@@ -135,7 +134,7 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
     },
     async stop() {
       isStopped = true
-      for (const one of [...waiting]) void release(one)
+      for (const one of waiting) void release(one)
       await Promise.all(sending)
     },
   }
