@@ -108,6 +108,11 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       pollMs: config.pollSeconds * 1_000,
     })
     const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
+    const { anchorBond } = profile.schedule.at(-1)!.params
+    const anchorWallet =
+      config.anchor === undefined
+        ? null
+        : createAnchorWallet(network, rpc, config.anchor.from, anchorBond, world)
     const daemon = createDaemon({
       genesis: profile.genesis,
       schedule: profile.schedule,
@@ -124,16 +129,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       allowLoopback: profile.allowLoopback,
       ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
       bls,
-      anchorWallet:
-        config.anchor === undefined
-          ? null
-          : createAnchorWallet(
-              network,
-              rpc,
-              config.anchor.from,
-              profile.schedule.at(-1)!.params.anchorBond,
-              world,
-            ),
+      anchorWallet,
       fund,
       exit: createExit(network.facts.family, exitRpc, world),
       syncIntervalMs: config.syncSeconds * 1_000,
@@ -143,7 +139,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       ...options.daemon,
     })
     const alerter = createAlerterOf(config, daemon, store, logger, world)
-    const diagnosis = createDiagnosis({ daemon, follower, config, alerter, logger })
+    const diagnosis = createDiagnosis({ daemon, follower, config, anchorWallet, alerter, logger })
     let stopping: Promise<void> | null = null
     return {
       daemon,

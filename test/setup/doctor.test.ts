@@ -676,6 +676,23 @@ describe('a daemon that runs is asked', () => {
     await stop()
   })
 
+  test('R-CP-5 it looks at its hot wallet now and then, and says nothing where it cannot', async () => {
+    await run()
+    let asked = 0
+    const { config } = patient
+    const observerWith = (balance: () => Promise<bigint>) =>
+      createObserver({ ...node, config, anchorWallet: { needed: 7n, balance } })
+    const observer = observerWith(() => Promise.resolve(BigInt(++asked)))
+    const hotWallet = { is: 'asked', address: config.anchor!.from, balance: 1n, needed: 7n }
+    for (let looks = 0; looks < 3; looks++) {
+      expect(await observer.observe(null, signal)).toMatchObject({ hotWallet })
+    }
+    expect(asked).toBe(1)
+    const failing = observerWith(() => Promise.reject(new Error('no address index')))
+    expect(await failing.observe(null, signal)).toMatchObject({ hotWallet: null })
+    await stop()
+  })
+
   test('announced ports that are mapped to those listened on: `public` names them, and nothing is found', async () => {
     const announced = patient.config.listen
     const listen = { ...announced, p2p: 21_002, tls: 31_002 }
@@ -694,7 +711,10 @@ describe('a daemon that runs is asked', () => {
     const running = await run({ listen, public: { p2p, tls } })
     expect(codesOf(await look({ ...running, listen, public: { p2p, tls } }))).toEqual([])
     const config = { ...patient.config, listen, public: { p2p, tls } }
-    const { registration } = await createObserver({ ...node, config }).observe(null, signal)
+    const { registration } = await createObserver({ ...node, config, anchorWallet: null }).observe(
+      null,
+      signal,
+    )
     expect(registration).toMatchObject({ is: 'announced', differences: [] })
     await stop()
   })

@@ -29,6 +29,8 @@ export const remedies = {
     'Put a certificate and a key that belong together into the files of the configuration.',
   'disk-low':
     'Free space or enlarge the disk: when it is full, the node stops rather than sign what it cannot write down.',
+  'hot-wallet-low':
+    'Put coins on that address, or take `anchor` out of the configuration: then the log prints each memo for you to post.',
   'not-announced': 'Announce the stake with `secnode announce`, and wait until the transaction is confirmed.',
   'stake-spent':
     'Put the stake back to the same address and announce again with `secnode announce`; lock the output in the wallet.',

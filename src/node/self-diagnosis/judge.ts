@@ -4,7 +4,7 @@ import type { FindingCode } from './codes.ts'
 import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
 import type { Observations } from './observations.ts'
 import { judgeOutside } from './outside.ts'
-import { judgeCertificate, judgeDisk, judgeRegistration } from './upkeep.ts'
+import { judgeCertificate, judgeDisk, judgeHotWallet, judgeRegistration } from './upkeep.ts'
 import { judgeVerdicts } from './verdicts.ts'
 import { judgeVisits } from './visits.ts'
 
@@ -26,6 +26,7 @@ const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeChainNode, 'chain-unreachable', 'chain-behind', 'chain-wrong', 'chain-still'],
   [judgeCertificate, 'certificate-expires', 'certificate-wrong', 'certificate-refused'],
   [judgeDisk, 'disk-low'],
+  [judgeHotWallet, 'hot-wallet-low'],
   [judgeRegistration, 'not-announced', 'stake-spent', 'announcement-differs'],
 ]
 

@@ -18,6 +18,8 @@ export interface Observations {
   certificate: { notAfterMs: number; faults: readonly string[]; refused: string | null } | null
   disk: { directory: string; freeBytes: number; totalBytes: number } | null
   registration: Registration | null
+  /** The small wallet that pays for anchors. Amounts are base units. */
+  hotWallet: { is: 'none' } | { is: 'asked'; address: string; balance: bigint; needed: bigint } | null
   /** Whether a proof is known that it signed two attestations of an epoch (R-ATT-3). */
   isEquivocator: boolean
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null

@@ -14,6 +14,7 @@ import {
   Verdict,
 } from '../../../protocol/index.ts'
 import type { Follower } from '../../chain/follower/follower.ts'
+import type { AnchorWallet } from '../anchor-wallet.ts'
 import { type Config, publicPortsOf } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
@@ -31,15 +32,21 @@ import { createWordReader } from './words.ts'
 export interface ObserverOptions {
   daemon: Daemon
   follower: Follower
-  config: Pick<Config, 'host' | 'dir' | 'listen' | 'public'>
+  config: Pick<Config, 'host' | 'dir' | 'listen' | 'public' | 'anchor'>
+  /** Null if the configuration names none. */
+  anchorWallet: Pick<AnchorWallet, 'balance' | 'needed'> | null
 }
+
+/** It changes once a week. */
+const walletRestMs = 10 * 60_000
+const walletTimeoutMs = 5_000
 
 /** Looks at a running daemon, and remembers since when things have been as they are. */
 export interface Observer {
   observe(outside: ObservedOutside | null, signal: AbortSignal): Promise<Observations>
 }
 
-export const createObserver = ({ daemon, follower, config }: ObserverOptions): Observer => {
+export const createObserver = ({ daemon, follower, config, anchorWallet }: ObserverOptions): Observer => {
   const { node, epochs, collector, challenger, host } = daemon
   const { world } = node
   const words = createWordReader(daemon)
@@ -167,6 +174,20 @@ export const createObserver = ({ daemon, follower, config }: ObserverOptions): O
     }
   }
 
+  let wallet: { seen: Observations['hotWallet']; untilMs: number } = { seen: null, untilMs: -Infinity }
+  const hotWalletOf = async (nowMs: number, signal: AbortSignal): Promise<Observations['hotWallet']> => {
+    if (anchorWallet === null || config.anchor === undefined) return { is: 'none' }
+    if (nowMs < wallet.untilMs) return wallet.seen
+    const { needed } = anchorWallet
+    const { from: address } = config.anchor
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(walletTimeoutMs)])
+    const balance = await anchorWallet.balance(deadline).catch(() => null)
+    signal.throwIfAborted()
+    const seen = balance === null ? null : { is: 'asked' as const, address, balance, needed }
+    wallet = { seen, untilMs: nowMs + walletRestMs }
+    return seen
+  }
+
   return {
     async observe(outside, signal) {
       const nowMs = world.monotonicMs()
@@ -195,6 +216,7 @@ export const createObserver = ({ daemon, follower, config }: ObserverOptions): O
         certificate: daemon.certificate(),
         disk: await diskOf(),
         registration: watchedFrom === null ? null : registrationOf(),
+        hotWallet: await hotWalletOf(nowMs, signal),
         isEquivocator:
           context !== undefined && seat !== null && (await collector.equivocators(context.week)).has(seat),
         network:

@@ -76,6 +76,26 @@ export const judgeDisk = ({ disk }: Observations): Finding[] | null => {
 
 const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2)
 
+/** R-CP-5: others may post the anchor as well, so that it is no more than a warning. */
+export const judgeHotWallet = ({ hotWallet }: Observations): Finding[] | null => {
+  if (hotWallet === null) return null
+  if (hotWallet.is === 'none' || hotWallet.balance >= hotWallet.needed) return []
+  const { address, balance, needed } = hotWallet
+  return [
+    {
+      code: 'hot-wallet-low',
+      subject: address,
+      severity: 'warning',
+      title: 'the small wallet cannot pay for an anchor',
+      detail:
+        `${coinsOf(balance)} coins are at ${address}, an anchor takes ${coinsOf(needed)}, most of which comes back. ` +
+        'A week whose anchor nobody posts stays pending (R-CP-6).',
+      remedy: remedies['hot-wallet-low'],
+      evidence: [],
+    },
+  ]
+}
+
 /** R-REG-1…5: whether the chain has the announcement that this daemon is for, and the stake behind it. */
 export const judgeRegistration = ({ registration }: Observations): Finding[] | null => {
   if (registration === null) return null

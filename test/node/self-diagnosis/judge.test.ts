@@ -324,6 +324,16 @@ describe('upkeep', () => {
     expect(unknown({ disk: null })).toContain('disk-low')
   })
 
+  test('R-CP-5 a hot wallet that cannot pay for an anchor; none is no fault', () => {
+    const wallet = { is: 'asked' as const, address: 'tmHot', needed: 100_110_000n }
+    const finding = only({ hotWallet: { ...wallet, balance: 100_000_000n } })
+    expect(finding).toMatchObject({ code: 'hot-wallet-low', severity: 'warning', subject: 'tmHot' })
+    expect(finding.detail).toContain('1.0 coins are at tmHot, an anchor takes 1.0011')
+    expect(found({ hotWallet: { ...wallet, balance: wallet.needed } })).toEqual([])
+    expect(found({ hotWallet: { is: 'none' } })).toEqual([])
+    expect(unknown({ hotWallet: null })).toContain('hot-wallet-low')
+  })
+
   test('R-REG-5 a stake that was spent', () => {
     const registration = {
       ...observed().registration!,

@@ -29,6 +29,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
     minStake: 4_200_000_000n,
     differences: [],
   },
+  hotWallet: { is: 'asked', address: 'tmHot', balance: 200_000_000n, needed: 100_110_000n },
   isEquivocator: false,
   network: { registeredPeers: 8, otherSeats: 100, aloneMs: 0 },
   ...other,
