@@ -108,8 +108,9 @@ export const createMembership = (
     snapshotAt: (epoch) => {
       if (epoch < 2) return []
       if (hasChurn) turnOver(epoch - 1)
-      // A change of epoch c is in the snapshots from c + 1 (who left) and c + 2 (who came): then nothing moves.
-      if (snapshot.length === 0 || epoch <= changedAt + 2) {
+      // A change after b(c) is in the snapshots from c + 1 (who left) and c + 3 (who came: active after b(c + 1), and all
+      // blocks to b(c + 2)): then nothing moves.
+      if (snapshot.length === 0 || epoch <= changedAt + 3) {
         snapshot = takeSnapshot(registry, epochStart(genesis, epoch - 2))
       }
       return snapshot

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { certificateStall, committeeStall } from '../../sim/closed-forms.ts'
 import { createPopulation } from '../../sim/population.ts'
+import { rulesOf } from '../../sim/rules.ts'
 import { parseScenario } from '../../sim/scenario.ts'
+import { createMembership } from '../../sim/statistical/membership.ts'
 import { builtIn, meansOf, meansWithStrategies } from './built-in.ts'
 
 describe('measures beside their closed forms', () => {
@@ -66,6 +68,38 @@ describe('what an attack yields and how soon it shows', () => {
     expect(lazy['epochs until invalid: evidence invalid.honest']).toBeUndefined()
   })
 })
+
+test.each([
+  ['many come and go', 0.5, 100],
+  ['one comes now and then', 40, 5],
+])(
+  'R-EPOCH-5 who comes in epoch e is in the snapshots from e + 3 on, who goes in none from e + 1 on: %s',
+  (_, weeks, least) => {
+    const scenario = builtIn(
+      'churn',
+      'population.honest.nodes=200',
+      `population.honest.lifetimeWeeks=${weeks}`,
+    )
+    const { genesis, networkId, epochsPerWeek } = rulesOf(scenario)
+    const population = createPopulation(scenario, 0)
+    const membership = createMembership(scenario, 0, population, genesis, networkId, epochsPerWeek)
+    const cameAt = new Map<number, number>()
+    let newcomers = 0
+    for (let epoch = 2; epoch <= 60; epoch++) {
+      const snapshot = membership.snapshotAt(epoch)
+      // Changes of epoch e − 1 are made when snapshot(e) is asked for.
+      for (const { seat } of membership.seats)
+        if (!cameAt.has(seat)) cameAt.set(seat, epoch === 2 && seat < 200 ? -1 : epoch - 1)
+      const listed = new Set<number>(snapshot.map(({ seat }) => seat))
+      for (const { seat } of membership.seats) {
+        const isNew = cameAt.get(seat)! >= epoch - 2 && cameAt.get(seat)! >= 0
+        if (isNew) newcomers++
+        expect(listed.has(seat)).toBe(membership.isHeld(seat) && !isNew)
+      }
+    }
+    expect(newcomers).toBeGreaterThan(least)
+  },
+)
 
 describe('addresses', () => {
   const population = [
