@@ -1,4 +1,4 @@
-import { versionGroupIds } from '../../chain/formats/transaction.ts'
+import { emptyTransaction } from '../../chain/formats/empty-transaction.ts'
 import type { TransactionFields } from '../../chain/formats/types.ts'
 import { branchIdAt, type ChainParameters, isUpgradeActive } from './parameters.ts'
 
@@ -14,23 +14,5 @@ export const newTransaction = (
   parameters: ChainParameters,
   height: number,
   version = transactionVersionAt(parameters, height),
-): TransactionFields => ({
-  family: parameters.family,
-  version,
-  versionGroupId: versionGroupIds[version] ?? null,
-  consensusBranchId: version >= 5 ? branchIdAt(parameters, height) : null,
-  inputs: [],
-  outputs: [],
-  lockTime: 0,
-  expiryHeight: 0,
-  joinSplits: [],
-  joinSplitPublicKey: null,
-  joinSplitSignature: null,
-  saplingValueBalance: 0n,
-  saplingSpends: [],
-  saplingOutputs: [],
-  saplingBindingSignature: null,
-  orchard: null,
-  ironwood: null,
-  sidechain: null,
-})
+): TransactionFields =>
+  emptyTransaction(parameters.family, version, version >= 5 ? branchIdAt(parameters, height) : null)

@@ -4,6 +4,7 @@ import {
   type PayoutOutput,
   type PayoutTransaction,
 } from '../../../protocol/index.ts'
+import { emptyTransaction } from '../../chain/formats/empty-transaction.ts'
 import {
   type BlockReference,
   classifyScript,
@@ -11,7 +12,7 @@ import {
   p2pkhScript,
   p2shScript,
 } from '../../chain/formats/script.ts'
-import { serializeTransaction, versionGroupIds } from '../../chain/formats/transaction.ts'
+import { serializeTransaction } from '../../chain/formats/transaction.ts'
 import { transactionId } from '../../chain/formats/txid.ts'
 import type {
   ChainFamily,
@@ -53,34 +54,16 @@ export const unsignedTransaction = (
   { family, branchId, reference }: PayoutFormat,
   inputs: readonly Outpoint[],
   outputs: readonly PayoutOutput[],
-): TransactionFields => {
-  const version = family === 'zcash' ? 5 : 1
-  return {
-    family,
-    version,
-    versionGroupId: family === 'zcash' ? versionGroupIds[version]! : null,
-    consensusBranchId: branchId,
-    inputs: inputs.map(({ txid, index }) => ({
-      previousTxid: txid,
-      previousIndex: index,
-      script: new Uint8Array(),
-      sequence: 0xffff_ffff,
-    })),
-    outputs: outputs.map((output) => outputOf(output, reference)),
-    lockTime: 0,
-    expiryHeight: 0,
-    joinSplits: [],
-    joinSplitPublicKey: null,
-    joinSplitSignature: null,
-    saplingValueBalance: 0n,
-    saplingSpends: [],
-    saplingOutputs: [],
-    saplingBindingSignature: null,
-    orchard: null,
-    ironwood: null,
-    sidechain: null,
-  }
-}
+): TransactionFields => ({
+  ...emptyTransaction(family, family === 'zcash' ? 5 : 1, branchId),
+  inputs: inputs.map(({ txid, index }) => ({
+    previousTxid: txid,
+    previousIndex: index,
+    script: new Uint8Array(),
+    sequence: 0xffff_ffff,
+  })),
+  outputs: outputs.map((output) => outputOf(output, reference)),
+})
 
 export const txidOf = (fields: TransactionFields): Uint8Array =>
   transactionId(fields, serializeTransaction(fields))

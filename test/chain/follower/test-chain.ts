@@ -14,6 +14,7 @@ import {
   provePossession,
 } from '../../../protocol/index.ts'
 import { parseBlock, serializeBlock } from '../../../src/chain/formats/block.ts'
+import { emptyTransaction } from '../../../src/chain/formats/empty-transaction.ts'
 import { merkleRoot } from '../../../src/chain/formats/merkle.ts'
 import { p2pkhScript } from '../../../src/chain/formats/script.ts'
 import { parseTransaction, serializeTransaction } from '../../../src/chain/formats/transaction.ts'
@@ -106,24 +107,7 @@ export const ownerOf = (number: number): Owner => {
   return owner
 }
 
-const noFields: Omit<TransactionFields, 'inputs' | 'outputs'> = {
-  family: 'zen',
-  version: 1,
-  versionGroupId: null,
-  consensusBranchId: null,
-  lockTime: 0,
-  expiryHeight: 0,
-  joinSplits: [],
-  joinSplitPublicKey: null,
-  joinSplitSignature: null,
-  saplingValueBalance: 0n,
-  saplingSpends: [],
-  saplingOutputs: [],
-  saplingBindingSignature: null,
-  orchard: null,
-  ironwood: null,
-  sidechain: null,
-}
+const empty = emptyTransaction('zen', 1)
 
 const built = (fields: TransactionFields): Transaction =>
   parseTransaction(serializeTransaction(fields), fields.family)
@@ -149,7 +133,7 @@ export const pay = (to: Uint8Array, value: bigint): TransactionOutput => ({ valu
 export const transferOf = (
   outputs: readonly TransactionOutput[],
   inputs: readonly TransactionInput[] = [someInput()],
-): Transaction => built({ ...noFields, inputs, outputs })
+): Transaction => built({ ...empty, inputs, outputs })
 
 /** A transaction whose JoinSplit pays the announcement address with this memo. */
 export const memoTransaction = (
@@ -177,7 +161,7 @@ export const memoTransaction = (
     proof: random(192),
   }
   return built({
-    ...noFields,
+    ...empty,
     version: -3,
     inputs,
     outputs,
@@ -222,7 +206,7 @@ export const createTestChain = (variant = 0): TestChain => {
   const mine: TestChain['mine'] = (transactions = [], time) => {
     const height = best.length
     const coinbase = built({
-      ...noFields,
+      ...empty,
       inputs: [
         {
           previousTxid: new Uint8Array(32),

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { bytesToHex, hexToBytes, reversedHex } from '../../../protocol/index.ts'
+import { emptyTransaction } from '../../../src/chain/formats/empty-transaction.ts'
 import { ChainFormatError } from '../../../src/chain/formats/reader.ts'
 import { parseTransaction, serializeTransaction } from '../../../src/chain/formats/transaction.ts'
 import type { TransactionFields } from '../../../src/chain/formats/types.ts'
@@ -222,22 +223,8 @@ describe('refusals', () => {
 const ironwoodTransaction = (anchor: string): TransactionFields => {
   const vector = v6Vectors.ironwood
   return {
-    family: 'zcash',
-    version: 6,
-    versionGroupId: 0xd884b698,
-    consensusBranchId: 0x37a5165b,
-    inputs: [],
+    ...emptyTransaction('zcash', 6, 0x37a5165b),
     outputs: [{ value: BigInt(vector.output_value), script: hexToBytes(vector.output_script) }],
-    lockTime: 0,
-    expiryHeight: 0,
-    joinSplits: [],
-    joinSplitPublicKey: null,
-    joinSplitSignature: null,
-    saplingValueBalance: 0n,
-    saplingSpends: [],
-    saplingOutputs: [],
-    saplingBindingSignature: null,
-    orchard: null,
     ironwood: {
       actions: [
         {
@@ -257,6 +244,5 @@ const ironwoodTransaction = (anchor: string): TransactionFields => {
       proof: new Uint8Array(),
       bindingSignature: new Uint8Array(64),
     },
-    sidechain: null,
   }
 }
