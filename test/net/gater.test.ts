@@ -3,7 +3,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { describe, expect, test } from 'vitest'
 import { bytesToHex } from '../../protocol/index.ts'
 import { realWorld } from '../../src/world.ts'
-import { registerAll, startHost, until } from './local-hosts.ts'
+import { type LocalHost, registerAll, startHost, until } from './local-hosts.ts'
 import { startRawPeer } from './raw-peer.ts'
 
 const few = {
@@ -12,6 +12,23 @@ const few = {
   maxNewPerSecondPerAddress: 1_000,
   maxPendingPerAddress: 100,
   strangerGraceMs: 60_000,
+}
+
+const small = {
+  maxRequestBytes: 10,
+  maxResponseBytes: 10,
+  timeoutMs: 60_000,
+  maxConcurrentPerPeer: 4,
+  maxConcurrent: 9,
+}
+
+/** What it serves under `hold/1` is answered when the test calls what was added here. */
+const holdRequests = async (host: LocalHost): Promise<(() => void)[]> => {
+  const held: (() => void)[] = []
+  await host.handle('hold/1', small, (request) => {
+    return new Promise((resolve) => held.push(() => resolve(request)))
+  })
+  return held
 }
 
 describe('who may connect', () => {
@@ -43,19 +60,7 @@ describe('who may connect', () => {
 
   test('R-PUZ-5 of strangers, who came last has the place of who came first, unless he is served', async () => {
     await using host = await startHost('127.5.0.13', { limits: { ...few, strangerGraceMs: 0 } })
-    const limits = {
-      maxRequestBytes: 10,
-      maxResponseBytes: 10,
-      timeoutMs: 60_000,
-      maxConcurrentPerPeer: 4,
-      maxConcurrent: 9,
-    }
-    const held: (() => void)[] = []
-    await host.handle(
-      'hold/1',
-      limits,
-      (request) => new Promise((resolve) => held.push(() => resolve(request))),
-    )
+    const held = await holdRequests(host)
     const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.5.${n}`)))
     const [served, silent] = strangers
     // The first is served, the second has opened a stream and says nothing.
@@ -172,14 +177,7 @@ describe('who may not', () => {
     await using alice = await startHost('127.5.0.8', { limits: few, world })
     await using bob = await startHost('127.5.0.9')
     registerAll(alice, bob)
-    const limits = {
-      maxRequestBytes: 10,
-      maxResponseBytes: 10,
-      timeoutMs: 60_000,
-      maxConcurrentPerPeer: 2,
-      maxConcurrent: 2,
-    }
-    for (const host of [alice, bob]) await host.handle('echo/1', limits, async (request) => request)
+    for (const host of [alice, bob]) await host.handle('echo/1', small, async (request) => request)
     for (let i = 0; i < 5; i++) alice.penalise(bob.peerKey, 'false-data')
     const asked = { timeoutMs: 60_000, maxResponseBytes: 10 }
     const request = Uint8Array.of(1)
@@ -197,19 +195,7 @@ describe('room for new connections', () => {
     await using host = await startHost('127.5.0.10', {
       limits: { ...few, maxConnections: 3, maxStrangers: 10 },
     })
-    const limits = {
-      maxRequestBytes: 10,
-      maxResponseBytes: 10,
-      timeoutMs: 60_000,
-      maxConcurrentPerPeer: 4,
-      maxConcurrent: 9,
-    }
-    const held: (() => void)[] = []
-    await host.handle(
-      'hold/1',
-      limits,
-      (request) => new Promise((resolve) => held.push(() => resolve(request))),
-    )
+    const held = await holdRequests(host)
     const strangers = await Promise.all([1, 2].map((n) => startRawPeer(`127.5.3.${n}`)))
     const registered = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.4.${n}`)))
     host.setRegistered(new Set(registered.map((peer) => bytesToHex(peer.peerKey))))
@@ -240,14 +226,7 @@ describe('connections beside another one', () => {
     await using alice = await startHost('127.5.0.11', { limits: { idleExtraMs: 1_500 } })
     await using bob = await startHost('127.5.0.12')
     registerAll(alice, bob)
-    const limits = {
-      maxRequestBytes: 10,
-      maxResponseBytes: 10,
-      timeoutMs: 60_000,
-      maxConcurrentPerPeer: 2,
-      maxConcurrent: 2,
-    }
-    await bob.handle('echo/1', limits, async (request) => request)
+    await bob.handle('echo/1', small, async (request) => request)
     for (const host of [alice, bob])
       host.subscribe('attestations', () => ({ is: 'accept', value: undefined }))
     await bob.dial(alice.target())

@@ -2,14 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reversedHex } from '../../../../protocol/index.ts'
 import { readVectorJson, readVectorText } from '../../../vectors/read.ts'
 import { differences, extras } from './answer-shape.ts'
-import {
-  minerAddress,
-  newAddress,
-  shieldedAddress,
-  startTestNode,
-  type TestNode,
-  untilFinished,
-} from './test-node.ts'
+import { type TestNode, startPaidNode } from './test-node.ts'
 
 /**
  * The embedded chain's answers beside those that zebrad gave (test/vectors/zebra-rpc): the same names, JSON types and
@@ -31,14 +24,7 @@ let node: TestNode
 let txid = ''
 let miner = ''
 beforeAll(async () => {
-  node = await startTestNode('zcash')
-  miner = await minerAddress(node)
-  const operation = await node.call('z_sendmany', miner, [
-    { address: await newAddress(node), amount: 42 },
-    { address: shieldedAddress('zcash'), amount: 0.001, memo: '61' },
-  ])
-  txid = ((await untilFinished(node, operation))['result'] as { txid: string }).txid
-  node.chain.mine(10)
+  ;({ node, miner, txid } = await startPaidNode('zcash', 10))
 })
 afterAll(async () => node[Symbol.asyncDispose]())
 

@@ -125,3 +125,19 @@ export interface Unspent {
   amount: number
   address: string
 }
+
+/** A node whose miner has paid somebody 42 coins and a shielded address a little with a memo, mined so many blocks ago. */
+export const startPaidNode = async (
+  family: ChainFamily,
+  blocks: number,
+): Promise<{ node: TestNode; miner: string; txid: string }> => {
+  const node = await startTestNode(family)
+  const miner = await minerAddress(node)
+  const operation = await node.call('z_sendmany', miner, [
+    { address: await newAddress(node), amount: 42 },
+    { address: shieldedAddress(family), amount: 0.001, memo: '61' },
+  ])
+  const { txid } = (await untilFinished(node, operation))['result'] as { txid: string }
+  node.chain.mine(blocks)
+  return { node, miner, txid }
+}

@@ -1,12 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  minerAddress,
-  newAddress,
-  shieldedAddress,
-  startTestNode,
-  type TestNode,
-  untilFinished,
-} from './test-node.ts'
+import { type TestNode, startPaidNode } from './test-node.ts'
 
 /** zend's answers: names in the order in which zend 5 pushes them (rpc/blockchain.cpp, rawtransaction.cpp, misc.cpp). */
 
@@ -14,14 +7,7 @@ let node: TestNode
 let miner = ''
 let txid = ''
 beforeAll(async () => {
-  node = await startTestNode('zen')
-  miner = await minerAddress(node)
-  const operation = await node.call('z_sendmany', miner, [
-    { address: await newAddress(node), amount: 42 },
-    { address: shieldedAddress('zen'), amount: 0.001, memo: '61' },
-  ])
-  txid = ((await untilFinished(node, operation))['result'] as { txid: string }).txid
-  node.chain.mine(3)
+  ;({ node, miner, txid } = await startPaidNode('zen', 3))
 })
 afterAll(async () => node[Symbol.asyncDispose]())
 
