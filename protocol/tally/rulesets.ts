@@ -1,7 +1,8 @@
 import type { Week } from '../ids.ts'
+import type { Steps } from '../steps.ts'
 import type { JudgedEpoch, TallyInput } from './input.ts'
 import { judgeFlatEpoch } from './flat.ts'
-import { judgeEpoch, shareFund, tallyJudged, tallyWeek, type WeekTally } from './v1.ts'
+import { judgeEpoch, shareFund, tallyJudged, tallyJudgedInSteps, tallyWeek, type WeekTally } from './v1.ts'
 
 export interface Ruleset {
   number: number
@@ -10,6 +11,7 @@ export interface Ruleset {
   tally(input: TallyInput): WeekTally
   /** The same from epochs that `judgeEpoch` has judged. */
   tallyJudged(input: TallyInput<JudgedEpoch>): WeekTally
+  tallyJudgedInSteps(input: TallyInput<JudgedEpoch>): Steps<WeekTally>
   /** One epoch of it, for whoever explains or checks a single seat. */
   judgeEpoch: typeof judgeEpoch
   /** The same in typed arrays, for whoever judges all of an epoch. */
@@ -25,6 +27,7 @@ export const rulesets: readonly Ruleset[] = [
     from: '1970-W01' as Week,
     tally: tallyWeek,
     tallyJudged,
+    tallyJudgedInSteps,
     judgeEpoch,
     judgeFlatEpoch,
     shareFund,

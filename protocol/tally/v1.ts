@@ -5,6 +5,7 @@ import type { Seat } from '../ids.ts'
 import { Verdict } from '../verdict.ts'
 import { addressFaults } from './addresses.ts'
 import { classify, undecided } from './classes.ts'
+import { finish, type Steps } from '../steps.ts'
 import type { JudgedEpoch, TallyEpoch, TallyInput } from './input.ts'
 import { invalidOutcomes, type Outcome } from './outcome.ts'
 
@@ -86,10 +87,16 @@ const judgeStanding = (epoch: TallyEpoch, input: TallyInput): JudgedEpoch => {
 }
 
 /** R-TALLY-5…7 for epochs that `judgeEpoch` has judged. */
-export const tallyJudged = (input: TallyInput<JudgedEpoch>): WeekTally => {
+export const tallyJudged = (input: TallyInput<JudgedEpoch>): WeekTally => finish(tallyJudgedInSteps(input))
+
+/** Rows of epochs between two pauses: some milliseconds. */
+const rowsPerStep = 4_096
+
+export const tallyJudgedInSteps = function* (input: TallyInput<JudgedEpoch>): Steps<WeekTally> {
   const bySeat = new Map<Seat, SeatTally>()
   for (const [i, { snapshot, outcomes }] of input.epochs.entries()) {
     for (const [index, row] of snapshot.entries()) {
+      if (index % rowsPerStep === 0) yield
       const outcome = outcomes[index]!
       let tally = bySeat.get(row.seat)
       if (tally === undefined) {
@@ -101,10 +108,12 @@ export const tallyJudged = (input: TallyInput<JudgedEpoch>): WeekTally => {
       if (outcome === 'credited') tally.credits++
     }
   }
+  yield
   const attested = input.epochs.map((epoch) => epoch.attested)
   const seats = [...bySeat.values()].sort((a, b) => a.row.seat - b.row.seat)
   for (const seat of seats) seat.score = seat.isEquivocator ? 0 : seat.credits
   const fund = input.fund > input.params.feeReserve ? input.fund - input.params.feeReserve : 0n
+  yield
   const amounts = shareFund(seats, fund, input.params.minAvailability)
   for (const [i, seat] of seats.entries()) seat.amount = amounts[i]!
   const paid = amounts.reduce((sum, amount) => sum + amount, 0n)

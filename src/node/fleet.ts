@@ -16,7 +16,8 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
-import { contextsOfWeek, gatherEpoch } from '../tally/gather.ts'
+import { contextsOfWeek, gatherJudged } from '../tally/gather.ts'
+import { inSlices } from '../slices.ts'
 import type { AssembledNode } from './assemble.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 
@@ -78,9 +79,7 @@ export const createFleet = (node: AssembledNode): Fleet => {
     const key = `${bytesToHex(context.beacon)} ${count} ${bytesToHex(root)}`
     const known = judgedByEpoch.get(context.epoch)
     if (known?.key === key) return known.epoch
-    const { attestations, ...frame } = await gatherEpoch(weeks, context)
-    const { judgeEpoch } = rulesetOfWeek(context.week)
-    const epoch = { ...frame, ...judgeEpoch({ ...frame, attestations }, context.params) }
+    const epoch = await gatherJudged(weeks, context, await weeks.equivocators(context.week))
     judgedByEpoch.set(context.epoch, { key, epoch })
     return epoch
   }
@@ -156,7 +155,7 @@ export const createFleet = (node: AssembledNode): Fleet => {
       }
       const closed = contexts.filter(({ phases }) => height >= phases.closes)
       const fund = await expectedFund(closed, isComplete && closed.length === contexts.length, signal)
-      const tally = rulesetOfWeek(week).tallyJudged({
+      const tallying = rulesetOfWeek(week).tallyJudgedInSteps({
         networkId: network.networkId,
         chain: genesis.chain,
         week,
@@ -168,6 +167,7 @@ export const createFleet = (node: AssembledNode): Fleet => {
         fund: fund ?? 0n,
         epochs: judged.slice(0, closed.length),
       })
+      const tally = await inSlices(tallying)
       const nodes: FleetNode[] = []
       for (const [i, stake] of stakes.entries()) {
         const standing = follower.standingOf(hashes[i]!)

@@ -114,15 +114,20 @@ export const openRegistryRows = async (
 
   const readIdentities = async (wanted: readonly SeatVersion[]): Promise<SeatIdentity[]> => {
     const identities: SeatIdentity[] = []
+    const memory = createMemory(Math.min(wanted.length, seatsPerPiece) * bytesPerSeat)
     for (let start = 0; start < wanted.length; start += identitiesPerRead) {
       const part = wanted.slice(start, start + identitiesPerRead)
       const rows = await store.getMany(part.map(({ seat, version }) => identityKey(seat, version)))
       for (const [i, row] of rows.entries()) {
         if (row === undefined) throw damaged('identity')
-        identities.push(decodeIdentity(part[i]!.seat, row))
+        const identity = decodeIdentity(part[i]!.seat, row)
+        identity.stake = memory.keep(identity.stake)
+        identity.peer = memory.keep(identity.peer)
+        identity.bls = memory.keep(identity.bls)
+        identities.push(identity)
       }
     }
-    return inOnePiece(identities)
+    return identities
   }
 
   const readOutputs = async (outpoints: readonly OutpointKey[]): Promise<StakeOutput[]> => {
@@ -313,24 +318,26 @@ export const openRegistryRows = async (
 export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
 
 /**
- * The same with all their byte strings in one piece of memory: one by one, 100 bytes of a seat take 900, and a large
- * network has 40,000 of them in memory for good.
+ * Memory for the byte strings of many seats, in pieces of so many bytes: one by one, 100 bytes of a seat take 900, and a
+ * large network has 40,000 of them in memory for good.
  */
-const inOnePiece = (identities: readonly SeatIdentity[]): SeatIdentity[] => {
-  const lengths = identities.map(({ stake, peer, bls }) => stake.length + peer.length + bls.length)
-  const memory = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
-  let end = 0
-  const keep = (bytes: Uint8Array): Uint8Array => {
-    memory.set(bytes, end)
-    return memory.subarray(end, (end += bytes.length))
+const createMemory = (pieceBytes: number): { keep(bytes: Uint8Array): Uint8Array } => {
+  let free = new Uint8Array(0)
+  return {
+    keep(bytes) {
+      if (free.length < bytes.length) free = new Uint8Array(Math.max(pieceBytes, bytes.length))
+      const kept = free.subarray(0, bytes.length)
+      free = free.subarray(bytes.length)
+      kept.set(bytes)
+      return kept
+    },
   }
-  return identities.map((identity) => ({
-    ...identity,
-    stake: keep(identity.stake),
-    peer: keep(identity.peer),
-    bls: keep(identity.bls),
-  }))
 }
+
+/** Stake, peer and voting key: 20 + 32 + 48. */
+const bytesPerSeat = 100
+/** As long as one seat of a piece is used, so is all of it. */
+const seatsPerPiece = 512
 
 /** One crossing to LevelDB for about 1 MB of rows. */
 const identitiesPerRead = 4_000

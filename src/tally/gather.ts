@@ -128,6 +128,13 @@ export const gatherJudging = async (
   return judging
 }
 
+/** An epoch judged, as the tally of its week reads it. */
+export const gatherJudged = async (...epoch: Parameters<typeof gatherJudging>): Promise<JudgedEpoch> => {
+  const [, { epoch: number, beacon, snapshot }] = epoch
+  const { outcomes, attested } = (await gatherJudging(...epoch)).judge()
+  return { epoch: number, beacon, snapshot, outcomes: wordsOf(outcomes), attested }
+}
+
 /** The words of outcomes as `judgeFlatEpoch` gives them. */
 export const wordsOf = (outcomes: Uint8Array): Outcome[] =>
   Array.from(outcomes, (code) => flatOutcomes[code]!)
@@ -148,9 +155,7 @@ export const gatherWeek = async (
   const epochs: JudgedEpoch[] = []
   for (const context of contexts) {
     signal.throwIfAborted()
-    const { epoch, beacon, snapshot } = context
-    const { outcomes, attested } = (await gatherJudging(fixed ?? sources, context, equivocators)).judge()
-    epochs.push({ epoch, beacon, snapshot, outcomes: wordsOf(outcomes), attested })
+    epochs.push(await gatherJudged(fixed ?? sources, context, equivocators))
   }
   // Of the epoch that runs, blocks are still to come.
   const lastWithFund = isComplete ? last : last - 1

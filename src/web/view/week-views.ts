@@ -16,6 +16,7 @@ import {
 } from '../../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../../errors.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
+import { inSlices } from '../../slices.ts'
 import { contextsOfWeek, stateOfWeek } from '../../tally/gather.ts'
 import { judgedOf, type JudgedEpochs, type JudgedView } from './judged-epochs.ts'
 
@@ -161,7 +162,7 @@ export const createWeekViews = (
     }
     const { fund, fundMissing } = await fundOf(frame, signal)
     const input = inputOf(frame, fund, await equivocatorsOf(week))
-    const tally = rulesetOfWeek(week).tallyJudged(input)
+    const tally = await inSlices(rulesetOfWeek(week).tallyJudgedInSteps(input))
     const hasAll = range.isComplete && views.length === range.last - range.first + 1
     const isWhole = anchored !== undefined && fundMissing === null && hasAll
     return { ...frame, tally, fundMissing, digest: isWhole ? createTallyOfJudged(input).digest : null }
