@@ -43,7 +43,15 @@ export const runBatch = async (
     progress?.add(result)
     report.done(result.index)
   }
-  await runOnThreads(plan, left, threads, io.signal, onResult, report.progress)
+  try {
+    await runOnThreads(plan, left, threads, io.signal, onResult, report.progress)
+  } catch (error) {
+    if (io.signal.aborted && out !== null)
+      io.stderr(
+        `Broken off after ${results.length} of ${tasks.length} runs; the same command goes on from there\n`,
+      )
+    throw error
+  }
   if (out !== null && progress !== null)
     return writeResults(out, plan, all.length, shard, results, progress.sources)
   return summarise(results.toSorted((a, b) => a.index - b.index))
@@ -104,9 +112,11 @@ const createReport = (io: SimIo, total: number, before: number): Report => {
   let saidAt = started
   const say = (now: number): void => {
     const work = [...shares.values()].reduce((sum, share) => sum + share, finished)
-    const leftSeconds = ((now - started) / 1_000 / (work - before)) * (total - work)
     const percent = Math.floor((100 * work) / total)
-    const line = `${finished} of ${total} runs, ${percent} %, about ${Math.ceil(leftSeconds)} s left`
+    // Before anything is done nobody knows how long the rest takes.
+    const isKnown = work > before
+    const leftSeconds = ((now - started) / 1_000 / (work - before)) * (total - work)
+    const line = `${finished} of ${total} runs, ${percent} %${isKnown ? `, about ${Math.ceil(leftSeconds)} s left` : ''}`
     io.stderr(io.isTerminal ? `\r\u001b[K${line}${finished === total ? '\n' : ''}` : `${line}\n`)
     saidAt = now
   }

@@ -121,6 +121,29 @@ describe('one seed, the same bytes', () => {
     expect(hashesOf(at('merged'))).toEqual(expected)
   })
 
+  test('who breaks a sweep off is told that it goes on', async () => {
+    const abort = new AbortController()
+    let stderr = ''
+    const code = await main([...sweep, '--threads', '1', '--out', at('broken-off')], {
+      stdout: () => undefined,
+      stderr: (text) => {
+        stderr += text
+        abort.abort(new Error('interrupted'))
+      },
+      isTerminal: false,
+      signal: abort.signal,
+    })
+    expect(code).toBe(130)
+    expect(stderr).toMatch(/Broken off after \d+ of 18 runs; the same command goes on from there\n$/)
+    const done = Number(/after (\d+) of/.exec(stderr)![1])
+    const kept = readFileSync(join(at('broken-off'), 'progress.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+    expect(kept).toHaveLength(1 + done)
+    expect(done).toBeGreaterThan(0)
+    expect(done).toBeLessThan(18)
+  })
+
   test('another seed gives other runs; one actor more leaves the draws of the others as they were', async () => {
     const runs = async (...args: string[]) =>
       (await run('run', scenario, '--json', '--repeats', '1', '--threads', '1', ...args)).stdout
