@@ -104,10 +104,12 @@ export const createJudgedEpochs = ({
   const judge = async (context: EpochContext, fixed: FixedWeek | null): Promise<JudgedView> => {
     const equivocators = fixed?.equivocators ?? (await weeks.equivocators(context.week))
     const judging = await gatherJudging(fixed ?? weeks, context, equivocators)
-    const { outcomes: codes, attested } = judging.judge()
     // Whoever waits for an answer of this daemon gets it between two of these.
     await setImmediate()
+    const { outcomes: codes, attested } = judging.judge()
+    await setImmediate()
     const said = saidOf(context, judging)
+    await setImmediate()
     const seenAt = isNew(context.epoch) ? seenAtOf(context, judging) : nowhere
     await setImmediate()
     return {
