@@ -60,7 +60,9 @@ const fetchFrom = async (isKeptBack: (seat: number) => boolean): Promise<number[
   })
   const held: number[] = []
   const weeks = {
-    standing: () => Promise.resolve(held.map((seat) => ({ seat }))),
+    async *standing() {
+      yield* held.map((seat) => ({ seat }))
+    },
     admit: (_: EpochContext, bytes: Uint8Array) => {
       const signed = decodeSigned(bytes, 1)
       if (signed.is === 'ok') held.push(signed.value.payload[0]!)
