@@ -16,6 +16,7 @@ import {
   peerIdOfKey,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
+import { processorMs } from '../fixtures/processor-time.ts'
 import { genesis, memoOf, networkId, seedOf, trustingBls, walletOf } from './fixture.ts'
 
 const chain = genesis.chain
@@ -109,7 +110,7 @@ describe('R-REG-1 the memo', () => {
         expect(parseMemo(chain, `secnode:1 peer=${text}`).is).toBe('reject')
       }),
     )
-    const started = performance.now()
+    const started = processorMs()
     for (const text of [
       'a.'.repeat(200),
       'a-'.repeat(200),
@@ -119,7 +120,7 @@ describe('R-REG-1 the memo', () => {
       isHost(text)
       parseMemo(chain, memo.replace('nowner.devnet.test', text))
     }
-    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(processorMs() - started).toBeLessThan(1_000)
   })
 
   test('R-REG-1 a memo with one character changed is refused, or no longer signed', () => {

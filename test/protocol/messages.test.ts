@@ -27,6 +27,7 @@ import {
   unseated,
   validateProof,
 } from '../../protocol/index.ts'
+import { processorMs } from '../fixtures/processor-time.ts'
 import { networkId, seedOf } from './fixture.ts'
 
 const cid = cidOf(seedOf('block'))
@@ -218,7 +219,7 @@ describe('R-MSG-1', () => {
   })
 
   test('R-CODEC-1 nesting and claimed lengths cost nothing', () => {
-    const started = performance.now()
+    const started = processorMs()
     const hostile = [
       new Uint8Array(390_000).fill(0x81),
       new Uint8Array(390_000).fill(0x9f),
@@ -228,6 +229,6 @@ describe('R-MSG-1', () => {
       Uint8Array.of(0x5b, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
     ]
     for (const bytes of hostile) for (const read of readers) read(bytes)
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(processorMs() - started).toBeLessThan(5_000)
   })
 })

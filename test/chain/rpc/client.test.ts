@@ -298,7 +298,7 @@ describe('retries', () => {
 
   test('a server that never answers is RPC_TIMEOUT', async () => {
     const server = await serve(() => undefined)
-    const client = clientOf(server.url, { attemptMs: 30, maxAttempts: 2 })
+    const client = clientOf(server.url, { attemptMs: 1_500, maxAttempts: 2 })
     expect((await failureOf(client.call('m', [], z.number()))).code).toBe('RPC_TIMEOUT')
     expect(server.received).toHaveLength(2)
   })
@@ -376,7 +376,7 @@ describe('calls that must not be done twice', () => {
   test('a timeout is RPC_OUTCOME_UNKNOWN as well', async () => {
     const server = await serve(() => undefined)
     const error = await failureOf(
-      clientOf(server.url, { attemptMs: 30 }).call('z_sendmany', [], z.number(), once),
+      clientOf(server.url, { attemptMs: 1_500 }).call('z_sendmany', [], z.number(), once),
     )
     expect(error.code).toBe('RPC_OUTCOME_UNKNOWN')
     expect(server.received).toHaveLength(1)
