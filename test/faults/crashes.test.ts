@@ -7,12 +7,18 @@ import {
   createStream,
   createTallyOfJudged,
   decodeAttestation,
+  epochPhases,
   epochStart,
   formatTally,
   hash,
 } from '../../protocol/index.ts'
 import { prepareDevnet, type PreparedDevnet } from '../../src/devnet/prepare.ts'
+<<<<<<< ours
 import { freezeHeight } from '../../src/epochs/open-epochs.ts'
+=======
+import { freezeHeight } from '../../src/node/open-epochs.ts'
+import type { NodeStatus } from '../../src/node/status.ts'
+>>>>>>> theirs
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openStore } from '../../src/store/open.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'
@@ -45,31 +51,53 @@ afterAll(async () => {
 
 const confirmations = (): number => devnet.network.profile.genesis.confirmations
 
-/** Looks again and again, each time after an answer or a moment, until the condition holds. */
-const until = async (what: string, isTrue: () => Promise<boolean>, maxMs = 60_000): Promise<void> => {
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Looks again and again until the condition holds; the daemons need the processor more than this does. */
+const until = async (what: string, isTrue: () => Promise<boolean>, maxMs = 300_000): Promise<void> => {
   const deadline = performance.now() + maxMs
   while (!(await isTrue())) {
     if (performance.now() > deadline) {
       throw new Error(`${what}: not within ${maxMs} ms\n${daemons.map((daemon) => daemon.log).join('\n')}`)
     }
-    await new Promise((resolve) => setImmediate(resolve))
+    await pause(20)
   }
 }
 
+const statuses = (): Promise<(NodeStatus | null)[]> =>
+  Promise.all(daemons.filter(({ isRunning }) => isRunning).map((daemon) => daemon.status()))
+
 const areAtTip = async (): Promise<boolean> => {
-  const states = await Promise.all(
-    daemons.filter(({ isRunning }) => isRunning).map((daemon) => daemon.status()),
-  )
+  const states = await statuses()
   return states.every(
     (state) => state !== null && state.chain.confirmedHeight >= devnet.chain.tip.height - confirmations(),
   )
 }
 
+/** Whether no daemon is on a visit. */
+const areQuiet = async (): Promise<boolean> => {
+  const states = await statuses()
+  return states.every(
+    (state) =>
+      state !== null &&
+      (state.work === null || state.work.targets.every((target) => target.state !== 'visiting')),
+  )
+}
+
+/** Whether the window of an epoch ends with the next block: on a slow machine blocks come faster than visits end. */
+const endsWindow = (): boolean => {
+  const { genesis, schedule } = devnet.network.profile
+  const height = devnet.chain.tip.height + 1 - confirmations()
+  const epoch = Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
+  return epoch >= 0 && epochPhases(genesis, schedule[0]!.params.attestBlocks, epoch).attests === height
+}
+
 const mineOne = async (): Promise<void> => {
+  if (endsWindow()) await until('visits at the end of the window', areQuiet)
   const minedAt = performance.now()
   devnet.chain.mine(1)
   await until('all daemons at the tip', areAtTip)
-  await until('the next block', () => Promise.resolve(performance.now() - minedAt >= blockMs))
+  await pause(Math.max(0, minedAt + blockMs - performance.now()))
 }
 
 test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: one signature each, one tally', async () => {
@@ -112,18 +140,17 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
     // At any moment of a block, not only between two: at most one of the others at a time.
     if (height > epochStart(genesis, plan.firstEpoch) && stream.below(3) === 0) {
       const victim = daemons[1 + stream.below(nodes - 2)]!
-      await until('a moment within the block', () => Promise.resolve(stream.below(40) === 0))
+      await pause(stream.below(blockMs))
       await victim.kill()
       kills++
     }
   }
   for (const daemon of daemons) if (!daemon.isRunning) daemon.start()
   await until('all daemons answer', areAtTip)
-  // Half an epoch of a real network is two hours of comparing stores: here it is until all have all.
+  // Half an epoch of a real network is two hours of comparing stores: here it is until all make the same of theirs.
   await until('all stores alike', async () => {
-    const states = await Promise.all(daemons.map((daemon) => daemon.status()))
-    const held = states.map((state) => JSON.stringify(state?.attestations))
-    return new Set(held).size === 1
+    const tallies = await Promise.all(daemons.map((daemon) => daemon.tally(plan.week)))
+    return tallies[0] !== null && new Set(tallies).size === 1
   })
   chain.mine(1)
   await until('all daemons at the tip', areAtTip)
@@ -144,7 +171,11 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
     }
     const weeks = await openStoredWeeks(network, store)
     expect([...(await weeks.equivocators(plan.week)).keys()]).toEqual([])
+<<<<<<< ours
     const tally = createTallyOfJudged(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000)))
+=======
+    const tally = createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(600_000)))
+>>>>>>> theirs
     documents.add(formatTally(tally))
   }
   const doubled = [...cids].filter(([, payloads]) => payloads.size > 1).map(([key]) => key)

@@ -72,16 +72,25 @@ export class DaemonProcess {
   }
 
   /** Null while it does not answer. */
-  status(): Promise<NodeStatus | null> {
+  async status(): Promise<NodeStatus | null> {
+    const text = await this.#ask('/status')
+    return text === null ? null : (JSON.parse(text) as NodeStatus)
+  }
+
+  /** What it makes of a week just now; null while it does not answer. */
+  tally(week: string): Promise<string | null> {
+    return this.#ask(`/tally/${week}`)
+  }
+
+  #ask(path: string): Promise<string | null> {
     return new Promise((resolve) => {
       const asked = request(
-        { socketPath: controlSocketOf(this.node.config.dir), path: '/status', timeout: 60_000 },
+        { socketPath: controlSocketOf(this.node.config.dir), path, timeout: 60_000 },
         (response) => {
           let text = ''
           response.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
-          response.on('end', () =>
-            resolve(response.statusCode === 200 ? (JSON.parse(text) as NodeStatus) : null),
-          )
+          response.on('end', () => resolve(response.statusCode === 200 ? text : null))
+          response.on('error', () => resolve(null))
         },
       )
       asked.on('timeout', () => asked.destroy())
