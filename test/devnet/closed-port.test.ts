@@ -103,6 +103,22 @@ const stop = async (node: PreparedNode): Promise<void> => {
 
 const assembled = (): AssembledNode[] => [...running.values()].map((one) => one.assembled)
 
+/** Whether each that runs holds what each that runs has attested of an epoch: gossip takes no time that blocks wait for. */
+const haveHeard = async (epoch: number): Promise<boolean> => {
+  const daemons = assembled().map(({ daemon }) => daemon)
+  const contexts = await Promise.all(daemons.map(({ epochs }) => epochs.get(epoch)))
+  const signed = await Promise.all(
+    daemons.map(({ node }, i) =>
+      contexts[i] === undefined ? undefined : node.attestations.ownSigned(epoch, contexts[i].beacon),
+    ),
+  )
+  const held = await Promise.all(
+    daemons.map(({ collector }, i) => (contexts[i] === undefined ? [] : collector.held(contexts[i]))),
+  )
+  const attested = signed.filter((one) => one !== undefined).length
+  return held.every((rows) => rows.length >= attested)
+}
+
 /** Mines until this height is confirmed and all have dealt with it and looked at themselves. */
 const mineTo = async (height: number): Promise<void> => {
   const { chain, network } = prepared
@@ -111,6 +127,9 @@ const mineTo = async (height: number): Promise<void> => {
     chain.mine(1)
     await pace.untilQuiet(assembled, chain.tip.height - confirmations, signal)
   }
+  const { activationHeight, epochBlocks } = network.profile.genesis
+  const epoch = Math.floor((height - activationHeight) / epochBlocks)
+  await until(async () => (await haveHeard(epoch - 1)) && (await haveHeard(epoch)))
   await Promise.all(assembled().map(({ diagnosis }) => diagnosis.look()))
 }
 
@@ -141,7 +160,7 @@ beforeAll(async () => {
   const { alerter } = running.get(own!)!.assembled
   await until(() => alerter.state().every(({ waiting }) => waiting === 0))
   listener.taken.length = 0
-})
+}, 900_000)
 
 afterAll(async () => {
   await Promise.all([...running.keys()].map(stop))
