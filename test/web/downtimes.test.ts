@@ -1,22 +1,20 @@
 import { describe, expect, test } from 'vitest'
+import { flatOutcomes, type Outcome } from '../../protocol/index.ts'
 import type { JudgedView } from '../../src/web/view/judged-epochs.ts'
 import type { ViewParts } from '../../src/web/view/parts.ts'
 import { downtimesOf } from '../../src/web/view/seat-history.ts'
 
 const signal = new AbortController().signal
-const down = 'invalid: unreachable'
-const up = 'credited'
+const down = 'invalid: unreachable' as const
+const up = 'credited' as const
 
 /** Outcomes of seat 7 from epoch 0 on; the epoch after the last one is under way. */
-const historyOf = (outcomes: readonly string[]) => {
-  const judged = outcomes.map(
-    (outcome, epoch) =>
-      ({
-        epoch,
-        snapshot: [{ seat: 7, host: 'n7.example.org' }],
-        outcomes: [outcome],
-      }) as unknown as JudgedView,
-  )
+const historyOf = (outcomes: readonly Outcome[]) => {
+  const judged = outcomes.map((outcome, epoch) => {
+    const code = flatOutcomes.indexOf(outcome)
+    const snapshot = [{ seat: 7, host: 'n7.example.org' }]
+    return { epoch, snapshot, codes: Uint8Array.of(code) } as unknown as JudgedView
+  })
   const asked: number[] = []
   const parts = {
     node: {
