@@ -13,12 +13,8 @@ import {
   hash,
 } from '../../protocol/index.ts'
 import { prepareDevnet, type PreparedDevnet } from '../../src/devnet/prepare.ts'
-<<<<<<< ours
 import { freezeHeight } from '../../src/epochs/open-epochs.ts'
-=======
-import { freezeHeight } from '../../src/node/open-epochs.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
->>>>>>> theirs
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openStore } from '../../src/store/open.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'
@@ -171,11 +167,7 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
     }
     const weeks = await openStoredWeeks(network, store)
     expect([...(await weeks.equivocators(plan.week)).keys()]).toEqual([])
-<<<<<<< ours
-    const tally = createTallyOfJudged(await gatherWeek(weeks, plan.week, AbortSignal.timeout(60_000)))
-=======
-    const tally = createTally(await gatherWeek(weeks, plan.week, AbortSignal.timeout(600_000)))
->>>>>>> theirs
+    const tally = createTallyOfJudged(await gatherWeek(weeks, plan.week, AbortSignal.timeout(600_000)))
     documents.add(formatTally(tally))
   }
   const doubled = [...cids].filter(([, payloads]) => payloads.size > 1).map(([key]) => key)

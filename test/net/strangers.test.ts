@@ -77,8 +77,4 @@ test('R-PUZ-5 500 strangers at once: 20 who pay are answered, a registered peer 
   expect(most.spent).toBeLessThanOrEqual(200)
   // 128 connections of some 100 kB, whatever those who hold them and those who do not are trying.
   expect(heapGrowth).toBeLessThan(50_000_000)
-<<<<<<< ours
 }, 400_000)
-=======
-}, 900_000)
->>>>>>> theirs
