@@ -109,7 +109,6 @@ describe('both engines, where both apply', () => {
     expect(apart).toEqual(
       expect.arrayContaining([
         'creditRate.honest',
-        'creditRate.staller',
         'rate invalid: timeout.honest',
         'honestUp.wronglyFailed',
         'honestUp.uncredited',

@@ -135,7 +135,11 @@ describe('a bad scenario names the field and says what to write', () => {
       { network: { gossip: { degree: 20 } } },
       /network\.gossip\.degree: degreeLow 6, degree 20, degreeHigh 12: write them in rising order/,
     ],
-    ['an unknown field', { network: { speed: 1 } }, /network: .*speed/],
+    [
+      'an unknown field',
+      { network: { speed: 1 } },
+      /network\.speed: there is no such field here: write one of latencyMs, /,
+    ],
   ])('%s', (_, change, message) => {
     expect(() => parseScenario({ ...messages, ...change }, 'test.yaml')).toThrow(message)
   })
