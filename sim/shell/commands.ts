@@ -128,7 +128,7 @@ const runCommand = (io: SimIo): Command =>
   withBatchOptions(new Command('run'))
     .description('run a scenario with its repeats; print its measures')
     .argument('<scenario>', 'a built-in name or a YAML file')
-    .option('--out <dir>', 'write runs.jsonl, summary.csv and manifest.json there')
+    .option('--out <dir>', 'write runs.jsonl, summary.csv, report.html and manifest.json there')
     .addHelpText(
       'after',
       exampleText('sim run ip-spread --set protocol.maxPerPrefix=4 --repeats 20 --out results'),
@@ -144,7 +144,7 @@ const sweepCommand = (io: SimIo): Command =>
     .description('run a scenario at every combination of values; goes on where it was broken off')
     .argument('<scenario>', 'a built-in name or a YAML file')
     .option('--vary <path=values>', 'path=5,7,11 or path=0.05..0.4:0.05; may be repeated', collect, [])
-    .requiredOption('--out <dir>', 'where results go')
+    .requiredOption('--out <dir>', 'where results go: runs.jsonl, summary.csv, report.html, manifest.json')
     .option('--shard <i/n>', 'run the i-th of n parts only', shardOf)
     .addHelpText(
       'after',

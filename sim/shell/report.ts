@@ -1,24 +1,19 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { reportOf } from '../report.ts'
 import { settingsText } from '../setting.ts'
 import { estimate, type Estimate } from '../statistics.ts'
 import { type PointSummary, summarise, type TaskResult } from '../tasks.ts'
 import type { SimIo } from './io.ts'
-import { readResults } from './results.ts'
+import { readResults, writeReport } from './results.ts'
 import { estimateText, exampleText, numberText, tableText } from './text.ts'
 
 export const reportCommand = (io: SimIo): Command =>
   new Command('report')
-    .description('write report.html into a directory of results: plots and tables, opens offline')
+    .description('draw the report.html of a directory of results anew: plots and tables, opens offline')
     .argument('<dir>', 'a directory that run, sweep or merge has written')
     .option('--json', 'print JSON')
     .addHelpText('after', exampleText('sim report swept'))
     .action((directory: string, { json }: { json?: boolean }) => {
-      const { manifest, results } = readResults(directory)
-      const path = join(directory, 'report.html')
-      writeFileSync(path, reportOf(manifest.plan, results, manifest))
+      const path = writeReport(directory)
       io.stdout(json === true ? `${JSON.stringify({ report: path })}\n` : `${path}\n`)
     })
 

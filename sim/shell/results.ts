@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
 import { SimulationError } from '../errors.ts'
+import { reportOf } from '../report.ts'
 import type { Scenario } from '../scenario.ts'
 import { pointsOf, valueText } from '../setting.ts'
 import { type Plan, type PointSummary, scenarioAt, summarise, type TaskResult } from '../tasks.ts'
@@ -47,6 +48,7 @@ const files = {
   runs: 'runs.jsonl',
   summary: 'summary.csv',
   manifest: 'manifest.json',
+  report: 'report.html',
   progress: 'progress.jsonl',
 }
 
@@ -159,6 +161,7 @@ export const writeResults = (
       : joined(sources.map(({ commit }) => commit ?? 'unknown')),
     files: Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, sha256(text)])),
   }
+  texts[files.report] = reportOf(plan, sorted, manifest)
   texts[files.manifest] = `${JSON.stringify(manifest, null, 2)}\n`
   for (const [name, text] of Object.entries(texts)) {
     const path = join(directory, name)
@@ -174,6 +177,14 @@ const joined = (texts: readonly string[]): string => [...new Set(texts)].join(',
 const csvField = (value: string | number | null): string => {
   const text = value === null ? '' : String(value)
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** Draws the page of a finished directory anew; gives its path. */
+export const writeReport = (directory: string): string => {
+  const { manifest, results } = readResults(directory)
+  const path = join(directory, files.report)
+  writeFileSync(path, reportOf(manifest.plan, results, manifest))
+  return path
 }
 
 /** A row for each point and measure; the settings of the point in columns of their own. */

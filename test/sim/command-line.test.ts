@@ -170,7 +170,10 @@ describe('one seed, the same bytes', () => {
   test('report writes a page beside the results; compare says what differs', async () => {
     await run('run', scenario, '--threads', '1', '--out', at('few'))
     await run('run', scenario, '--threads', '1', '--set', 'attacker.nodes=0', '--out', at('none'))
+    const page = readFileSync(join(at('few'), 'report.html'), 'utf8')
+    rmSync(join(at('few'), 'report.html'))
     expect((await run('report', at('few'))).stdout).toBe(`${at('few')}/report.html\n`)
+    expect(readFileSync(join(at('few'), 'report.html'), 'utf8')).toBe(page)
     expect(JSON.parse((await run('report', at('few'), '--json')).stdout)).toEqual({
       report: `${at('few')}/report.html`,
     })
