@@ -63,7 +63,14 @@ const createDoor = (address: string, port: number, toPort: number): Door => {
     }
   })
   return {
-    open: () => new Promise((resolve) => server.listen(port, address, resolve)),
+    open: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, address, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
