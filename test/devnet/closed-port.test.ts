@@ -115,12 +115,14 @@ const haveHeard = async (epoch: number): Promise<boolean> => {
   const daemons = assembled().map(({ daemon }) => daemon)
   const contexts = await Promise.all(daemons.map(({ epochs }) => epochs.get(epoch)))
   const signed = await Promise.all(
-    daemons.map(({ node }, i) =>
-      contexts[i] === undefined ? undefined : node.attestations.ownSigned(epoch, contexts[i].beacon),
+    daemons.map(async ({ node }, i) =>
+      contexts[i] === undefined ? undefined : await node.attestations.ownSigned(epoch, contexts[i].beacon),
     ),
   )
   const held = await Promise.all(
-    daemons.map(({ collector }, i) => (contexts[i] === undefined ? [] : collector.held(contexts[i]))),
+    daemons.map(async ({ collector }, i) =>
+      contexts[i] === undefined ? [] : await collector.held(contexts[i]),
+    ),
   )
   const attested = signed.filter((one) => one !== undefined).length
   return held.every((rows) => rows.length >= attested)
