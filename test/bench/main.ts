@@ -8,6 +8,7 @@ const names = [
   'chain',
   'daemon',
   'embedded-chain',
+  'formats',
   'gossip',
   'page',
   'puzzles',

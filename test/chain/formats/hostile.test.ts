@@ -6,7 +6,6 @@ import { ChainFormatError } from '../../../src/chain/formats/reader.ts'
 import { classifyScript } from '../../../src/chain/formats/script.ts'
 import { parseTransaction, serializeTransaction } from '../../../src/chain/formats/transaction.ts'
 import type { ChainFamily } from '../../../src/chain/formats/types.ts'
-import { createByteWriter } from '../../../src/chain/formats/writer.ts'
 import { looseTransactions, realBlocks } from './real-bytes.ts'
 
 /** How hostile bytes differ from the real ones that they started as. */
@@ -158,80 +157,5 @@ describe('nothing is allocated from a count that the bytes cannot hold', () => {
     expect(() => parseBlock(Uint8Array.of(...header, 0xfe, 0xff, 0xff, 0xff, 0x01, 0), 'zcash')).toThrow(
       expect.objectContaining({ code: 'CHAIN_FORMAT_COUNT' }) as Error,
     )
-  })
-})
-
-describe('time is linear in the input', () => {
-  const header = parseBlock(realBlocks[0]!.bytes, 'zcash').header.bytes
-  const compactSize = (value: number): Uint8Array => createByteWriter().compactSize(value).finish()
-  const repeat = (part: Uint8Array, times: number): Uint8Array => {
-    const result = new Uint8Array(part.length * times)
-    for (let index = 0; index < times; index++) result.set(part, index * part.length)
-    return result
-  }
-  const tiny = Uint8Array.of(1, 0, 0, 0, 1, ...new Uint8Array(41), 1, ...new Uint8Array(9), 0, 0, 0, 0)
-  const v5 = [5, 0, 0, 0x80, 0x0a, 0x27, 0xa7, 0x26, ...new Uint8Array(12), 0, 0]
-  const shapes: Record<string, (bytes: number) => () => unknown> = {
-    'many inputs': (bytes) => {
-      const count = Math.floor(bytes / 41)
-      const input = Uint8Array.from([
-        1,
-        0,
-        0,
-        0,
-        ...compactSize(count),
-        ...repeat(new Uint8Array(41), count),
-        0,
-        0,
-        0,
-        0,
-        0,
-      ])
-      return () => parseTransaction(input, 'zcash')
-    },
-    'many Sapling spends': (bytes) => {
-      const count = Math.floor(bytes / 352)
-      const input = Uint8Array.from([
-        ...v5,
-        ...compactSize(count),
-        ...repeat(new Uint8Array(96), count),
-        0,
-        ...new Uint8Array(8 + 32 + 256 * count + 64),
-        0,
-      ])
-      return () => parseTransaction(input, 'zcash')
-    },
-    'many transactions': (bytes) => {
-      const count = Math.floor(bytes / tiny.length)
-      const input = Uint8Array.from([...header, ...compactSize(count), ...repeat(tiny, count)])
-      return () => parseBlock(input, 'zcash')
-    },
-    'a count that is wrong only at the end': (bytes) => {
-      const count = Math.floor(bytes / tiny.length)
-      const input = Uint8Array.from([
-        ...header,
-        ...compactSize(count),
-        ...repeat(tiny, count - 1),
-        ...new Uint8Array(tiny.length),
-      ])
-      return () => parsedOrRefused(input.length, () => parseBlock(input, 'zcash'))
-    },
-  }
-
-  test.each(Object.entries(shapes))('%s: eight times the bytes, far from 64 times the time', (_, shape) => {
-    const fastestMs = (run: () => unknown): number => {
-      let best = Number.POSITIVE_INFINITY
-      for (let round = 0; round < 7; round++) {
-        // Of the processor, which others keep for long; it is counted in milliseconds, so that the inputs are not small.
-        const before = process.threadCpuUsage()
-        run()
-        const { user, system } = process.threadCpuUsage(before)
-        best = Math.min(best, (user + system) / 1_000)
-      }
-      return best
-    }
-    const [small, large] = [shape(800_000), shape(6_400_000)]
-    small()
-    expect(fastestMs(large) / Math.max(fastestMs(small), 0.2)).toBeLessThan(32)
   })
 })
