@@ -7,7 +7,8 @@ import { bytesToHex, cellBytes, encodeCell, encodeEnd, relayAnswerCodec } from '
 import { CellStream, type LinkEnd } from '../../src/net/cell-stream.ts'
 import { createSessionMaker, type Session } from '../../src/net/sessions.ts'
 import { createTurns } from '../../src/net/turns.ts'
-import type { RelayBroken } from '../../src/relay/circuit.ts'
+import type { PathHop, RelayBroken } from '../../src/relay/circuit.ts'
+import { circuitMs } from '../../src/relay/deadlines.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, networkId, until } from '../net/local-hosts.ts'
 import { type RawPeer, startRawPeer } from '../net/raw-peer.ts'
@@ -294,6 +295,27 @@ describe('R-RELAY-2 hostile hops', () => {
       }
       expect(penaltiesOf(0) - before).toBe(isFault ? 1 : 0)
     }
+    await stillServes()
+  })
+
+  test('R-RELAY-2 a hop that takes the link and keeps silent is given up while there is time for other circuits, at every place', async () => {
+    await using peer = await startRawPeer('127.41.2.249')
+    await peer.handle('relay/1', () => undefined)
+    const silent = { seat: 10, peer: peer.peerKey, host: '127.41.2.249', address: peer.address() }
+    network.addSeat(silent)
+    const deadline = AbortSignal.timeout(circuitMs)
+    const [first, second] = network.pathOf([0, 1]) as [PathHop, PathHop]
+    const paths = [
+      [silent, first, second],
+      [first, silent, second],
+      [first, second, silent],
+    ]
+    const broken = await Promise.all(
+      paths.map((path) => network.build(client, path, deadline).catch((error: unknown) => error)),
+    )
+    expect(deadline.aborted).toBe(false)
+    expect(broken.map((error) => (error as RelayBroken).code)).toEqual(Array(3).fill('RELAY_BROKEN'))
+    expect(broken.map((error) => (error as RelayBroken).link)).toEqual([0, 1, 2])
     await stillServes()
   })
 })
