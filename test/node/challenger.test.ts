@@ -34,7 +34,7 @@ beforeEach(async () => {
 })
 afterEach(() => network.stop())
 
-const attests = (of = epoch): number => epochPhases(network.genesis, network.params.attestBlocks, of).attests
+const attests = (of = epoch): number => network.attests(of)
 
 /** Indexes of the nodes that the node at `index` challenges. */
 const targetsOfNode = (index: number): number[] =>

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   bytesToHex,
   encodeSigned,
-  epochPhases,
   hasBit,
   indexOfSeat,
   protocols,
@@ -44,7 +43,7 @@ beforeEach(async () => {
 })
 afterEach(() => network.stop())
 
-const attests = (of = epoch): number => epochPhases(network.genesis, network.params.attestBlocks, of).attests
+const attests = (of = epoch): number => network.attests(of)
 
 /** A node whose own attestation waits until the test says that its moment has come. */
 const createWaiting = () => {

@@ -3,7 +3,6 @@ import {
   bytesToHex,
   decodeAttestation,
   decodeReceipt,
-  epochPhases,
   type Signed,
   topicsOf,
   Verdict,
@@ -38,7 +37,7 @@ beforeEach(async () => {
 })
 afterEach(() => network.stop())
 
-const attests = (of = epoch): number => epochPhases(network.genesis, network.params.attestBlocks, of).attests
+const attests = (of = epoch): number => network.attests(of)
 
 /** Everything that the node at index 0 signs as an attestation, whether it is published or not. */
 const recorded = (): { options: StartOptions; payloads: Map<string, Set<string>> } => {

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   createProof,
   encodeProof,
-  epochPhases,
   protocols,
   syncAnswerCodec,
   syncRequestCodec,
@@ -34,8 +33,6 @@ beforeEach(async () => {
   })
 })
 afterEach(() => network.stop())
-
-const attests = (of: number): number => epochPhases(network.genesis, network.params.attestBlocks, of).attests
 
 test('R-CHAIN-2 attestations, proofs and roots under a beacon that is gone are none', async () => {
   const node = await network.start(0, { height: network.height(epoch, 2) })
@@ -99,7 +96,7 @@ test('R-CHAIN-2 work under a beacon that is gone stops; the new beacon is worked
   )
   for (const [i, { daemon }] of nodes.entries())
     expect(daemon.challenger.state()!.secret).not.toEqual(nonces[i])
-  await play(nodes, attests(epoch))
+  await play(nodes, network.attests(epoch))
   await until(async () =>
     (await Promise.all(nodes.map((node) => attestedBy(node, epoch)))).every((a) => a !== undefined),
   )
@@ -112,7 +109,7 @@ test('R-CHAIN-2 work under a beacon that is gone stops; the new beacon is worked
 
 test('R-CHAIN-2 what was attested under the old beacon accuses nobody who attests under the new one', async () => {
   const nodes = await readyNodes(network)
-  await play(nodes, attests(epoch))
+  await play(nodes, network.attests(epoch))
   const signed = async (branch: number) =>
     await Promise.all(
       nodes.map(({ daemon }) => daemon.node.attestations.ownSigned(epoch, network.beacon(epoch, branch))),
@@ -121,7 +118,7 @@ test('R-CHAIN-2 what was attested under the old beacon accuses nobody who attest
   await Promise.all(
     nodes.map(({ chain }) => chain.reorganise(network.height(epoch) - 1, network.height(epoch, 1))),
   )
-  await play(nodes, attests(epoch))
+  await play(nodes, network.attests(epoch))
   await until(async () => (await signed(1)).every((one) => one !== undefined))
   for (const from of nodes) {
     for (const to of nodes) {
