@@ -10,7 +10,7 @@ import {
   type SeatRecord,
   type Week,
 } from '../../protocol/index.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import type { EpochBook } from './epoch-book.ts'
 
 /** What the frame of a checkpoint is read from; a follower's state has all of it. */

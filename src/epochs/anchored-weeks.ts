@@ -27,7 +27,7 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
 import { type FrameParts, frameOfWeek } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { SecnodeError, messageOf } from '../errors.ts'
-import { unlessAborted } from './abort.ts'
+import { unlessAborted } from '../async/abort.ts'
 
 /**
  * One message each way on a stream of its own, each with its length before it. Both sides have a deadline, both close,

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { bytesToHex, nonceBytes, type Puzzle, searchSolution } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
-import { throwIfAborted } from './abort.ts'
+import { throwIfAborted } from '../async/abort.ts'
 
 /** What this node is told to do before another one works for it. */
 export interface Toll {

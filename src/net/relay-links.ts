@@ -1,6 +1,6 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { bytesToHex, type NetworkId, relayProtocol } from '../../protocol/index.ts'
-import { throwIfAborted } from './abort.ts'
+import { throwIfAborted } from '../async/abort.ts'
 import { CellStream, type LinkEnd } from './cell-stream.ts'
 import type { Links, RequestTarget } from './links.ts'
 import { peerKeyOf } from './peer-address.ts'

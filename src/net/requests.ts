@@ -1,7 +1,7 @@
 import type { Libp2p } from '@libp2p/interface'
 import { paidProtocols, puzzleAnswerCodec } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import { eitherOf, throwIfAborted } from './abort.ts'
+import { eitherOf, throwIfAborted } from '../async/abort.ts'
 import { ask, exchangeErrorOf } from './exchange.ts'
 import { dialTimeoutMs } from './libp2p-node.ts'
 import type { Links, RequestTarget } from './links.ts'

@@ -2,7 +2,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import { messageOf } from '../errors.ts'
-import { eitherOf, throwIfAborted } from './abort.ts'
+import { eitherOf, throwIfAborted } from '../async/abort.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
 import {
   addressOfMultiaddr,

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
-import { eitherOf } from './abort.ts'
+import { eitherOf } from '../async/abort.ts'
 import type { NetMetrics } from './counters.ts'
 import { answer, exchangeErrorOf } from './exchange.ts'
 import { addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'

@@ -39,7 +39,7 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import { askSeat } from './ask-seat.ts'
 import { createCertifierPeers } from './certifier-peers.ts'

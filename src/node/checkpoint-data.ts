@@ -26,7 +26,7 @@ import {
   type SeatRecord,
   type Week,
 } from '../../protocol/index.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import { type CheckpointStore, leavesRow } from '../store/checkpoints.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'

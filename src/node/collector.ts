@@ -18,7 +18,7 @@ import {
   type Week,
   whyClosed,
 } from '../../protocol/index.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 import { equivocatorsOf } from '../epochs/equivocators.ts'

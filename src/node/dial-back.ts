@@ -11,7 +11,7 @@ import {
 } from '../../protocol/index.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
-import { createAllowance } from '../net/allowance.ts'
+import { createAllowance } from '../async/allowance.ts'
 import type { Host } from '../net/host.ts'
 import type { RequestTarget } from '../net/links.ts'
 import { addressGroup, multiaddrOf, type PeerAddress } from '../net/peer-address.ts'

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/index.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { contextsOfWeek, gatherJudged } from '../tally/gather.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from '../async/slices.ts'
 import type { AssembledNode } from './assemble.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 

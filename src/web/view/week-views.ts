@@ -16,7 +16,7 @@ import {
 } from '../../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../../errors.ts'
 import type { AssembledNode } from '../../node/assemble.ts'
-import { inSlices } from '../../slices.ts'
+import { inSlices } from '../../async/slices.ts'
 import { contextsOfWeek, stateOfWeek } from '../../tally/gather.ts'
 import { judgedOf, type JudgedEpochs, type JudgedView } from './judged-epochs.ts'
 

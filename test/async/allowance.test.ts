@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createAllowance } from '../../src/net/allowance.ts'
+import { createAllowance } from '../../src/async/allowance.ts'
 
 test('R-DIAL-1 nobody ever takes more than the burst and what has come back since', () => {
   const property = fc.property(

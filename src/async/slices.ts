@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Steps } from '../protocol/index.ts'
+import type { Steps } from '../../protocol/index.ts'
 
 /** Whoever waits for an answer of this process meanwhile waits for one slice of each such computation. */
 const sliceMs = 10

@@ -1,0 +1,54 @@
+import { SecnodeError } from '../errors.ts'
+import type { World } from '../world.ts'
+import { abortErrorOf, eitherOf } from './abort.ts'
+
+type Timers = Pick<World, 'setTimer'>
+
+/** A signal that aborts when time is up. Disposing it cancels the timer; the signal then never aborts. */
+export interface Deadline extends Disposable {
+  signal: AbortSignal
+}
+
+/**
+ * Aborts after `ms` milliseconds with a TimeoutError, as `AbortSignal.timeout` does, but by the injected clock and without
+ * a timer that outlives the work. Aborts earlier, with their reason, if one of `others` does.
+ */
+export const createDeadline = (
+  world: Timers,
+  ms: number,
+  ...others: readonly (AbortSignal | undefined)[]
+): Deadline => {
+  const controller = new AbortController()
+  const cancel = world.setTimer(ms, () =>
+    controller.abort(new DOMException(`no end after ${ms} ms`, 'TimeoutError')),
+  )
+  return { signal: eitherOf(controller.signal, ...others), [Symbol.dispose]: cancel }
+}
+
+/**
+ * Resolves after `ms` milliseconds of the injected clock. Errors: the coded reason of the signal, or NET_ABORTED, as soon
+ * as that aborts.
+ */
+export const pause = (world: Timers, ms: number, signal?: AbortSignal): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  if (signal?.aborted === true) {
+    reject(abortErrorOf(signal))
+    return promise
+  }
+  const cancel = world.setTimer(ms, () => {
+    signal?.removeEventListener('abort', abort)
+    resolve()
+  })
+  const abort = (): void => {
+    cancel()
+    reject(abortErrorOf(signal!))
+  }
+  signal?.addEventListener('abort', abort, { once: true })
+  return promise
+}
+
+/** Whether an error says that a deadline passed, ours or that of a library. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof SecnodeError
+    ? isTimeout(error.cause)
+    : error instanceof Error && error.name === 'TimeoutError'
