@@ -107,7 +107,7 @@ describe('limit', () => {
     }, abort.signal)
     await expect(limit.run(async () => undefined)).rejects.toMatchObject({ code: 'ASYNC_FULL' })
     abort.abort(new Error('gone'))
-    await expect(waiting).rejects.toThrow()
+    await expect(waiting).rejects.toThrow('gone')
     const next = limit.run(async () => 'next')
     first.resolve()
     await running
