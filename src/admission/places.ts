@@ -1,7 +1,7 @@
 /**
  * The one rule by which bounded places are shared among peers that are not trusted: places for connections in their
- * handshake, for strangers' connections, for requests that are still being read, for requests that wait. A newcomer always
- * gets a place; what decides is which occupant gives way. Pure: no clock and no I/O, the same events at the same times
+ * handshake, for strangers' connections, for requests that are still being read, for requests that wait. A newcomer gets a
+ * place; what decides is which occupant gives way. Pure: no clock and no I/O, the same events at the same times
  * give the same decisions. The state is changed in place.
  */
 export interface PlaceRules {
@@ -27,7 +27,7 @@ export interface Occupant<Id> {
   id: Id
   /** One name for each level of the rules, unique among all levels. */
   groups: readonly string[]
-  /** How far it has come: of two that could give way, the less advanced does. */
+  /** How far it has come: of two that could give way, the less advanced does. At `neverGivesWay` none does. */
   progress: number
   sinceMs: number
 }
@@ -37,7 +37,10 @@ export interface Places<Id> {
   has(id: Id): boolean
   /** Places that the group has. */
   of(group: string): number
-  /** Gives a place to a newcomer. Returns the occupants that give way to it, at most one for each level and one for the whole. */
+  /**
+   * Gives a place to a newcomer. Returns the occupants that give way to it, at most one for each level and one for the
+   * whole; the newcomer itself is among them if there is no other that may give way to it.
+   */
   arrive(id: Id, groups: readonly string[], nowMs: number): Id[]
   /** Notes how far an occupant has come. Unknown ids are ignored: they gave way before. */
   advance(id: Id, progress: number): void
@@ -45,9 +48,13 @@ export interface Places<Id> {
   leave(id: Id): void
 }
 
-export const createPlaces = <Id>(rules: PlaceRules): Places<Id> => {
+/** Progress of an occupant that keeps its place, whoever comes. */
+export const neverGivesWay = Infinity
+
+/** With `measure`, how far an occupant has come is asked for when it matters, from 0 on, instead of noted by `advance`. */
+export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number): Places<Id> => {
+  /** In the order in which they came, as are the members of each group. */
   const occupants = new Map<Id, Occupant<Id>>()
-  /** In the order in which they came. */
   const membersByGroup = rules.levels.map(() => new Map<string, Set<Occupant<Id>>>())
 
   const membersOf = (level: number, group: string): ReadonlySet<Occupant<Id>> =>
@@ -72,38 +79,55 @@ export const createPlaces = <Id>(rules: PlaceRules): Places<Id> => {
     }
   }
 
-  /** The one that gives way: rather an older than the grace, then the least advanced, then the oldest. */
+  const progressOf = (occupant: Occupant<Id>): number => measure?.(occupant.id) ?? occupant.progress
+
+  /** The one that gives way: rather one older than the grace, then the least advanced, then the oldest. Oldest first. */
   const leastOf = (candidates: Iterable<Occupant<Id>>, nowMs: number): Occupant<Id> | null => {
+    const latestMs = nowMs - rules.graceMs
     let least: Occupant<Id> | null = null
-    for (const occupant of candidates) if (least === null || isLess(occupant, least, nowMs)) least = occupant
+    let leastProgress = neverGivesWay
+    for (const occupant of candidates) {
+      // All that follow are as young, or did not come before one that has done nothing.
+      if (least !== null && (leastProgress === 0 || isBetween(latestMs, least, occupant))) break
+      const progress = progressOf(occupant)
+      if (progress >= leastProgress) continue
+      least = occupant
+      leastProgress = progress
+    }
     return least
   }
 
-  const isLess = (one: Occupant<Id>, other: Occupant<Id>, nowMs: number): boolean => {
-    const latestMs = nowMs - rules.graceMs
-    const isYoung = one.sinceMs > latestMs
-    if (isYoung !== other.sinceMs > latestMs) return !isYoung
-    return one.progress !== other.progress
-      ? one.progress < other.progress
-      : // Of equals the one that came first, as the order of the map has it.
-        one.sinceMs < other.sinceMs
+  /** Of the largest groups once the newcomer is counted in; where all of these keep their places, of the next largest. */
+  const leastOfLargest = (groups: readonly string[], nowMs: number): Occupant<Id> | null => {
+    for (let bound = Infinity; ;) {
+      const { size, names } = largestBelow(bound, groups)
+      if (size <= 1) return leastOf(occupants.values(), nowMs)
+      const least = leastOf(membersOfAny(names), nowMs)
+      if (least !== null) return least
+      bound = size
+    }
   }
 
-  /** Occupants of the groups that are largest once the newcomer is counted in. */
-  const ofLargest = (groups: readonly string[]): Iterable<Occupant<Id>> => {
+  const largestBelow = (bound: number, groups: readonly string[]): { size: number; names: Set<string> } => {
     let largest = 0
-    let found: ReadonlySet<Occupant<Id>>[] = []
+    const names = new Set<string>()
     for (const [level, members] of membersByGroup.entries()) {
       const { weight } = rules.levels[level]!
       for (const [group, present] of members) {
         const size = (present.size + (groups[level] === group ? 1 : 0)) / weight
-        if (size < largest) continue
-        if (size > largest) found = []
+        if (size < largest || size >= bound) continue
+        if (size > largest) names.clear()
         largest = size
-        found.push(present)
+        names.add(group)
       }
     }
-    return largest > 1 ? found.flatMap((present) => [...present]) : occupants.values()
+    return { size: largest, names }
+  }
+
+  const membersOfAny = function* (names: ReadonlySet<string>): Iterable<Occupant<Id>> {
+    for (const occupant of occupants.values()) {
+      if (occupant.groups.some((group) => names.has(group))) yield occupant
+    }
   }
 
   return {
@@ -114,16 +138,21 @@ export const createPlaces = <Id>(rules: PlaceRules): Places<Id> => {
     of: (group) => membersByGroup.reduce((sum, members) => sum + (members.get(group)?.size ?? 0), 0),
     arrive: (id, groups, nowMs) => {
       const displaced: Id[] = []
-      const displace = (victim: Occupant<Id> | null): void => {
-        if (victim === null) return
+      const hasRoom = (isFull: boolean, find: () => Occupant<Id> | null): boolean => {
+        if (!isFull) return true
+        const victim = find()
+        if (victim === null) return false
         remove(victim)
         displaced.push(victim.id)
+        return true
       }
       for (const [level, { maxPlaces }] of rules.levels.entries()) {
         const present = membersOf(level, groups[level]!)
-        if (present.size >= maxPlaces) displace(leastOf(present, nowMs))
+        if (!hasRoom(present.size >= maxPlaces, () => leastOf(present, nowMs))) return [...displaced, id]
       }
-      if (occupants.size >= rules.maxPlaces) displace(leastOf(ofLargest(groups), nowMs))
+      if (!hasRoom(occupants.size >= rules.maxPlaces, () => leastOfLargest(groups, nowMs))) {
+        return [...displaced, id]
+      }
       add({ id, groups, progress: 0, sinceMs: nowMs })
       return displaced
     },
@@ -139,3 +168,6 @@ export const createPlaces = <Id>(rules: PlaceRules): Places<Id> => {
 }
 
 const noMembers: ReadonlySet<never> = new Set()
+
+const isBetween = (timeMs: number, one: { sinceMs: number }, other: { sinceMs: number }): boolean =>
+  one.sinceMs <= timeMs && other.sinceMs > timeMs

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createPlaces, type PlaceRules } from '../../src/admission/places.ts'
+import { createPlaces, neverGivesWay, type PlaceRules } from '../../src/admission/places.ts'
 
 const addresses: PlaceRules = {
   maxPlaces: 8,
@@ -60,6 +60,47 @@ describe('places', () => {
     expect([places.size, places.of('a.1'), places.of('a/24'), places.has(1)]).toEqual([0, 0, 0, false])
   })
 
+  test('how far one has come is asked for when it matters, and of none of those who could not give way', () => {
+    const progress = new Map([
+      ['silent', 0],
+      ['asking', 2],
+    ])
+    const asked: string[] = []
+    const places = createPlaces<string>({ ...addresses, maxPlaces: 3 }, (id) => {
+      asked.push(id)
+      return progress.get(id) ?? 1
+    })
+    for (const [i, id] of ['asking', 'idle', 'silent'].entries()) places.arrive(id, groupsOf(`${i}.1`), 0)
+    expect(asked).toEqual([])
+    expect(places.arrive('new', groupsOf('n.1'), 5_000)).toEqual(['silent'])
+    progress.set('asking', 0)
+    asked.length = 0
+    expect(places.arrive('newer', groupsOf('m.1'), 6_000)).toEqual(['asking'])
+    // Done nothing, and older than the others.
+    expect(asked).toEqual(['asking'])
+  })
+
+  test('those who keep their places never give way; where all do, the newcomer goes', () => {
+    const kept = new Set(['k1', 'k2', 'k3'])
+    const places = createPlaces<string>({ ...addresses, maxPlaces: 5 }, (id) =>
+      kept.has(id) ? neverGivesWay : 0,
+    )
+    for (const id of ['k1', 'k2', 'k3']) places.arrive(id, groupsOf('k.1'), 0)
+    for (const [i, id] of ['p1', 'p2'].entries()) places.arrive(id, groupsOf('p.1'), i)
+    // The largest group keeps all of its places: the next largest loses one.
+    expect(places.arrive('n1', groupsOf('n.1'), 9_000)).toEqual(['p1'])
+    expect(places.arrive('n2', groupsOf('m.1'), 9_001)).toEqual(['p2'])
+    for (const id of ['n1', 'n2']) kept.add(id)
+    expect(places.arrive('n3', groupsOf('o.1'), 9_002)).toEqual(['n3'])
+    expect([places.size, places.has('n3')]).toEqual([5, false])
+    places.leave('n1')
+    kept.add('k4')
+    expect(places.arrive('k4', groupsOf('k.1'), 9_003)).toEqual([])
+    // The group has as many as it may, and all keep them.
+    places.leave('n2')
+    expect(places.arrive('k5', groupsOf('k.1'), 9_004)).toEqual(['k5'])
+  })
+
   const arrivals = fc.array(
     fc.record({
       host: fc.integer({ min: 0, max: 5 }),
@@ -102,6 +143,57 @@ describe('places', () => {
           return displacedAll
         }
         expect(play()).toEqual(play())
+      }),
+    )
+  })
+
+  test('of several that could give way it is the one that the rule names', () => {
+    const crowd = fc.array(
+      fc.record({
+        network: fc.integer({ min: 0, max: 2 }),
+        host: fc.integer({ min: 0, max: 3 }),
+        progress: fc.constantFrom(0, 1, 2, neverGivesWay),
+        waitMs: fc.integer({ min: 0, max: 900 }),
+      }),
+      { minLength: 1, maxLength: 40 },
+    )
+    fc.assert(
+      fc.property(crowd, (events) => {
+        // Bounds of groups are another test's: here only their sizes count.
+        const levels = addresses.levels.map((level) => ({ ...level, maxPlaces: Infinity }))
+        const rules: PlaceRules = { ...addresses, levels }
+        const places = createPlaces<number>(rules, (id) => events[id]!.progress)
+        let inside: { id: number; groups: string[]; sinceMs: number }[] = []
+        let nowMs = 0
+        for (const [id, { network, host, waitMs }] of events.entries()) {
+          nowMs += waitMs
+          const groups = groupsOf(`${network}.${host}`)
+          const expected = inside.length < rules.maxPlaces ? null : (victimOf(inside, groups, nowMs) ?? id)
+          expect(places.arrive(id, groups, nowMs)).toEqual(expected === null ? [] : [expected])
+          inside = inside.filter((other) => other.id !== expected)
+          if (expected !== id) inside.push({ id, groups, sinceMs: nowMs })
+        }
+        function victimOf(all: typeof inside, groups: string[], atMs: number): number | undefined {
+          const weightedSize = (level: number, group: string): number =>
+            (all.filter((other) => other.groups[level] === group).length +
+              (groups[level] === group ? 1 : 0)) /
+            rules.levels[level]!.weight
+          return all
+            .filter(({ id }) => events[id]!.progress !== neverGivesWay)
+            .map((one) => ({
+              ...one,
+              size: Math.max(1, ...one.groups.map((group, level) => weightedSize(level, group))),
+              isYoung: one.sinceMs > atMs - rules.graceMs,
+              progress: events[one.id]!.progress,
+            }))
+            .sort(
+              (a, b) =>
+                b.size - a.size ||
+                Number(a.isYoung) - Number(b.isYoung) ||
+                a.progress - b.progress ||
+                a.id - b.id,
+            )[0]?.id
+        }
       }),
     )
   })
