@@ -26,7 +26,7 @@ import {
 import { isObservedAddress } from './observed-address.ts'
 import { maxCommittee } from './params.ts'
 import { type Signed, decodeSigned, signedBytes, type VerifyEd25519 } from './signed.ts'
-import { accept, ignore, reject, type Validation } from './validation.ts'
+import { accept, ignore, ignoreUnverified, reject, type Validation } from './validation.ts'
 import { isVerdict, Verdict } from './verdict.ts'
 
 /** What a challenger says of an epoch (R-ATT-1). */
@@ -143,6 +143,9 @@ export interface AttestingEpoch {
   k: number
 }
 
+/** Why nothing of an epoch is taken: it is not open, or no honest peer can mean it (R-ATT-6). */
+export type ClosedEpoch = { closed: string } | { refused: string }
+
 /** An attestation whose own signature verified (R-ATT-4), ready to be stored. */
 export interface SignedAttestation {
   attestation: Attestation
@@ -152,7 +155,8 @@ export interface SignedAttestation {
 
 /**
  * R-ATT-6, everything but the signature: cheap checks first. `epochOf` says what an epoch is if it is open, and
- * otherwise why not. `known` gives the CID of the attestation that is held of a seat, epoch and beacon.
+ * otherwise why not, or why no honest peer can mean it. `known` gives the CID of the attestation that is held of a seat,
+ * epoch and beacon.
  *
  * [REJECT] what no honest peer sends: bytes that are not canonical, codes unknown, wrong length.
  * [IGNORE] what may be right elsewhere or was seen: another network's topic cannot be this one's, but another
@@ -161,7 +165,7 @@ export interface SignedAttestation {
 export const readAttestation = (
   networkId: NetworkId,
   bytes: Uint8Array,
-  epochOf: (epoch: Epoch) => AttestingEpoch | { closed: string },
+  epochOf: (epoch: Epoch) => AttestingEpoch | ClosedEpoch,
   known: (epoch: Epoch, seat: Seat) => CID | undefined,
 ): Validation<SignedAttestation & { publicKey: Uint8Array; isSecond: boolean }> => {
   const signed = decodeSigned(bytes, maxAttestationBytes)
@@ -170,8 +174,9 @@ export const readAttestation = (
   if (attestation === null) return reject('attestation-form')
   if (attestation.networkId !== networkId) return reject('attestation-network')
   const epoch = epochOf(attestation.epoch)
-  if ('closed' in epoch) return ignore(`attestation-${epoch.closed}`)
-  if (!equalBytes(epoch.beacon, attestation.beacon)) return ignore('attestation-beacon')
+  if ('refused' in epoch) return reject(`attestation-${epoch.refused}`)
+  if ('closed' in epoch) return ignoreUnverified(`attestation-${epoch.closed}`)
+  if (!equalBytes(epoch.beacon, attestation.beacon)) return ignoreUnverified('attestation-beacon')
   const identity = epoch.identityOf(attestation.seat)
   if (identity === undefined) return reject('attestation-seat')
   if (!equalBytes(identity.stake, attestation.stake)) return reject('attestation-stake')
@@ -198,7 +203,7 @@ export const attestationMessage = (networkId: NetworkId, payload: Uint8Array): U
 export const validateAttestation = (
   networkId: NetworkId,
   bytes: Uint8Array,
-  epochOf: (epoch: Epoch) => AttestingEpoch | { closed: string },
+  epochOf: (epoch: Epoch) => AttestingEpoch | ClosedEpoch,
   known: (epoch: Epoch, seat: Seat) => CID | undefined,
   verify: VerifyEd25519,
 ): Validation<SignedAttestation & { isSecond: boolean }> => {

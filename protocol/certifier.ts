@@ -33,7 +33,7 @@ import {
 } from './proposing.ts'
 import { type HeldProofs, type ReviewEffect, type ReviewEvent, startReview, stepReview } from './review.ts'
 import { certifiersOf, type Senior } from './seniors.ts'
-import { ignore, reject, type Validation } from './validation.ts'
+import { ignoreUnverified, reject, type Validation } from './validation.ts'
 
 /** Proposals of one seat that are examined in a view; as many as an honest proposer makes. */
 const maxReviewsCaused = 16
@@ -374,11 +374,11 @@ export const judgeCertificate = (
   bls: Pick<BlsVerifier, 'verifyAggregate'>,
 ): Validation => {
   const { frame, params } = state.duty
-  if (certificate.week !== frame.week) return ignore('certificate-of-another-week')
-  if (state.certified !== null) return ignore('certificate-known')
+  if (certificate.week !== frame.week) return ignoreUnverified('certificate-of-another-week')
+  if (state.certified !== null) return ignoreUnverified('certificate-known')
   if (certificate.view > lastView(params)) return reject('certificate-no-such-view')
   const certifiers = state.views[certificate.view]
-  if (certifiers === undefined) return ignore('certificate-early')
+  if (certifiers === undefined) return ignoreUnverified('certificate-early')
   return checkCertificate(frame.networkId, certificate, certifiers, frame.freezeHash, bls)
 }
 

@@ -1,4 +1,4 @@
-import type { Epoch, Height } from './ids.ts'
+import { type Epoch, type Height, maxHeight } from './ids.ts'
 import type { Genesis } from './params.ts'
 
 type EpochShape = Pick<Genesis, 'activationHeight' | 'epochBlocks'>
@@ -64,4 +64,29 @@ export const whyClosed = (
 ): 'early' | 'late' | null => {
   if (confirmedHeight < epochStart(genesis, epoch)) return 'early'
   return confirmedHeight >= closesOf(genesis, epoch) ? 'late' : null
+}
+
+/** What a node knows of the last block of its chain, confirmed or not. */
+export interface ChainTip {
+  height: Height
+  /** Since the time of that block, in seconds; null if this node cannot tell. */
+  ageSeconds: number | null
+  /** From one block to the next. */
+  spacingSeconds: number
+}
+
+/**
+ * R-ATT-6: why no honest peer can mean this epoch: `impossible` if no height can be its beginning, `ahead` if it is more than
+ * two past that of a young tip. Null if one can, and whenever the chain may have stood still here: then every honest peer
+ * is ahead of this node.
+ */
+export const whyRefused = (
+  genesis: EpochShape,
+  epoch: Epoch,
+  tip: ChainTip,
+): 'impossible' | 'ahead' | null => {
+  if (epochStart(genesis, epoch) > maxHeight) return 'impossible'
+  const isYoung = tip.ageSeconds !== null && tip.ageSeconds < 2 * tip.spacingSeconds
+  const atTip = epochOfHeight(genesis, tip.height)
+  return isYoung && atTip !== null && epoch > atTip + 2 ? 'ahead' : null
 }

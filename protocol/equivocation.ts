@@ -9,7 +9,7 @@ import { compareBytes, equalBytes } from './bytes.ts'
 import { cidOf, decodeCanonical, encodeCanonical } from './codec.ts'
 import { bytesOf, bytesUpTo, type Epoch, type NetworkId } from './ids.ts'
 import type { Signed, VerifyEd25519 } from './signed.ts'
-import { accept, reject, type Validation } from './validation.ts'
+import { accept, ignoreUnverified, reject, type Validation } from './validation.ts'
 
 /** Two different payloads of one seat, epoch and beacon, both signed (R-ATT-3); the smaller CID first. */
 export interface EquivocationProof {
@@ -39,12 +39,12 @@ export const encodeProof = (proof: EquivocationProof): Uint8Array =>
 
 /**
  * R-ATT-3: checks a proof. `keyOf` gives the key of the seat in the epoch's snapshot under that beacon, or undefined
- * if this node knows none: then nothing can be said of it.
+ * if this node knows none: then nothing can be said of it; or why no honest peer can mean the epoch (R-ATT-6).
  */
 export const validateProof = (
   networkId: NetworkId,
   bytes: Uint8Array,
-  keyOf: (attestation: Attestation) => Uint8Array | undefined,
+  keyOf: (attestation: Attestation) => Uint8Array | undefined | { refused: string },
   verify: VerifyEd25519,
 ): Validation<{ proof: EquivocationProof; about: Attestation }> => {
   const decoded = decodeCanonical(ProofRow, bytes, maxProofBytes)
@@ -68,7 +68,8 @@ export const validateProof = (
     return reject('equivocation-order')
   }
   const key = keyOf(one)
-  if (key === undefined) return { is: 'ignore', code: 'equivocation-unknown-seat' }
+  if (key === undefined) return ignoreUnverified('equivocation-unknown-seat')
+  if ('refused' in key) return reject(`equivocation-${key.refused}`)
   for (const signed of [proof.first, proof.second]) {
     if (!verify(key, attestationMessage(networkId, signed.payload), signed.signature)) {
       return reject('equivocation-signature')

@@ -23,6 +23,8 @@ export type Epoch = number
 export type Height = number
 
 const maxCount = 0xffff_ffff
+/** No height is above it. */
+export const maxHeight: Height = maxCount
 
 export const SeatNumber = z.int().min(0).max(maxCount)
 export const EpochNumber = z.int().min(0).max(maxCount)

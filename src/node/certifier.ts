@@ -15,6 +15,7 @@ import {
   equalBytes,
   frameOf,
   type Height,
+  ignoreUnverified,
   judgeCertificate,
   listedAgain,
   opinionOf,
@@ -459,7 +460,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           return { is: 'reject', code: 'certificate-form' }
         }
         if (work === null || decoded.value.certificate.week !== work.week) {
-          return { is: 'ignore', code: 'certificate-not-awaited' }
+          return ignoreUnverified('certificate-not-awaited')
         }
         const judged = judgeCertificate(work.state, decoded.value.certificate, bls)
         if (judged.is !== 'accept') return judged

@@ -9,6 +9,7 @@ import {
   type EquivocationProof,
   type HeldAttestation,
   type HeldRow,
+  ignoreUnverified,
   readAttestation,
   type Seat,
   type SignedAttestation,
@@ -17,10 +18,12 @@ import {
   validateProof,
   type Week,
   whyClosed,
+  whyRefused,
 } from '../../protocol/index.ts'
 import { inSlices } from '../async/slices.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
+import { createTipWatch } from '../epochs/chain-tip.ts'
 import { equivocatorsOf } from '../epochs/equivocators.ts'
 import { createHeldEpoch, type HeldEpoch } from './held-epoch.ts'
 
@@ -96,6 +99,7 @@ interface KnownRoot {
 export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch) => boolean): Collector => {
   const topics = topicsOf(node.networkId)
   const { epochs, attestations, world } = node
+  const tip = createTipWatch(node.chain, node.genesis, world)
   /** In the order in which they were asked for last. */
   const heldByEpoch = new Map<Epoch, HeldEpoch>()
   const reading = new Map<EpochContext, Promise<HeldEpoch | undefined>>()
@@ -248,6 +252,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       bytes,
       (epoch) => {
         context = epochs.peek(epoch)
+        const refused = source === 'gossip' ? whyRefused(node.genesis, epoch, tip()) : null
+        if (refused !== null) return { refused }
         const closed = whyClosed(node.genesis, epoch, node.chain.confirmedHeight)
         if (context === undefined) return { closed: closed ?? 'unknown' }
         if (source === 'gossip' && closed !== null) return { closed }
@@ -261,7 +267,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     if (context === undefined) throw new Error('accepted without an epoch')
     const { attestation, publicKey, signed, isSecond } = read.value
     if (isSecond && (await equivocators(context.week)).has(attestation.seat)) {
-      return { is: 'ignore', code: 'attestation-of-equivocator' }
+      return ignoreUnverified('attestation-of-equivocator')
     }
     const message = attestationMessage(node.networkId, signed.payload)
     if (!(await node.verifier.verifyAsync(publicKey, message, signed.signature))) {
@@ -282,6 +288,8 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       bytes,
       (attestation) => {
         context = epochs.peek(attestation.epoch)
+        const refused = source === 'gossip' ? whyRefused(node.genesis, attestation.epoch, tip()) : null
+        if (refused !== null) return { refused }
         if (context === undefined || !equalBytes(context.beacon, attestation.beacon)) return undefined
         // What is cheap to know comes before two signatures are verified.
         if (source !== 'certifier' && !isOpenForSync(context.epoch)) why = 'equivocation-late'
@@ -292,7 +300,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       node.verifier.verify,
     )
     if (checked.is === 'reject') return checked
-    if (checked.is === 'ignore' || context === undefined) return { is: 'ignore', code: why }
+    if (checked.is === 'ignore' || context === undefined) return ignoreUnverified(why)
     const isNew = await keepProof(context, checked.value.about.seat, checked.value.proof)
     return isNew ? { is: 'accept', value: undefined } : { is: 'ignore', code: 'equivocation-known' }
   }

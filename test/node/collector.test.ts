@@ -20,6 +20,8 @@ import {
   type TestNetwork,
   type TestNode,
 } from '../fixtures/test-network.ts'
+import { createTestChain } from '../fixtures/test-chain.ts'
+import { realWorld } from '../../src/world.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 
@@ -71,6 +73,8 @@ describe('R-ATT-6 what a message is worth, check by check', () => {
         return change({ epoch: 3 })
       case 'an epoch that is closed':
         return change({ epoch: 0 })
+      case 'an epoch that no height can have':
+        return change({ epoch: 0xffff_ffff })
       case 'another beacon':
         return change({ beacon: seedOf('beacon') })
       case 'a seat that nobody has':
@@ -111,6 +115,8 @@ describe('R-ATT-6 what a message is worth, check by check', () => {
     }
   }
 
+  /** Ignored before a signature was verified: its sender is charged (R-MSG-2). */
+  const unverified = new Set(['attestation-early', 'attestation-late', 'attestation-beacon'])
   const cases: [string, 'reject' | 'ignore', string][] = [
     ['no CBOR', 'reject', 'attestation-not-cbor'],
     ['a payload that is none', 'reject', 'attestation-form'],
@@ -119,6 +125,7 @@ describe('R-ATT-6 what a message is worth, check by check', () => {
     ['another network', 'reject', 'attestation-network'],
     ['an epoch to come', 'ignore', 'attestation-early'],
     ['an epoch that is closed', 'ignore', 'attestation-late'],
+    ['an epoch that no height can have', 'reject', 'attestation-impossible'],
     ['another beacon', 'ignore', 'attestation-beacon'],
     ['a seat that nobody has', 'reject', 'attestation-seat'],
     ["another's stake (R-REG-4)", 'reject', 'attestation-stake'],
@@ -131,7 +138,8 @@ describe('R-ATT-6 what a message is worth, check by check', () => {
     ['a signature of another kind', 'reject', 'attestation-signature'],
   ]
   test.each(cases)('%s: %s, %s', async (name, outcome, code) => {
-    expect(await take(await spoilt(name))).toEqual({ is: outcome, code })
+    const marked = unverified.has(code) ? { isUnverified: true } : {}
+    expect(await take(await spoilt(name))).toEqual({ is: outcome, code, ...marked })
     expect(await node.count('messages', { kind: 'attestation', outcome, code })).toBe(1)
     expect(await rows(prefixes.attestation)).toBe(0)
     // The next one is taken as ever.
@@ -153,11 +161,69 @@ describe('R-ATT-6 what a message is worth, check by check', () => {
     await node.chain.advance(context.phases.closes - 1)
     expect(await take(attest(network, context, 1).bytes)).toMatchObject({ is: 'accept' })
     await node.chain.advance(context.phases.closes)
-    expect(await take(attest(network, context, 2).bytes)).toEqual({ is: 'ignore', code: 'attestation-late' })
+    expect(await take(attest(network, context, 2).bytes)).toMatchObject({
+      is: 'ignore',
+      code: 'attestation-late',
+    })
     // Sync goes on until the week's set is fixed.
     expect(await take(attest(network, context, 2).bytes, 'sync')).toMatchObject({ is: 'accept' })
     const held = await node.daemon.collector.held(context)
     expect(held.map(({ heldAt }) => heldAt)).toEqual([context.phases.closes - 1, context.phases.closes])
+  })
+})
+
+describe('R-ATT-6 an epoch far ahead', () => {
+  /** A node whose clock says that the tip is so old, by the chain's own spacing. */
+  const startWithTipOfAge = async (spacings: number) => {
+    const { genesis, blocks } = network
+    const { view } = createTestChain(blocks, network.height(epoch))
+    const [before, last] = await Promise.all(
+      [network.height(epoch) - 1, network.height(epoch)].map((height) => view.medianTimeAt(height)),
+    )
+    const spacing = last! - before!
+    const atTip = last! + (5 + genesis.confirmations) * spacing
+    return await network.start(1, {
+      world: { ...realWorld(), now: () => (atTip + spacings * spacing) * 1_000 },
+    })
+  }
+  const ahead = async () => {
+    const context = await node.context(epoch)
+    const attestation = attest(network, context, 2, { epoch: epoch + 3 })
+    const other = attest(network, context, 2, {
+      epoch: epoch + 3,
+      previous: attestation.attestation.evidence,
+    })
+    const proof = encodeProof(
+      createProof(
+        { payload: attestation.payload, signature: attestation.signature },
+        { payload: other.payload, signature: other.signature },
+      ),
+    )
+    return { attestation: attestation.bytes, proof }
+  }
+
+  test('R-ATT-6 with a young tip it is the sender who is wrong, in attestations and in proofs', async () => {
+    const { collector } = (await startWithTipOfAge(1)).daemon
+    const { attestation, proof } = await ahead()
+    // The tip's times are read beside, at the first question.
+    await until(async () => (await collector.take(attestation, 'gossip')).is === 'reject')
+    expect(await collector.take(attestation, 'gossip')).toEqual({ is: 'reject', code: 'attestation-ahead' })
+    expect(await collector.takeProof(proof, 'gossip')).toEqual({ is: 'reject', code: 'equivocation-ahead' })
+    // What was asked for is another matter.
+    expect(await collector.take(attestation, 'sync')).toMatchObject({ is: 'ignore' })
+  })
+
+  test('R-ATT-6 R-MSG-2 a node whose chain stands still rejects none of it, and marks it as unverified', async () => {
+    const { collector } = (await startWithTipOfAge(3)).daemon
+    const { attestation, proof } = await ahead()
+    for (let i = 0; i < 3; i++) {
+      expect(await collector.take(attestation, 'gossip')).toEqual({
+        is: 'ignore',
+        code: 'attestation-early',
+        isUnverified: true,
+      })
+      expect(await collector.takeProof(proof, 'gossip')).toMatchObject({ is: 'ignore', isUnverified: true })
+    }
   })
 })
 
@@ -183,7 +249,11 @@ describe('R-ATT-3 equivocation', () => {
 
     // Further payloads are not even verified.
     const third = attest(network, context, 1, { evidence: attest(network, context, 2).attestation.evidence })
-    expect(await take(third.bytes)).toEqual({ is: 'ignore', code: 'attestation-of-equivocator' })
+    expect(await take(third.bytes)).toEqual({
+      is: 'ignore',
+      code: 'attestation-of-equivocator',
+      isUnverified: true,
+    })
     expect(await node.count('equivocations')).toBe(1)
     expect(await rows(prefixes.equivocation)).toBe(1)
   })
@@ -233,7 +303,7 @@ describe('R-ATT-3 equivocation', () => {
     const { collector } = node.daemon
     const bytes = await proofBytes()
     expect(await collector.takeProof(bytes)).toMatchObject({ is: 'accept' })
-    expect(await collector.takeProof(bytes)).toEqual({ is: 'ignore', code: 'equivocation-known' })
+    expect(await collector.takeProof(bytes)).toMatchObject({ is: 'ignore', code: 'equivocation-known' })
     // The first payload of a proved equivocator is still taken, and does not stand.
     const context = await node.context(epoch)
     expect(await take(attest(network, context, 1).bytes)).toMatchObject({ is: 'accept' })
@@ -280,7 +350,7 @@ describe('R-ATT-3 equivocation', () => {
         addresses: [],
       }),
     )
-    expect(await node.daemon.collector.takeProof(encodeProof(proof))).toEqual({
+    expect(await node.daemon.collector.takeProof(encodeProof(proof))).toMatchObject({
       is: 'ignore',
       code: 'equivocation-unknown-seat',
     })

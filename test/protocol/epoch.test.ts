@@ -8,6 +8,7 @@ import {
   epochPhases,
   epochStart,
   whyClosed,
+  whyRefused,
 } from '../../protocol/index.ts'
 import { genesis, networkId, seedOf } from './fixture.ts'
 
@@ -72,6 +73,48 @@ describe('R-ATT-6 when gossip takes an epoch', () => {
     expect(whyClosed(genesis, 3, opens)).toBe(null)
     expect(whyClosed(genesis, 3, closes - 1)).toBe(null)
     expect(whyClosed(genesis, 3, closes)).toBe('late')
+  })
+})
+
+describe('R-ATT-6 an epoch that no honest peer can mean', () => {
+  const spacingSeconds = 75
+  const young = 2 * spacingSeconds - 1
+
+  test('R-ATT-6 begins at no height: refused, however old the tip is', () => {
+    const shape = { activationHeight: 1_000, epochBlocks: 192 }
+    const last = Math.floor((0xffff_ffff - 1_000) / 192)
+    for (const ageSeconds of [null, 0, young, 1_000_000]) {
+      const tip = { height: 5_000, ageSeconds, spacingSeconds }
+      expect(whyRefused(shape, last + 1, tip)).toBe('impossible')
+      expect(whyRefused(shape, 0xffff_ffff, tip)).toBe('impossible')
+    }
+    expect(whyRefused(shape, last, { height: 5_000, ageSeconds: null, spacingSeconds })).toBe(null)
+  })
+
+  test('R-ATT-6 is more than two past that of a young tip: refused; any other tip may stand still', () => {
+    const tipOf = (e: number, offset: number, ageSeconds: number | null) => ({
+      height: epochStart(genesis, e) + offset,
+      ageSeconds,
+      spacingSeconds,
+    })
+    fc.assert(
+      fc.property(
+        fc.nat(1_000),
+        fc.nat(genesis.epochBlocks - 1),
+        fc.nat(2_000),
+        fc.oneof(fc.constant(null), fc.integer({ min: -young, max: 10 * young })),
+        (atTip, offset, epoch, ageSeconds) => {
+          const isAhead = ageSeconds !== null && ageSeconds <= young && epoch > atTip + 2
+          expect(whyRefused(genesis, epoch, tipOf(atTip, offset, ageSeconds))).toBe(isAhead ? 'ahead' : null)
+        },
+      ),
+      { seed: 12 },
+    )
+  })
+
+  test('R-ATT-6 a chain before its activation refuses nothing that can exist', () => {
+    const tip = { height: genesis.activationHeight - 1, ageSeconds: 0, spacingSeconds }
+    expect(whyRefused(genesis, 100, tip)).toBe(null)
   })
 })
 
