@@ -27,10 +27,24 @@ export interface InputSignatures {
   required: number
 }
 
+/** Nodes relay no longer ones (zcashd: `scriptsig-size`); 15 signatures and a redeem script of 15 keys fit. */
+const maxInputScriptBytes = 1_650
+
+/**
+ * Counts the signatures of an input as it stands. A node runs the bytes, not what could be made of them: a script that
+ * is not, byte for byte, the one that `signaturesOf` makes of its signatures has none.
+ */
+export const signaturesIn = (input: SpendingInput): Omit<InputSignatures, 'script'> => {
+  const { script } = input.fields.inputs[input.inputIndex]!
+  const made = signaturesOf(input, [script], null)
+  return { signatures: equalBytes(made.script, script) ? made.signatures : 0, required: made.required }
+}
+
 /**
  * The signatures (SIGHASH_ALL) of an input that are good, of all those that stand in `scripts`, and with a new one by
- * `key` if it is among those who may sign and one is still needed. Signatures that are not good are left out. An input
- * of another kind than P2PKH or P2SH multisig needs one signature and has none.
+ * `key` if it is among those who may sign and one is still needed. Signatures that are not good are left out, and so is
+ * a script that no node would relay: each costs at most one verification for each key. An input of another kind than
+ * P2PKH or P2SH multisig needs one signature and has none.
  */
 export const signaturesOf = (
   input: SpendingInput,
@@ -39,7 +53,9 @@ export const signaturesOf = (
 ): InputSignatures => {
   const { fields, inputIndex, spentOutputs, redeemScript } = input
   const spent = classifyScript(spentOutputs[inputIndex]!.script, fields.family)
-  const pushes = scripts.map((script) => parsePushes(script) ?? [])
+  const pushes = scripts.map((script) =>
+    script.length > maxInputScriptBytes ? [] : (parsePushes(script) ?? []),
+  )
   const digest = transparentSignatureHash(fields, {
     inputIndex,
     spentOutputs,
@@ -86,12 +102,20 @@ const signaturesOfMultisig = (
   pushesOfScripts: readonly (readonly Uint8Array[])[],
   key: SigningKey | null,
 ): InputSignatures => {
-  // The first push is the empty one, the last the redeem script.
-  const candidates = pushesOfScripts.flatMap((pushes) => pushes.slice(1, -1))
-  const found = publicKeys.map((publicKey) => {
-    const at = candidates.findIndex((signature) => isGood(signature, digest, publicKey))
-    return at < 0 ? undefined : candidates.splice(at, 1)[0]
-  })
+  const found: (Uint8Array | undefined)[] = publicKeys.map(() => undefined)
+  for (const pushes of pushesOfScripts) {
+    // The first push is the empty one, the last the redeem script.
+    const candidates = pushes.slice(1, -1)
+    if (candidates.length > publicKeys.length) continue
+    // As OP_CHECKMULTISIG walks: signatures stand in the order of their keys.
+    for (const [i, publicKey] of publicKeys.entries()) {
+      const [signature] = candidates
+      if (signature === undefined) break
+      if (!isGood(signature, digest, publicKey)) continue
+      found[i] ??= signature
+      candidates.shift()
+    }
+  }
   const missing = required - found.filter((signature) => signature !== undefined).length
   const own = key === null ? -1 : publicKeys.findIndex((publicKey) => equalBytes(publicKey, key.publicKey))
   if (missing > 0 && own >= 0) found[own] ??= sign(digest, key!)

@@ -31,7 +31,8 @@ export const payoutSendCommand = (io: CliIo): Command =>
       'after',
       `
 May be run again at any time, after a crash too: the same bytes are sent again, and what is on the thread already is
-passed over. Nothing can be paid twice: each payout spends the thread output that the one before it made.
+passed over. Nothing can be paid twice: each payout spends the thread output that the one before it made. A file that says
+something else of itself than its transactions do, or whose scripts are not those that \`sign\` writes, is not sent.
 Exit code 0: the node has all of it; 1: refused, with the words of the node.
 
 Example:

@@ -41,7 +41,8 @@ export const payoutSignCommand = (io: CliIo): Command =>
       'after',
       `
 Refuses every payout that is not, byte for byte, what your tally and the rules make of it, that does not continue the
-thread, or whose coins are not what it says. Keys of P2PKH and of m-of-n multisig (P2SH) are known. On ZEN a node is
+thread, or whose coins are not what it says; and payouts and joined coins that would cut a thread. With --thread every
+output 0 of exactly 0.001 coin counts as one that might. Keys of P2PKH and of m-of-n multisig (P2SH) are known. On ZEN a node is
 needed, and of a series with several signers each part can be signed once the one before it has all its signatures.
 
 Example:

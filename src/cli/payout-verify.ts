@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { reversedHex } from '../../protocol/index.ts'
 import { encodeAddress } from '../chain/address.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
+import type { BesidePayment } from '../tally/payout/beside.ts'
 import { verifyPayout, type VerifiedPayout } from '../tally/payout/verify.ts'
 import { realWorld } from '../world.ts'
 import { readHexInput } from './hex-input.ts'
@@ -31,7 +32,9 @@ export const payoutVerifyCommand = (io: CliIo): Command =>
 Compares by script template, hash160 and amount: exact, short, over, missing, duplicated, stranger; and whether each
 transaction has the right marker and is on the thread. Without --rpc the thread cannot be followed: transactions given
 as files are then only checked against one another.
-Exit code 0: all is as the tally says; 1: it is not; 3: data is missing.
+With a node that has an index of addresses it also lists what the payer's coins have paid since the anchor beside the
+threads of the profile (joined coins are no payment).
+Exit code 0: all is as the tally says; 1: it is not, or a transaction beside the thread marks the week; 3: data is missing.
 
 Example:
   $ secnode payout verify --profile zcash-testnet --rpc http://127.0.0.1:18232 --tally tally.json
@@ -57,12 +60,19 @@ Example:
       })
       if (options.json === true) printJson(io, toJson(verified, network))
       else io.stdout(toText(verified, network))
-      io.setExitCode(verified.comparison.isMatch ? 0 : 1)
+      io.setExitCode(verified.comparison.isMatch && !isPaidBeside(verified) ? 0 : 1)
     })
 
 const txidPattern = /^[0-9a-f]{64}$/
 
-const toJson = ({ plan, comparison, isThreadChecked, unmarked }: VerifiedPayout, network: Network) => ({
+/** A spend of the payer's that marks the week is a second payment of it, wherever it stands. */
+const isPaidBeside = ({ plan, beside }: VerifiedPayout): boolean =>
+  beside?.some(({ marker }) => marker?.week === plan.week) === true
+
+const toJson = (
+  { plan, comparison, isThreadChecked, beside, unmarked }: VerifiedPayout,
+  network: Network,
+) => ({
   week: plan.week,
   digest: plan.digest,
   isMatch: comparison.isMatch,
@@ -85,6 +95,15 @@ const toJson = ({ plan, comparison, isThreadChecked, unmarked }: VerifiedPayout,
     faults,
   })),
   missingParts: comparison.missingParts,
+  beside:
+    beside?.map(({ txid, marker, seats, toSeats, toOthers, isOpaque }) => ({
+      txid: reversedHex(txid),
+      week: marker?.week ?? null,
+      seats,
+      toSeats: toSeats.toString(),
+      toOthers: toOthers.toString(),
+      isOpaque,
+    })) ?? null,
   unmarked: unmarked.map(reversedHex),
 })
 
@@ -97,7 +116,7 @@ const strangersOf = ({ strangers }: VerifiedPayout['comparison'], { profile }: N
   }))
 
 const toText = (verified: VerifiedPayout, network: Network): string => {
-  const { plan, comparison, isThreadChecked, unmarked } = verified
+  const { plan, comparison, isThreadChecked, beside, unmarked } = verified
   const exact = comparison.payees.filter(({ state }) => state === 'exact').length
   const lines = [
     `week ${plan.week}: ${exact} of ${comparison.payees.length} payees exact, ` +
@@ -117,7 +136,19 @@ const toText = (verified: VerifiedPayout, network: Network): string => {
     lines.push(`missing: part ${comparison.missingParts.join(', ')} of ${plan.transactions.length}`)
   }
   for (const txid of unmarked) lines.push(`on the thread, but says no week: ${reversedHex(txid)}`)
+  for (const payment of beside ?? []) lines.push(besideText(payment))
   if (!isThreadChecked) lines.push('the thread was not followed: no --rpc')
-  lines.push(comparison.isMatch ? 'match' : 'NO MATCH')
+  else if (beside === null) {
+    lines.push('payments beside the thread were not looked for: the node has no index of addresses')
+  }
+  if (comparison.isMatch && isPaidBeside(verified)) lines.push('match on the thread, PAID BESIDE IT TOO')
+  else lines.push(comparison.isMatch ? 'match' : 'NO MATCH')
   return `${lines.join('\n')}\n`
+}
+
+const besideText = ({ txid, marker, seats, toSeats, toOthers, isOpaque }: BesidePayment): string => {
+  const marked = marker === null ? '' : `, marked ${marker.week} ${marker.part}/${marker.parts},`
+  const paid = `${coins(toSeats.toString())} to seats of the week (${seats.length}), ${coins(toOthers.toString())} to others`
+  const hidden = isOpaque ? ', and perhaps more out of sight' : ''
+  return `beside the thread: ${reversedHex(txid)}${marked} pays ${paid}${hidden}`
 }

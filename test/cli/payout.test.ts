@@ -1,8 +1,10 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { coin, type DigestedTally, formatTally, reversedHex } from '../../protocol/index.ts'
+import { coin, type DigestedTally, formatTally, ownerOf, reversedHex } from '../../protocol/index.ts'
+import { parseTransaction } from '../../src/chain/formats/transaction.ts'
 import { profileJson } from '../../src/node/data-dir.ts'
+import { payTo, spendCoins } from '../devnet/chain/test-chain.ts'
 import { newDirectory } from '../store/directories.ts'
 import { multisigTreasury, type PayoutChain, startPayoutChain, wifOf } from '../tally/payout/payout-chain.ts'
 import { type Run, runAsProcess, runInProcess } from './in-process.ts'
@@ -204,6 +206,53 @@ describe('secnode payout', () => {
         },
       ],
       threads: [{ from: '2026-W40', payouts: 1, unmarked: [] }],
+    })
+  })
+
+  test('R-PAY-4 what was paid beside the thread is said, and is no match if it marks the week', async () => {
+    await using other = await startPayoutChain({ coins: [50n * coin, 20n * coin, 10n * coin] })
+    const { chain, network, treasury } = other
+    const week = other.tally([coin, 2n * coin])
+    const signed = await other.sign(await other.build(week), week)
+    await other.send(signed)
+    chain.mine(1)
+    await writeFile(file('profile-2.json'), profileJson(network.profile))
+    const args = ['verify', '--profile', file('profile-2.json'), '--rpc', other.server.url]
+    args.push('--tally', await writeTally('tally-2.json', week))
+    const quiet = JSON.parse((await run([...args, '--json'])).stdout) as { beside: unknown }
+    expect(quiet.beside).toEqual([])
+
+    chain.wallet.keys.add(treasury.keys[0]!.secretKey, true)
+    const spend = (value: bigint, outputs: Parameters<typeof spendCoins>[1]['outputs']): string => {
+      const owned = chain.tree.coins.addresses.unspent(ownerOf(treasury.payer)!)
+      const coins = owned.filter((each) => each.value === value)
+      const bytes = spendCoins(chain, { coins, outputs })
+      expect(chain.submitTransaction(bytes, { allowHighFees: true }).is).toBe('accept')
+      chain.mine(1)
+      return reversedHex(parseTransaction(bytes, 'zcash').txid)
+    }
+    const gift = spend(20n * coin, [payTo(chain, new Uint8Array(20).fill(9), 19n * coin)])
+    const told = await run(args)
+    expect(told).toEqual({
+      exitCode: 0,
+      stderr: '',
+      stdout:
+        'week 2026-W47: 2 of 2 payees exact, paid 3.00000000 of 3.00000000\n' +
+        `beside the thread: ${gift} pays 0.00000000 to seats of the week (0), 19.00000000 to others\nmatch\n`,
+    })
+    const again = spend(10n * coin, signed.drafts[0]!.fields.outputs.slice(0, 4))
+    const twice = await run(args)
+    expect(twice.exitCode).toBe(1)
+    expect(twice.stdout).toContain(
+      `beside the thread: ${again}, marked 2026-W47 1/1, pays 3.00000000 to seats of the week (2), 0.00000000 to others\n`,
+    )
+    expect(twice.stdout).toMatch(/\nmatch on the thread, PAID BESIDE IT TOO\n$/)
+    expect(JSON.parse((await run([...args, '--json'])).stdout)).toMatchObject({
+      isMatch: true,
+      beside: [
+        { txid: gift, week: null, seats: [], toSeats: '0', toOthers: '1900000000', isOpaque: false },
+        { txid: again, week: '2026-W47', seats: [0, 1], toSeats: '300000000', toOthers: '0' },
+      ],
     })
   })
 

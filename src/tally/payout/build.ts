@@ -18,7 +18,7 @@ import { checkPayoutFile, freezeHeightOf, planOf } from './check-file.ts'
 import { chooseInputs, type Coin, coinKey, consolidationNeeded, spendableCoins } from './coins.ts'
 import { type PayerAccount, payerAccountOf } from './payer.ts'
 import type { Draft, PayoutFile } from './payout-file.ts'
-import { type PayoutNode, readThreadOfWeek, reservedOutpoints } from './threads.ts'
+import { type PayoutNode, readThreadOfWeek, reservedOutputs } from './threads.ts'
 import { type Outpoint, type PayoutFormat, txidOf, unsignedTransaction } from './transactions.ts'
 
 export interface BuildRequest {
@@ -62,7 +62,7 @@ export const buildPayout = async (request: BuildRequest): Promise<BuiltPayout> =
     network,
     rpc,
     payer: chain.payer,
-    reserved: await reservedOutpoints(node, chain),
+    reserved: await reservedOutputs(node, chain),
     named: request.coins,
     signal,
   }

@@ -181,27 +181,42 @@ const scanForStart = async (
   throw threadStartError(start, `is in no block from ${since} to ${tipHeight}`, 3)
 }
 
-/** By the transactions of the payer's address in chain order, as far as the node has an index of addresses. */
+/** By the transactions of the payer's address, as far as the node has an index of addresses. */
 const walkByAddress = async (
   walk: Walk,
-  { network, rpc, signal }: ThreadQuery,
+  query: ThreadQuery,
   payer: Payer,
   from: Height,
   tipHeight: Height,
 ): Promise<void> => {
-  const address = encodeAddress(network.profile.genesis.chain, payer)
   try {
-    // zend and zcashd take no height 0 here.
-    const txids = await getAddressTxids(rpc, [address], Math.max(1, from), Math.max(1, tipHeight), { signal })
-    for (let at = 0; at < txids.length; at += transactionsPerCall) {
-      const params = txids.slice(at, at + transactionsPerCall).map((txid) => [hashText(txid), 0])
-      for (const bytes of await rpc.callMany('getrawtransaction', params, Bytes, { signal })) {
-        walk.take(parseTransaction(bytes, network.facts.family), null)
-      }
+    for await (const transaction of transactionsOfAddress(query, payer, from, tipHeight)) {
+      walk.take(transaction, null)
     }
   } catch (error) {
-    const hasNoIndex = isRpcError(error, 'RPC_REFUSED') || isRpcError(error, 'RPC_METHOD_UNKNOWN')
-    if (!hasNoIndex) throw error
+    if (!isIndexMissing(error)) throw error
+  }
+}
+
+/** Whether a node refused because it has no index of addresses. */
+export const isIndexMissing = (error: unknown): boolean =>
+  isRpcError(error, 'RPC_REFUSED') || isRpcError(error, 'RPC_METHOD_UNKNOWN')
+
+/** The transactions that pay an address or spend what it owns, in chain order, by the node's index of addresses. */
+export async function* transactionsOfAddress(
+  { network, rpc, signal }: Pick<ThreadQuery, 'network' | 'rpc' | 'signal'>,
+  owner: Payer,
+  from: Height,
+  to: Height,
+): AsyncGenerator<Transaction, void, undefined> {
+  const address = encodeAddress(network.profile.genesis.chain, owner)
+  // zend and zcashd take no height 0 here.
+  const txids = await getAddressTxids(rpc, [address], Math.max(1, from), Math.max(1, to), { signal })
+  for (let at = 0; at < txids.length; at += transactionsPerCall) {
+    const params = txids.slice(at, at + transactionsPerCall).map((txid) => [hashText(txid), 0])
+    for (const bytes of await rpc.callMany('getrawtransaction', params, Bytes, { signal })) {
+      yield parseTransaction(bytes, network.facts.family)
+    }
   }
 }
 

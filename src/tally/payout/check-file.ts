@@ -4,6 +4,7 @@ import {
   epochStart,
   equalBytes,
   type Height,
+  markerDigest,
   markerOf,
   maxPayoutInputs,
   type OutpointKey,
@@ -124,30 +125,61 @@ export const checkPayoutFile = (
     const name = `part ${part.marker.part}`
     if (rest !== undefined && change < dustLimit) throw mismatch(`the change of ${name} is dust`)
     const outputs = plannedOutputs(part, account.payer, change)
-    checkBytes(file, i, outputs, name)
+    if (!areBytesOf(file, i, outputs)) throw mismatch(`${name} is not the transaction that the plan makes`)
     const fee = totalOf(spent) - totalOf(fields.outputs)
     const exact = feeOf(account, fields.inputs.length, outputs)
     const withChange = feeOf(account, fields.inputs.length, plannedOutputs(part, account.payer, 1n))
     const isFeeRight = change > 0n ? fee === exact : fee >= exact && fee < withChange + dustLimit
     if (!isFeeRight) throw mismatch(`the fee of ${name} is ${fee} base units instead of ${exact}`)
   }
-  return { plan, ...inputsOf(file, true) }
+  return { plan, ...inputsOf(file, true, mismatch) }
 }
 
 /** A file that joins coins: all it pays goes back to the payer. Errors: PAYOUT_MISMATCH. */
 export const checkConsolidation = (file: PayoutFile): FileInputs => {
   const { account, drafts } = file
-  if (file.payout !== null) throw mismatch('it is a payout')
+  if (file.payout !== null) throw notJoining('it is a payout')
   for (const [i, { fields, spent }] of drafts.entries()) {
     const name = `transaction ${i + 1}`
     const value = fields.outputs[0]?.value ?? 0n
     const outputs = [{ value, to: account.payer }]
-    checkBytes(file, i, outputs, name)
+    if (!areBytesOf(file, i, outputs)) throw notJoining(`${name} does not pay the payer alone`)
     if (totalOf(spent) - value !== feeOf(account, fields.inputs.length, outputs)) {
-      throw mismatch(`the fee of ${name} is not that of ZIP 317`)
+      throw notJoining(`the fee of ${name} is not that of ZIP 317`)
     }
   }
-  return inputsOf(file, false)
+  return inputsOf(file, false, notJoining)
+}
+
+/**
+ * Compares what a payout file says of itself with its transactions, which alone are signed: week, digest, payer, branch
+ * or block of reference. Whether they pay what is due only a tally can tell. Errors: PAYOUT_ENVELOPE.
+ */
+export const checkEnvelope = (file: PayoutFile, payout: NonNullable<PayoutFile['payout']>): void => {
+  const { drafts } = file
+  const markers = drafts.map(({ fields }) => markerOf(viewOf(fields)))
+  for (const [i, { fields }] of drafts.entries()) {
+    const name = `transaction ${i + 1}`
+    const marker = markers[i]!
+    if (marker === null) throw contradiction(`${name} has no payout marker`)
+    if (marker.week !== payout.week) {
+      throw contradiction(`it says that it pays ${payout.week}, but ${name} pays ${marker.week}`)
+    }
+    if (marker.digest !== markerDigest(payout.digest)) {
+      throw contradiction(`${name} pays a tally with another digest than the file says`)
+    }
+    if (marker.part !== markers[0]!.part + i || marker.parts !== markers[0]!.parts) {
+      throw contradiction(`${name} is part ${marker.part} of ${marker.parts}, which is out of order`)
+    }
+    const { outputs } = viewOf(fields)
+    const isForeign = outputs.some(
+      ({ to }, index) => to.kind === 'other' || (to.kind === 'nulldata' && index !== 1),
+    )
+    if (isForeign || !areBytesOf(file, i, outputs)) {
+      throw contradiction(`${name} is not written in the format that the file says`)
+    }
+  }
+  inputsOf(file, true, contradiction)
 }
 
 const feeOf = ({ spend }: PayerAccount, inputs: number, outputs: readonly PayoutOutput[]): bigint =>
@@ -158,24 +190,21 @@ const feeOf = ({ spend }: PayerAccount, inputs: number, outputs: readonly Payout
   )
 
 /** Version, branch, lock time, expiry, sequences, outputs: all that signatures cover but the inputs' outpoints. */
-const checkBytes = (
-  { drafts, format }: PayoutFile,
-  i: number,
-  outputs: readonly PayoutOutput[],
-  name: string,
-): void => {
+const areBytesOf = ({ drafts, format }: PayoutFile, i: number, outputs: readonly PayoutOutput[]): boolean => {
   const { fields } = drafts[i]!
   const inputs = fields.inputs.map(({ previousTxid, previousIndex }) => ({
     txid: previousTxid,
     index: previousIndex,
   }))
   const expected = serializeTransaction(unsignedTransaction(format, inputs, outputs))
-  if (!equalBytes(serializeTransaction(withoutScripts(fields)), expected)) {
-    throw mismatch(`${name} is not the transaction that the plan makes`)
-  }
+  return equalBytes(serializeTransaction(withoutScripts(fields)), expected)
 }
 
-const inputsOf = ({ account, drafts }: PayoutFile, hasThread: boolean): FileInputs => {
+const inputsOf = (
+  { account, drafts }: PayoutFile,
+  hasThread: boolean,
+  fault: (what: string) => SecnodeError,
+): FileInputs => {
   const made = new Map<OutpointKey, TransactionOutput>()
   const seen = new Set<OutpointKey>()
   const coins: (Outpoint & { output: TransactionOutput })[] = []
@@ -183,23 +212,23 @@ const inputsOf = ({ account, drafts }: PayoutFile, hasThread: boolean): FileInpu
   let previousTxid: Uint8Array | null = null
   for (const [i, { fields, spent }] of drafts.entries()) {
     const name = `transaction ${i + 1}`
-    if (fields.inputs.length > maxPayoutInputs) throw mismatch(`${name} has ${fields.inputs.length} inputs`)
+    if (fields.inputs.length > maxPayoutInputs) throw fault(`${name} has ${fields.inputs.length} inputs`)
     for (const [index, input] of fields.inputs.entries()) {
       const output = spent[index]!
       const outpoint = { txid: input.previousTxid, index: input.previousIndex }
       const key = coinKey(outpoint)
-      if (seen.has(key)) throw mismatch(`${name} spends an output twice`)
+      if (seen.has(key)) throw fault(`${name} spends an output twice`)
       seen.add(key)
       if (!isPayer(classifyScript(output.script, fields.family), account.payer)) {
-        throw mismatch(`input ${index} of ${name} is not the payer's`)
+        throw fault(`input ${index} of ${name} is not the payer's`)
       }
       const own = made.get(key)
       if (own !== undefined && (own.value !== output.value || !equalBytes(own.script, output.script))) {
-        throw mismatch(`input ${index} of ${name} is not worth what it says`)
+        throw fault(`input ${index} of ${name} is not worth what it says`)
       }
       const isThread = hasThread && index === 0
       if (isThread && previousTxid !== null && key !== outpointKey(previousTxid, 0)) {
-        throw mismatch(`${name} does not continue the thread of the one before it`)
+        throw fault(`${name} does not continue the thread of the one before it`)
       }
       if (isThread && i === 0) thread = outpoint
       else if (own === undefined) coins.push({ ...outpoint, output })
@@ -219,4 +248,15 @@ const totalOf = (outputs: readonly { value: bigint }[]): bigint =>
 const mismatch = (what: string): SecnodeError =>
   new SecnodeError('PAYOUT_MISMATCH', `this payout file is not what your tally says: ${what}`, {
     hint: 'Do not sign it. Compare `secnode tally` with whoever built it, then build anew.',
+  })
+
+const notJoining = (what: string): SecnodeError =>
+  new SecnodeError('PAYOUT_MISMATCH', `this file does more than join coins of the payer: ${what}`, {
+    hint: 'Do not sign it. Make one with `secnode payout consolidate`.',
+  })
+
+const contradiction = (what: string): SecnodeError =>
+  new SecnodeError('PAYOUT_ENVELOPE', `this payout file contradicts itself: ${what}`, {
+    hint: 'It was changed after it was built: get it again from a coordinator who signed it.',
+    exitCode: 2,
   })

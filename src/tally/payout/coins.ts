@@ -4,6 +4,7 @@ import {
   maxPayoutInputs,
   type OutpointKey,
   outpointKey,
+  outpointText,
   type Payer,
   payoutFee,
   plannedOutputs,
@@ -15,9 +16,9 @@ import { classifyScript } from '../../chain/formats/script.ts'
 import type { TransactionOutput } from '../../chain/formats/types.ts'
 import type { Network } from '../../chain/profiles.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
-import { isRpcError } from '../../chain/rpc/errors.ts'
 import { getAddressUtxos, getTxOut } from '../../chain/rpc/methods.ts'
 import { SecnodeError } from '../../errors.ts'
+import { isIndexMissing } from './chain-thread.ts'
 import { isPayer, type PayerAccount } from './payer.ts'
 import type { Outpoint } from './transactions.ts'
 
@@ -34,12 +35,15 @@ export const inSpendingOrder = (a: Coin, b: Coin): number => {
   return compareBytes(a.txid, b.txid) || a.index - b.index
 }
 
+/** Says why an output must not be spent as a coin, as a thread output must not; null if it may. */
+export type Reserved = (coin: Coin) => string | null
+
 export interface CoinQuery {
   network: Network
   rpc: RpcClient
   payer: Payer
-  /** Outpoints that are never spent as coins: thread outputs. */
-  reserved: ReadonlySet<OutpointKey>
+  /** Thread outputs are never spent as coins. */
+  reserved: Reserved
   /** Coins named by hand, for a node without an index of addresses; null to ask the index. */
   named: readonly Outpoint[] | null
   signal: AbortSignal
@@ -53,10 +57,9 @@ export async function* spendableCoins(query: CoinQuery): AsyncGenerator<Coin, vo
   if (query.named !== null) {
     const coins: Coin[] = []
     for (const outpoint of query.named) {
-      const coin = query.reserved.has(coinKey(outpoint))
-        ? 'is a thread output'
-        : await lookUp(query, outpoint)
-      if (typeof coin === 'string') throw coinError(outpoint, coin)
+      const coin = await lookUp(query, outpoint)
+      if (typeof coin === 'string')
+        throw coinError(outpoint, coin, { hint: 'Name other coins with --coin.', exitCode: 2 })
       coins.push(coin)
     }
     yield* coins.sort(inSpendingOrder)
@@ -71,7 +74,7 @@ export async function* spendableCoins(query: CoinQuery): AsyncGenerator<Coin, vo
       index: outputIndex,
       output: { value: satoshis, script },
     }))
-    .filter((coin) => !reserved.has(coinKey(coin)))
+    .filter((coin) => reserved(coin) === null)
     .sort(inSpendingOrder)
   for (const candidate of candidates) {
     const coin = await lookUp(query, candidate)
@@ -87,7 +90,7 @@ const shieldedCoinbaseChains: ReadonlySet<string> = new Set(['zcash-main', 'zcas
 
 /** The coin as the node has it, or why it cannot be spent. */
 const lookUp = async (
-  { network, rpc, payer, signal }: CoinQuery,
+  { network, rpc, payer, reserved, signal }: CoinQuery,
   { txid, index }: Outpoint,
 ): Promise<Coin | string> => {
   const found = await getTxOut(rpc, txid, index, { signal })
@@ -100,11 +103,12 @@ const lookUp = async (
   if (found.coinbase && found.confirmations < coinbaseMaturity) return 'is a coinbase that is not mature'
   if (found.coinbase && shieldedCoinbaseChains.has(chain))
     return 'is a coinbase, which must be shielded first'
-  return { txid, index, output: { value: found.value, script } }
+  const coin = { txid, index, output: { value: found.value, script } }
+  return reserved(coin) ?? coin
 }
 
 const indexMissing = (error: unknown): never => {
-  if (isRpcError(error, 'RPC_REFUSED') || isRpcError(error, 'RPC_METHOD_UNKNOWN')) {
+  if (isIndexMissing(error)) {
     throw new SecnodeError('PAYOUT_NO_INDEX', 'the chain node has no index of addresses to find coins with', {
       hint: 'Use zebrad, zend -addressindex or zcashd -insightexplorer; or name each coin with --coin <txid:index>.',
       cause: error,
@@ -114,10 +118,11 @@ const indexMissing = (error: unknown): never => {
   throw error
 }
 
-const coinError = ({ txid, index }: Outpoint, what: string): SecnodeError =>
-  new SecnodeError('PAYOUT_COIN', `coin ${Buffer.from(txid).reverse().toString('hex')}:${index} ${what}`, {
-    exitCode: 2,
-  })
+export const coinError = (
+  outpoint: Outpoint,
+  what: string,
+  options: { hint: string; exitCode?: 1 | 2 },
+): SecnodeError => new SecnodeError('PAYOUT_COIN', `coin ${outpointText(coinKey(outpoint))} ${what}`, options)
 
 /** What one transaction of a payout spends besides the thread output, and gives back. */
 export interface ChosenInputs {

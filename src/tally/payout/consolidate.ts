@@ -6,7 +6,7 @@ import { checkConsolidation } from './check-file.ts'
 import { type Coin, spendableCoins } from './coins.ts'
 import { type PayerAccount, payerAccountOf } from './payer.ts'
 import type { Draft, PayoutFile } from './payout-file.ts'
-import { type PayoutNode, readThreadOfWeek, reservedOutpoints } from './threads.ts'
+import { type PayoutNode, readThreadOfWeek, reservedOutputs } from './threads.ts'
 import { type PayoutFormat, unsignedTransaction } from './transactions.ts'
 
 export interface ConsolidateRequest {
@@ -33,7 +33,7 @@ export const consolidateCoins = async (request: ConsolidateRequest): Promise<Pay
   const chain = await readThreadOfWeek(node, week)
   const { payer } = chain
   const account = payerAccountOf(payer, request.redeemScript)
-  const reserved = await reservedOutpoints(node, chain)
+  const reserved = await reservedOutputs(node, chain)
   const worthMore = leastCoin(account)
   const coins: Coin[] = []
   for await (const coin of spendableCoins({ network, rpc, payer, reserved, named: request.coins, signal })) {

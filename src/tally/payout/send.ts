@@ -12,14 +12,15 @@ import { parseTransaction, serializeTransaction } from '../../chain/formats/tran
 import type { Transaction } from '../../chain/formats/types.ts'
 import type { RpcClient } from '../../chain/rpc/client.ts'
 import { isRpcError } from '../../chain/rpc/errors.ts'
-import { getRawTransaction, sendRawTransaction } from '../../chain/rpc/methods.ts'
+import { getRawTransaction, getTransactionPlace, sendRawTransaction } from '../../chain/rpc/methods.ts'
 import { hashText } from '../../chain/rpc/values.ts'
-import { SecnodeError } from '../../errors.ts'
+import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import { threadCut } from './build.ts'
+import { checkConsolidation, checkEnvelope } from './check-file.ts'
 import type { Outbox, OutboxPart } from './outbox.ts'
-import type { PayoutFile } from './payout-file.ts'
-import { isFullySigned, signatureCounts } from './sign.ts'
-import { type PayoutNode, readThreadOfWeek } from './threads.ts'
+import type { Draft, PayoutFile } from './payout-file.ts'
+import { isFullySigned, isSigned, signatureCounts } from './sign.ts'
+import { type PayoutNode, readThreadOfWeek, refuseReserved, reservedOutputs } from './threads.ts'
 import { payoutTransactionOf } from './transactions.ts'
 
 export interface SentPart {
@@ -44,77 +45,127 @@ export interface SendRequest {
 
 /**
  * R-PAY-3: writes the signed bytes down, then broadcasts them in order; what the thread has already is passed over, so
- * it may be run as often as one likes. Errors: PAYOUT_UNSIGNED, PAYOUT_PAID (another transaction marks the week),
+ * it may be run as often as one likes. Errors: PAYOUT_UNSIGNED, PAYOUT_ENVELOPE (the file contradicts itself),
+ * PAYOUT_MISMATCH and PAYOUT_COIN (joined coins that are none), PAYOUT_PAID (another transaction marks the week),
  * PAYOUT_WAITING (another one was sent and is still there), PAYOUT_NOT_THE_THREAD, PAYOUT_THREAD_CUT, PAYOUT_REFUSED
  * (with the node's own words), PAYOUT_NOTHING_TO_SEND, and those of `readThread`.
  */
 export const sendPayout = async (request: SendRequest): Promise<SentPart[]> => {
-  const { node, outbox, file, week } = request
-  if (file === null) {
-    const weeks = week === undefined ? await outbox.weeks() : [week]
-    const sent: SentPart[] = []
-    for (const each of weeks) {
-      const parts = await outbox.ofWeek(each)
-      if (parts.length > 0) sent.push(...(await sendParts(request, each, parts, false)))
-    }
-    if (sent.length === 0) throw nothingToSend()
-    return sent
-  }
+  const { node, outbox, file } = request
+  if (file === null) return sendStored(request)
   if (!isFullySigned(file)) throw unsigned(file)
-  const transactions = file.drafts.map(({ fields }) =>
-    parseTransaction(serializeTransaction(fields), fields.family),
-  )
   if (file.payout === null) {
-    // Joined coins stay the payer's, whatever becomes of it: nothing to write down.
-    for (const transaction of transactions) await broadcast(node, transaction, 'the consolidation')
+    await sendJoin(node, file)
     return []
   }
-  const stored = await outbox.ofWeek(file.payout.week)
-  const parts = transactions.map((transaction) => ({
-    part: partOf(transaction),
-    transaction: storedTwin(transaction, stored),
-  }))
-  await assertReplaceable(node, stored, parts)
-  return sendParts(request, file.payout.week, parts, true)
+  checkEnvelope(file, file.payout)
+  const { week } = file.payout
+  const stored = await outbox.ofWeek(week)
+  const parts: SendingPart[] = []
+  for (const draft of file.drafts) parts.push(await partToSend(node, file, draft, stored))
+  const { thread } = await readThreadOfWeek(node, week)
+  await assertReplaceable(node, stored, parts, thread)
+  assertSendable(parts, week, thread)
+  await outbox.put(week, parts)
+  return sendParts(request, week, parts, thread)
 }
 
-/** What the node still has is not overwritten: it may yet be mined, and then its bytes are those that matter. */
+const sendStored = async (request: SendRequest): Promise<SentPart[]> => {
+  const { node, outbox, week } = request
+  const sent: SentPart[] = []
+  for (const each of week === undefined ? await outbox.weeks() : [week]) {
+    const parts = await outbox.ofWeek(each)
+    if (parts.length === 0) continue
+    const { thread } = await readThreadOfWeek(node, each)
+    assertSendable(parts, each, thread)
+    sent.push(...(await sendParts(request, each, parts, thread)))
+  }
+  if (sent.length === 0) throw nothingToSend()
+  return sent
+}
+
+/** Joined coins stay the payer's, whatever becomes of it: nothing to write down. */
+const sendJoin = async (node: PayoutNode, file: PayoutFile): Promise<void> => {
+  refuseReserved(checkConsolidation(file).coins, await reservedOutputs(node, null))
+  for (const draft of file.drafts) await broadcast(node, transactionOf(draft), 'the consolidation')
+}
+
+/** A part with the bytes that are sent first, and others of the same transaction if the node refuses those. */
+interface SendingPart extends OutboxPart {
+  instead?: Transaction
+}
+
+const transactionOf = ({ fields }: Draft): Transaction =>
+  parseTransaction(serializeTransaction(fields), fields.family)
+
+/**
+ * The stored bytes of a transaction stay while they may be out: if the node has them, or would take them for signed.
+ * Other signatures of the same transaction then say nothing new, and wait in case it refuses the stored ones.
+ */
+const partToSend = async (
+  { rpc, signal }: PayoutNode,
+  { account }: PayoutFile,
+  draft: Draft,
+  stored: readonly OutboxPart[],
+): Promise<SendingPart> => {
+  const transaction = transactionOf(draft)
+  const { part } = markerOf(payoutTransactionOf(transaction))!
+  const twin = stored.find((each) => equalBytes(each.transaction.txid, transaction.txid))?.transaction
+  if (twin === undefined || equalBytes(twin.bytes, transaction.bytes)) return { part, transaction }
+  const mayBeOut =
+    isSigned(account, { ...draft, fields: twin }) ||
+    equalBytes((await getRawTransaction(rpc, twin.txid, { signal })) ?? new Uint8Array(), twin.bytes)
+  return mayBeOut ? { part, transaction: twin, instead: transaction } : { part, transaction }
+}
+
+/**
+ * What waits in the node is not overwritten: it may yet be mined, and then its bytes are those that matter. What is
+ * mined already cannot be overtaken, and holds up nothing: the thread has it, or will never have it.
+ */
 const assertReplaceable = async (
   { rpc, signal }: PayoutNode,
   stored: readonly OutboxPart[],
   parts: readonly OutboxPart[],
+  { steps }: Thread,
 ): Promise<void> => {
   for (const { part, transaction } of stored) {
     const { txid } = transaction
     const isReplaced =
       part >= parts[0]!.part && !parts.some((each) => equalBytes(each.transaction.txid, txid))
-    if (isReplaced && (await getRawTransaction(rpc, txid, { signal })) !== null) {
-      throw new SecnodeError(
-        'PAYOUT_WAITING',
-        `another transaction was sent as part ${part}, and the node still has it: ${hashText(txid)}`,
-        { hint: 'Wait until it is mined, or send it again: secnode payout send without a file.' },
-      )
-    }
+    if (!isReplaced || steps.some((step) => equalBytes(step.transaction.txid, txid))) continue
+    const place = await getTransactionPlace(rpc, txid, { signal })
+    if (place === null || (place.height ?? -1) >= 0 || (place.confirmations ?? 0) > 0) continue
+    throw new SecnodeError(
+      'PAYOUT_WAITING',
+      `another transaction was sent as part ${part}, and the node still has it: ${hashText(txid)}`,
+      { hint: 'Wait until it is mined, or send it again: secnode payout send without a file.' },
+    )
   }
 }
 
 const sendParts = async (
   { node, outbox, onSent }: SendRequest,
   week: Week,
-  parts: readonly OutboxPart[],
-  areNew: boolean,
+  parts: readonly SendingPart[],
+  { steps }: Thread,
 ): Promise<SentPart[]> => {
-  const { thread } = await readThreadOfWeek(node, week)
-  assertSendable(parts, week, thread)
-  if (areNew) await outbox.put(week, parts)
-  const confirmed = new Set(thread.steps.map(({ transaction }) => bytesToHex(transaction.txid)))
+  const confirmed = new Set(steps.map(({ transaction }) => bytesToHex(transaction.txid)))
   const sent: SentPart[] = []
-  for (const { part, transaction } of parts) {
+  for (const [i, { part, transaction, instead }] of parts.entries()) {
     const marker = markerOf(payoutTransactionOf(transaction))!
+    const name = `part ${part} of week ${week}`
     const isConfirmed = confirmed.has(bytesToHex(transaction.txid))
-    if (!isConfirmed) await broadcast(node, transaction, `part ${part} of week ${week}`)
+    if (!isConfirmed) {
+      try {
+        await broadcast(node, transaction, name)
+      } catch (error) {
+        if (instead === undefined || !isSecnodeError(error, 'PAYOUT_REFUSED')) throw error
+        await outbox.put(week, [{ part, transaction: instead }, ...parts.slice(i + 1)])
+        await broadcast(node, instead, name)
+      }
+    }
     const row: SentPart = {
-      week,
+      week: marker.week,
       part,
       parts: marker.parts,
       txid: hashText(transaction.txid),
@@ -126,19 +177,6 @@ const sendParts = async (
   return sent
 }
 
-const partOf = (transaction: Transaction): number => {
-  const marker = markerOf(payoutTransactionOf(transaction))
-  if (marker !== null) return marker.part
-  throw new SecnodeError('PAYOUT_FILE', `transaction ${hashText(transaction.txid)} has no payout marker`, {
-    hint: 'Payout files are made by `secnode payout build` and `sign`.',
-    exitCode: 2,
-  })
-}
-
-/** The bytes that may be out already stay: other signatures of the same transaction say nothing new. */
-const storedTwin = (transaction: Transaction, stored: readonly OutboxPart[]): Transaction =>
-  stored.find((each) => equalBytes(each.transaction.txid, transaction.txid))?.transaction ?? transaction
-
 /**
  * Proves by the thread that nothing is paid twice: what is not on it yet follows it, one spending the other from where
  * it stands, so that any two payouts of the week have an input in common and consensus takes only one of them.
@@ -147,11 +185,12 @@ const assertSendable = (parts: readonly OutboxPart[], week: Week, thread: Thread
   const markedBy = new Map(
     stepsOfWeek(thread, week).map(({ marker, transaction }) => [marker!.part, transaction.txid]),
   )
+  const onThread = new Set(thread.steps.map(({ transaction }) => bytesToHex(transaction.txid)))
   let tip = thread.tip
   for (const { part, transaction } of parts) {
+    if (onThread.has(bytesToHex(transaction.txid))) continue
     const other = markedBy.get(part)
     if (other !== undefined) {
-      if (equalBytes(other, transaction.txid)) continue
       throw new SecnodeError(
         'PAYOUT_PAID',
         `part ${part} of week ${week} is on the thread already: ${hashText(other)}`,
@@ -201,7 +240,7 @@ const unsigned = (file: PayoutFile): SecnodeError => {
     'PAYOUT_UNSIGNED',
     `transaction ${i + 1} has ${signatures} of ${required} signatures`,
     {
-      hint: 'Have it signed with `secnode payout sign`; signatures of several files are put together there.',
+      hint: 'Have it signed with `secnode payout sign`, which puts the signatures of several files together and mends their scripts.',
       exitCode: 2,
     },
   )

@@ -1,5 +1,5 @@
 import { bytesToHex, equalBytes, hash160, outpointText, type DigestedTally } from '../../../protocol/index.ts'
-import { type SigningKey, signaturesOf } from '../../chain/input-signatures.ts'
+import { type SigningKey, signaturesIn, signaturesOf } from '../../chain/input-signatures.ts'
 import { parseMultisig } from '../../chain/formats/input-script.ts'
 import type { Network } from '../../chain/profiles.ts'
 import { getTxOut } from '../../chain/rpc/methods.ts'
@@ -7,10 +7,16 @@ import { SecnodeError } from '../../errors.ts'
 import { checkAnchorBlock, payoutFormatOf, threadCut } from './build.ts'
 import type { ChainThread } from './chain-thread.ts'
 import { checkConsolidation, checkPayoutFile, type FileInputs } from './check-file.ts'
-import { coinKey } from './coins.ts'
+import { coinError, coinKey } from './coins.ts'
 import type { PayerAccount } from './payer.ts'
 import { type Draft, formatPayoutFile, type PayoutFile, replaceDrafts, unsignedFile } from './payout-file.ts'
-import { type PayoutNode, readThreadOfWeek, reservedOutpoints } from './threads.ts'
+import {
+  type PayoutNode,
+  readThreadOfWeek,
+  refuseReserved,
+  reservedOffline,
+  reservedOutputs,
+} from './threads.ts'
 import { type Outpoint, txidOf } from './transactions.ts'
 
 /**
@@ -45,23 +51,32 @@ export const signPayout = async (request: SignRequest): Promise<PayoutFile> => {
   return signFile(first, files, key)
 }
 
-/** Signatures that each transaction has of those that it needs, its least signed input counting. */
-export const signatureCounts = ({
-  account,
-  drafts,
-}: PayoutFile): { signatures: number; required: number }[] =>
-  drafts.map(({ fields, spent }) => {
-    let least = { signatures: Infinity, required: 1 }
-    for (const [inputIndex, { script }] of fields.inputs.entries()) {
-      const input = { fields, inputIndex, spentOutputs: spent, redeemScript: account.redeemScript }
-      const { signatures, required } = signaturesOf(input, [script], null)
-      if (signatures < least.signatures) least = { signatures, required }
-    }
-    return least
-  })
+interface SignatureCount {
+  signatures: number
+  required: number
+}
 
-export const isFullySigned = (file: PayoutFile): boolean =>
-  signatureCounts(file).every(({ signatures, required }) => signatures === required)
+/** Signatures that each transaction has of those that it needs, its least signed input counting. */
+export const signatureCounts = ({ account, drafts }: PayoutFile): SignatureCount[] =>
+  drafts.map((draft) => signatureCount(account, draft))
+
+/** Whether the very bytes of a transaction would be taken for signed by a node. */
+export const isSigned = (account: PayerAccount, draft: Draft): boolean => {
+  const { signatures, required } = signatureCount(account, draft)
+  return signatures === required
+}
+
+export const isFullySigned = ({ account, drafts }: PayoutFile): boolean =>
+  drafts.every((draft) => isSigned(account, draft))
+
+const signatureCount = ({ redeemScript }: PayerAccount, { fields, spent }: Draft): SignatureCount => {
+  const counts = fields.inputs.map((_, inputIndex) =>
+    signaturesIn({ fields, inputIndex, spentOutputs: spent, redeemScript }),
+  )
+  // Without inputs there is nothing that a signature could be for.
+  const [first = { signatures: 0, required: 1 }, ...others] = counts
+  return others.reduce((least, each) => (each.signatures < least.signatures ? each : least), first)
+}
 
 const assertSame = (files: readonly PayoutFile[], network: Network): void => {
   const texts = new Set(files.map((file) => formatPayoutFile(unsignedFile(file), network)))
@@ -108,6 +123,7 @@ const checkAgainstTally = async (
     const inputs =
       file.payout === null ? checkConsolidation(file) : checkPayoutFile(file, network, tally!, null)
     assertThread(inputs, file, witness.outpoint)
+    refuseReserved(inputs.coins, reservedOffline(network, witness.outpoint))
     return
   }
   await checkWithNode(file, witness.node, tally)
@@ -132,7 +148,7 @@ const checkWithNode = async (
     const { value, script } = chain.tip.output
     const claimed = file.drafts[0]!.spent[0]!
     if (claimed.value !== value || !equalBytes(claimed.script, script)) {
-      throw coinError(chain.tip, 'is not worth what the file says')
+      throw coinError(chain.tip, 'is not worth what the file says', rebuild)
     }
   }
   await checkCoins(inputs, node, chain)
@@ -148,20 +164,21 @@ const assertThread = ({ thread }: FileInputs, file: PayoutFile, expected: Outpoi
   )
 }
 
+const rebuild = { hint: 'Build the payout anew.' }
+
 const checkCoins = async (
   { coins }: FileInputs,
   node: PayoutNode,
   chain: ChainThread | null,
 ): Promise<void> => {
   const { rpc, signal } = node
-  const reserved = await reservedOutpoints(node, chain)
+  refuseReserved(coins, await reservedOutputs(node, chain))
   for (const coin of coins) {
-    if (reserved.has(coinKey(coin))) throw coinError(coin, 'is a thread output')
     const found = await getTxOut(rpc, coin.txid, coin.index, { includeMempool: false, signal })
-    if (found === null) throw coinError(coin, 'is not there any more')
+    if (found === null) throw coinError(coin, 'is not there any more', rebuild)
     const { value, script } = coin.output
     if (found.value !== value || !equalBytes(found.scriptPubKey.hex, script)) {
-      throw coinError(coin, 'is not worth what the file says')
+      throw coinError(coin, 'is not worth what the file says', rebuild)
     }
   }
 }
@@ -213,8 +230,3 @@ const signFile = (file: PayoutFile, files: readonly PayoutFile[], key: SigningKe
   }
   return { ...file, drafts }
 }
-
-const coinError = (outpoint: Outpoint, what: string): SecnodeError =>
-  new SecnodeError('PAYOUT_COIN', `coin ${outpointText(coinKey(outpoint))} ${what}`, {
-    hint: 'Build the payout anew.',
-  })

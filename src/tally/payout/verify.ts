@@ -18,6 +18,7 @@ import type { Network } from '../../chain/profiles.ts'
 import { getRawTransaction } from '../../chain/rpc/methods.ts'
 import { hashText } from '../../chain/rpc/values.ts'
 import { SecnodeError } from '../../errors.ts'
+import { type BesidePayment, paymentsBeside } from './beside.ts'
 import { checkAnchorBlock } from './build.ts'
 import { planOf } from './check-file.ts'
 import { type PayoutNode, readThreadOfWeek } from './threads.ts'
@@ -39,6 +40,8 @@ export interface VerifiedPayout {
   comparison: PayoutComparison
   /** True if the thread was followed on a chain; else transactions were only checked against one another. */
   isThreadChecked: boolean
+  /** What the payer's coins paid beside all threads since the anchor; null if nobody could look. */
+  beside: readonly BesidePayment[] | null
   /** Transactions of the thread whose marker cannot be read: nobody can say which week they pay. */
   unmarked: readonly Uint8Array[]
   tipHeight: Height | null
@@ -65,17 +68,21 @@ export const verifyPayout = async (request: VerifyRequest): Promise<VerifiedPayo
   const payer = chain?.payer ?? payerOfGiven(given)
   const plan = planOf(network, tally, { payer }, null)
   if (node !== null) await checkAnchorBlock(node, plan)
+  const stakes = stakesOf(network, tally)
   const found = chain === null ? [] : stepsOfWeek(chain.thread, plan.week).map((step) => step.transaction)
+  const beside =
+    node === null || chain === null ? null : await paymentsBeside(node, chain, plan.anchor.height, stakes)
   return {
     plan,
     comparison: comparePayout({
       plan,
-      stakes: stakesOf(network, tally),
+      stakes,
       payer,
       transactions: given.length > 0 ? given : found,
       thread: chain?.thread ?? null,
     }),
     isThreadChecked: chain !== null,
+    beside,
     unmarked: chain === null ? [] : unmarkedOf(chain.thread),
     tipHeight: chain?.tipHeight ?? null,
   }

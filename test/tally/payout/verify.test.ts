@@ -3,6 +3,7 @@ import { bytesToHex, coin, ownerOf, type Week } from '../../../protocol/index.ts
 import { parseTransaction, serializeTransaction } from '../../../src/chain/formats/transaction.ts'
 import type { TransactionOutput } from '../../../src/chain/formats/types.ts'
 import { networkOf } from '../../../src/chain/profiles.ts'
+import type { RpcClient } from '../../../src/chain/rpc/client.ts'
 import { readThread } from '../../../src/tally/payout/chain-thread.ts'
 import type { PayoutFile } from '../../../src/tally/payout/payout-file.ts'
 import { signPayout } from '../../../src/tally/payout/sign.ts'
@@ -12,6 +13,7 @@ import { sendPayout } from '../../../src/tally/payout/send.ts'
 import { payoutStatus } from '../../../src/tally/payout/status.ts'
 import { type VerifyRequest, verifyPayout } from '../../../src/tally/payout/verify.ts'
 import { payTo, spendCoins } from '../../devnet/chain/test-chain.ts'
+import { ownerHash } from '../../protocol/payout/fixture.ts'
 import { type PayoutChain, startBlocksOnly, startPayoutChain } from './payout-chain.ts'
 
 const verify = async (
@@ -128,7 +130,18 @@ describe('payout verify', () => {
     expect(outside.comparison.transactions).toMatchObject([{ faults: ['outside the thread'] }])
     expect(outside.comparison.isMatch).toBe(false)
     // The thread itself is in order, and the two together are a double payment.
-    expect((await verify(payout, tally)).comparison.isMatch).toBe(true)
+    const onThread = await verify(payout, tally)
+    expect(onThread.comparison.isMatch).toBe(true)
+    expect(onThread.beside).toEqual([
+      {
+        txid,
+        marker: { week: '2026-W47', part: 1, parts: 1, digest: tally.digest.slice(0, 32) },
+        seats: [0, 1],
+        toSeats: 3n * coin,
+        toOthers: 0n,
+        isOpaque: false,
+      },
+    ])
     const both = await verify(payout, tally, { txids: [real!.txid, txid] })
     expect(both.comparison.payees.map(({ state }) => state)).toEqual(['duplicated', 'duplicated'])
     // What was paid for this week is no payment of another.
@@ -137,6 +150,83 @@ describe('payout verify', () => {
     expect(wrong.comparison.transactions[0]!.faults).toEqual(['wrong marker'])
     expect(wrong.comparison.isMatch).toBe(false)
     expect((await verify(payout, next)).comparison).toMatchObject({ isMatch: false, transactions: [] })
+  })
+
+  test('R-PAY-4 lists as beside what leaves the payer on no thread, and nothing else', async () => {
+    await using payout = await startPayoutChain({ coins: [50n * coin, 20n * coin, 7n * coin, coin, coin] })
+    const { chain, network, node, treasury } = payout
+    const payer = ownerOf(treasury.payer)!
+    const mine = (value: bigint): TransactionOutput => payTo(chain, treasury.payer.hash160, value)
+    const tally = payout.tally([coin, 2n * coin])
+    await paid(payout, tally)
+    const coinOf = (value: bigint) =>
+      chain.tree.coins.addresses.unspent(payer).find((each) => each.value === value)!
+    const submit = (bytes: Uint8Array): Uint8Array => {
+      expect(chain.submitTransaction(bytes, { allowHighFees: true })).toMatchObject({ is: 'accept' })
+      chain.mine(1)
+      return parseTransaction(bytes, 'zcash').txid
+    }
+    chain.wallet.keys.add(treasury.keys[0]!.secretKey, true)
+    expect((await verify(payout, tally)).beside).toEqual([])
+    // What comes in, with change to whoever sent it, and what is joined.
+    chain.wallet.pay({ payees: [{ ...treasury.payer, value: 3n * coin }] })
+    submit(
+      spendCoins(chain, { coins: [coinOf(coin), coinOf(7n * coin)], outputs: [mine(8n * coin - 30_000n)] }),
+    )
+    expect((await verify(payout, tally)).beside).toEqual([])
+    // The thread of another row.
+    const start = coinOf(8n * coin - 30_000n)
+    const onOther = submit(
+      spendCoins(chain, { coins: [start], outputs: [mine(coin), payTo(chain, ownerHash('stake', 0), coin)] }),
+    )
+    expect((await verify(payout, tally)).beside).toMatchObject([{ txid: onOther, marker: null, seats: [0] }])
+    const row = {
+      from: '2027-W01' as Week,
+      txid: Buffer.from(start.txid).reverse().toString('hex'),
+      index: start.index,
+    }
+    const rows = networkOf({ ...network.profile, threads: [...network.profile.threads, row] })
+    const both = { network: rows, node: { ...node, network: rows } }
+    expect((await verify(payout, tally, both)).beside).toEqual([])
+    // A seat and somebody else are paid without a word.
+    const silent = submit(
+      spendCoins(chain, {
+        coins: [coinOf(20n * coin)],
+        outputs: [
+          payTo(chain, ownerHash('stake', 1), 4n * coin),
+          payTo(chain, new Uint8Array(20).fill(9), coin),
+        ],
+      }),
+    )
+    const expected = {
+      txid: silent,
+      marker: null,
+      seats: [1],
+      toSeats: 4n * coin,
+      toOthers: coin,
+      isOpaque: false,
+    }
+    expect((await verify(payout, tally, both)).beside).toEqual([expected])
+    // An input script that does not show whose coin it is.
+    const mute: RpcClient = {
+      ...payout.rpc,
+      callMany: async (method, params, schema, options) =>
+        (await payout.rpc.callMany(method, params, schema, options)).map((bytes) => {
+          if (!(bytes instanceof Uint8Array)) return bytes
+          const transaction = parseTransaction(bytes, 'zcash')
+          const inputs = transaction.inputs.map((input) => ({ ...input, script: Uint8Array.of(0x61) }))
+          return serializeTransaction({ ...transaction, inputs }) as typeof bytes
+        }),
+    }
+    const muted = await verify(payout, tally, { ...both, node: { ...both.node, rpc: mute } })
+    expect(muted.beside).toEqual([expected])
+    const server = await startBlocksOnly(payout)
+    try {
+      const blocksOnly = await verify(payout, tally, { node: { ...server.node, since: 20 } })
+      expect(blocksOnly).toMatchObject({ comparison: { isMatch: true }, beside: null })
+    } finally {
+      await server.close()
+    }
   })
 
   test('R-PAY-4 names what is missing: a node, a transaction, an anchor', async () => {
