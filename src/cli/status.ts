@@ -50,6 +50,7 @@ const headLines = (status: NodeStatus): string[] => {
   return [
     `${status.host}  ${seat === null ? 'no seat yet' : `seat ${seat}`}  stake ${stake}  version ${status.version}`,
     `network ${status.network}  peer ${status.peer}`,
+    ...(status.signing.is === 'on' ? [] : ['signs nothing: another daemon runs with its keys']),
     `chain ${chain.status} at ${chain.confirmedHeight}${tip}${detail}`,
     status.epoch === null ? 'before the first epoch' : `epoch ${status.epoch} of week ${status.week ?? '?'}`,
     `peers ${peers.total}, of these registered ${peers.registered}  attestations held ${held.join(', ') || 'none'}`,

@@ -203,6 +203,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       case 'answer':
         return tell(current, effect.to, effect.view, effect.checkpoint, effect.answer)
       case 'vote': {
+        if (!node.signing.isOn()) return
         const { view, checkpoint } = effect
         // On disk before it is signed, so that a restart votes for nothing else by accident (R-CP-3).
         await checkpoints.recordVote(current.week, { view, checkpoint })
@@ -414,7 +415,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
   }
 
   const onHeight = async (): Promise<void> => {
-    const record = dueWeek()
+    const record = node.signing.isOn() ? dueWeek() : null
     if (record === null) {
       end()
       return

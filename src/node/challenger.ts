@@ -36,6 +36,8 @@ export interface Challenger {
   onHeight(height: number): Promise<void>
   /** A reorganisation: work under a beacon that is gone stops and accuses nobody (R-CHAIN-2). */
   forgetAbove(height: number): void
+  /** Gives up the work of the epoch: nothing may be signed any more (R-ATT-7). */
+  abandon(): void
   /**
    * R-ATT-5: the epoch in which the daemon started. Nothing at all is signed before `settleFence`. After it nothing of
    * that epoch is, unless it `mayAttest`, and then only from a record of work that was there when the daemon started.
@@ -87,8 +89,14 @@ export const createChallenger = (
     return done
   }
 
+  const giveUp = (why: string): void => {
+    running?.abort.abort(new Error(why))
+    running = null
+  }
+
   const begin = async (epoch: Epoch): Promise<void> => {
     if (running !== null && running.context.epoch === epoch) return
+    if (!node.signing.isOn()) return
     const context = await node.epochs.get(epoch)
     const ownSeat = node.ownSeat()
     if (context === undefined || ownSeat === undefined) return
@@ -218,6 +226,7 @@ export const createChallenger = (
       )
       return
     }
+    if (!node.signing.isOn()) return
     // Never two signatures for one epoch and beacon, whatever brought us here (R-ATT-5).
     if ((await node.attestations.ownSigned(context.epoch, context.beacon)) !== undefined) return
     const said = await node.conduct.attested(context, findings)
@@ -293,10 +302,10 @@ export const createChallenger = (
     forgetAbove(newHeight) {
       height = newHeight
       if (running !== null && epochStart(node.genesis, running.context.epoch) > newHeight) {
-        running.abort.abort(new Error('the beacon is gone'))
-        running = null
+        giveUp('the beacon is gone')
       }
     },
+    abandon: () => giveUp('nothing may be signed'),
     setFence(epoch) {
       fence = { epoch, stands: 'pending' }
     },
@@ -308,8 +317,7 @@ export const createChallenger = (
     async stop() {
       isStopped = true
       await turn
-      running?.abort.abort(new Error('stopping'))
-      running = null
+      giveUp('stopping')
       await Promise.all(stepping)
     },
     state: () => running?.state ?? null,

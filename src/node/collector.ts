@@ -1,5 +1,6 @@
 import {
   attestationMessage,
+  cidOf,
   createProof,
   bitfieldOf,
   encodeProof,
@@ -12,6 +13,7 @@ import {
   ignoreUnverified,
   readAttestation,
   type Seat,
+  type Signed,
   type SignedAttestation,
   topicsOf,
   type Validation,
@@ -192,15 +194,29 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     return true
   }
 
+  const isOwn = ({ rowOf }: EpochContext, seat: Seat): boolean =>
+    seat === node.ownSeat() && equalBytes(rowOf(seat)?.peer ?? new Uint8Array(), node.keys.peerKey)
+
+  /**
+   * What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5); what this store did not
+   * sign, another daemon may have (R-ATT-7).
+   */
+  const recordOwn = async ({ epoch, beacon }: EpochContext, signed: Signed): Promise<void> => {
+    if (!(await attestations.putOwnSigned(epoch, beacon, signed))) {
+      const own = await attestations.ownSigned(epoch, beacon)
+      if (own !== undefined && equalBytes(own.payload, signed.payload)) return
+    }
+    await node.signing.foundForeign(epoch, cidOf(signed.payload).toString())
+  }
+
   /** Keeps the first of a seat, in memory at once and then in the store. */
-  const hold = async (held: HeldEpoch, first: HeldAttestation, isOwn: boolean): Promise<void> => {
+  const hold = async (held: HeldEpoch, first: HeldAttestation): Promise<void> => {
     const { epoch, beacon } = held.context
     held.add(first)
     held.underway.set(first.seat, first)
     noteChange(epoch)
     try {
-      // What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5).
-      if (isOwn) await attestations.putOwnSigned(epoch, beacon, first.signed)
+      if (isOwn(held.context, first.seat)) await recordOwn(held.context, first.signed)
       await attestations.put(epoch, beacon, [first])
     } finally {
       held.underway.delete(first.seat)
@@ -210,21 +226,18 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
   type Stored = 'first' | 'known' | 'equivocation' | 'beacon'
 
   /** After the signature was verified. */
-  const store = async (
-    context: EpochContext,
-    received: SignedAttestation,
-    isOwn: boolean,
-  ): Promise<Stored> => {
+  const store = async (context: EpochContext, received: SignedAttestation): Promise<Stored> => {
     const { cid, signed, attestation } = received
     const { seat } = attestation
     const held = await opened(context)
     if (held === undefined || !epochs.isCanonical(context)) return 'beacon'
     const known = held.cidOf(seat)
     if (known === undefined) {
-      await hold(held, { seat, cid, signed, heldAt: node.chain.confirmedHeight }, isOwn)
+      await hold(held, { seat, cid, signed, heldAt: node.chain.confirmedHeight })
       return 'first'
     }
     if (known.equals(cid)) return 'known'
+    if (isOwn(context, seat)) await recordOwn(context, signed)
     const other = held.underway.get(seat) ?? (await attestations.get(context.epoch, context.beacon, seat))
     if (other === undefined) return 'known'
     const proof = createProof(other.signed, signed)
@@ -273,7 +286,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     if (!(await node.verifier.verifyAsync(publicKey, message, signed.signature))) {
       return { is: 'reject', code: 'attestation-signature' }
     }
-    const outcome = await store(context, read.value, equalBytes(publicKey, node.keys.peerKey))
+    const outcome = await store(context, read.value)
     // A second payload is kept as a proof and not passed on: the proof is.
     return outcome === 'first'
       ? { is: 'accept', value: undefined }
@@ -301,7 +314,11 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     )
     if (checked.is === 'reject') return checked
     if (checked.is === 'ignore' || context === undefined) return ignoreUnverified(why)
-    const isNew = await keepProof(context, checked.value.about.seat, checked.value.proof)
+    const { about, proof } = checked.value
+    if (isOwn(context, about.seat)) {
+      for (const signed of [proof.first, proof.second]) await recordOwn(context, signed)
+    }
+    const isNew = await keepProof(context, about.seat, proof)
     return isNew ? { is: 'accept', value: undefined } : { is: 'ignore', code: 'equivocation-known' }
   }
 
@@ -323,7 +340,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     }
     const held = await opened(context)
     if (held === undefined) return { is: 'ignore', code: 'attestation-beacon' }
-    await hold(held, { seat: attestation.seat, cid, signed, heldAt: node.chain.confirmedHeight }, false)
+    await hold(held, { seat: attestation.seat, cid, signed, heldAt: node.chain.confirmedHeight })
     return { is: 'accept', value: undefined }
   }
 
@@ -393,7 +410,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       if (held === undefined) return false
       const known = held.cidOf(own.seat)
       if (known !== undefined) return known.equals(own.cid)
-      await hold(held, { ...own, heldAt: node.chain.confirmedHeight }, false)
+      await hold(held, { ...own, heldAt: node.chain.confirmedHeight })
       return true
     },
     isOpen: isOpenForSync,

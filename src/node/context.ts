@@ -14,6 +14,7 @@ import type { Conduct } from './conduct.ts'
 import type { EpochBook } from '../epochs/epoch-book.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { SeenVersions } from './seen-versions.ts'
+import type { Signing } from './signing.ts'
 
 /** What every role of a daemon is given: the parts that it acts through, and who the node is. */
 export interface NodeContext {
@@ -31,6 +32,7 @@ export interface NodeContext {
   attestations: AttestationStore
   evidence: EvidenceStore
   work: WorkStore
+  signing: Signing
   verifier: Ed25519Verifier
   resolveHost: ResolveHost
   roots: ProbeRoots

@@ -23,6 +23,7 @@ import { createTlsEndpoint, type ServedCertificate, type TlsEndpoint } from '../
 import { createAttestationStore } from '../store/attestations.ts'
 import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
 import { createEvidenceStore } from '../store/evidence.ts'
+import { createSigningStore } from '../store/signing.ts'
 import type { Store } from '../store/store.ts'
 import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../tally/fund.ts'
@@ -46,6 +47,7 @@ import { createNodeRelay } from './relay.ts'
 import { drawOthers, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
+import { createSigning } from './signing.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
 import { createTasks } from './tasks.ts'
 
@@ -164,6 +166,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     attestations: createAttestationStore(store),
     evidence: createEvidenceStore(store),
     work: createWorkStore(store, options.directory),
+    signing: createSigning(createSigningStore(store, options.directory), logger, world),
     // All come from snapshots, and the registry judged them (R-REG-6). In a large network a key is asked for once an
     // epoch: keeping 40,000 of them would cost 85 MB and spare 2 s of processor time in four hours.
     verifier: createEd25519Verifier({ maxKeys: 2_048, areRegistered: true }),
@@ -188,6 +191,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const sync = createSyncClient(node, collector)
   const outgoing = createOutgoing(node, collector)
   const challenger = createChallenger(node, outgoing, sync, tasks)
+  node.signing.onStop(() => challenger.abandon())
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
     const { effort, waiting, circuits } = relay.status()
@@ -208,6 +212,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let stopTimer: (() => void) | null = null
   let lastEpoch: Epoch | null = null
   let handledHeight = -1
+  /** The last height that was handled at the tip. */
+  let lastAtTip = -1
   let onHandled: () => void = () => undefined
   /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
   let startEpoch: Epoch | null = null
@@ -222,7 +228,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     metrics.confirmedHeight.set(height)
     const current = epochs.current()
     // While catching up there is nobody to challenge: weeks go by in seconds.
-    if (current === null || !isCaughtUp()) return await finality.onHeight(height, false)
+    if (current === null || !isCaughtUp()) {
+      node.signing.loseSight()
+      return await finality.onHeight(height, false)
+    }
+    await watchTip(current, height)
     openFrom = await firstOpenEpoch(genesis, epochs, height)
     for (let e = Math.max(0, current - 2); e <= current; e++) {
       const context = await epochs.get(e)
@@ -248,6 +258,14 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     await outgoing.onHeight(height)
     await challenger.onHeight(height)
     await finality.onHeight(height, true)
+  }
+
+  /** A chain that stood still and comes back at once may be that of a machine that was set back while it ran. */
+  const watchTip = async (current: Epoch, height: number): Promise<void> => {
+    const context = await epochs.get(current)
+    if (context === undefined || height - lastAtTip > context.params.attestBlocks) node.signing.loseSight()
+    lastAtTip = height
+    node.signing.regainSight(current)
   }
 
   const heldLately = async (current: Epoch): Promise<number> => {
@@ -319,6 +337,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       if (outcome.is !== 'unanswered' || isOver) {
         logger.info({ recovery: outcome }, 'other seats were asked for own attestations')
         recovery = 'done'
+        await rememberAll()
         await challenger.settleFence(outcome.is === 'complete')
         return
       }
@@ -326,6 +345,12 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       if (outcome.answered === 0) challenger.setFence((startEpoch = current))
       await pause(recoveryPauseMs, signal)
     }
+  }
+
+  /** R-ATT-7: from here on an own attestation that is not in the record is another daemon's. */
+  const rememberAll = async (): Promise<void> => {
+    const last = await node.attestations.lastOwnBefore(0xffff_ffff)
+    node.signing.remembers(epochs.current() ?? 0, last?.epoch ?? null)
   }
 
   /** Once others have answered, so that there is somebody to send it to, or a block later. */
@@ -422,6 +447,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     async start() {
       if (stage !== 'new') return
       stage = 'running'
+      await node.signing.load()
       responder = await startResponder(node, isCaughtUp)
       await serveSync(node, collector)
       await serveDialBack(node)

@@ -58,6 +58,8 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
   }
 
   const send = async (context: EpochContext, own: Own): Promise<void> => {
+    // The other daemon may have published another one of that epoch (R-ATT-7).
+    if (!node.signing.isOn()) return
     if (!(await collector.takeOwn(context, own))) {
       // Of another node with the same keys: with this one the seat would be an equivocator.
       node.logger.error(

@@ -5,6 +5,7 @@ import { isAtTip } from '../chain/follower/status.ts'
 import type { AssembledNode } from './assemble.ts'
 import { daemonVersion } from './daemon.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
+import type { TwinSighting } from '../store/signing.ts'
 
 /** What a daemon says of itself. JSON. */
 export interface NodeStatus {
@@ -15,6 +16,8 @@ export interface NodeStatus {
   seat: number | null
   /** Of the stake, as of the last confirmed block. */
   stake: 'active' | 'retired' | 'not announced'
+  /** Whether it attests and votes, or since when another daemon has been known to have its keys (R-ATT-7). */
+  signing: { is: 'on' } | ({ is: 'stopped' } & TwinSighting)
   chain: { status: string; confirmedHeight: number; tip: number | null; detail: string | null }
   epoch: number | null
   week: string | null
@@ -54,6 +57,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
   const standing = follower.standingOf(daemon.node.stake)
   const diagnosed = diagnosis.current()
   const certificate = daemon.certificate()
+  const twin = daemon.node.signing.twin()
   return {
     network: network.networkId,
     version: daemonVersion,
@@ -62,6 +66,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     seat: daemon.node.ownSeat() ?? null,
     stake:
       standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
+    signing: twin === null ? { is: 'on' } : { is: 'stopped', ...twin },
     chain: {
       status: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,

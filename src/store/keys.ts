@@ -55,6 +55,9 @@ export const prefixes = {
   alertFinding: 0x40,
   /** target 8, number u32 → JSON: an alert that was not delivered yet. */
   alertWaiting: 0x41,
+
+  /** nothing → JSON: whether this store's daemon may sign for its seat. */
+  signing: 0x50,
 } as const
 
 /** Prefix, then the parts as they are. */

@@ -10,6 +10,7 @@ const young: NodeStatus = {
   host: 'n7.example.org',
   seat: 7,
   stake: 'active',
+  signing: { is: 'on' },
   chain: { status: 'following', confirmedHeight: 100, tip: 110, detail: null },
   epoch: 5,
   week: '2026-W47',

@@ -12,6 +12,8 @@ export const remedies = {
     'Look into the log of that epoch. In the epoch of a start nothing is attested unless other seats confirm that the record is complete.',
   abstentions:
     'The reasons say what this node could not judge. Check its chain node, its outgoing connections, and IPv6 if targets have no IPv4 address.',
+  'another-runs':
+    'Stop the other daemon for good, or this one. On the one that stays, run `secnode takeover --i-stopped-it` (docs/operators.md).',
   equivocated:
     'Stop the other daemon that has the same keys, or the copy of this machine: two attestations of one epoch were signed.',
   isolated: 'Check the outgoing connections of this machine and its DNS: no registered node is connected.',

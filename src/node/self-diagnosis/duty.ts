@@ -3,7 +3,9 @@ import { remedies } from './codes.ts'
 import type { Observations } from './observations.ts'
 
 /** R-TALLY-4: whether the node does its own part, without which valid epochs bring nothing. Null while it is too early. */
-export const judgeDuty = ({ duty, seat }: Observations): Finding[] | null => {
+export const judgeDuty = ({ duty, seat, twin }: Observations): Finding[] | null => {
+  // Its own finding says why nothing is attested.
+  if (twin !== null) return []
   if (duty === null) return null
   const subject = `seat ${seat ?? '?'}`
   const { epoch, targets, judged, abstained, attested } = duty

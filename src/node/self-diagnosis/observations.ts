@@ -1,5 +1,6 @@
 import type { Epoch, Height, Seat } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
+import type { TwinSighting } from '../../store/signing.ts'
 
 /** What a daemon sees of itself at one moment. Null where nothing can be said now. */
 export interface Observations {
@@ -22,6 +23,8 @@ export interface Observations {
   hotWallet: { is: 'none' } | { is: 'asked'; address: string; balance: bigint; needed: bigint } | null
   /** Whether a proof is known that it signed two attestations of an epoch (R-ATT-3). */
   isEquivocator: boolean
+  /** Another daemon with the same keys, since which nothing is signed (R-ATT-7). */
+  twin: TwinSighting | null
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null
 }
 

@@ -219,6 +219,7 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
         hotWallet: await hotWalletOf(nowMs, signal),
         isEquivocator:
           context !== undefined && seat !== null && (await collector.equivocators(context.week)).has(seat),
+        twin: node.signing.twin(),
         network:
           context === undefined
             ? null

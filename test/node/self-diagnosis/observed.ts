@@ -31,6 +31,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   },
   hotWallet: { is: 'asked', address: 'tmHot', balance: 200_000_000n, needed: 100_110_000n },
   isEquivocator: false,
+  twin: null,
   network: { registeredPeers: 8, otherSeats: 100, aloneMs: 0 },
   ...other,
 })

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { storeDamaged } from './errors.ts'
+import { keyOf, prefixes } from './keys.ts'
+import { del, put, type Store } from './store.ts'
+
+/** How another daemon with the same keys was noticed (R-ATT-7). */
+export const TwinSighting = z.strictObject({
+  /** An attestation by the own key that this store did not sign, or an answer at the announced address. */
+  by: z.enum(['attestation', 'address']),
+  /** Of the attestation, or the one that was running. */
+  epoch: z.int().min(0),
+  /** CID of the attestation, or address and port. */
+  what: z.string().max(200),
+  /** ISO 8601. */
+  at: z.iso.datetime(),
+})
+export type TwinSighting = z.infer<typeof TwinSighting>
+
+/** Whether this store's daemon may sign for its seat. */
+export const SigningRecord = z.strictObject({
+  /** Why it signs nothing until the operator acts (R-ATT-7); null while it may sign. */
+  twin: TwinSighting.nullable(),
+})
+export type SigningRecord = z.infer<typeof SigningRecord>
+
+export interface SigningStore {
+  read(): Promise<SigningRecord>
+  /** Durable before it returns. */
+  write(record: SigningRecord): Promise<void>
+}
+
+const mayAll: SigningRecord = { twin: null }
+
+export const createSigningStore = (store: Store, directory: string): SigningStore => {
+  const key = keyOf(prefixes.signing)
+  return {
+    async read() {
+      const row = await store.get(key)
+      if (row === undefined) return mayAll
+      try {
+        return SigningRecord.parse(JSON.parse(new TextDecoder().decode(row)))
+      } catch (error) {
+        throw storeDamaged(directory, 'it cannot be read whether this node may sign', error)
+      }
+    },
+    async write(record) {
+      const isPlain = record.twin === null
+      const row = new TextEncoder().encode(JSON.stringify(record))
+      await store.batch([isPlain ? del(key) : put(key, row)], { sync: true })
+    },
+  }
+}

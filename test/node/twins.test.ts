@@ -1,0 +1,264 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  attestationMessage,
+  createProof,
+  encodeProof,
+  encodeSigned,
+  type Signed,
+} from '../../protocol/index.ts'
+import { judge } from '../../src/node/self-diagnosis/judge.ts'
+import { createMemoryStore } from '../../src/store/memory-store.ts'
+import { createSigningStore } from '../../src/store/signing.ts'
+import { readyNodes } from '../fixtures/ready-nodes.ts'
+import {
+  attest,
+  attestedBy,
+  attestOtherwise,
+  createTestNetwork,
+  play,
+  type StartOptions,
+  type TestNetwork,
+  type TestNode,
+} from '../fixtures/test-network.ts'
+import { until } from '../net/local-hosts.ts'
+import { observed } from './self-diagnosis/observed.ts'
+
+/** The first epoch of which nothing can have been forgotten: nodes start and ask others in the one before. */
+const epoch = 3
+
+let network: TestNetwork
+
+beforeEach(async () => {
+  network = await createTestNetwork({
+    nodes: 5,
+    params: { committee: 3, attestBlocks: 2, retries: 1 },
+    genesis: { epochBlocks: 8, confirmations: 2 },
+  })
+})
+afterEach(() => network.stop())
+
+/** What the node at index 0 sends. */
+const published = (): { options: StartOptions; sent: Signed[] } => {
+  const sent: Signed[] = []
+  const publish = (
+    _context: unknown,
+    signed: Signed,
+    send: (signed: Signed) => Promise<void>,
+  ): Promise<void> => {
+    sent.push(signed)
+    return send(signed)
+  }
+  return { sent, options: { conduct: () => ({ publish }) } }
+}
+
+/** All nodes in the middle of the epoch; that at index 0 has been told what others know of it. */
+const untilMiddle = async (options: StartOptions = {}): Promise<[TestNode, ...TestNode[]]> => {
+  const nodes = await readyNodes(network, (i) => (i === 0 ? options : {}))
+  await until(() => nodes.every(({ daemon }) => !daemon.isRecovering()))
+  await play(nodes, network.height(epoch, 3))
+  return nodes as [TestNode, ...TestNode[]]
+}
+
+const isOn = ({ daemon }: TestNode): boolean => daemon.node.signing.isOn()
+
+const isEquivocator = async (nodes: readonly TestNode[], seat: number): Promise<boolean> => {
+  for (const node of nodes) {
+    const { week } = await node.context(epoch)
+    if ((await node.daemon.collector.equivocators(week)).has(seat)) return true
+  }
+  return false
+}
+
+describe('R-ATT-7 an own attestation that this store did not sign', () => {
+  const proofOf = (node: TestNode, context: Awaited<ReturnType<TestNode['context']>>): Uint8Array =>
+    encodeProof(
+      createProof(attest(network, context, node.index), attestOtherwise(network, context, node.index)),
+    )
+
+  test.each([
+    [
+      'gossip',
+      async (node, context) => await node.daemon.collector.take(attest(network, context, 0).bytes, 'gossip'),
+    ],
+    [
+      'sync',
+      async (node, context) => await node.daemon.collector.take(attest(network, context, 0).bytes, 'sync'),
+    ],
+    [
+      'a certifier that lists it',
+      async (node, context) =>
+        await node.daemon.collector.take(attest(network, context, 0).bytes, 'certifier'),
+    ],
+    [
+      'an anchored week',
+      async (node, context) =>
+        await node.daemon.collector.takeAnchored(context, attest(network, context, 0).bytes),
+    ],
+    [
+      'a proof',
+      async (node, context) => await node.daemon.collector.takeProof(proofOf(node, context), 'gossip'),
+    ],
+  ] as [string, (node: TestNode, context: Awaited<ReturnType<TestNode['context']>>) => Promise<unknown>][])(
+    'heard by %s stops signing at once, and after a restart',
+    async (_way, hear) => {
+      const { options, sent } = published()
+      const nodes = await untilMiddle(options)
+      const [node, ...others] = nodes
+      const before = sent.length
+      await hear(node, await node.context(epoch))
+      expect(isOn(node)).toBe(false)
+      expect(node.daemon.challenger.state()).toBe(null)
+      await play(nodes, network.height(epoch + 1))
+      expect(sent).toHaveLength(before)
+
+      await node.stop()
+      const again = await network.start(0, {
+        ...options,
+        store: node.store,
+        height: network.height(epoch + 1),
+      })
+      await until(() => !again.daemon.isRecovering())
+      await play([again, ...others], network.height(epoch + 3))
+      expect(isOn(again)).toBe(false)
+      expect(await attestedBy(again, epoch + 1)).toBe(undefined)
+      expect(sent).toHaveLength(before)
+      expect(await attestedBy(others[0]!, epoch + 1)).not.toBe(undefined)
+    },
+  )
+
+  test('that comes after the own one was signed: nothing of the next epoch is signed, and the own one stays', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle(options)
+    const [node] = nodes
+    await play(nodes, network.attests(epoch))
+    await until(() => sent.length === 2)
+    const own = await attestedBy(node, epoch)
+    await node.daemon.collector.take(attestOtherwise(network, await node.context(epoch), 0).bytes, 'gossip')
+    expect(isOn(node)).toBe(false)
+    expect(await attestedBy(node, epoch)).toEqual(own)
+    await play(nodes, network.height(epoch + 2))
+    expect(sent).toHaveLength(2)
+  })
+
+  test('it goes on answering challenges', async () => {
+    const nodes = await untilMiddle()
+    const [node, ...others] = nodes
+    await node.daemon.collector.take(attest(network, await node.context(epoch), 0).bytes, 'gossip')
+    await play(nodes, network.height(epoch + 2))
+    const context = await node.context(epoch + 1)
+    const verdicts = await Promise.all(
+      others.map(async (other) => {
+        const attestation = await attestedBy(other, epoch + 1)
+        return [...(attestation?.verdicts ?? [])]
+      }),
+    )
+    expect(context.snapshot).toHaveLength(5)
+    expect(verdicts.flat().every((verdict) => verdict === 0)).toBe(true)
+  })
+
+  test('that is its own says nothing, however often and by whatever way it comes', async () => {
+    const nodes = await untilMiddle()
+    const [node, other] = nodes as unknown as [TestNode, TestNode]
+    await play(nodes, network.height(epoch + 1))
+    await other.daemon.sync.exchange(node.row, epoch, epoch, AbortSignal.timeout(60_000))
+    const context = await node.context(epoch)
+    const [held] = await other.daemon.collector.heldOf(context, [node.row.seat])
+    expect(held).toBeDefined()
+    await node.daemon.sync.exchange(other.row, epoch, epoch, AbortSignal.timeout(60_000))
+    expect(isOn(node)).toBe(true)
+  })
+
+  test.each([
+    ['another seat with the same peer key', 1, 0],
+    ['the own seat with another key', 0, 1],
+  ])('of %s says nothing', async (_what, of, key) => {
+    const peer = network.keys[key]!.peerKey
+    const rows = network.rows.map((row, i) => (i === of ? { ...row, peer } : row))
+    network.blocks.snapshotOf = (e) => (e < epoch ? network.rows : rows)
+    const [node] = await untilMiddle()
+    const { payload } = attest(network, await node.context(epoch), of)
+    const signature = network.keys[key]!.sign(attestationMessage(network.networkId, payload))
+    const taken = await node.daemon.collector.take(encodeSigned({ payload, signature }), 'gossip')
+    expect(taken.is).toBe('accept')
+    expect(isOn(node)).toBe(true)
+    expect(await attestedBy(node, epoch)).toBe(undefined)
+  })
+})
+
+describe('R-ATT-7 a lost record is not another daemon', () => {
+  test('what is heard in the epoch of the start is taken over, and the next epoch is attested', async () => {
+    const nodes = await untilMiddle()
+    const [node, ...others] = nodes
+    await node.stop()
+    const again = await network.start(0, { store: createMemoryStore(), height: network.height(epoch, 3) })
+    await until(() => !again.daemon.isRecovering())
+    const context = await again.context(epoch)
+    const foreign = attest(network, context, 0)
+    await again.daemon.collector.take(foreign.bytes, 'gossip')
+    expect(isOn(again)).toBe(true)
+    expect((await again.daemon.node.attestations.ownSigned(epoch, context.beacon))?.payload).toEqual(
+      foreign.payload,
+    )
+    await play([again, ...others], network.attests(epoch + 1))
+    await until(async () => (await attestedBy(again, epoch + 1)) !== undefined)
+    expect(isOn(again)).toBe(true)
+  })
+
+  test('blocks that come at once, as after a machine was set back while it ran: up to there nothing is said', async () => {
+    const nodes = await untilMiddle()
+    const [node, ...others] = nodes
+    await play(others, network.height(epoch + 2, 3))
+    await node.chain.jump(network.height(epoch + 2, 3))
+    for (const of of [epoch + 1, epoch + 2]) {
+      await node.daemon.collector.take(attest(network, await node.context(of), 0).bytes, 'sync')
+    }
+    expect(isOn(node)).toBe(true)
+    await play(nodes, network.height(epoch + 3, 3))
+    await node.daemon.collector.take(attest(network, await node.context(epoch + 3), 0).bytes, 'gossip')
+    expect(isOn(node)).toBe(false)
+  })
+})
+
+test('R-ATT-7 two daemons with the same keys, at two addresses: one of them stops, and there is no second attestation', async () => {
+  const nodes = await untilMiddle()
+  const [node, ...others] = nodes
+  const twin = await network.start(0, { ip: network.ip(20), height: network.height(epoch, 3) })
+  await until(() => !twin.daemon.isRecovering())
+  const all = [...nodes, twin]
+  await play(all, network.attests(epoch + 1) - 1)
+  // The one whose moment comes first sends, and the other one hears of it.
+  await node.chain.advance(network.attests(epoch + 1))
+  await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+  for (const other of others) {
+    await other.daemon.collector.take(await ownBytes(node, epoch + 1), 'gossip')
+  }
+  await twin.daemon.sync.exchange(others[0]!.row, epoch, epoch + 1, AbortSignal.timeout(60_000))
+  expect([isOn(node), isOn(twin)]).toEqual([true, false])
+  await play(all, network.height(epoch + 3))
+  expect(isOn(node)).toBe(true)
+  expect(await attestedBy(node, epoch + 2)).not.toBe(undefined)
+  expect(await isEquivocator(all, node.row.seat)).toBe(false)
+})
+
+test('R-ATT-7 there is one finding, and it is critical', () => {
+  const twin = { by: 'attestation' as const, epoch: 5, what: 'bafy', at: '2026-11-20T00:00:00Z' }
+  const duty = { epoch: 5, targets: 11, judged: 11, abstained: 0, reasons: [], attested: false }
+  const { findings } = judge(observed({ twin, duty }))
+  expect(findings.map(({ code, severity }) => [code, severity])).toEqual([['another-runs', 'critical']])
+  expect(findings[0]!.remedy).toContain('secnode takeover --i-stopped-it')
+})
+
+test('R-ATT-7 a record of it that cannot be read stops the start', async () => {
+  const store = createMemoryStore()
+  const twin = { by: 'attestation' as const, epoch: 5, what: 'bafy', at: '2026-11-20T00:00:00Z' }
+  await createSigningStore(store, 'memory').write({ twin })
+  expect(await createSigningStore(store, 'memory').read()).toEqual({ twin })
+  await store.batch([{ type: 'put', key: Uint8Array.of(0x50), value: Uint8Array.of(0x7b) }])
+  await expect(network.start(0, { store })).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+})
+
+/** What a node signed of an epoch, as gossip carries it. */
+const ownBytes = async (node: TestNode, of: number): Promise<Uint8Array> => {
+  const { beacon } = await node.context(of)
+  return encodeSigned((await node.daemon.node.attestations.ownSigned(of, beacon))!)
+}
