@@ -120,6 +120,8 @@ export interface Host {
   peers(): PeerInfo[]
   /** How many connected peers take part in the topic. */
   gossipPeers(topic: string): number
+  /** Of these, the neighbours in its mesh: they pass messages on to this node, and it to them. */
+  gossipNeighbours(topic: string): number
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
   /** Connects, unless there is a connection already; errors as of `request`. */
   dial(target: RequestTarget, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>
@@ -349,6 +351,7 @@ export const createHost = (options: HostOptions): Host => {
       })
     },
     gossipPeers: (topic) => started().router.getSubscribers(topic).length,
+    gossipNeighbours: (topic) => started().router.getMeshPeers(topic).length,
     penalise: (peerKey, code) => penalise(bytesToHex(peerKey), code),
     dial: async (target, { timeoutMs = dialTimeoutMs, signal } = {}) => {
       const { node, links } = started()

@@ -22,7 +22,7 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
-import { askSeat } from './ask-seat.ts'
+import { askSeat, type SeatAddress } from './ask-seat.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 
@@ -40,6 +40,8 @@ export interface CertifierPeers {
   /** Errors of both: CHECKPOINT_ANSWER, and those of `Host.request`. */
   askBits(row: SeatRecord, checkpoint: CID, epoch: Epoch, signal: AbortSignal): Promise<ProposedSet>
   askLeaves(row: SeatRecord, checkpoint: CID, epoch: Epoch, signal: AbortSignal): Promise<Leaf[]>
+  /** As it travels in gossip, unchecked; null if the seat has none. Errors: as of the others. */
+  askCertificate(row: SeatAddress, week: Week, signal: AbortSignal): Promise<Uint8Array | null>
 }
 
 const dataTimeoutMs = 20_000
@@ -50,7 +52,7 @@ export const createCertifierPeers = (
   checkpoints: CheckpointStore,
 ): CertifierPeers => {
   const ask = async (
-    row: SeatRecord,
+    row: SeatAddress,
     request: CheckpointRequest,
     signal: AbortSignal,
   ): Promise<CheckpointAnswer> => {
@@ -61,7 +63,7 @@ export const createCertifierPeers = (
     })
     const answer = checkpointAnswerCodec.decode(bytes)
     if (answer.is === 'bad')
-      throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${row.seat} answered ${answer.code}`)
+      throw new SecnodeError('CHECKPOINT_ANSWER', `${row.host} answered ${answer.code}`)
     return answer.value
   }
 
@@ -172,5 +174,14 @@ export const createCertifierPeers = (
     }
   }
 
-  return { fetchAttestations, fetchProofs, readPages, askBits, askLeaves }
+  const askCertificate = async (
+    row: SeatAddress,
+    week: Week,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | null> => {
+    const answer = await ask(row, ['certificate', week], signal)
+    return answer[0] === 'certificate' ? answer[1] : null
+  }
+
+  return { fetchAttestations, fetchProofs, readPages, askBits, askLeaves, askCertificate }
 }

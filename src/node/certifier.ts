@@ -35,6 +35,7 @@ import {
   startCertifier,
   stepCertifier,
   topicsOf,
+  type Validation,
   type Week,
   type WeekRecord,
 } from '../../protocol/index.ts'
@@ -42,7 +43,7 @@ import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
 import { inSlices } from '../async/slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
-import { askSeat } from './ask-seat.ts'
+import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { createCertifierPeers } from './certifier-peers.ts'
 import type { CheckpointData } from './checkpoint-data.ts'
 import type { Collector } from './collector.ts'
@@ -55,6 +56,8 @@ export interface CertifierRole {
   start(): Promise<void>
   onHeight(): Promise<void>
   stop(): Promise<void>
+  /** R-SYNC-2: asks a seat for the certificate of the week in work, unless it is known. Errors: those of `Host.request`. */
+  askCertificate(row: SeatAddress, signal: AbortSignal): Promise<void>
   /** A certificate of the week in work, whether anchored or not. */
   certified(): { week: Week; memo: string } | null
   state(): CertifierState | null
@@ -407,6 +410,21 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     return await promise
   }
 
+  const takeCertificate = async (bytes: Uint8Array): Promise<Validation> => {
+    const decoded = decodeCertificate(bytes)
+    if (decoded.is === 'bad' || decoded.value.networkId !== node.networkId) {
+      return { is: 'reject', code: 'certificate-form' }
+    }
+    if (work === null || decoded.value.certificate.week !== work.week) {
+      return ignoreUnverified('certificate-not-awaited')
+    }
+    const judged = judgeCertificate(work.state, decoded.value.certificate, bls)
+    if (judged.is !== 'accept') return judged
+    step(work, { is: 'certificate', certificate: decoded.value.certificate })
+    await keepCertificate(bytes)
+    return { is: 'accept', value: undefined }
+  }
+
   const end = (): void => {
     work?.abort.abort(new Error('the week is over'))
     for (const waiting of work?.waiting.values() ?? [])
@@ -455,22 +473,17 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         async (bytes, { peerKey, signal }) =>
           proposalAnswerCodec.encode(await onProposal(bytes, peerKey, signal)),
       )
-      node.host.subscribe(topicsOf(node.networkId).certificates.name, async (bytes) => {
-        const decoded = decodeCertificate(bytes)
-        if (decoded.is === 'bad' || decoded.value.networkId !== node.networkId) {
-          return { is: 'reject', code: 'certificate-form' }
-        }
-        if (work === null || decoded.value.certificate.week !== work.week) {
-          return ignoreUnverified('certificate-not-awaited')
-        }
-        const judged = judgeCertificate(work.state, decoded.value.certificate, bls)
-        if (judged.is !== 'accept') return judged
-        step(work, { is: 'certificate', certificate: decoded.value.certificate })
-        await keepCertificate(bytes)
-        return { is: 'accept', value: undefined }
-      })
+      node.host.subscribe(topicsOf(node.networkId).certificates.name, takeCertificate)
     },
     onHeight,
+    async askCertificate(row, signal) {
+      if (work === null || work.state.certified !== null) return
+      const bytes = await peers.askCertificate(row, work.week, signal)
+      const taken = bytes === null ? null : await takeCertificate(bytes)
+      if (taken?.is !== 'reject') return
+      node.metrics.messages.inc({ kind: 'certificate', outcome: 'reject', code: taken.code })
+      node.host.penalise(row.peer, 'false-data')
+    },
     async stop() {
       end()
       await Promise.all(stepping)

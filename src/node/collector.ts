@@ -2,6 +2,8 @@ import {
   attestationMessage,
   cidOf,
   createProof,
+  decodeAttestation,
+  decodeSigned,
   bitfieldOf,
   encodeProof,
   type Epoch,
@@ -10,7 +12,9 @@ import {
   type EquivocationProof,
   type HeldAttestation,
   type HeldRow,
+  ignore,
   ignoreUnverified,
+  maxAttestationBytes,
   readAttestation,
   type Seat,
   type Signed,
@@ -22,6 +26,7 @@ import {
   whyClosed,
   whyRefused,
 } from '../../protocol/index.ts'
+import { createAllowance } from '../async/allowance.ts'
 import { inSlices } from '../async/slices.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
@@ -89,6 +94,9 @@ const restPerRoot = 9
 /** What takes less than this is computed as often as somebody asks. */
 const quickMs = 20
 
+/** Signatures under other beacons that are verified: they count for nothing but the watch of beacons (R-ATT-2). */
+const otherBeacons = { burst: 64, everyMs: 50, maxNames: 1 }
+
 interface KnownRoot {
   context: EpochContext
   said: Promise<{ count: number; root: Uint8Array }>
@@ -98,10 +106,22 @@ interface KnownRoot {
   restUntilMs: number
 }
 
-export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch) => boolean): Collector => {
+/** Under which beacon seats work, by what they sign. */
+export interface BeaconWatch {
+  /** Whether it is worth verifying what this seat signed under another beacon. */
+  isLookedAt(context: EpochContext, seat: Seat): boolean
+  saw(context: EpochContext, seat: Seat, isOurs: boolean): void
+}
+
+export const createCollector = (
+  node: NodeContext,
+  isOpenForSync: (epoch: Epoch) => boolean,
+  beacons: BeaconWatch,
+): Collector => {
   const topics = topicsOf(node.networkId)
   const { epochs, attestations, world } = node
   const tip = createTipWatch(node.chain, node.genesis, world)
+  const allowance = createAllowance(otherBeacons, world)
   /** In the order in which they were asked for last. */
   const heldByEpoch = new Map<Epoch, HeldEpoch>()
   const reading = new Map<EpochContext, Promise<HeldEpoch | undefined>>()
@@ -258,6 +278,23 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     }
   }
 
+  /**
+   * Its sender may be on another branch, or say so: only what the seat itself signed tells on which it is. True if the
+   * signature was verified.
+   */
+  const noteOtherBeacon = async (context: EpochContext, bytes: Uint8Array): Promise<boolean> => {
+    const signed = decodeSigned(bytes, maxAttestationBytes)
+    const attestation = signed.is === 'ok' ? decodeAttestation(signed.value.payload) : null
+    if (signed.is !== 'ok' || attestation === null) return false
+    const row = context.rowOf(attestation.seat)
+    if (row === undefined || !beacons.isLookedAt(context, row.seat)) return false
+    if (!equalBytes(row.stake, attestation.stake) || !allowance.take('other beacon')) return false
+    const message = attestationMessage(node.networkId, signed.value.payload)
+    const isSigned = await node.verifier.verifyAsync(row.peer, message, signed.value.signature)
+    if (isSigned) beacons.saw(context, row.seat, false)
+    return isSigned
+  }
+
   const take = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
     let context = undefined as EpochContext | undefined
     const read = readAttestation(
@@ -276,6 +313,9 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
       },
       (_epoch, seat) => (context === undefined ? undefined : atHand(context)?.cidOf(seat)),
     )
+    if (read.is === 'ignore' && read.code === 'attestation-beacon') {
+      return (await noteOtherBeacon(context!, bytes)) ? ignore(read.code) : read
+    }
     if (read.is !== 'accept') return read
     if (context === undefined) throw new Error('accepted without an epoch')
     const { attestation, publicKey, signed, isSecond } = read.value
@@ -286,6 +326,7 @@ export const createCollector = (node: NodeContext, isOpenForSync: (epoch: Epoch)
     if (!(await node.verifier.verifyAsync(publicKey, message, signed.signature))) {
       return { is: 'reject', code: 'attestation-signature' }
     }
+    beacons.saw(context, attestation.seat, true)
     const outcome = await store(context, read.value)
     // A second payload is kept as a proof and not passed on: the proof is.
     return outcome === 'first'

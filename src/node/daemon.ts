@@ -12,7 +12,6 @@ import {
   unseated,
   weekBefore,
 } from '../../protocol/index.ts'
-import { messageOf } from '../errors.ts'
 import type { Bls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
@@ -31,11 +30,11 @@ import type { Exit } from '../relay/exit.ts'
 import type { RelayHop } from '../relay/hop.ts'
 import type { World } from '../world.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
-import { dialSeat } from './ask-seat.ts'
 import type { ChainSource } from '../epochs/chain-view.ts'
 import { type Challenger, createChallenger } from './challenger.ts'
 import { type Collector, createCollector } from './collector.ts'
 import { type Conduct, honestConduct } from './conduct.ts'
+import { type Contact, createContact } from './contact/contact.ts'
 import type { NodeContext } from './context.ts'
 import { serveDialBack } from './dial-back.ts'
 import { createEpochBook, type EpochBook, type EpochContext } from '../epochs/epoch-book.ts'
@@ -44,11 +43,12 @@ import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from '../epochs/open-epochs.ts'
 import { createOutgoing } from './outgoing.ts'
 import { createNodeRelay } from './relay.ts'
-import { drawOthers, recoverOwn } from './recovery.ts'
+import { recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
 import { createSigning } from './signing.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
+import { createSyncTurns } from './sync-turns.ts'
 import { createTasks } from './tasks.ts'
 
 /** Version that the TLS endpoint shows. */
@@ -105,6 +105,7 @@ export interface Daemon {
   readonly finality: Finality
   readonly checkpoints: CheckpointStore
   readonly sync: SyncClient
+  readonly contact: Contact
   readonly host: Host
   readonly epochs: EpochBook
   readonly metrics: NodeMetrics
@@ -129,10 +130,6 @@ const maxTasks = 24
 const maxWaitingTasks = 256
 /** Between tries to ask others what they know of this node. */
 const recoveryPauseMs = 2_000
-/** As many as gossip's mesh of a topic wants (gossipsub's D). */
-const wantedNeighbours = 8
-/** An exchange that hangs longer than this is given up. */
-const syncDeadlineMs = 60_000
 
 export const createDaemon = (options: DaemonOptions): Daemon => {
   const { genesis, schedule, keys, chain, logger, world, store } = options
@@ -187,8 +184,14 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
   /** None is open before the chain was followed to its end. */
   let openFrom: Epoch = Infinity
-  const collector = createCollector(node, (epoch) => epoch >= openFrom)
-  const sync = createSyncClient(node, collector)
+  const contact = createContact(node, () => null)
+  const collector = createCollector(node, (epoch) => epoch >= openFrom, {
+    isLookedAt: (context, seat) => contact.isLookedAt(context, seat),
+    saw: (context, seat, isOurs) => contact.saw(context, seat, isOurs, false),
+  })
+  const sync = createSyncClient(node, collector, (context, seat, isOurs) =>
+    contact.saw(context, seat, isOurs, true),
+  )
   const outgoing = createOutgoing(node, collector)
   const challenger = createChallenger(node, outgoing, sync, tasks)
   node.signing.onStop(() => challenger.abandon())
@@ -205,8 +208,14 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     chain.finality,
     options.bls,
     options.anchorWallet,
+    contact,
     logger,
   )
+  const turns = createSyncTurns(node, {
+    sync,
+    contact,
+    askCertificate: (row, signal) => finality.certifier.askCertificate(row, signal),
+  })
   let responder: Responder | null = null
   let endpoint: TlsEndpoint | null = null
   let stopTimer: (() => void) | null = null
@@ -227,6 +236,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const onConnected = async (height: number): Promise<void> => {
     metrics.confirmedHeight.set(height)
     const current = epochs.current()
+    await contact.onHeight(height, isCaughtUp(), heardOf)
     // While catching up there is nobody to challenge: weeks go by in seconds.
     if (current === null || !isCaughtUp()) {
       node.signing.loseSight()
@@ -266,6 +276,13 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     if (context === undefined || height - lastAtTip > context.params.attestBlocks) node.signing.loseSight()
     lastAtTip = height
     node.signing.regainSight(current)
+  }
+
+  /** R-EPOCH-3: other seats whose attestation was held by mustHold. */
+  const heardOf = async (context: EpochContext): Promise<number> => {
+    const own = node.ownSeat()
+    const held = await collector.held(context)
+    return held.filter(({ seat, heldAt }) => seat !== own && heldAt < context.phases.mustHold).length
   }
 
   const heldLately = async (current: Epoch): Promise<number> => {
@@ -368,43 +385,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     signal.throwIfAborted()
   }
 
-  /** R-SYNC-1: one random seat after the other. */
-  const exchange = async (signal: AbortSignal): Promise<void> => {
+  const syncTurn = async (signal: AbortSignal): Promise<void> => {
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
-    if (context === undefined || context.snapshot.length === 0 || openFrom === Infinity) return
-    const [other] = drawOthers(context.snapshot, node.ownSeat(), world.randomBytes(32), 1)
-    if (other === undefined) return
-    try {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(syncDeadlineMs)])
-      const outcome = await sync.exchange(other, openFrom, context.epoch, deadline)
-      metrics.syncExchanges.inc({ outcome: outcome.differing === 0 ? 'agreed' : 'differing' })
-      if (outcome.fetched > 0) logger.debug({ host: other.host, ...outcome }, 'sync brought attestations')
-    } catch (error) {
-      if (signal.aborted) return
-      metrics.syncExchanges.inc({ outcome: 'failed' })
-      logger.debug({ host: other.host, reason: messageOf(error) }, 'sync failed')
-    }
-  }
-
-  /** Gossip needs neighbours: while there are few registered ones, random seats are dialled. */
-  const keepConnected = async (signal: AbortSignal): Promise<void> => {
-    const current = epochs.current()
-    const context = current === null ? undefined : await epochs.get(current)
-    const connected = host.peers().filter(({ isRegistered }) => isRegistered).length
-    if (context === undefined || connected >= wantedNeighbours) return
-    const others = drawOthers(
-      context.snapshot,
-      node.ownSeat(),
-      world.randomBytes(32),
-      wantedNeighbours - connected,
-    )
-    const dials = others.map((row) =>
-      dialSeat(node, row, signal).catch((error: unknown) => {
-        logger.debug({ host: row.host, reason: messageOf(error) }, 'could not connect')
-      }),
-    )
-    await Promise.all(dials)
+    if (context === undefined || openFrom === Infinity) return
+    await turns.take(context, openFrom, signal)
   }
 
   const scheduleSync = (): void => {
@@ -415,8 +400,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       isExchanging = true
       tasks.run('sync', async (signal) => {
         try {
-          await keepConnected(signal)
-          await exchange(signal)
+          await syncTurn(signal)
         } finally {
           isExchanging = false
         }
@@ -431,6 +415,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     finality,
     checkpoints,
     sync,
+    contact,
     host,
     epochs,
     metrics,
@@ -484,6 +469,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         }
         epochs.forgetAbove(event.height)
         collector.forgetAbove(event.height)
+        contact.forgetAbove(event.height)
         challenger.forgetAbove(event.height)
         lastEpoch = null
         onHandled()

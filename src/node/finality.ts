@@ -1,14 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
-import {
-  type Epoch,
-  epochPhases,
-  type Height,
-  paramsOfWeek,
-  type Week,
-  type WeekState,
-  weekStateOf,
-} from '../../protocol/index.ts'
+import { type Epoch, type Height, type Week, type WeekState, weekStateOf } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { Bls } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
@@ -17,6 +9,7 @@ import { type AnchoredWeeks, createAnchoredWeeks, type Provider } from '../epoch
 import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { type CertifierRole, createCertifierRole } from './certifier.ts'
 import { createCheckpointData } from './checkpoint-data.ts'
+import type { Contact } from './contact/contact.ts'
 import type { FinalityView } from '../epochs/chain-view.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
@@ -51,6 +44,7 @@ export const createFinality = (
   view: FinalityView,
   bls: Bls,
   wallet: AnchorWallet | null,
+  contact: Pick<Contact, 'wasInTouch'>,
   logger: Logger,
 ): Finality => {
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
@@ -58,12 +52,11 @@ export const createFinality = (
   let atTipSince: Height | null = null
   let isCompleting = false
 
-  /** R-CP-3: it was there when the first attestations of the epoch came, and has been since. */
+  /** R-CP-3: it was there when the first attestations of the epoch came, and has been since, in touch with others. */
   const ranThrough = (epoch: Epoch): boolean => {
-    const week = node.epochs.peek(epoch)?.week
-    if (week === undefined || atTipSince === null) return false
-    const { attests } = epochPhases(node.genesis, paramsOfWeek(node.schedule, week).attestBlocks, epoch)
-    return atTipSince <= attests
+    const context = node.epochs.peek(epoch)
+    if (context === undefined || atTipSince === null) return false
+    return atTipSince <= context.phases.attests && contact.wasInTouch(context)
   }
 
   const providers = createProviders(node.host, node.world)

@@ -154,7 +154,14 @@ const requestTimeoutMs = 10_000
 /** Seats whose attestations are compared one by one where roots differ for no other reason. */
 const comparedSeats = 4 * maxSyncAttestations
 
-export const createSyncClient = (node: NodeContext, collector: Collector): SyncClient => {
+/** Under which beacon a seat works that was drawn and asked: its connection ends at its key. */
+export type SawBeacon = (context: EpochContext, seat: Seat, isOurs: boolean) => void
+
+export const createSyncClient = (
+  node: NodeContext,
+  collector: Collector,
+  sawBeacon: SawBeacon = () => undefined,
+): SyncClient => {
   const ask = async (row: SnapshotRow, request: SyncRequest, signal: AbortSignal): Promise<SyncAnswer> => {
     const bytes = await askSeat(node, row, protocols.sync, syncRequestCodec.encode(request), {
       timeoutMs: requestTimeoutMs,
@@ -271,7 +278,10 @@ export const createSyncClient = (node: NodeContext, collector: Collector): SyncC
       if (epoch < next || epoch >= from + count) throw misanswered(row)
       next = epoch + 1
       const context = await node.epochs.get(epoch)
-      if (context === undefined || !collector.isOpen(epoch) || !equalBytes(context.beacon, beacon)) continue
+      if (context === undefined || !collector.isOpen(epoch)) continue
+      const isOurs = equalBytes(context.beacon, beacon)
+      sawBeacon(context, row.seat, isOurs)
+      if (!isOurs) continue
       const isSame = async (): Promise<boolean> => equalBytes((await collector.rootOf(context)).root, root)
       if (!(await isSame())) outcome.fetched += await reconcile(row, context, signal)
       if (await isSame()) outcome.agreed++
