@@ -12,7 +12,6 @@ import {
   type EquivocationProof,
   type HeldAttestation,
   type HeldRow,
-  ignore,
   ignoreUnverified,
   maxAttestationBytes,
   readAttestation,
@@ -278,21 +277,17 @@ export const createCollector = (
     }
   }
 
-  /**
-   * Its sender may be on another branch, or say so: only what the seat itself signed tells on which it is. True if the
-   * signature was verified.
-   */
-  const noteOtherBeacon = async (context: EpochContext, bytes: Uint8Array): Promise<boolean> => {
+  /** Its sender may be on another branch, or say so: only what the seat itself signed tells on which it is. */
+  const noteOtherBeacon = async (context: EpochContext, bytes: Uint8Array): Promise<void> => {
     const signed = decodeSigned(bytes, maxAttestationBytes)
     const attestation = signed.is === 'ok' ? decodeAttestation(signed.value.payload) : null
-    if (signed.is !== 'ok' || attestation === null) return false
+    if (signed.is !== 'ok' || attestation === null) return
     const row = context.rowOf(attestation.seat)
-    if (row === undefined || !beacons.isLookedAt(context, row.seat)) return false
-    if (!equalBytes(row.stake, attestation.stake) || !allowance.take('other beacon')) return false
+    if (row === undefined || !beacons.isLookedAt(context, row.seat)) return
+    if (!equalBytes(row.stake, attestation.stake) || !allowance.take('other beacon')) return
     const message = attestationMessage(node.networkId, signed.value.payload)
     const isSigned = await node.verifier.verifyAsync(row.peer, message, signed.value.signature)
     if (isSigned) beacons.saw(context, row.seat, false)
-    return isSigned
   }
 
   const take = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
@@ -313,9 +308,7 @@ export const createCollector = (
       },
       (_epoch, seat) => (context === undefined ? undefined : atHand(context)?.cidOf(seat)),
     )
-    if (read.is === 'ignore' && read.code === 'attestation-beacon') {
-      return (await noteOtherBeacon(context!, bytes)) ? ignore(read.code) : read
-    }
+    if (read.is === 'ignore' && read.code === 'attestation-beacon') await noteOtherBeacon(context!, bytes)
     if (read.is !== 'accept') return read
     if (context === undefined) throw new Error('accepted without an epoch')
     const { attestation, publicKey, signed, isSecond } = read.value
