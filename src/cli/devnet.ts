@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type DevnetProgress, playDevnet } from '../devnet/network.ts'
 import { deviantKinds, parseDeviants } from '../devnet/plan.ts'
+import { isGood, type Uncredited } from '../devnet/result.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'
 import { formatTable, formatWeek } from './week-table.ts'
@@ -15,6 +16,7 @@ interface DevnetFlags {
   with?: string
   profile: 'devnet' | 'zen-devnet'
   blockMs: number
+  slow: number
   dir?: string
   serve?: true
   json?: true
@@ -32,7 +34,7 @@ const between =
 
 const kindsHelp = (): string =>
   Object.entries(deviantKinds)
-    .map(([kind, does]) => `  ${kind.padEnd(12)} ${does}`)
+    .map(([kind, does]) => `  ${kind.padEnd(14)} ${does}`)
     .join('\n')
 
 export const devnetCommand = (io: CliIo): Command =>
@@ -46,6 +48,7 @@ export const devnetCommand = (io: CliIo): Command =>
       new Option('--profile <name>', 'chain family').choices(['devnet', 'zen-devnet']).default('devnet'),
     )
     .option('--block-ms <n>', 'least time between blocks', between(50, 600_000), 300)
+    .option('--slow <n>', 'time of the nodes passes so many times more slowly', between(1, 100), 1)
     .option('--dir <dir>', 'keep its files here: configurations, stores, logs')
     .option('--serve', 'keep it running after the week')
     .option('--json', 'print one JSON object')
@@ -67,6 +70,7 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
       with: deviants,
       profile: flags.profile,
       blockMs: flags.blockMs,
+      slow: flags.slow,
       dir,
       world: realWorld(),
       signal: io.signal,
@@ -75,7 +79,6 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
     progress.end()
     const { result, document, digest } = devnet
     try {
-      const isPaid = result.honest.every(({ amount }) => BigInt(amount) > 0n)
       if (flags.json === true) printJson(io, result)
       else {
         io.stdout(formatWeek(document, digest))
@@ -101,10 +104,9 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
             `the week is anchored; payout ${result.payout}; from an empty disk ${result.rebuilt === true ? 'the same digest' : 'NOT the same digest'}\n`,
           )
         } else io.stdout(`the week is ${result.state}: no anchor in its window\n`)
-        if (!isPaid) io.stdout('not every honest node is paid\n')
+        for (const failure of result.uncredited) io.stdout(`${uncreditedText(failure)}\n`)
       }
-      const isSettled = result.state === 'anchored' && result.payout === 'exact' && result.rebuilt === true
-      io.setExitCode(result.agree && isPaid && isSettled ? 0 : 1)
+      io.setExitCode(isGood(result) ? 0 : 1)
       if (flags.serve === true) {
         const { nodes, server, guest } = devnet.prepared
         const page = nodes.map((node) => devnet.control.pageOf(node)).find((url) => url !== null)
@@ -122,6 +124,9 @@ const runDevnet = async (io: CliIo, flags: DevnetFlags): Promise<void> => {
     if (flags.dir === undefined) await rm(dir, { recursive: true, force: true })
   }
 }
+
+const uncreditedText = ({ node, seat, epoch, reason }: Uncredited): string =>
+  `honest node ${node} (seat ${seat ?? '-'}) was not credited in epoch ${epoch}: ${reason}`
 
 /** One line that is redrawn on a terminal; a line for each epoch elsewhere. */
 const createProgress = (io: CliIo): { show(progress: DevnetProgress): void; end(): void } => {

@@ -1,5 +1,6 @@
 import {
   type Attestation,
+  bytesToHex,
   decodeAttestation,
   encodeAttestation,
   encodeReceipt,
@@ -18,17 +19,22 @@ import type { Conduct } from '../node/conduct.ts'
 import type { NodeContext } from '../node/context.ts'
 import type { DaemonOptions } from '../node/daemon.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
-import type { PlannedNode } from './plan.ts'
+import type { PreparedNode } from './prepare.ts'
 
-/** What of a daemon's options makes it a deviant of the planned kind. Kinds that are a matter of when it runs, or of
- *  what it announces, have nothing here: `network.ts` sees to those. */
-export const deviationOf = (planned: PlannedNode): Pick<DaemonOptions, 'conduct' | 'signProbe'> => {
-  switch (planned.kind) {
+/**
+ * The options that make a daemon a deviant of its kind; `nodes` are all of the devnet. Kinds that are a matter of when a
+ * node runs, of what it announces, or of what runs beside it, have none: `network.ts` sees to those.
+ */
+export const deviationOf = (
+  node: PreparedNode,
+  nodes: readonly PreparedNode[],
+): Pick<DaemonOptions, 'conduct' | 'signProbe'> => {
+  switch (node.kind) {
     case 'pruned':
       return { conduct: withoutOldBlocks }
     case 'othertls':
       // Whoever ends the TLS connections has a key of his own, but not the node's.
-      return { signProbe: ed25519FromSeed(hash('tls terminator', planned.secret)).sign }
+      return { signProbe: ed25519FromSeed(hash('tls terminator', node.secret)).sign }
     case 'liar':
       return { conduct: lying }
     case 'lazy':
@@ -37,10 +43,16 @@ export const deviationOf = (planned: PlannedNode): Pick<DaemonOptions, 'conduct'
       return { conduct: copying }
     case 'equivocator':
       return { conduct: equivocating }
+    case 'false-address':
+      return { conduct: namingFalsely(keysOfKind(nodes, 'false-address')) }
     default:
       return {}
   }
 }
+
+/** Keys (hex) of the nodes of a kind. */
+export const keysOfKind = (nodes: readonly PreparedNode[], kind: PreparedNode['kind']): ReadonlySet<string> =>
+  new Set(nodes.filter((node) => node.kind === kind).map(({ keys }) => bytesToHex(keys.peerKey)))
 
 /** Keeps every fourth block only, and makes up the rest rather than stay silent. */
 const withoutOldBlocks = (honest: Conduct): Partial<Conduct> => ({
@@ -154,3 +166,19 @@ const equivocating = (_honest: Conduct, node: NodeContext): Partial<Conduct> => 
     await send(signPayload('att', node.networkId, other, node.keys.sign))
   },
 })
+
+/** Visits for real and has the receipts; of each that is no accomplice it names an address that nobody has. */
+const namingFalsely =
+  (accomplices: ReadonlySet<string>) =>
+  (_honest: Conduct, node: NodeContext): Partial<Conduct> => ({
+    attested: (context, findings) => {
+      const targets = ownTargets(node, context)
+      // RFC 5737: an address for documentation, one for each liar, so that no two of them make a majority together.
+      const address = Uint8Array.of(198, 51, 100, node.ownSeat()! % 256)
+      const said = findings.map((finding, i): Finding => {
+        const isFriend = accomplices.has(bytesToHex(context.snapshot[targets[i]!]!.peer))
+        return finding.address === null || isFriend ? finding : { ...finding, address }
+      })
+      return Promise.resolve(said)
+    },
+  })

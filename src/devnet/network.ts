@@ -8,25 +8,30 @@ import {
   type Height,
   type TallyDocument,
   type Week,
-  type WeekState,
 } from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
 import { type AssembledNode, assembleNode } from '../node/assemble.ts'
 import { type ControlServer, createControlServer } from '../node/control.ts'
 import { freezeHeight } from '../epochs/open-epochs.ts'
 import { gatherWeek } from '../tally/gather.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
-import { deviationOf } from './deviants.ts'
+import { deviationOf, keysOfKind } from './deviants.ts'
+import { createHog, type Hog } from './hog.ts'
 import { createPace, pause } from './pace.ts'
-import { payWeek, type PayoutOutcome, rebuild } from './settle.ts'
-import type { DeviantKind, DevnetOptions } from './plan.ts'
+import type { DevnetOptions } from './plan.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from './prepare.ts'
+import { type DevnetResult, mostCommon, resultOf } from './result.ts'
+import { payWeek, rebuild } from './settle.ts'
+import { slowedWorld } from './slow-time.ts'
 
 export interface RunDevnetOptions extends DevnetOptions {
   profile: 'devnet' | 'zen-devnet'
   dir: string
   /** Least milliseconds between two blocks; a node that is busy makes it more. */
   blockMs: number
+  /** How much more slowly time passes for the nodes than on the machine; 1 by default. */
+  slow?: number
   world: World
   signal: AbortSignal
   onProgress(progress: DevnetProgress): void
@@ -57,22 +62,6 @@ export interface DevnetProgress {
   nodes: number
 }
 
-/** What `devnet --json` prints. Amounts are base units in decimal. */
-export interface DevnetResult {
-  week: Week
-  /** Of the week, as the tally has it. */
-  state: WeekState
-  agree: boolean
-  digests: Record<string, string>
-  honest: { seat: number; amount: string }[]
-  deviants: { kind: DeviantKind; seat: number | null; amount: string; reasons: string[] }[]
-  /** Of the payout transactions on the chain; null if the week was not anchored. */
-  payout: PayoutOutcome | null
-  /** Whether a node that began from an empty disk has the same digest; null if the week was not anchored. */
-  rebuilt: boolean | null
-  seconds: number
-}
-
 /** A devnet that has played its week and still runs. */
 export interface PlayedDevnet {
   prepared: PreparedDevnet
@@ -99,15 +88,24 @@ const devnetLimits = {
   maxStrangersPerAddress: 500,
   maxPendingPerAddress: 500,
 }
+/** A host's own default; libp2p counts it by the machine's clock. */
+const handshakeTimeoutMs = 10_000
+
+interface RunningNode {
+  assembled: AssembledNode
+  control: ControlServer
+  web: WebServer | null
+  hog: Hog | null
+}
 
 /** Plays a whole week: chain, nodes, announcements, epochs, freeze, tally of every node. */
 export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevnet> => {
-  const { world, signal } = options
-  const begun = world.monotonicMs()
-  const running = new Map<
-    PreparedNode,
-    { assembled: AssembledNode; control: ControlServer; web: WebServer | null }
-  >()
+  const { signal, slow = 1 } = options
+  const begun = options.world.monotonicMs()
+  const world = slowedWorld(options.world, slow)
+  const running = new Map<PreparedNode, RunningNode>()
+  /** Error codes of twins that would not run. */
+  const refusals = new Map<PreparedNode, string>()
   const report = (stage: DevnetProgress['stage'], prepared?: PreparedDevnet): void => {
     const height = prepared?.chain.tip.height ?? 0
     const genesis = prepared?.network.profile.genesis
@@ -135,22 +133,39 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       { level: node.config.log, base: { node: node.name } },
       pino.destination({ dest: join(node.dir, 'log'), sync: false, append: true }),
     )
+    const hog =
+      node.kind === 'hog' ? createHog({ ips: node.spareIps, hogs: keysOfKind(prepared.nodes, 'hog') }) : null
     const assembled = await assembleNode(node.config, {
       logger,
       world,
-      daemon: { ...deviationOf(node), hostLimits: devnetLimits },
+      daemon: {
+        ...(hog === null ? deviationOf(node, prepared.nodes) : { conduct: hog.conduct }),
+        hostLimits: { ...devnetLimits, handshakeTimeoutMs: handshakeTimeoutMs * slow },
+      },
     })
     const control = createControlServer(assembled, node.config.dir, logger)
-    const started = { assembled, control, web: null as WebServer | null }
+    const started: RunningNode = { assembled, control, web: null, hog }
     running.set(node, started)
     await assembled.start()
     await control.start()
     started.web = await startWebServer(assembled, node.config.web, logger)
+    await hog?.start(assembled.daemon)
     return assembled
+  }
+  /** A node that finds its owner running may refuse to run: then the devnet goes on without it. */
+  const startTwin = async (node: PreparedNode): Promise<void> => {
+    try {
+      await start(node)
+    } catch (error) {
+      if (!(error instanceof SecnodeError)) throw error
+      refusals.set(node, error.code)
+      await stopNode(node)
+    }
   }
   const stopNode = async (node: PreparedNode): Promise<void> => {
     const stopped = running.get(node)
     running.delete(node)
+    await stopped?.hog?.stop()
     await stopped?.web?.stop()
     await stopped?.control.stop()
     await stopped?.assembled.stop()
@@ -211,12 +226,16 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   }
 
   try {
-    for (const node of prepared.nodes) if (node.kind !== 'late') await prepared.announce(node)
+    const twins = prepared.nodes.filter(({ kind }) => kind === 'twin')
+    for (const node of prepared.nodes) {
+      if (node.kind !== 'late' && node.kind !== 'twin') await prepared.announce(node)
+    }
     report('starting', prepared)
-    const early = prepared.nodes.filter(({ kind }) => kind !== 'late' && kind !== 'offline')
+    const early = prepared.nodes.filter(({ kind }) => !['late', 'offline', 'twin'].includes(kind))
     // All have started or failed before anything is stopped: nobody writes into a directory that is being removed.
     const starts = await Promise.allSettled(early.map(start))
     for (const each of starts) if (each.status === 'rejected') throw each.reason
+    for (const node of twins) await startTwin(node)
     for (let epoch = 0; epoch <= plan.lastEpoch + 2; epoch++) {
       await mineUntil(tipFor(epochStart(genesis, epoch)))
       await onEpoch(epoch)
@@ -239,7 +258,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       tallies.set(node, createTallyOfJudged(await gatherWeek(weeks, plan.week, signal)))
     }
     const agreed = mostCommon([...tallies.values()])
-    const result = resultOf(prepared, tallies, agreed)
+    const result = resultOf(prepared, tallies, agreed, refusals)
     if (result.state === 'anchored') {
       report('paying', prepared)
       result.payout = await payWeek(
@@ -261,7 +280,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
         signal,
       )
     }
-    result.seconds = Math.round((world.monotonicMs() - begun) / 1_000)
+    result.seconds = Math.round((options.world.monotonicMs() - begun) / 1_000)
     return {
       prepared,
       result,
@@ -296,45 +315,3 @@ const lastHeightOf = (prepared: PreparedDevnet): Height =>
 
 /** A third into the week, so that there is a rest of it to be in. */
 const lateEpoch = (first: number, last: number): number => first + Math.floor((last - first) / 3)
-
-const mostCommon = (tallies: readonly DigestedTally[]): DigestedTally => {
-  const byDigest = Map.groupBy(tallies, ({ digest }) => digest)
-  const groups = [...byDigest.values()].sort((a, b) => b.length - a.length)
-  return groups[0]![0]!
-}
-
-const resultOf = (
-  prepared: PreparedDevnet,
-  tallies: ReadonlyMap<PreparedNode, DigestedTally>,
-  agreed: DigestedTally,
-): DevnetResult => {
-  const rowByStake = new Map(agreed.document.seats.map((row) => [row.stake, row]))
-  const seatOf = (node: PreparedNode): number | null => rowByStake.get(node.address)?.seat ?? null
-  const digests: Record<string, string> = {}
-  for (const [node, { digest }] of tallies) digests[String(seatOf(node) ?? node.name)] = digest
-  return {
-    week: agreed.document.week,
-    state: agreed.document.state,
-    agree: new Set(Object.values(digests)).size === 1,
-    digests,
-    honest: prepared.nodes
-      .filter(({ kind }) => kind === 'honest')
-      .map((node) => ({ seat: seatOf(node) ?? -1, amount: rowByStake.get(node.address)?.amount ?? '0' })),
-    deviants: prepared.nodes.flatMap((node) => {
-      if (node.kind === 'honest') return []
-      const row = rowByStake.get(node.address)
-      return [{ kind: node.kind, seat: seatOf(node), amount: row?.amount ?? '0', reasons: reasonsOf(row) }]
-    }),
-    payout: null,
-    rebuilt: null,
-    seconds: 0,
-  }
-}
-
-/** Everything but `credited` that was said of a seat, in the order in which it came. */
-const reasonsOf = (row: TallyDocument['seats'][number] | undefined): string[] => {
-  if (row === undefined) return ['never announced in time']
-  const reasons = new Set(row.equivocator ? ['equivocator'] : [])
-  for (const outcome of row.outcomes) if (outcome !== null && outcome !== 'credited') reasons.add(outcome)
-  return [...reasons]
-}

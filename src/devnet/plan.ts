@@ -16,6 +16,9 @@ export const deviantKinds = {
   squatter: "announces another node's host and peer id under its own stake",
   flaky: 'is down in every second epoch',
   late: 'announces itself and starts in the middle of the week',
+  hog: 'holds connections, streams and sockets open at every node but its own kind, and asks nothing on them',
+  'false-address': 'calls the nodes that it finds valid so, but under an address that is not theirs',
+  twin: 'runs with the keys and the seat of an honest node, beside it, from another address',
 } as const
 export type DeviantKind = keyof typeof deviantKinds
 
@@ -27,6 +30,10 @@ export interface PlannedNode {
   host: string
   /** Its own loopback address, but for those that share one. */
   ip: string
+  /** Further loopback addresses that a hog connects from. */
+  spareIps: readonly string[]
+  /** Name of the honest node whose keys and seat a twin has. */
+  twinOf: string | null
   p2p: number
   tls: number
   /** 32 bytes from which its keys follow. */
@@ -60,10 +67,19 @@ const firstSnapshotEpoch = 2
 const secondsPerWeek = 604_800
 /** A block's median time past is that of the fifth block before it, where times rise evenly (R-CHAIN-3). */
 const medianLag = 5
+/** A node's TLS endpoint takes few sockets from one address, so a hog comes from many. */
+const hogIps = 24
 
-/** Everything of a devnet that its options fix. */
+/** Everything of a devnet that its options fix. Errors: DEVNET_WITH (exit code 2). */
 export const planDevnet = (options: DevnetOptions, profile: Profile, week: Week): DevnetPlan => {
   const { genesis } = profile
+  const { twin = 0 } = options.with
+  if (twin >= options.nodes) {
+    throw new SecnodeError('DEVNET_WITH', `twin=${twin} needs ${twin + 1} honest nodes`, {
+      hint: 'The first honest node has no twin: write fewer twins, or more --nodes.',
+      exitCode: 2,
+    })
+  }
   const seed = hash('devnet', options.seed)
   const stream = createStream(seed)
   const kinds: PlannedNode['kind'][] = Array.from({ length: options.nodes }, () => 'honest' as const)
@@ -72,18 +88,24 @@ export const planDevnet = (options: DevnetOptions, profile: Profile, week: Week)
   }
   const network = drawLoopbackNetwork(stream)
   let sharedIp: string | null = null
+  let hogs = 0
+  let twins = 0
   const nodes = kinds.map((kind, index): PlannedNode => {
     let ip = `127.${network}.${1 + Math.floor(index / 250)}.${1 + (index % 250)}`
     if (kind === 'sharedip') ip = sharedIp ??= ip
+    // From the last one on: the first has duties of its own in a devnet.
+    const owner = kind === 'twin' ? options.nodes - ++twins : index
     // Ports differ as well, so that nodes behind one address do not collide.
     return {
       name: `n${index}`,
       kind,
-      host: `n${index}.devnet.test`,
+      host: `n${owner}.devnet.test`,
       ip,
+      spareIps: kind === 'hog' ? spareIpsOf(network, hogs++) : [],
+      twinOf: kind === 'twin' ? `n${owner}` : null,
       p2p: 20_000 + index,
       tls: 30_000 + index,
-      secret: hash('devnet node', seed, index),
+      secret: hash('devnet node', seed, owner),
     }
   })
 
@@ -103,6 +125,10 @@ export const planDevnet = (options: DevnetOptions, profile: Profile, week: Week)
     lastEpoch: firstSnapshotEpoch + options.epochs - 1,
   }
 }
+
+/** Above the addresses of all nodes and below the guest's: each hog has a /24. */
+const spareIpsOf = (network: number, hog: number): string[] =>
+  Array.from({ length: hogIps }, (_, i) => `127.${network}.${100 + hog}.${1 + i}`)
 
 /** Devnets of different seeds live side by side: each has its own 127.x. 127.0 is everybody's. */
 const drawLoopbackNetwork = (stream: RandomStream): number => 1 + stream.below(254)

@@ -139,7 +139,9 @@ export const prepareDevnet = async (
   }
   try {
     await mkdir(dir, { recursive: true })
-    const hosts = Object.fromEntries([...plan.nodes, plan.guest].map(({ host, ip }) => [host, ip]))
+    // A twin lives behind the name of its owner, who is the one that is found there.
+    const named = plan.nodes.filter(({ twinOf }) => twinOf === null)
+    const hosts = Object.fromEntries([...named, plan.guest].map(({ host, ip }) => [host, ip]))
     const certificateOf = async (node: PlannedNode) =>
       node.kind === 'badcert'
         ? await ca.issue({
@@ -171,7 +173,8 @@ export const prepareDevnet = async (
       await writeFile(join(nodeDir, 'cert.pem'), certPem)
       await writeFile(join(nodeDir, 'key.pem'), keyPem, { mode: 0o600 })
       const keys = await createNodeKeyFile(join(nodeDir, 'node.key'), secretBytes(planned.secret))
-      const address = await getNewAddress(rpc)
+      const owner = nodes.find(({ name }) => name === planned.twinOf)
+      const address = owner?.address ?? (await getNewAddress(rpc))
       const config: Config = {
         profile: profileFile,
         dir: join(nodeDir, 'data'),

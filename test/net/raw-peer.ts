@@ -1,9 +1,7 @@
-import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import type { Libp2p } from 'libp2p'
+import { createBareNode } from '../../src/net/bare-peer.ts'
 import { addressOfMultiaddr, multiaddrOf, type PeerAddress } from '../../src/net/peer-address.ts'
 import { networkId } from './local-hosts.ts'
 
@@ -22,15 +20,7 @@ export const protocolOf = (protocolName: string): string => `/secnode/${networkI
 
 export const startRawPeer = async (address: string, privateKey?: PrivateKey): Promise<RawPeer> => {
   const key = privateKey ?? (await generateKeyPair('Ed25519'))
-  const node = await createLibp2p({
-    privateKey: key,
-    addresses: { listen: [`/ip4/${address}/tcp/0`] },
-    transports: [tcp({ dialOpts: { localAddress: address } as object })],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionGater: { denyDialMultiaddr: () => false },
-    connectionManager: { inboundConnectionThreshold: 1_000 },
-  })
+  const node = await createBareNode(key, { from: address, isListening: true })
   const connections = new Map<string, Connection>()
   return {
     node,
