@@ -119,6 +119,17 @@ const strategies = {
     /** Share of its targets, drawn anew each time. */
     share: share('share').default(1),
   }),
+  /** Calls honest targets that it finds valid so, but under an address that nobody has: each liar has one of its own. */
+  'false-address': z.strictObject({
+    kind: z.literal('false-address'),
+    /**
+     * Of all of them; of at most half of its decided targets, those with most accomplices first; or only where its group
+     * leaves no majority for the true address.
+     */
+    lie: z
+      .enum(['always', 'half', 'where-it-wins'], { error: 'write always, half or where-it-wins' })
+      .default('always'),
+  }),
   /** Asks nobody and says valid of all: there are no receipts in its evidence. */
   lazy: z.strictObject({ kind: z.literal('lazy') }),
   /** Asks nobody and says what most of the other challengers say; no receipts either. */
@@ -145,6 +156,17 @@ const strategies = {
     /** After its node hears the block with that height. */
     secondsAfter: seconds('secondsAfter').default(0),
   }),
+  /** Each node holds as many places of every honest node as that gives one peer, with streams on which nothing comes. */
+  hog: z.strictObject({
+    kind: z.literal('hog'),
+    /** `by-duty`: each challenger and certifier has places of its own; `common`: all registered peers share them. */
+    places: z.enum(['by-duty', 'common'], { error: 'write by-duty or common' }).default('by-duty'),
+    on: z
+      .enum(['challenge', 'propose', 'both'], { error: 'write challenge, propose or both' })
+      .default('both'),
+  }),
+  /** Each node runs twice under one key; in this share of epochs both sign, differently (R-ATT-3). */
+  twin: z.strictObject({ kind: z.literal('twin'), share: share('share').default(1) }),
   /** Is all the neighbours that some honest nodes have, and passes nothing on to them or from them. */
   eclipse: z.strictObject({
     kind: z.literal('eclipse'),
@@ -211,7 +233,7 @@ export type Attacker = z.infer<typeof Attacker>
 const duties: readonly (readonly StrategyKind[])[] = [
   ['shared-copy', 'partial-chain', 'absent'],
   ['lazy', 'copycat', 'silent', 'withhold'],
-  ['lazy', 'copycat', 'accuse'],
+  ['lazy', 'copycat', 'accuse', 'false-address'],
 ]
 const excludes = (a: StrategyKind, b: StrategyKind): boolean =>
   a === b || duties.some((duty) => duty.includes(a) && duty.includes(b))
@@ -231,6 +253,8 @@ const engineOf: Readonly<Record<StrategyKind, 'statistical' | 'messages' | 'both
   'partial-chain': 'statistical',
   vouch: 'statistical',
   accuse: 'statistical',
+  'false-address': 'statistical',
+  twin: 'statistical',
   lazy: 'statistical',
   copycat: 'statistical',
   absent: 'statistical',
@@ -238,6 +262,7 @@ const engineOf: Readonly<Record<StrategyKind, 'statistical' | 'messages' | 'both
   silent: 'both',
   grind: 'both',
   stall: 'both',
+  hog: 'both',
   withhold: 'messages',
   eclipse: 'messages',
 }

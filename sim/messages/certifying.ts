@@ -78,6 +78,8 @@ export interface CertifyingOptions {
   nodeOfSeat: (seat: Seat) => number
   /** Whether this seat's node certifies: it is staked still, and does not stall. */
   takesPart: (seat: Seat) => boolean
+  /** Whether a proposal finds a place at this node; if not, it is told "busy". */
+  canBeAsked: (node: number) => boolean
   ranThrough: (node: number, epoch: Epoch) => boolean
   seatsOf: (epoch: Epoch) => readonly Seat[]
   /** Takes in what was asked of another certifier. */
@@ -264,6 +266,8 @@ export const createCertifying = (
           const key = `${certifier.seat}:${seat}:${view}:${checkpoint.toString()}`
           awaited.add(key)
           post(certifier.node, other.node, bytes.length + frameBytes, () => {
+            if (!options.canBeAsked(other.node))
+              return answer(other, certifier.seat, view, checkpoint, ['later', 'busy'])
             if (takesPart(seat)) take(other, { is: 'proposed', from: certifier.seat, view, payload: bytes })
           })
           after(proposalMicros, certifier.node, () => {

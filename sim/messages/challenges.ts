@@ -34,6 +34,8 @@ export interface ChallengeOptions {
   responseMs: number
   confirmations: number
   serviceMs: number
+  /** Questions that a target works on at a time where this challenger asks; one more is told "busy". */
+  placesFor: (target: number, challenger: number) => number
   isUp: Uint8Array
   /** Chance that a visit of this node fails on the way, before any retry. */
   missRateOf: (node: number) => number
@@ -48,6 +50,7 @@ export interface ChallengeOptions {
 /** A challenge, a probe and an audit: what a visit moves in each direction. */
 const askedBytes = 2_000
 const answeredBytes = 8_000
+const busyBytes = 20
 /** R-FAULT-1. */
 const selfCheckSeats = 3
 
@@ -73,10 +76,15 @@ export const createChallenges = (
   const streams: (ActorStream | undefined)[] = Array.from({ length: nodes })
   /** Confirmed height at which the node is woken next. */
   const wakesAt = new Float64Array(nodes).fill(Infinity)
+  /** Questions that a node works on, of those that others can be told "busy" for. */
+  const serving = new Uint16Array(nodes)
   /** Numbers of visits; of each target the one that is awaited, or −1. */
   let visits = 0
   const awaited = new Map<number, number>()
   let current: EpochContext | null = null
+
+  const takesPlace = (target: number, challenger: number): boolean =>
+    options.placesFor(target, challenger) < Infinity
 
   const heightOf = (node: number): Height => clock.confirmedBy(node, queue.now())
 
@@ -117,12 +125,14 @@ export const createChallenges = (
     network.send(node, targets[node]![target]!, askedBytes, kinds.visitAsked, node, id)
   }
 
-  const found = (node: number, id: number, finding: Finding): void => {
+  type VisitResult = Extract<ChallengerEvent, { is: 'visited' }>['result']
+
+  const visited = (node: number, id: number, result: VisitResult): void => {
     const target = id & targetMask
     const key = node * (targetMask + 1) + target
     if (awaited.get(key) !== id) return
     awaited.delete(key)
-    step(node, { is: 'visited', target, result: { finding } })
+    step(node, { is: 'visited', target, result })
   }
 
   const checkSelf = (node: number, seed: Uint8Array): void => {
@@ -170,23 +180,32 @@ export const createChallenges = (
           return
         }
         case kinds.visitAsked:
+          if (serving[node]! >= options.placesFor(node, a)) {
+            if (isUp[node] === 1) network.send(node, a, busyBytes, kinds.visitBusy, 0, b)
+            return
+          }
+          if (takesPlace(node, a)) serving[node]!++
           queue.schedule(queue.now() + serviceMicros, kinds.visitServed, node, a, b)
           return
         case kinds.visitServed:
+          if (takesPlace(node, a)) serving[node]!--
           if (isUp[node] === 1) network.send(node, a, answeredBytes, kinds.visitAnswered, 0, b)
           return
         case kinds.visitAnswered: {
           const target = targets[node]![b & targetMask]
           if (isUp[node] === 0 || target === undefined || current === null) return
           const evidence = { verdict: Verdict.valid, receipt: noReceipt }
-          found(node, b, { evidence, address: options.addressOf(target) })
+          visited(node, b, { finding: { evidence, address: options.addressOf(target) } })
           return
         }
+        case kinds.visitBusy:
+          if (isUp[node] === 1 && current !== null) visited(node, b, { later: 'busy' })
+          return
         case kinds.visitOver: {
           const target = targets[node]![b & targetMask]
           if (isUp[node] === 0 || target === undefined || current === null) return
           const isThere = isUp[target] === 1 && !network.isCut(node, target)
-          found(node, b, isThere ? timeout : unreachable)
+          visited(node, b, { finding: isThere ? timeout : unreachable })
           return
         }
         case kinds.selfChecked:

@@ -19,6 +19,8 @@ export const kinds = {
   visitServed: 15,
   /** The answer to visit b has come. */
   visitAnswered: 8,
+  /** The word that all places are taken has come as the answer to visit b. */
+  visitBusy: 17,
   /** Too late for the answer to visit b. */
   visitOver: 9,
   /** The three other seats were tried; a of them were reached. */

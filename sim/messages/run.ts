@@ -20,6 +20,7 @@ import {
   whyClosed,
 } from '../../protocol/index.ts'
 import { createActorStream } from '../actor-stream.ts'
+import { freePlaces, placesFound } from '../places.ts'
 import { type Actor, createPopulation } from '../population.ts'
 import { regionLatenciesMs, regionNames } from '../regions.ts'
 import { rulesOf } from '../rules.ts'
@@ -181,12 +182,16 @@ export const runMessages = (
     bytesOf: (context, index) => bytesOf[context.firstMessage + index]!,
   })
 
+  const places = freePlaces(actors)
+
   const challenges = createChallenges(queue, network, chance, {
     nodes,
     retries: params.retries,
     responseMs: params.responseMs,
     confirmations: genesis.confirmations,
     serviceMs: plan.serviceMs,
+    placesFor: (target, challenger) =>
+      actorOfNode(target).isAttacker ? Infinity : placesFound(places, actorOfNode(challenger), 'challenge'),
     isUp,
     // As in the statistical engine the rate is that of all tries together, so each fails with its root.
     missRateOf: (node) => actorOfNode(node).missRate ** (1 / (params.retries + 1)),
@@ -259,6 +264,7 @@ export const runMessages = (
     nodeOfSeat: (seat) => membership.nodeOfSeat(seat),
     takesPart: (seat) =>
       membership.isHeld(seat) && !actorOfNode(membership.nodeOfSeat(seat)).strategies.has('stall'),
+    canBeAsked: (node) => places.propose > 0 || actorOfNode(node).isAttacker,
     ranThrough,
     seatsOf: (epoch) => contexts.get(epoch)!.snapshot.map(({ seat }) => seat),
     take: (node, epoch, seats) => {

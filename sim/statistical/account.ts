@@ -27,7 +27,8 @@ export interface WeekRow {
 
 export interface Account {
   epoch(ring: Ring, seats: Uint32Array, outcomes: Uint8Array, drawn: DrawnBeacon): void
-  weekOver(week: number, membership: Membership): void
+  /** `equivocators` marks nodes (by 1) with a proof in this week. */
+  weekOver(week: number, membership: Membership, equivocators?: Uint8Array): void
   rows: WeekRow[]
   measures(certification: Pick<Certification, 'fates' | 'views'>): Measures
 }
@@ -44,6 +45,9 @@ export const createAccount = (population: Population, params: Params, fundCoins:
   const paidOfNode = new Float64Array(nodes)
   /** By actor: coins for credits that were false passes. */
   const stolen = new Float64Array(actors.length)
+  /** By actor: weeks of its seats, and those with a proof of equivocation. */
+  const seatWeeks = new Uint32Array(actors.length)
+  const provedWeeks = new Uint32Array(actors.length)
   const firstSeen = new Int32Array(nodes).fill(-1)
   const firstCaught = new Int32Array(nodes).fill(-1)
   /** By node of an attacker and outcome. */
@@ -102,9 +106,16 @@ export const createAccount = (population: Population, params: Params, fundCoins:
       beacons.likedAtFirst += drawn.isLikedAtFirst ? 1 : 0
       beacons.discarded += drawn.discarded
     },
-    weekOver: (week, membership) => {
+    weekOver: (week, membership, equivocators) => {
       const seats = [...spans.keys()].filter((seat) => spans[seat]! > 0)
-      const tallied = seats.map((seat) => ({ score: scores[seat]!, epochs: spans[seat]! }))
+      const tallied = seats.map((seat) => {
+        const node = membership.nodeOfSeat(seat)
+        const isProved = equivocators?.[node] === 1
+        seatWeeks[population.actorOf[node]!]!++
+        if (isProved) provedWeeks[population.actorOf[node]!]!++
+        // R-TALLY-5.
+        return { score: isProved ? 0 : scores[seat]!, epochs: spans[seat]! }
+      })
       const amounts = shareFund(tallied, BigInt(fundCoins) * coin, params.minAvailability)
       const paid = new Float64Array(actors.length)
       const sums = actors.map(() => ({ credits: 0, epochs: 0 }))
@@ -161,6 +172,8 @@ export const createAccount = (population: Population, params: Params, fundCoins:
             measures[at(`rate ${outcome}`)] = counted[code]! / epochs
         }
         if (!actor.isAttacker) continue
+        if (actor.strategies.has('twin'))
+          measures[at('equivocatorShare')] = ratio(provedWeeks[actor.index]!, seatWeeks[actor.index]!)
         const caught = delaysOf(actor, firstSeen, (node) => firstCaught[node]!)
         measures[at('detectedShare')] = ratio(caught.length, actor.nodes)
         measures[at('detectionEpochs')] = ratio(

@@ -1,5 +1,6 @@
 import { drawSamples, type NetworkId, Verdict } from '../../protocol/index.ts'
 import type { ActorStream } from '../actor-stream.ts'
+import { type FreePlaces, placesFound } from '../places.ts'
 import type { Actor } from '../population.ts'
 import type { Strategy } from '../scenario.ts'
 import { cellOf, challengerAt, type Ring } from './ring.ts'
@@ -49,13 +50,44 @@ export const answerFromSharedCopy = (
   for (const [position, i] of challengesOf(ring, actor)) {
     asked[stream.below(rules.firstVisitBlocks)]!.push(cellOf(ring, position, i))
   }
+  for (const cell of unserved(asked, perBlock)) ring.flat.verdicts[cell] = Verdict.timeout
+}
+
+/** Those that get no answer if so many are answered at each block, and the rest come again at the next. */
+const unserved = (askedByBlock: readonly (readonly number[])[], perBlock: number): number[] => {
   const waiting: number[] = []
   let served = 0
-  for (const burst of asked) {
+  for (const burst of askedByBlock) {
     waiting.push(...burst)
     served = Math.min(waiting.length, served + perBlock)
   }
-  for (const cell of waiting.slice(served)) ring.flat.verdicts[cell] = Verdict.timeout
+  return waiting.slice(served)
+}
+
+/** Honest nodes whose places hogs hold: what finds none free is told "busy" and comes again at the next block. */
+export const answerAmongHogs = (
+  ring: Ring,
+  free: FreePlaces,
+  rules: ChallengeRules,
+  stream: ActorStream,
+): void => {
+  if (free.challenge === Infinity) return
+  const refuse = (cell: number): void => {
+    if (ring.flat.verdicts[cell] === Verdict.valid) ring.flat.verdicts[cell] = Verdict.timeout
+  }
+  for (const target of ring.actors.filter(({ isAttacker }) => !isAttacker)) {
+    const challengesByPosition = Map.groupBy(challengesOf(ring, target), ([position]) => position)
+    for (const challenges of challengesByPosition.values()) {
+      const asked: number[][] = Array.from({ length: rules.windowBlocks }, () => [])
+      for (const [position, i] of challenges) {
+        const asker = ring.actors[ring.actorAt[challengerAt(ring, position, i)]!]!
+        const cell = cellOf(ring, position, i)
+        if (placesFound(free, asker, 'challenge') === 0) refuse(cell)
+        else asked[stream.below(rules.firstVisitBlocks)]!.push(cell)
+      }
+      for (const cell of unserved(asked, free.challenge)) refuse(cell)
+    }
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Verdict } from '../../protocol/index.ts'
 import type { ActorStream } from '../actor-stream.ts'
 import type { Actor } from '../population.ts'
+import { nameFalsely } from './false-address.ts'
 import { cellOf, challengerAt, countChallengers, type Ring } from './ring.ts'
 
 /**
@@ -16,6 +17,10 @@ export const attestAsAttackers = (
   const writers = ring.actors.filter(({ isAttacker }) => isAttacker)
   for (const actor of writers) if (!actor.strategies.has('copycat')) write(ring, actor, streams[actor.index]!)
   for (const actor of writers) if (actor.strategies.has('copycat')) copy(ring, actor)
+  for (const actor of writers) {
+    const falsely = actor.strategies.get('false-address')
+    if (falsely?.kind === 'false-address') nameFalsely(ring, actor, falsely.lie)
+  }
   for (const actor of writers) {
     if (actor.strategies.has('lazy') || actor.strategies.has('copycat'))
       markWithoutReceipts(ring, actor, withoutReceipts)

@@ -13,6 +13,7 @@ import {
   viewOpening,
 } from '../../protocol/index.ts'
 import { certificateCapture, certificateStall } from '../closed-forms.ts'
+import type { FreePlaces } from '../places.ts'
 import type { Actor, Population } from '../population.ts'
 import type { Availability } from './availability.ts'
 import type { Membership } from './membership.ts'
@@ -99,6 +100,7 @@ export const createCertification = (
   params: Params,
   membership: Membership,
   population: Population,
+  places: Pick<FreePlaces, 'propose'>,
 ): Certification => {
   const fates: WeekFate[] = []
   const views = createViewCounts()
@@ -123,7 +125,9 @@ export const createCertification = (
       const node = membership.nodeOfSeat(seat)
       const actor = actorOfSeat(seat)
       const isOnline = availability.up[node] === 1 || actor.strategies.has('absent')
-      if (isOnline && membership.isHeld(seat) && !actor.strategies.has('stall')) {
+      // Where hogs hold all places of honest nodes, no proposal comes in there.
+      const isAsked = places.propose > 0 || actor.isAttacker
+      if (isOnline && isAsked && membership.isHeld(seat) && !actor.strategies.has('stall')) {
         votes[availability.sides?.[node] ?? 0]!++
       }
     }

@@ -9,11 +9,17 @@ import {
   judgeFlatEpoch,
 } from '../../protocol/index.ts'
 import { type ActorStream, createActorStream } from '../actor-stream.ts'
+import { freePlaces } from '../places.ts'
 import { createPopulation, type Population } from '../population.ts'
 import { rulesOf } from '../rules.ts'
 import type { Scenario } from '../scenario.ts'
 import { createAccount, type Measures, type WeekRow } from './account.ts'
-import { answerFromPartialChain, answerFromSharedCopy, type ChallengeRules } from './answers.ts'
+import {
+  answerAmongHogs,
+  answerFromPartialChain,
+  answerFromSharedCopy,
+  type ChallengeRules,
+} from './answers.ts'
 import { attestAsAttackers } from './attest.ts'
 import { createAvailability } from './availability.ts'
 import { drawBeacon } from './beacons.ts'
@@ -22,6 +28,7 @@ import { createMembership } from './membership.ts'
 import { createRelayUse } from './relay.ts'
 import { abstainWhereCutOff, addMisses, audit, type Misses, observe } from './observe.ts'
 import { createRing, type IndexedSnapshot, indexSnapshot } from './ring.ts'
+import { createTwins } from './twins.ts'
 
 export interface RunResult {
   measures: Measures
@@ -43,13 +50,16 @@ export const runStatistical = (
   const population = createPopulation(scenario, repeat)
   const membership = createMembership(scenario, repeat, population, genesis, networkId, epochsPerWeek)
   const availability = createAvailability(scenario, repeat, population)
-  const certification = createCertification(genesis, params, membership, population)
+  const places = freePlaces(population.actors)
+  const twins = createTwins(scenario, repeat, population, weekOf)
+  const certification = createCertification(genesis, params, membership, population, places)
   const account = createAccount(population, params, scenario.protocol.fundCoins)
   const relay = createRelayUse(scenario, repeat, population, Math.floor(scenario.weeks * epochsPerWeek))
   const chain = createActorStream(scenario.seed, repeat, 'chain')
   const attackerStreams = population.actors.map(({ name }) =>
     createActorStream(scenario.seed, repeat, name, 'attack'),
   )
+  const visitsAmongHogs = createActorStream(scenario.seed, repeat, 'visits among hogs')
   const misses = createMisses(scenario, repeat, population)
   /** Nodes that attested without receipts in the epoch before, and in the one before that. */
   let unproved: Uint8Array[] = [new Uint8Array(population.nodes), new Uint8Array(population.nodes)]
@@ -62,7 +72,7 @@ export const runStatistical = (
   for (let epoch = 0; ; epoch++) {
     if (epoch > 0 && weekOf(epoch) !== weekOf(epoch - 1)) {
       if (running.week > 0) {
-        account.weekOver(running.week, membership)
+        account.weekOver(running.week, membership, twins.equivocators)
         certification.weekOver(running, previousFirst)
         onProgress(Math.min(1, running.week / scenario.weeks))
       }
@@ -70,6 +80,7 @@ export const runStatistical = (
       running = { week: running.week + 1, first: epoch, last: epoch }
     }
     running.last = epoch
+    if (running.first === epoch) twins.beginWeek(epoch)
     // Runs on after the last week, until that week's window is over; nothing is counted then.
     const isOver = running.week > scenario.weeks
     if (isOver && certification.fates.length >= scenario.weeks) break
@@ -113,12 +124,14 @@ export const runStatistical = (
       const part = actor.strategies.get('partial-chain')
       if (part?.kind === 'partial-chain') answerFromPartialChain(ring, actor, part, challenge, stream)
     }
+    answerAmongHogs(ring, places, challenge, visitsAmongHogs)
     const [before, twoBefore] = unproved as [Uint8Array, Uint8Array]
     audit(ring, twoBefore)
     abstainWhereCutOff(ring, misses.streamOf)
     const now = new Uint8Array(population.nodes)
     attestAsAttackers(ring, attackerStreams, now)
     unproved = [now, before]
+    twins.strike(ring)
 
     const { outcomes, attested } = judgeFlatEpoch(committees, flat, maxPerPrefix)
     account.epoch(ring, seats, outcomes, drawn)

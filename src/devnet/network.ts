@@ -17,7 +17,7 @@ import { gatherWeek } from '../tally/gather.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
 import { deviationOf, keysOfKind } from './deviants.ts'
-import { createHog, type Hog } from './hog.ts'
+import { type Hog, startHog } from './hog.ts'
 import { createPace, pause } from './pace.ts'
 import type { DevnetOptions } from './plan.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from './prepare.ts'
@@ -133,23 +133,24 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
       { level: node.config.log, base: { node: node.name } },
       pino.destination({ dest: join(node.dir, 'log'), sync: false, append: true }),
     )
-    const hog =
-      node.kind === 'hog' ? createHog({ ips: node.spareIps, hogs: keysOfKind(prepared.nodes, 'hog') }) : null
     const assembled = await assembleNode(node.config, {
       logger,
       world,
       daemon: {
-        ...(hog === null ? deviationOf(node, prepared.nodes) : { conduct: hog.conduct }),
+        ...deviationOf(node, prepared.nodes),
         hostLimits: { ...devnetLimits, handshakeTimeoutMs: handshakeTimeoutMs * slow },
       },
     })
     const control = createControlServer(assembled, node.config.dir, logger)
-    const started: RunningNode = { assembled, control, web: null, hog }
+    const started: RunningNode = { assembled, control, web: null, hog: null }
     running.set(node, started)
     await assembled.start()
     await control.start()
     started.web = await startWebServer(assembled, node.config.web, logger)
-    await hog?.start(assembled.daemon)
+    if (node.kind === 'hog') {
+      const hogs = keysOfKind(prepared.nodes, 'hog')
+      started.hog = await startHog(assembled.daemon.node, { ips: node.spareIps, hogs })
+    }
     return assembled
   }
   /** A node that finds its owner running may refuse to run: then the devnet goes on without it. */

@@ -40,6 +40,30 @@ describe('a bad scenario names the field and says what to write', () => {
       /strategies\.1: .*write one of them/,
     ],
     [
+      'a lie about the verdict and about the address',
+      {
+        attackers: [
+          { ...attacker, strategies: [{ kind: 'accuse', when: 'always' }, { kind: 'false-address' }] },
+        ],
+      },
+      /strategies\.1: false-address and accuse are about one duty: write one of them/,
+    ],
+    [
+      'an unknown lie',
+      { attackers: [{ ...attacker, strategies: [{ kind: 'false-address', lie: 'never' }] }] },
+      /strategies\.0\.lie: write always, half or where-it-wins/,
+    ],
+    [
+      'unknown places',
+      { attackers: [{ ...attacker, strategies: [{ kind: 'hog', places: 'all' }] }] },
+      /strategies\.0\.places: write by-duty or common/,
+    ],
+    [
+      'twins among messages',
+      { engine: 'messages', attackers: [{ ...attacker, strategies: [{ kind: 'twin' }] }] },
+      /strategies\.0\.kind: the engine messages does not play twin: write engine: statistical, or one of silent, /,
+    ],
+    [
       'an impossible committee',
       { protocol: { committee: 49 } },
       /protocol\.committee: a committee has 1 to 48 members/,

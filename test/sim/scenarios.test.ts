@@ -103,6 +103,86 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(none['honestUp.wronglyFailed']).toBeLessThan(1e-4)
   })
 
+  test('false-address R-TALLY-3: takes what a false verdict takes, and costs the liars nothing, however sparingly they lie', () => {
+    const lying = (lie: string, ...settings: string[]) =>
+      meansOf('false-address', ...quick, `attackers.liars.strategies.false-address.lie=${lie}`, ...settings)
+    const always = lying('always')
+    expect(always['honestUp.uncredited']).toBeGreaterThan(0.01)
+    expect(always['rate undecided: no address.honest']).toBeGreaterThan(0.01)
+    expect(always['honestUp.wronglyFailed']).toBeLessThan(1e-4)
+    expect(always['creditRate.liars']).toBe(1)
+    // Of those that it does not win it lies in vain.
+    const wins = lying('where-it-wins')
+    expect(wins['honestUp.uncredited']).toBe(always['honestUp.uncredited'])
+    expect(wins['creditRate.liars']).toBe(1)
+    const half = lying('half')
+    expect(half['honestUp.uncredited']).toBeLessThan(always['honestUp.uncredited']!)
+    expect(half['honestUp.uncredited']).toBeGreaterThan(0.8 * always['honestUp.uncredited']!)
+    // Nodes that are silent name no address: with all of them up it takes a captured committee.
+    const sure = ['population.honest.availability=1', 'population.honest.missRate=0']
+    const up = lying('always', ...sure)
+    expect(up['honestUp.uncredited']).toBeCloseTo(up['committee.captured']!, 10)
+    const down = lying('always', 'population.honest.availability=0.9')
+    expect(down['honestUp.uncredited']).toBeGreaterThan(3 * up['honestUp.uncredited']!)
+    // The same nodes by false verdicts take as much, and earn nothing.
+    const accusing = meansWithStrategies(
+      'false-address',
+      [{ kind: 'accuse', when: 'always' }],
+      ...quick,
+      ...sure,
+    )
+    expect(accusing['honestUp.uncredited']).toBeCloseTo(up['honestUp.uncredited']!, 2)
+    expect(accusing['payoutShare.liars']).toBe(0)
+    // Control: they name the right ones.
+    const none = meansWithStrategies('false-address', [], ...quick)
+    expect(none['honestUp.uncredited']).toBeLessThan(0.001)
+  })
+
+  test('hog R-CHAL-1: sixteen hold all common places and are paid everything; places by duty they cannot hold', () => {
+    const means = meansOf('hog', ...quick, 'weeks=1')
+    expect(means['creditRate.honest']).toBe(0)
+    expect(means['honestUp.wronglyFailed']).toBe(1)
+    expect(means['rate invalid: timeout.honest']).toBeGreaterThan(0.97)
+    expect(means['payoutShare.hogs']).toBe(1)
+    // One fewer leaves four places, and its own questions find none.
+    const fewer = meansOf('hog', ...quick, 'weeks=1', 'attackers.hogs.nodes=15')
+    expect(fewer['creditRate.honest']).toBeGreaterThan(0.97)
+    expect(fewer['payoutShare.hogs']).toBe(0)
+    const hog = 'attackers.hogs.strategies.hog'
+    const proposing = ['weeks=1', `${hog}.on=propose`]
+    for (const [nodes, pending] of [
+      [7, 0],
+      [8, 1],
+    ] as const) {
+      const held = meansOf('hog', ...quick, ...proposing, `attackers.hogs.nodes=${nodes}`)
+      expect(held['weeks.pending'], `${nodes} hogs`).toBe(pending)
+      expect(held['honestUp.wronglyFailed']).toBeLessThan(1e-3)
+    }
+    // Places by duty: the same as without the attack, digit by digit.
+    const byDuty = meansOf('hog', ...quick, 'weeks=1', `${hog}.places=by-duty`, `${hog}.on=both`)
+    expect(byDuty).toEqual(meansWithStrategies('hog', [], ...quick, 'weeks=1'))
+    expect(byDuty['creditRate.honest']).toBeGreaterThan(0.97)
+    expect(byDuty['weeks.pending']).toBe(0)
+  })
+
+  test('twin R-ATT-3 R-TALLY-5: a second signature takes the week of the seat, and is silence to the others', () => {
+    const means = meansOf('twin', ...quick)
+    // 2 · 4 · 60 weeks of seats: a standard error of 0.023.
+    expect(Math.abs(means['equivocatorShare.doubled']! - (1 - 0.98 ** 42))).toBeLessThan(0.06)
+    expect(means['rate valid: not attested.doubled']).toBeCloseTo(means['equivocatorShare.doubled']!, 2)
+    const always = meansOf('twin', ...quick, 'weeks=1', 'attackers.doubled.strategies.twin.share=1')
+    expect(always['equivocatorShare.doubled']).toBe(1)
+    expect(always['payoutShare.doubled']).toBe(0)
+    const never = meansOf('twin', ...quick, 'weeks=1', 'attackers.doubled.strategies.twin.share=0')
+    expect(never['equivocatorShare.doubled']).toBe(0)
+    expect(never['creditRate.doubled']).toBe(1)
+    // To the others they are silent: where most challengers are, nothing is decided.
+    expect(always['honestUp.wronglyFailed']).toBe(never['honestUp.wronglyFailed'])
+    expect(never['honestUp.uncredited']).toBeLessThan(1e-3)
+    expect(always['honestUp.uncredited']).toBeGreaterThan(always['committee.stalled']!)
+    expect(always['honestUp.uncredited']).toBeLessThan(2 * always['committee.stalled']!)
+  })
+
   test.each([
     ['lazy', 'idle'],
     ['copycat', 'copyist'],

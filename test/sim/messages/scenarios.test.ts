@@ -60,6 +60,30 @@ describe('built-in scenarios of the message engine: what each shows, and a contr
     expect(none['creditRate.honest']).toBeGreaterThanOrEqual(cut['creditRate.honest']! + 0.05)
   })
 
+  test('hog R-CHAL-1 R-CP-3, with every message: common places are gone, and those by duty are not', () => {
+    const settings = [
+      'engine=messages',
+      'weeks=1',
+      ...quick,
+      // Two views, so that a week that cannot be certified is soon over.
+      'protocol.anchorBlocks=24',
+    ]
+    const hog = 'attackers.hogs.strategies.hog'
+    const means = meansOf('hog', ...settings)
+    expect(means['creditRate.honest']).toBe(0)
+    expect(means['payoutShare.hogs']).toBe(1)
+    const fewer = meansOf('hog', ...settings, 'attackers.hogs.nodes=15')
+    expect(fewer['honestUp.wronglyFailed']).toBe(0)
+    expect(fewer['payoutShare.hogs']).toBe(0)
+    const proposing = meansOf('hog', ...settings, `${hog}.on=propose`, 'attackers.hogs.nodes=8')
+    expect(proposing['weeks.pending']).toBe(1)
+    expect(proposing['answers.later']).toBeGreaterThan(0.5)
+    const byDuty = meansOf('hog', ...settings, `${hog}.places=by-duty`, `${hog}.on=both`)
+    expect(byDuty).toEqual(meansOf('hog', ...settings, 'attackers.hogs.strategies=[]'))
+    expect(byDuty['honestUp.wronglyFailed']).toBe(0)
+    expect(byDuty['weeks.pending']).toBe(0)
+  })
+
   test('partition R-CP-3, with every message: a fifth cut off delays nothing, near halves split the week after they have healed, until it is listed again', () => {
     const settings = [
       'engine=messages',
