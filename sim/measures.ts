@@ -4,7 +4,7 @@ import { type Estimate, estimate, noneSeen } from './statistics.ts'
 /** Measures between 0 and 1; all others are 0 or above. */
 const share = new RegExp(
   [
-    /^(?:stakeShare|payoutShare|costShare|creditRate|detectedShare)\./,
+    /^(?:stakeShare|payoutShare|costShare|creditRate|detectedShare|equivocatorShare)\./,
     /^rate /,
     /^honestUp\.(?:wronglyFailed|uncredited)$/,
     /^(?:committee|certificate)\.(?:captured|stalled)/,
