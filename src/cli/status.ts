@@ -54,8 +54,16 @@ const headLines = (status: NodeStatus): string[] => {
     `chain ${chain.status} at ${chain.confirmedHeight}${tip}${detail}`,
     status.epoch === null ? 'before the first epoch' : `epoch ${status.epoch} of week ${status.week ?? '?'}`,
     `peers ${peers.total}, of these registered ${peers.registered}  attestations held ${held.join(', ') || 'none'}`,
+    ...contactLines(status),
     ...(status.certificateUntil === null ? [] : [`certificate until ${status.certificateUntil}`]),
   ]
+}
+
+const contactLines = ({ contact: { neighbours, hearing } }: NodeStatus): string[] => {
+  if (neighbours === null) return []
+  const heard =
+    hearing === null ? '' : `  heard ${hearing.heard} of ${hearing.others} in epoch ${hearing.epoch}`
+  return [`gossip neighbours ${neighbours}${heard}`]
 }
 
 const whyNobody = (stake: NodeStatus['stake'], chain: NodeStatus['chain']): string => {

@@ -51,6 +51,11 @@ export interface SelfMetrics {
   findings: Gauge<'code' | 'severity'>
   peers: Gauge<'kind'>
   gossipPeers: Gauge<'topic'>
+  gossipNeighbours: Gauge<'topic'>
+  unheard: Gauge
+  otherBranch: Gauge
+  placesHeld: Gauge
+  alone: Gauge
   alertsWaiting: Gauge
   certificateExpiry: Gauge
   storeBytes: Gauge
@@ -216,6 +221,27 @@ const createSelfMetrics = (registers: Registry[]): SelfMetrics => {
     findings: labelled('findings', 'Findings that stand, by code and severity', 'code', 'severity'),
     peers: labelled('peers', 'Connected peers', 'kind'),
     gossipPeers: labelled('gossip_peers', 'Connected peers that take part in a topic', 'topic'),
+    gossipNeighbours: labelled(
+      'gossip_neighbours',
+      'Peers that pass messages of a topic on to this node: its neighbours in the mesh',
+      'topic',
+    ),
+    unheard: gauge(
+      'unheard_ratio',
+      'Share of the other seats whose attestation of the last judged epoch was not heard by mustHold',
+    ),
+    otherBranch: gauge(
+      'other_branch_ratio',
+      'Share of the seats that were looked at which work under another beacon than this node',
+    ),
+    placesHeld: gauge(
+      'places_held_ratio',
+      'Share of the places for requests that are held by peers that ask nothing',
+    ),
+    alone: gauge(
+      'alone',
+      '1 if gossip or the other seats do not reach this node, or its chain is another one than theirs',
+    ),
     alertsWaiting: gauge('alerts_waiting', 'Alerts that were not delivered yet'),
     certificateExpiry: gauge(
       'certificate_expiry_timestamp_seconds',

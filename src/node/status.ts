@@ -3,6 +3,7 @@ import type { DeliveryState } from '../alerts/delivery.ts'
 import type { Finding } from '../alerts/finding.ts'
 import { isAtTip } from '../chain/follower/status.ts'
 import type { AssembledNode } from './assemble.ts'
+import type { ObservedContact } from './contact/contact.ts'
 import { daemonVersion } from './daemon.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 import type { TwinSighting } from '../store/signing.ts'
@@ -27,6 +28,8 @@ export interface NodeStatus {
   said: ({ epoch: Epoch } & EpochStanding)[]
   attestations: { epoch: number; held: number; seats: number }[]
   peers: { total: number; registered: number }
+  /** Whether gossip and the other seats reach it, and its chain is theirs. */
+  contact: ObservedContact
   /** End of the TLS certificate in use, ISO 8601. */
   certificateUntil: string | null
   diskFreeBytes: number | null
@@ -82,6 +85,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     })),
     attestations: recent,
     peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
+    contact: daemon.contact.observed(),
     certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),
     diskFreeBytes: diagnosed?.observations.disk?.freeBytes ?? null,
     findings: diagnosed?.findings ?? [],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { formatStatus } from '../../src/cli/status.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
+import { contactOf } from '../node/self-diagnosis/observed.ts'
 
 /** A node that was announced a moment ago. */
 const young: NodeStatus = {
@@ -18,6 +19,7 @@ const young: NodeStatus = {
   said: [],
   attestations: [],
   peers: { total: 3, registered: 2 },
+  contact: contactOf({}),
   certificateUntil: null,
   diskFreeBytes: null,
   findings: [],
@@ -34,6 +36,14 @@ describe('status, for people', () => {
     const chain = { ...young.chain, status: 'idle', tip: null }
     expect(formatStatus({ ...young, chain })).toContain('not known before the chain is followed\n')
     expect(formatStatus({ ...young, seat: null })).not.toContain('challengers')
+  })
+
+  test('R-SYNC-3 shows whether it hears the others, as far as that is known', () => {
+    expect(formatStatus(young)).toContain('gossip neighbours 8  heard 99 of 100 in epoch 4\n')
+    const early = contactOf({ neighbours: 0, hearing: null })
+    expect(formatStatus({ ...young, contact: early })).toContain('gossip neighbours 0\n')
+    const before = contactOf({ neighbours: null })
+    expect(formatStatus({ ...young, contact: before })).not.toContain('neighbours')
   })
 
   test('says that nobody is told, or how many alerts wait', () => {

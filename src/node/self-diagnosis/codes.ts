@@ -17,6 +17,14 @@ export const remedies = {
   equivocated:
     'Stop the other daemon that has the same keys, or the copy of this machine: two attestations of one epoch were signed.',
   isolated: 'Check the outgoing connections of this machine and its DNS: no registered node is connected.',
+  'few-heard':
+    'Compare `secnode status` with that of another operator. If others hear more, check the connections, the firewall and the DNS of this machine, then restart the node: it draws new peers.',
+  'no-neighbour':
+    'Look at `secnode peers`. If it stays so, check that the p2p port is open from outside, then restart the node: it draws new peers.',
+  'other-branch':
+    'Compare the block hashes of the chain node with another source, check its version and its peers, and let it reorganise; after a missed upgrade install the new version.',
+  'places-held':
+    'Nothing is lost: duties have places of their own. `secnode peers` shows who is connected; if it goes on for days, report those seats.',
   'chain-unreachable':
     'Start the chain node, and check `rpc` in the configuration: address, user, password or cookie.',
   'chain-behind': 'Let the chain node synchronise; check its peers and its disk.',

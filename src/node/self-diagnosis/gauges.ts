@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { topicsOf, Verdict, type Verdict as VerdictCode, verdictNames } from '../../../protocol/index.ts'
 import type { DeliveryState } from '../../alerts/delivery.ts'
 import { type Daemon, daemonVersion } from '../daemon.ts'
+import type { ObservedContact } from '../contact/contact.ts'
 import type { SelfMetrics } from '../metrics.ts'
 import type { Judgement } from './judge.ts'
 import type { EpochWords, Observations } from './observations.ts'
@@ -52,7 +53,8 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
 
   return {
     async set(observations, { findings }, alerts) {
-      const { chain, seat, words, duty, visits, registration, certificate, disk, twin } = observations
+      const { chain, seat, words, duty, visits, registration, certificate, disk, twin, contact } =
+        observations
       if (chain.tip !== null) {
         self.chainTipHeight.set(chain.tip)
         self.chainLag.set(Math.max(0, chain.tip - confirmations - chain.height))
@@ -80,7 +82,9 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
       self.peers.set({ kind: 'stranger' }, peers.length - registered)
       for (const [topic, { name }] of Object.entries(topicsOf(node.networkId))) {
         self.gossipPeers.set({ topic }, host.gossipPeers(name))
+        self.gossipNeighbours.set({ topic }, host.gossipNeighbours(name))
       }
+      if (contact !== null) setContact(self, contact)
       self.alertsWaiting.set(alerts.reduce((sum, { waiting }) => sum + waiting, 0))
       if (certificate !== null) self.certificateExpiry.set(certificate.notAfterMs / 1_000)
       if (disk !== null) {
@@ -90,6 +94,13 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
       await setStoreBytes()
     },
   }
+}
+
+const setContact = (self: SelfMetrics, { isAlone, hearing, branch, places }: ObservedContact): void => {
+  self.alone.set(isAlone ? 1 : 0)
+  if (hearing !== null && hearing.others > 0) self.unheard.set(1 - hearing.heard / hearing.others)
+  if (branch !== null && branch.seats > 0) self.otherBranch.set(branch.other / branch.seats)
+  if (places !== null && places.places > 0) self.placesHeld.set(places.held / places.places)
 }
 
 /** Of the newest epoch of which anybody has said anything. */

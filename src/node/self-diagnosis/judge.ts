@@ -1,4 +1,5 @@
 import type { Finding } from '../../alerts/finding.ts'
+import { judgeBranch, judgeHearing, judgeNeighbours, judgePlaces } from './alone.ts'
 import { judgeChainNode } from './chain-node.ts'
 import type { FindingCode } from './codes.ts'
 import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
@@ -25,6 +26,10 @@ const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeDuty, 'not-attested', 'abstentions'],
   [judgeEquivocation, 'equivocated'],
   [judgeNetwork, 'isolated'],
+  [judgeHearing, 'few-heard'],
+  [judgeNeighbours, 'no-neighbour'],
+  [judgeBranch, 'other-branch'],
+  [judgePlaces, 'places-held'],
   [judgeChainNode, 'chain-unreachable', 'chain-behind', 'chain-wrong', 'chain-still'],
   [judgeCertificate, 'certificate-expires', 'certificate-wrong', 'certificate-refused'],
   [judgeDisk, 'disk-low'],

@@ -1,5 +1,6 @@
 import type { Epoch, Height, Seat } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
+import type { ObservedContact } from '../contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
 
 /** What a daemon sees of itself at one moment. Null where nothing can be said now. */
@@ -26,6 +27,7 @@ export interface Observations {
   /** Another daemon with the same keys, since which nothing is signed (R-ATT-7). */
   twin: TwinSighting | null
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null
+  contact: ObservedContact | null
 }
 
 export interface ObservedChain {

@@ -47,7 +47,7 @@ export interface Observer {
 }
 
 export const createObserver = ({ daemon, follower, config, anchorWallet }: ObserverOptions): Observer => {
-  const { node, epochs, collector, challenger, host } = daemon
+  const { node, epochs, collector, challenger, host, contact } = daemon
   const { world } = node
   const words = createWordReader(daemon)
   const since = { status: '', statusMs: 0, height: -1, heightMs: 0, aloneMs: null as number | null }
@@ -200,6 +200,7 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
       const current = epochs.current()
       const context = current === null || watchedFrom === null ? undefined : await epochs.get(current)
       const own = seat === null || context?.rowOf(seat) === undefined ? null : { seat, context }
+      contact.look()
       const registered = host.peers().filter(({ isRegistered }) => isRegistered).length
       if (registered > 0) since.aloneMs = null
       else since.aloneMs ??= nowMs
@@ -228,6 +229,7 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
                 otherSeats: context.snapshot.filter((row) => row.seat !== seat).length,
                 aloneMs: since.aloneMs === null ? 0 : nowMs - since.aloneMs,
               },
+        contact: context === undefined ? null : contact.observed(),
       }
     },
   }

@@ -8,7 +8,8 @@ import type { EpochWords, Observations } from '../../../src/node/self-diagnosis/
 import { standingOf } from '../../../src/node/self-diagnosis/verdicts.ts'
 import { chanceOfAtMost } from '../../../src/node/self-diagnosis/visits.ts'
 import { paramsWith } from '../../protocol/fixture.ts'
-import { dayMs, minuteMs, observed, visitsOf, words } from './observed.ts'
+import type { ObservedContact } from '../../../src/node/contact/contact.ts'
+import { contactOf, dayMs, minuteMs, observed, visitsOf, words } from './observed.ts'
 
 /** `severity code` of each finding. */
 const found = (other: Partial<Observations>): string[] =>
@@ -270,6 +271,52 @@ describe('R-TALLY-4 its own duty', () => {
     expect(unknown(alone(minuteMs))).toContain('isolated')
     expect(found(alone(3 * minuteMs))).toEqual(['critical isolated'])
     expect(found({ network: { registeredPeers: 0, otherSeats: 0, aloneMs: 9 * minuteMs } })).toEqual([])
+  })
+})
+
+describe('alone among connected peers', () => {
+  const contact = (other: Partial<ObservedContact>) => ({ contact: contactOf(other) })
+  const hearing = (heard: number, inARow: number) =>
+    contact({ hearing: { epoch: 9, heard, others: 100, inARow } })
+
+  test('R-CP-3 few attestations were heard: worse if it goes on, or if none was', () => {
+    expect(found(hearing(99, 0))).toEqual([])
+    expect(found(hearing(40, 1))).toEqual(['warning few-heard'])
+    expect(found(hearing(40, 2))).toEqual(['critical few-heard'])
+    expect(found(hearing(0, 1))).toEqual(['critical few-heard'])
+    expect(only(hearing(40, 3)).title).toBe(
+      'attestations of only 40 of 100 other seats were heard in epoch 9',
+    )
+    expect(only(hearing(40, 3)).detail).toContain('for 3 epochs in a row')
+    expect(unknown(contact({ hearing: null }))).toContain('few-heard')
+  })
+
+  test('R-ATT-6 peers are connected and none is a neighbour', () => {
+    expect(found(contact({ neighbours: 0 }))).toEqual([])
+    expect(found(contact({ neighbours: 0, isWithoutNeighbour: true }))).toEqual(['warning no-neighbour'])
+    expect(unknown(contact({ neighbours: null }))).toContain('no-neighbour')
+  })
+
+  test('R-ATT-2 most seats are on another branch', () => {
+    const branch = { epoch: 9, other: 60, seats: 100 }
+    expect(found(contact({ branch: { ...branch, is: 'ours', other: 30 } }))).toEqual([])
+    const finding = only(contact({ branch: { ...branch, is: 'other' } }))
+    expect(finding).toMatchObject({ code: 'other-branch', severity: 'critical' })
+    expect(finding.detail).toContain('In epoch 9 60 of 100 seats')
+    expect(unknown(contact({ branch: null }))).toContain('other-branch')
+  })
+
+  test('places are held by peers that ask nothing', () => {
+    const places = { held: 12, places: 16 }
+    expect(found(contact({ places: { ...places, isRaised: false } }))).toEqual([])
+    expect(found(contact({ places: { ...places, isRaised: true } }))).toEqual(['warning places-held'])
+    expect(unknown(contact({ places: null }))).toContain('places-held')
+  })
+
+  test('of a node that has not followed the chain to its end nothing is said', () => {
+    expect(unknown({ contact: null })).toEqual(
+      expect.arrayContaining(['few-heard', 'no-neighbour', 'other-branch', 'places-held']),
+    )
   })
 })
 

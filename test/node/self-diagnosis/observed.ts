@@ -3,6 +3,7 @@ import {
   type EpochWords,
   type Observations,
 } from '../../../src/node/self-diagnosis/observations.ts'
+import type { ObservedContact } from '../../../src/node/contact/contact.ts'
 import { type Verdict, verdictNames } from '../../../protocol/index.ts'
 
 export const minuteMs = 60_000
@@ -33,6 +34,18 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   isEquivocator: false,
   twin: null,
   network: { registeredPeers: 8, otherSeats: 100, aloneMs: 0 },
+  contact: contactOf({}),
+  ...other,
+})
+
+/** In touch with all others; a test says what is otherwise. */
+export const contactOf = (other: Partial<ObservedContact>): ObservedContact => ({
+  isAlone: false,
+  neighbours: 8,
+  isWithoutNeighbour: false,
+  hearing: { epoch: 4, heard: 99, others: 100, inARow: 0 },
+  branch: { epoch: 5, is: 'ours', other: 0, seats: 100 },
+  places: { held: 0, places: 16, isRaised: false },
   ...other,
 })
 
