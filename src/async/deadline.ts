@@ -4,9 +4,13 @@ import { abortErrorOf, eitherOf } from './abort.ts'
 
 type Timers = Pick<World, 'setTimer'>
 
-/** A signal that aborts when time is up. Disposing it cancels the timer; the signal then never aborts. */
+/** A signal that aborts when time is up. Disposing it cancels the timer; the signal then never aborts by itself. */
 export interface Deadline extends Disposable {
   signal: AbortSignal
+  /** Whether time was up, and not another signal aborted. */
+  hasPassed(): boolean
+  /** Begins anew with so many milliseconds from now. */
+  restart(ms: number): void
 }
 
 /**
@@ -19,10 +23,21 @@ export const createDeadline = (
   ...others: readonly (AbortSignal | undefined)[]
 ): Deadline => {
   const controller = new AbortController()
-  const cancel = world.setTimer(ms, () =>
-    controller.abort(new DOMException(`no end after ${ms} ms`, 'TimeoutError')),
-  )
-  return { signal: eitherOf(controller.signal, ...others), [Symbol.dispose]: cancel }
+  const signal = eitherOf(controller.signal, ...others)
+  const begin = (forMs: number): (() => void) =>
+    world.setTimer(forMs, () =>
+      controller.abort(new DOMException(`no end after ${forMs} ms`, 'TimeoutError')),
+    )
+  let cancel = begin(ms)
+  return {
+    signal,
+    hasPassed: () => controller.signal.aborted && signal.reason === controller.signal.reason,
+    restart: (forMs) => {
+      cancel()
+      cancel = begin(forMs)
+    },
+    [Symbol.dispose]: () => cancel(),
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ export const netCounters = {
   gossip_published: { help: 'Own gossip messages sent', label: 'topic' },
   requests_sent: { help: 'Requests made of other nodes', label: 'ok, or the code of the error' },
   requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },
+  streams_refused: { help: 'Requests of other nodes ended unread or displaced', label: 'protocol and why' },
   dials: { help: 'Connections opened for a request', label: 'ok, or the code of the error' },
   connections_refused: { help: 'Incoming connections refused', label: 'why' },
   connections_trimmed: {

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
+import * as varint from 'uint8-varint'
 import { SecnodeError, messageOf } from '../errors.ts'
-import { unlessAborted } from '../async/abort.ts'
 
 /**
  * One message each way on a stream of its own, each with its length before it. Both sides have a deadline, both close,
@@ -23,10 +23,10 @@ export const ask = async (stream: Stream, request: Uint8Array, options: AskOptio
     const { signal } = options
     limitBuffers(stream, options.maxResponseBytes, request.length)
     const messages = lpStream(stream, limitsOf(options.maxResponseBytes))
-    await messages.write(request, { signal })
-    // Half-closed from here on: the other side's close ends the stream on both.
-    await stream.close({ signal })
-    const response = await messages.read({ signal })
+    // The answer may come before the whole request was taken: a node that is busy does not read it.
+    const answered = messages.read({ signal })
+    void send(stream, messages, request, signal)
+    const response = await answered
     void linger(stream)
     return plainCopy(response.subarray())
   } catch (error) {
@@ -35,35 +35,64 @@ export const ask = async (stream: Stream, request: Uint8Array, options: AskOptio
   }
 }
 
+/** Sends the request and closes this side. What breaks it breaks the reading of the answer too, which tells. */
+const send = async (
+  stream: Stream,
+  messages: LengthPrefixedStream,
+  request: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> => {
+  try {
+    await messages.write(request, { signal })
+    // Half-closed from here on: the other side's close ends the stream on both.
+    await stream.close({ signal })
+  } catch {
+    // The reader hears it.
+  }
+}
+
+type LengthPrefixedStream = ReturnType<typeof lpStream>
+
 export interface AnswerOptions {
   maxRequestBytes: number
   maxResponseBytes: number
-  signal: AbortSignal
 }
 
-/** The answering side. Done when the answer is sent, or the stream aborted. */
-export const answer = async (
-  stream: Stream,
-  options: AnswerOptions,
-  handler: (request: Uint8Array) => Promise<Uint8Array>,
-): Promise<void> => {
-  try {
-    const { signal } = options
-    limitBuffers(stream, options.maxRequestBytes, options.maxResponseBytes)
-    const messages = lpStream(stream, limitsOf(options.maxRequestBytes))
-    const request = await messages.read({ signal })
-    // A handler that does not heed the signal loses its place all the same.
-    const response = await unlessAborted(handler(plainCopy(request.subarray())), signal, reasonOf)
-    if (response.length > options.maxResponseBytes) {
-      throw new Error(`an answer of ${response.length} bytes is over its own limit`)
-    }
-    await messages.write(response, { signal })
-    await stream.close({ signal })
-    // The place is free from here on: whoever has his answer may ask again.
-    void linger(stream)
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error(String(error)))
-    throw error
+/** The answering side of one stream. Both calls reject with whatever broke the exchange; the caller aborts the stream. */
+export interface Answering {
+  /** Reads the request. `onLength` hears its length in bytes before the rest is waited for. */
+  request(signal: AbortSignal, onLength?: (bytes: number) => void): Promise<Uint8Array>
+  /** Done when the answer is sent. The stream closes within a second. */
+  respond(response: Uint8Array, signal: AbortSignal): Promise<void>
+}
+
+export const answering = (stream: Stream, options: AnswerOptions): Answering => {
+  const { maxRequestBytes, maxResponseBytes } = options
+  let hear: (bytes: number) => void = () => undefined
+  limitBuffers(stream, maxRequestBytes, maxResponseBytes)
+  const messages = lpStream(stream, {
+    ...limitsOf(maxRequestBytes),
+    lengthDecoder: (bytes) => {
+      const length = decodeLength(bytes)
+      if (length <= maxRequestBytes) hear(length)
+      return length
+    },
+  })
+  return {
+    request: async (signal, onLength) => {
+      hear = onLength ?? hear
+      const request = await messages.read({ signal })
+      return plainCopy(request.subarray())
+    },
+    respond: async (response, signal) => {
+      if (response.length > maxResponseBytes) {
+        throw new Error(`an answer of ${response.length} bytes is over its own limit`)
+      }
+      await messages.write(response, { signal })
+      await stream.close({ signal })
+      // The place is free from here on: a peer that has its answer may ask again.
+      void linger(stream)
+    },
   }
 }
 
@@ -91,7 +120,19 @@ const kinds: Readonly<Record<string, readonly [code: string, what: string]>> = {
 
 const prefixBytes = 8
 
+/** Five bytes name 32 GB. The library goes on for as long as the length has no end, and looks at its own bound after it. */
+const maxLengthBytes = 5
+
+type LengthBytes = Parameters<NonNullable<NonNullable<Parameters<typeof lpStream>[1]>['lengthDecoder']>>[0]
+
+const decodeLength = (bytes: LengthBytes): number => {
+  if (bytes.byteLength > maxLengthBytes)
+    throw new SecnodeError('NET_TOO_LARGE', 'the length of a message has no end')
+  return varint.decode(bytes.subarray())
+}
+
 const limitsOf = (maxBytes: number) => ({
+  lengthDecoder: decodeLength,
   maxDataLength: maxBytes,
   // All of the message may be there before it is read; more than that breaks the exchange.
   maxBufferSize: maxBytes + prefixBytes,
@@ -102,8 +143,6 @@ const limitBuffers = (stream: Stream, maxReadBytes: number, maxWriteBytes: numbe
   stream.maxReadBufferLength = maxReadBytes + prefixBytes
   stream.maxWriteBufferLength = maxWriteBytes + prefixBytes
 }
-
-const reasonOf = (signal: AbortSignal): Error => signal.reason as Error
 
 // What comes off the wire may be a view of a buffer that is shared with other messages.
 const plainCopy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)

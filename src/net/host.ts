@@ -30,7 +30,7 @@ import {
   type OpenLinkOptions,
   type OutboundLink,
 } from './relay-links.ts'
-import { createRequests, type RequestOptions } from './requests.ts'
+import { createRequests, type HeldPlaces, type RequestOptions } from './requests.ts'
 import { createSessionMaker, type SessionMaker } from './sessions.ts'
 import { createSearches, type FoundProvider, type Searches, type SearchOptions } from './searches.ts'
 import type { HandlerLimits, RequestHandler } from './service.ts'
@@ -115,6 +115,8 @@ export interface Host {
   openRelayLink(target: RequestTarget, options: OpenLinkOptions): Promise<OutboundLink>
   /** How strangers fare on each protocol that is handled. */
   gates(): readonly GateStatus[]
+  /** What requests hold now on each protocol that is handled. */
+  held(): readonly HeldPlaces[]
   /** Keys (hex) of the peers that have reserved places. */
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
@@ -169,7 +171,7 @@ export const createHost = (options: HostOptions): Host => {
     networkId,
     server: keys.peerKey,
     isRegistered: gater.isRegistered,
-    onFault: (peer) => penalise(peer, 'malformed-exchange'),
+    onFault: (peer, code) => penalise(peer, code),
     solver,
     world,
     metrics,
@@ -329,6 +331,7 @@ export const createHost = (options: HostOptions): Host => {
       return relayLinks.open(links, stopping.signal, ...args)
     },
     gates: () => requests.gates(),
+    held: () => requests.held(),
     setRegistered: (peers) => gater.setRegistered(peers instanceof Set ? peers : new Set(peers.keys())),
     peers: () => {
       const { node, router } = started()

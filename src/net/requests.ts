@@ -1,5 +1,6 @@
 import type { Libp2p } from '@libp2p/interface'
 import { paidProtocols, puzzleAnswerCodec } from '../../protocol/index.ts'
+import type { StreamCounts } from '../admission/streams.ts'
 import { SecnodeError } from '../errors.ts'
 import { eitherOf, throwIfAborted } from '../async/abort.ts'
 import { ask, exchangeErrorOf } from './exchange.ts'
@@ -32,6 +33,11 @@ export interface RequestsOptions extends ServiceOptions {
   solver: PuzzleSolver
 }
 
+export interface HeldPlaces extends StreamCounts {
+  /** The name of the protocol. */
+  purpose: string
+}
+
 /** One request, one answer: who is asked what, and how many at a time. Outlives starts and stops of the node. */
 export interface Requests {
   protocolOf: (protocolName: string) => string
@@ -40,8 +46,12 @@ export interface Requests {
   isHandled(protocol: string): boolean
   /** Whether a stranger has a place on one of the protocols, or waits for one. */
   isServed(peer: string): boolean
+  /** Whether this node owes the peer an answer on one of the protocols now. */
+  hasDuty(peer: string): boolean
   /** How strangers fare on each protocol. */
   gates(): readonly GateStatus[]
+  /** What requests hold on each protocol. */
+  held(): readonly HeldPlaces[]
   /** Registers all handlers, or that of one protocol name, with the node. */
   serve(node: Libp2p, stopping: AbortSignal, protocolName?: string): Promise<void>
   request(
@@ -83,6 +93,13 @@ export const createRequests = (options: RequestsOptions): Requests => {
     },
     isHandled: (protocol) => servicesByProtocol.has(protocol),
     isServed: (peer) => [...servicesByProtocol.values()].some((service) => service.isServed(peer)),
+    hasDuty: (peer) =>
+      [...servicesByProtocol.values()].some(({ limits }) => limits.dutyOf?.(peer).is === 'owed'),
+    held: () =>
+      [...servicesByProtocol.values()].map((service) => ({
+        purpose: service.status().purpose,
+        ...service.counts(),
+      })),
     gates: () => [...servicesByProtocol.values()].map((service) => service.status()),
     serve: async (node, stopping, protocolName) => {
       for (const [protocol, service] of servicesByProtocol) {

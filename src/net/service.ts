@@ -8,26 +8,45 @@ import {
   puzzleAnswerCodec,
   readPaidRequest,
 } from '../../protocol/index.ts'
+import {
+  createStreamAdmission,
+  type StreamClass,
+  type StreamCounts,
+  type StreamEvent,
+} from '../admission/streams.ts'
+import { eitherOf, unlessAborted } from '../async/abort.ts'
+import { createDeadline } from '../async/deadline.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
-import { eitherOf } from '../async/abort.ts'
 import type { NetMetrics } from './counters.ts'
-import { answer, exchangeErrorOf } from './exchange.ts'
-import { addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'
+import { answering, exchangeErrorOf } from './exchange.ts'
+import { IncomingRequest } from './incoming-request.ts'
+import { addressGroup, addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'
 import { createPuzzleGate, type GateOutcome, type GateStatus } from './puzzle-gate.ts'
+import type { PenaltyCode } from './reputation.ts'
 
 export interface HandlerLimits {
   maxRequestBytes: number
   maxResponseBytes: number
-  /** From the opening of the stream to the last byte of the answer. */
+  /** From the moment the request was read and has its turn to the last byte of the answer. */
   timeoutMs: number
-  /** Whoever it is. */
+  /** Unfinished requests of one peer; its newest displaces its least advanced. */
   maxConcurrentPerPeer: number
-  /** Of registered peers. Strangers have places of their own beside them, half as many, and wait for one. */
+  /**
+   * Requests of registered peers without duty worked on at once, one of each; eight times as many wait in turn. Strangers
+   * have places of their own beside them, half as many, and wait for one.
+   */
   maxConcurrent: number
   /** What is answered above the limits; without it the stream is reset. */
   onBusy?: Uint8Array
+  /** R-ADM-1: what this node owes the peer (hex of its key) on this protocol now. Without it, it owes nothing. */
+  dutyOf?: (peer: string) => Duty
+  /** Lengths of all requests that are being read together, in bytes. */
+  maxReadingBytes?: number
 }
+
+/** An answer (the lowest rank goes first under pressure), nothing, or no answer at all: the peer has no business here. */
+export type Duty = { is: 'owed'; rank: number } | { is: 'none' } | { is: 'no-business' }
 
 export interface RequestContext {
   /** Ed25519, 32 bytes; proved by the handshake. */
@@ -47,8 +66,8 @@ export interface ServiceOptions {
   /** This node's key. */
   server: Uint8Array
   isRegistered: (peer: string) => boolean
-  /** Somebody sent what no honest peer sends. */
-  onFault: (peer: string) => void
+  /** The peer did what no honest peer does. */
+  onFault: (peer: string, code: PenaltyCode) => void
   world: World
   metrics: NetMetrics
   logger: Logger
@@ -61,7 +80,17 @@ export interface Service {
   /** Whether a stranger has a place, or waits for one. */
   isServed(peer: string): boolean
   status(): GateStatus
+  /** What all requests hold now. */
+  counts(): StreamCounts
 }
+
+// The request follows the negotiation of its stream without a pause, so it is there within a round trip. Five seconds
+// cover one of 250 ms with several losses; below 16 kB/s a proposal of 1.5 MB would take longer than its answer may.
+const readMs = 5_000
+const leastBytesPerMs = 16
+// A request of a registered peer takes some ten milliseconds: eight times as many as are worked on wait a tenth of a second.
+const waitingPerPlace = 8
+const strangersReadingPerPlace = 4
 
 export const createService = (
   protocolName: string,
@@ -69,7 +98,7 @@ export const createService = (
   handler: RequestHandler,
   options: ServiceOptions,
 ): Service => {
-  const { isRegistered, metrics, logger } = options
+  const { isRegistered, metrics, logger, world } = options
   const asksForWork = paidProtocols.has(protocolName)
   const gate = createPuzzleGate({
     ...options,
@@ -77,17 +106,119 @@ export const createService = (
     asksForWork,
     limits: { places: Math.ceil(limits.maxConcurrent / 2) },
   })
-  const open = createOpenCount()
-  const served = createOpenCount()
+  const admission = createStreamAdmission<IncomingRequest>({
+    maxPerPeer: limits.maxConcurrentPerPeer,
+    maxStrangersReading: strangersReadingPerPlace * limits.maxConcurrent,
+    seatPlaces: limits.maxConcurrent,
+    maxSeatsWaiting: waitingPerPlace * limits.maxConcurrent,
+    maxSeatsAnswering: waitingPerPlace * limits.maxConcurrent,
+    maxReadingBytes: limits.maxReadingBytes ?? Infinity,
+  })
+  /** Requests of strangers at the gate or behind it. */
+  const served = createCounts()
+  const exchangeLimits = {
+    maxRequestBytes: limits.maxRequestBytes + (asksForWork ? paidRequestOverhead : 0),
+    maxResponseBytes: Math.max(limits.maxResponseBytes, asksForWork ? puzzleAnswerCodec.maxBytes : 0),
+  }
+
+  const classOf = (peer: string): StreamClass => {
+    const duty = limits.dutyOf?.(peer) ?? { is: 'none' }
+    if (duty.is === 'no-business') return { is: 'outsider' }
+    if (!isRegistered(peer)) return { is: 'stranger' }
+    return duty.is === 'owed' ? { is: 'duty', rank: duty.rank } : { is: 'seat' }
+  }
+
+  const step = (event: StreamEvent<IncomingRequest>): void => {
+    for (const decision of admission.step(event, world.monotonicMs())) {
+      if (decision.is === 'refuse') metrics.increment('streams_refused', `${protocolName} ${decision.code}`)
+      decision.id.decide(decision)
+    }
+  }
 
   const busy = (): Uint8Array => {
     if (limits.onBusy === undefined) throw new SecnodeError('NET_BUSY', 'too many requests at a time')
     return limits.onBusy
   }
 
-  /** R-PUZ-1: what is said to a stranger who is not let in. */
+  /** R-PUZ-1: what is said to a stranger that is not let in. */
   const refusal = ({ code, puzzle }: Extract<GateOutcome, { is: 'refused' }>): Uint8Array =>
     puzzle === null ? busy() : puzzleAnswerCodec.encode(['puzzle', puzzle.cookie, puzzle.effort, code])
+
+  /** A stranger's request goes through the gate first (R-PUZ-3), and keeps its place there until the stream ends. */
+  const answerStranger = async (
+    incoming: IncomingRequest,
+    solution: Uint8Array | null,
+    answer: () => Promise<Uint8Array>,
+  ): Promise<Uint8Array> => {
+    served.change(incoming.peer, 1)
+    incoming.onEnd(() => served.change(incoming.peer, -1))
+    const entered = await gate.enter({
+      client: incoming.peerKey,
+      solution,
+      signal: incoming.waitSignal,
+      onTakenBack: () => incoming.cut(new SecnodeError('NET_BUSY', 'too slow while others wait')),
+    })
+    if (entered.is === 'entered') incoming.onEnd(entered.leave)
+    incoming.waitSignal.throwIfAborted()
+    if (entered.is === 'entered') return await answer()
+    if (entered.isFault) options.onFault(incoming.peer, 'malformed-exchange')
+    incoming.outcome = 'refused'
+    return refusal(entered)
+  }
+
+  const answerOf = (
+    incoming: IncomingRequest,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> => {
+    // What begins like a paid request and is not one is refused by the handler's codec.
+    const { solution, request } = (asksForWork ? readPaidRequest(bytes, limits.maxRequestBytes) : null) ?? {
+      solution: null,
+      request: bytes,
+    }
+    const { peer, peerKey, from } = incoming
+    const isKnown = isRegistered(peer)
+    const answer = (): Promise<Uint8Array> =>
+      handler(request, { peerKey, isRegistered: isKnown, from, signal })
+    return incoming.isStranger ? answerStranger(incoming, solution, answer) : answer()
+  }
+
+  /** The request, or null if this node turned it away meanwhile. One that is not there in time is charged to its peer. */
+  const read = async (
+    incoming: IncomingRequest,
+    take: (signal: AbortSignal, onLength: (bytes: number) => void) => Promise<Uint8Array>,
+  ): Promise<Uint8Array | null> => {
+    using deadline = createDeadline(world, readMs, incoming.readSignal)
+    try {
+      return await take(deadline.signal, (bytes) => {
+        deadline.restart(readMs + Math.ceil(bytes / leastBytesPerMs))
+        step({ is: 'sized', id: incoming, bytes })
+      })
+    } catch (error) {
+      if (incoming.isTurnedAway()) return null
+      // Never of a stream that this node displaced, or whose connection ended.
+      if (deadline.hasPassed()) options.onFault(incoming.peer, 'flood')
+      throw error
+    }
+  }
+
+  /** Reads the request, waits for its turn, answers. Rejects with what broke the exchange. */
+  const attend = async (incoming: IncomingRequest, stream: Stream): Promise<void> => {
+    const exchange = answering(stream, exchangeLimits)
+    const request = await read(incoming, exchange.request)
+    if (request !== null) step({ is: 'read', id: incoming })
+    using deadline = createDeadline(world, limits.timeoutMs, incoming.signal)
+    const { signal } = deadline
+    const mayWork = request !== null && (await hasTurn(incoming, signal))
+    if (mayWork) deadline.restart(limits.timeoutMs)
+    else incoming.outcome = 'busy'
+    // A handler that does not heed the signal loses its place all the same.
+    const response = mayWork
+      ? await unlessAborted(answerOf(incoming, request, signal), signal, reasonOf)
+      : busy()
+    step({ is: 'answered', id: incoming })
+    await exchange.respond(response, signal)
+  }
 
   const onStream: Service['onStream'] = async (stream, connection, stopping) => {
     const peerKey = peerKeyOf(connection.remotePeer)
@@ -96,97 +227,51 @@ export const createService = (
       return
     }
     const peer = bytesToHex(peerKey)
-    const isKnown = isRegistered(peer)
-    const isBusy =
-      open.of(peer) >= limits.maxConcurrentPerPeer || (isKnown && open.registered() >= limits.maxConcurrent)
-    if (!isBusy) open.add(peer, isKnown, 1)
-    const takenBack = new AbortController()
-    const gone = new AbortController()
-    const signal = eitherOf(stopping, AbortSignal.timeout(limits.timeoutMs), takenBack.signal)
-    stream.addEventListener('close', () => gone.abort(), { once: true })
-    let leave = (): void => undefined
-    let said = 'ok'
-
-    const serve = async (bytes: Uint8Array): Promise<Uint8Array> => {
-      if (isBusy) {
-        said = 'busy'
-        return busy()
-      }
-      // What begins like a paid request and is none is refused by the handler's codec.
-      const { solution, request } = (asksForWork ? readPaidRequest(bytes, limits.maxRequestBytes) : null) ?? {
-        solution: null,
-        request: bytes,
-      }
-      if (!isKnown) {
-        served.add(peer, isKnown, 1)
-        const entered = await gate.enter({
-          client: peerKey,
-          solution,
-          signal: eitherOf(signal, gone.signal),
-          onTakenBack: () => takenBack.abort(new SecnodeError('NET_BUSY', 'too slow while others wait')),
-        })
-        leave = once(() => {
-          served.add(peer, isKnown, -1)
-          if (entered.is === 'entered') entered.leave()
-        })
-        // It may have come when nobody waited for it any more.
-        if (gone.signal.aborted) leave()
-        gone.signal.throwIfAborted()
-        if (entered.is === 'refused') {
-          if (entered.isFault) options.onFault(peer)
-          said = 'refused'
-          return refusal(entered)
-        }
-      }
-      const from = addressOfMultiaddr(connection.remoteAddr)
-      return handler(request, { peerKey, isRegistered: isKnown, from, signal })
-    }
-
+    const of = classOf(peer)
+    using incoming = new IncomingRequest({
+      peer,
+      peerKey,
+      isStranger: of.is === 'stranger',
+      from: addressOfMultiaddr(connection.remoteAddr),
+      stopping,
+    })
+    stream.addEventListener('close', () => incoming.peerGone(), { once: true })
+    incoming.onEnd(() => step({ is: 'ended', id: incoming }))
     try {
-      const maxRequestBytes = limits.maxRequestBytes + (asksForWork ? paidRequestOverhead : 0)
-      const maxResponseBytes = Math.max(limits.maxResponseBytes, asksForWork ? puzzleAnswerCodec.maxBytes : 0)
-      await answer(stream, { maxRequestBytes, maxResponseBytes, signal }, serve)
-      metrics.increment('requests_served', said)
+      step({ is: 'opened', id: incoming, peer, address: addressGroup(connection.remoteAddr), of })
+      incoming.signal.throwIfAborted()
+      await attend(incoming, stream)
+      metrics.increment('requests_served', incoming.outcome)
     } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
       const { code } = exchangeErrorOf(error)
       metrics.increment('requests_served', code)
       const { protocol } = stream
       logger.debug({ peer, protocol, code, reason: messageOf(error) }, 'request not answered')
-    } finally {
-      gone.abort()
-      leave()
-      if (!isBusy) open.add(peer, isKnown, -1)
     }
   }
 
-  return { limits, onStream, isServed: (peer) => served.of(peer) > 0, status: () => gate.status() }
-}
-
-const once = (action: () => void): (() => void) => {
-  let isDone = false
-  return () => {
-    if (isDone) return
-    isDone = true
-    action()
+  return {
+    limits,
+    onStream,
+    isServed: (peer) => served.of(peer) > 0,
+    status: () => gate.status(),
+    counts: () => admission.counts(),
   }
 }
 
-interface OpenCount {
-  of(peer: string): number
-  registered(): number
-  /** `isRegistered` as it was when the request came. */
-  add(peer: string, isRegistered: boolean, change: 1 | -1): void
-}
+const hasTurn = async ({ turn, waitSignal }: IncomingRequest, signal: AbortSignal): Promise<boolean> =>
+  (await unlessAborted(turn, eitherOf(signal, waitSignal), reasonOf)) === 'work'
 
-const createOpenCount = (): OpenCount => {
+const reasonOf = (signal: AbortSignal): Error => signal.reason as Error
+
+/** How many each peer has. */
+const createCounts = () => {
   const countByPeer = new Map<string, number>()
-  let registered = 0
   return {
-    of: (peer) => countByPeer.get(peer) ?? 0,
-    registered: () => registered,
-    add: (peer, isRegistered, change) => {
-      if (isRegistered) registered += change
-      const count = (countByPeer.get(peer) ?? 0) + change
+    of: (peer: string): number => countByPeer.get(peer) ?? 0,
+    change: (peer: string, by: 1 | -1): void => {
+      const count = (countByPeer.get(peer) ?? 0) + by
       if (count === 0) countByPeer.delete(peer)
       else countByPeer.set(peer, count)
     },

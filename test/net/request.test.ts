@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import type { Stream } from '@libp2p/interface'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { bytesToHex, concatBytes, utf8ToBytes } from '../../protocol/index.ts'
-import type { HandlerLimits } from '../../src/net/service.ts'
+import type { Duty, HandlerLimits } from '../../src/net/service.ts'
 import { registerAll, startHost, until, type LocalHost } from './local-hosts.ts'
 import { startRawPeer, type RawPeer } from './raw-peer.ts'
 import { startTcp } from './tls-world.ts'
@@ -273,49 +273,113 @@ describe('R-VERD-1 NET_TIMEOUT and other faults of a connected peer', () => {
   })
 })
 
-describe('above the limits', () => {
-  test('of one peer, the agreed busy message is answered, and others are served', async () => {
-    await using carol = await startHost('127.3.0.10')
-    bob.setRegistered(new Set([bytesToHex(alice.peerKey)]))
-    const pending = Array.from({ length: 4 }, () => alice.request(bob.target(), 'hold/1', hello, asked))
-    await until(() => held.length === 4)
-    expect(await alice.request(bob.target(), 'hold/1', hello, asked)).toEqual(utf8ToBytes('busy'))
-    const other = carol.request(bob.target(), 'hold/1', hello, asked)
-    await until(() => held.length === 5)
-    releaseAll()
-    expect(await Promise.all([...pending, other])).toEqual(Array.from({ length: 5 }, () => hello))
-    bob.setRegistered(new Set())
-    await noLeaks()
-  })
+describe('R-ADM-1 above the limits', () => {
+  const busy = utf8ToBytes('busy')
+  const countOf = (answers: readonly Uint8Array[], answer: Uint8Array) =>
+    answers.filter((other) => Buffer.compare(other, answer) === 0).length
+  const hold = (request: Uint8Array) =>
+    new Promise<Uint8Array>((resolve) => held.push(() => resolve(request)))
+  /** Lets go what bob holds, also what comes to be worked on meanwhile. */
+  const releaseUntil = async <T>(answers: Promise<T>): Promise<T> => {
+    let isDone = false
+    void answers.finally(() => (isDone = true)).catch(() => undefined)
+    await until(() => {
+      releaseAll()
+      return isDone
+    })
+    return await answers
+  }
+  const askTimes = (count: number, of: LocalHost, protocolName = 'hold/1') =>
+    Array.from({ length: count }, () => of.request(bob.target(), protocolName, hello, asked))
 
-  test('of all registered peers together, too', async () => {
-    await using carol = await startHost('127.3.0.11')
-    registerAll(alice, bob, carol)
-    const pending = [
-      ...Array.from({ length: 3 }, () => alice.request(bob.target(), 'hold/1', hello, asked)),
-      ...Array.from({ length: 3 }, () => carol.request(bob.target(), 'hold/1', hello, asked)),
-    ]
-    await until(() => held.length === 6)
-    expect(await carol.request(bob.target(), 'hold/1', hello, asked)).toEqual(utf8ToBytes('busy'))
-    expect(await alice.request(bob.target(), 'hold/1', hello, asked)).toEqual(utf8ToBytes('busy'))
-    releaseAll()
-    await Promise.all(pending)
-    expect(await alice.request(bob.target(), 'echo/1', hello, asked)).toEqual(hello)
+  afterEach(async () => {
     for (const host of [alice, bob]) host.setRegistered(new Set())
     await noLeaks()
   })
 
+  test('requests of one peer wait in turn, its newest displaces one that waits, and strangers are served', async () => {
+    await using carol = await startHost('127.3.0.10')
+    bob.setRegistered(new Set([bytesToHex(alice.peerKey)]))
+    const first = askTimes(4, alice)
+    await until(() => held.length === 1)
+    const newest = askTimes(1, alice)
+    // Told at once, while the others are still held.
+    expect(await Promise.race(first)).toEqual(busy)
+    const other = askTimes(1, carol)
+    await until(() => held.length === 2)
+    const answers = await releaseUntil(Promise.all([...first, ...newest, ...other]))
+    expect(countOf(answers, busy)).toBe(1)
+    expect(answers.slice(4)).toEqual([hello, hello])
+  })
+
+  test('registered peers share the places, one each', async () => {
+    await using carol = await startHost('127.3.0.11')
+    registerAll(alice, bob, carol)
+    const ofAlice = askTimes(4, alice)
+    await until(() => held.length === 1)
+    const ofCarol = askTimes(1, carol)
+    await until(() => held.length === 2)
+    const answers = await releaseUntil(Promise.all([...ofAlice, ...ofCarol]))
+    expect(countOf(answers, hello)).toBe(5)
+  })
+
+  test('a peer that is owed an answer is worked on, whatever seats hold', async () => {
+    await using carol = await startHost('127.3.0.12')
+    const owed = bytesToHex(carol.peerKey)
+    const dutyOf = (peer: string): Duty => (peer === owed ? { is: 'owed', rank: 0 } : { is: 'none' })
+    await bob.handle('owed/1', { ...limits, maxConcurrent: 1, dutyOf }, hold)
+    registerAll(alice, bob, carol)
+    const ofAlice = askTimes(4, alice, 'owed/1')
+    await until(() => held.length === 1)
+    const ofCarol = askTimes(2, carol, 'owed/1')
+    await until(() => held.length === 3)
+    await releaseUntil(Promise.all([...ofAlice, ...ofCarol]))
+  })
+
+  test('a peer that has no business on a protocol is refused unread, at no fault', async () => {
+    await bob.handle('closed/1', { ...limits, dutyOf: () => ({ is: 'no-business' }) }, hold)
+    await expect(askTimes(1, alice, 'closed/1')[0]).rejects.toMatchObject({ code: 'NET_CLOSED' })
+    expect(bob.counts.get('streams_refused closed/1 no-business')).toBe(1)
+    expect([...bob.counts.keys()].filter((name) => name.startsWith('penalties'))).toEqual([])
+  })
+
+  test('requests being read share a bound in bytes: the rank decides, not who came first', async () => {
+    await using carol = await startHost('127.3.0.13')
+    await using slow = await startRawPeer('127.3.0.15')
+    const rankByPeer = new Map([carol.peerKey, slow.peerKey].map((key, rank) => [bytesToHex(key), rank]))
+    await bob.handle(
+      'large-owed/1',
+      {
+        ...limits,
+        maxRequestBytes: 3_000_000,
+        maxReadingBytes: 4_000_000,
+        onBusy: busy,
+        dutyOf: (peer) => ({ is: 'owed', rank: rankByPeer.get(peer)! }),
+      },
+      async (bytes) => Uint8Array.of(bytes.length === 3_000_000 ? 1 : 0),
+    )
+    bob.setRegistered(new Set(rankByPeer.keys()))
+    const stream = await slow.open(bob.target().address!, 'large-owed/1')
+    const said: Uint8Array[] = []
+    stream.addEventListener('message', ({ data }) => void said.push(data.subarray()))
+    // The length of three million bytes, and the first of them.
+    stream.send(Uint8Array.of(0xc0, 0x8d, 0xb7, 0x01, 7))
+    await until(() => bob.held().some(({ readingBytes }) => readingBytes === 3_000_000))
+    const large = new Uint8Array(3_000_000)
+    expect(await carol.request(bob.target(), 'large-owed/1', large, asked)).toEqual(Uint8Array.of(1))
+    await until(() => said.length > 0)
+    expect(concatBytes(...said)).toEqual(concatBytes(Uint8Array.of(busy.length), busy))
+    await until(() => bob.held().every(({ reading, working }) => reading + working === 0))
+  })
+
   test('without a busy message the stream is reset', async () => {
     bob.setRegistered(new Set([bytesToHex(alice.peerKey)]))
-    const pending = Array.from({ length: 4 }, () => alice.request(bob.target(), 'silent/1', hello, asked))
-    await until(() => held.length === 4)
-    await expect(alice.request(bob.target(), 'silent/1', hello, asked)).rejects.toMatchObject({
-      code: 'NET_CLOSED',
-    })
-    releaseAll()
-    expect(await Promise.all(pending)).toEqual(pending.map(() => hello))
-    bob.setRegistered(new Set())
-    await noLeaks()
+    const first = askTimes(4, alice, 'silent/1')
+    await until(() => held.length === 1)
+    const newest = askTimes(1, alice, 'silent/1')
+    await expect(Promise.race(first)).rejects.toMatchObject({ code: 'NET_CLOSED' })
+    const outcomes = await releaseUntil(Promise.allSettled([...first, ...newest]))
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(1)
   })
 })
 
@@ -404,7 +468,7 @@ describe('a hostile answerer', () => {
     ],
     [
       'names a length without end',
-      'NET_TIMEOUT',
+      'NET_TOO_LARGE',
       (stream) => void stream.send(new Uint8Array(64).fill(0xff)),
     ],
     [
