@@ -119,6 +119,12 @@ const openViews = (
   return views
 }
 
+/** The certifiers of the view that opens next, for R-ADM-1: others may see it open a block earlier. Empty after the last. */
+export const nextCertifiers = ({ duty, views }: Pick<CertifierState, 'duty' | 'views'>): readonly Senior[] =>
+  views.length > lastView(duty.params)
+    ? []
+    : certifiersOf(duty.seniors, duty.beacon, views.length, duty.params.certifiers)
+
 const positionOf = (certifiers: readonly Senior[], seat: Seat): number =>
   certifiers.findIndex((certifier) => certifier.seat === seat)
 

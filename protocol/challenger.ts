@@ -23,10 +23,19 @@ export interface ChallengerState {
 }
 
 export type TargetWork =
-  /** To be visited at `at`; `tried` visits have failed, the last as `failed` says; `later` was the last answer. */
-  | { is: 'waiting'; at: Height; tried: number; failed: Finding | null; later: string | null }
-  | { is: 'visiting'; tried: number; failed: Finding | null; later: string | null }
-  | { is: 'found'; finding: Finding }
+  /** To be visited at `at`. */
+  ({ is: 'waiting'; at: Height } & Tried) | ({ is: 'visiting' } & Tried) | { is: 'found'; finding: Finding }
+
+/** What visits brought so far. */
+interface Tried {
+  /** Visits that failed, the last as `failed` says. */
+  tried: number
+  failed: Finding | null
+  /** The last answer, if it was "later". */
+  later: string | null
+  /** How often the target said that it is busy. */
+  busy: number
+}
 
 /** What a visit found: a verdict with what stands behind it. */
 export interface Finding {
@@ -38,11 +47,14 @@ export interface Finding {
 export type ChallengerEvent =
   /** The height of the last confirmed block. */
   | { is: 'height'; height: Height }
-  | { is: 'visited'; target: number; result: { finding: Finding } | { later: string } }
+  | { is: 'visited'; target: number; result: VisitResult }
   /** How many of the three other seats answered (R-FAULT-1). */
   | { is: 'self-checked'; reached: number }
   /** The own chain node is behind or gone: nothing can be judged (R-FAULT-1). */
   | { is: 'chain-lost'; why: string }
+
+/** What a visit found, that the target wants to be asked later (R-CHAL-1), or that this side had no time for the visit. */
+export type VisitResult = { finding: Finding } | { later: string } | { notBegun: true }
 
 export type ChallengerEffect =
   | { is: 'visit'; target: number; nonce: Uint8Array }
@@ -91,6 +103,7 @@ export const startChallenger = (
     tried: 0,
     failed: null,
     later: null,
+    busy: 0,
   })),
   stage: 'visiting',
 })
@@ -158,34 +171,58 @@ const onHeight = (state: ChallengerState, height: Height): ChallengerStep => {
   const targets = state.targets.map((work, target): TargetWork => {
     if (work.is !== 'waiting' || height < work.at) return work
     effects.push({ is: 'visit', target, nonce: nonceOf(state, target) })
-    return { is: 'visiting', tried: work.tried, failed: work.failed, later: work.later }
+    const { at: _, ...tried } = work
+    return { ...tried, is: 'visiting' }
   })
   return { state: { ...state, targets }, effects }
+}
+
+/** R-CHAL-1: so often a target may say to each challenger of an epoch that it is busy. */
+export const maxBusyAnswers = 2
+
+/** R-CHAL-1: so that those who were told "later" together do not come back together. */
+const laterMoment = (state: ChallengerState, target: number, height: Height): Height => {
+  const span = Math.max(1, Math.ceil((state.phases.attests - height) / 8))
+  return height + 1 + createStream(hash('later', state.secret, target, height)).below(span)
 }
 
 const onVisited = (
   state: ChallengerState,
   target: number,
-  result: { finding: Finding } | { later: string },
+  result: VisitResult,
   height: Height,
 ): ChallengerState => {
   const work = state.targets[target]
   if (work === undefined || work.is !== 'visiting') return state
-  const next = height + 1
-  if ('later' in result) {
-    return replaceTarget(state, target, { ...work, is: 'waiting', at: next, later: result.later })
+  if ('notBegun' in result) return replaceTarget(state, target, { ...work, is: 'waiting', at: height + 1 })
+  if ('finding' in result) return onFinding(state, target, work, result.finding, height)
+  const busy = work.busy + (result.later === 'busy' ? 1 : 0)
+  if (busy > maxBusyAnswers && result.later === 'busy') {
+    const finding = { evidence: seenFault(Verdict.timeout, 'answered "busy" too often'), address: null }
+    return onFinding(state, target, work, finding, height)
   }
+  const at = laterMoment(state, target, height)
+  return replaceTarget(state, target, { ...work, is: 'waiting', at, later: result.later, busy })
+}
+
+const onFinding = (
+  state: ChallengerState,
+  target: number,
+  work: Tried,
+  finding: Finding,
+  height: Height,
+): ChallengerState => {
   const tried = work.tried + 1
-  const verdict = result.finding.evidence.verdict
-  if (!isRetried(verdict) || tried > state.retries) {
-    return replaceTarget(state, target, { is: 'found', finding: result.finding })
+  if (!isRetried(finding.evidence.verdict) || tried > state.retries) {
+    return replaceTarget(state, target, { is: 'found', finding })
   }
   return replaceTarget(state, target, {
     is: 'waiting',
-    at: momentBetween(state.secret, target, tried, next, state.phases.attests),
+    at: momentBetween(state.secret, target, tried, height + 1, state.phases.attests),
     tried,
-    failed: result.finding,
+    failed: finding,
     later: null,
+    busy: work.busy,
   })
 }
 

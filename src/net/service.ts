@@ -205,7 +205,7 @@ export const createService = (
   /** Reads the request, waits for its turn, answers. Rejects with what broke the exchange. */
   const attend = async (incoming: IncomingRequest, stream: Stream): Promise<void> => {
     const exchange = answering(stream, exchangeLimits)
-    const request = await read(incoming, exchange.request)
+    const request = await read(incoming, (signal, onLength) => exchange.request(signal, onLength))
     if (request !== null) step({ is: 'read', id: incoming })
     using deadline = createDeadline(world, limits.timeoutMs, incoming.signal)
     const { signal } = deadline

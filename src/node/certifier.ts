@@ -48,6 +48,7 @@ import { createCertifierPeers } from './certifier-peers.ts'
 import type { CheckpointData } from './checkpoint-data.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
+import { certifierDuty } from './duties.ts'
 import type { Tasks } from './tasks.ts'
 
 /** Drives the certifier's step function for the week that can be certified now (R-CP-2…5). */
@@ -93,6 +94,9 @@ interface Work {
 
 /** A certifier examines a whole week: fetching included, this is how long a proposer waits for it. */
 const proposalTimeoutMs = 60_000
+
+/** Of all proposals that are being read: twenty whole ones of 40,000 seats, which at a rate of 1 MB/s are read in 32 s. */
+const maxProposalBytes = 32 * 2 ** 20
 
 export const createCertifierRole = (node: NodeContext, parts: CertifierParts): CertifierRole => {
   const { collector, data, checkpoints, tasks, bls } = parts
@@ -459,7 +463,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       collector.onProof((week, seat, epoch) => {
         if (work !== null) step(work, { is: 'proof', week, seat, epoch })
       })
-      await data.serve()
+      await data.serve(certifierDuty(() => work, { is: 'none' }))
       await node.host.handle(
         protocols.propose,
         {
@@ -467,7 +471,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           maxResponseBytes: proposalAnswerCodec.maxBytes,
           timeoutMs: proposalTimeoutMs,
           maxConcurrentPerPeer: 2,
-          maxConcurrent: 16,
+          // For seats that ask before this node has the frozen week: it cannot tell yet whether they are drawn.
+          maxConcurrent: 4,
+          dutyOf: certifierDuty(() => work, { is: 'no-business' }),
+          maxReadingBytes: maxProposalBytes,
           onBusy: proposalAnswerCodec.encode(['later', 'busy']),
         },
         async (bytes, { peerKey, signal }) =>

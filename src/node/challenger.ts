@@ -20,6 +20,7 @@ import {
   Verdict,
   type Verdict as VerdictCode,
   verdictNames,
+  type VisitResult,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
@@ -28,7 +29,7 @@ import type { Outgoing } from './outgoing.ts'
 import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'
 import type { Tasks } from './tasks.ts'
-import { type VisitResult, visitTarget } from './visit.ts'
+import { visitTarget } from './visit.ts'
 
 /** Drives the challenger's step function: one epoch's work at a time (R-CHAL-1, R-ATT-1, R-ATT-5). */
 export interface Challenger {
@@ -61,6 +62,10 @@ interface Running {
   /** Steps happen one after the other, each written down before its effects. */
   queue: Promise<void>
 }
+
+/** For the metrics. */
+const wordOf = (result: VisitResult): string =>
+  'finding' in result ? verdictNames[result.finding.evidence.verdict as VerdictCode] : 'later'
 
 export const createChallenger = (
   node: NodeContext,
@@ -151,7 +156,7 @@ export const createChallenger = (
     switch (effect.is) {
       case 'visit': {
         const started = tasks.run('visit', (signal) => visit(work, effect.target, effect.nonce, signal))
-        if (!started) visited(work, effect.target, { later: 'busy' })
+        if (!started) visited(work, effect.target, { notBegun: true })
         return
       }
       case 'check-self': {
@@ -164,11 +169,7 @@ export const createChallenger = (
     }
   }
 
-  const visited = (
-    work: Running,
-    target: number,
-    result: Extract<ChallengerEvent, { is: 'visited' }>['result'],
-  ): void => {
+  const visited = (work: Running, target: number, result: VisitResult): void => {
     void step(work, { is: 'visited', target, result })
   }
 
@@ -195,8 +196,7 @@ export const createChallenger = (
       result = { finding: { evidence, address: null } }
     }
     node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)
-    const word = 'later' in result ? 'later' : verdictNames[result.finding.evidence.verdict as VerdictCode]
-    node.metrics.visits.inc({ result: word })
+    node.metrics.visits.inc({ result: wordOf(result) })
     visited(work, target, result)
   }
 

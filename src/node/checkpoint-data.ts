@@ -30,6 +30,7 @@ import { inSlices } from '../async/slices.ts'
 import { type CheckpointStore, leavesRow } from '../store/checkpoints.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
+import type { DutyOf } from './duties.ts'
 
 /** What stands behind checkpoints: what is held, what is proposed from it, and the answers to those who ask. */
 export interface CheckpointData {
@@ -41,8 +42,8 @@ export interface CheckpointData {
     opinionOf: (epoch: Epoch, seat: Seat) => Opinion | undefined,
     liars: number,
   ): Promise<{ cid: CID; payload: Uint8Array; agrees: boolean }>
-  /** Answers others. */
-  serve(): Promise<void>
+  /** Answers others, first those that are owed an answer. */
+  serve(dutyOf: DutyOf): Promise<void>
 }
 
 export const createCheckpointData = (
@@ -175,7 +176,7 @@ export const createCheckpointData = (
       await checkpoints.put(frame.week, [payload, ...pages])
       return { cid, payload, agrees }
     },
-    async serve() {
+    async serve(dutyOf) {
       await node.host.handle(
         protocols.checkpoint,
         {
@@ -184,6 +185,7 @@ export const createCheckpointData = (
           timeoutMs: 30_000,
           maxConcurrentPerPeer: 4,
           maxConcurrent: 32,
+          dutyOf,
           onBusy: checkpointAnswerCodec.encode(['refused', 'busy']),
         },
         async (bytes, { peerKey }) => {

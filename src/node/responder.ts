@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import {
+  bytesToHex,
   challengeAnswerCodec,
   type ChallengeAnswer,
   challengeRequestCodec,
@@ -12,15 +14,19 @@ import {
   type EvidenceAnswer,
   evidenceRequestCodec,
   indexOfSeat,
+  maxBusyAnswers,
   protocols,
   type Seat,
   signPayload,
   type Snapshot,
 } from '../../protocol/index.ts'
+import { createLimit } from '../async/limit.ts'
+import { createSerial } from '../async/serial.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
 import { digestOf } from '../epochs/digests.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
+import { challengerDuty } from './duties.ts'
 
 /** Answers challenges and serves evidence. */
 export interface Responder {
@@ -33,6 +39,12 @@ export interface Responder {
 /** Digests computed at once: each reads 64 blocks, and challengers of an epoch come at random moments. */
 const maxDigests = 4
 
+/** As many as a committee has at most (R-COM-2), twice: one that gave up may ask again while its first question waits. */
+const maxWaitingDigests = 96
+
+/** As many names as two epochs have at most. */
+const rememberedBusy = 96
+
 /** Epochs whose askers are remembered: the current one, and those about which attestations still come. */
 const rememberedEpochs = 3
 
@@ -40,25 +52,18 @@ const refused = (code: string): ChallengeAnswer => ['refused', code]
 
 export const startResponder = async (node: NodeContext, isCaughtUp: () => boolean): Promise<Responder> => {
   let lastSolved: number | null = null
-  let digesting = 0
+  /** How often each challenger of an epoch was told that digests are computed for others. */
+  const busyTold = new LRUCache<string, number>({ max: rememberedBusy })
+  const digests = createLimit({ maxRunning: maxDigests, maxWaiting: maxWaitingDigests })
+  const isOwed = challengerDuty(node)
   const askers = new Map<Epoch, Set<Seat>>()
   const noteAsker = (epoch: Epoch, seat: Seat): void => {
     for (const old of askers.keys()) if (old <= epoch - rememberedEpochs) askers.delete(old)
     const seats = askers.get(epoch) ?? new Set()
     askers.set(epoch, seats.add(seat))
   }
-  /** Answers under way: those to one challenger come one after the other, so no second nonce is signed (R-CHAL-1). */
-  const answering = new Map<string, Promise<unknown>>()
-  const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const turn = Promise.resolve(answering.get(key)).then(work)
-    const settled = turn.catch(() => undefined)
-    answering.set(key, settled)
-    try {
-      return await turn
-    } finally {
-      if (answering.get(key) === settled) answering.delete(key)
-    }
-  }
+  /** Answers to one challenger come one after the other, so no second nonce is signed (R-CHAL-1). */
+  const answering = createSerial()
 
   /** What no honest node of this branch says: it knows its own seat and whom it challenges. */
   const lie = (peerKey: Uint8Array, code: string): ChallengeAnswer => {
@@ -100,7 +105,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       challengerSeat,
       nonce,
     }
-    return await inTurn(`${epochNumber}:${challengerSeat}`, () => give(epoch, terms, signal))
+    return await answering.run(`${epochNumber}:${challengerSeat}`, () => give(epoch, terms, signal))
   }
 
   /** The receipt for a challenger's first nonce, or again the one that it was given. */
@@ -116,25 +121,37 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
         ? ['receipt', given.receipt.payload, given.receipt.signature]
         : refused('second-nonce')
     }
-    if (digesting >= maxDigests) return ['later', 'busy']
-    digesting++
+    if (mustAskLater(`${epoch.epoch}:${bytesToHex(epoch.beacon)}:${challengerSeat}`)) return ['later', 'busy']
+    return await digests.run(() => solve(epoch, terms, signal), signal)
+  }
+
+  /** R-CHAL-1: while digests are computed for others, each challenger is told "busy" twice at most; then it waits here. */
+  const mustAskLater = (challenger: string): boolean => {
+    const told = busyTold.get(challenger) ?? 0
+    if (digests.running() < maxDigests || told >= maxBusyAnswers) return false
+    busyTold.set(challenger, told + 1)
+    return true
+  }
+
+  const solve = async (
+    epoch: EpochContext,
+    terms: ChallengeTerms,
+    signal: AbortSignal,
+  ): Promise<ChallengeAnswer> => {
+    const { challengerSeat, nonce } = terms
     const begunMs = node.world.monotonicMs()
-    try {
-      const chain = {
-        transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
-        readTransaction: node.conduct.readTransaction,
-      }
-      const digest = await digestOf(node.genesis, terms, epoch.params.samples, chain, signal)
-      if (!node.epochs.isCanonical(epoch)) return ['later', 'behind']
-      const payload = encodeReceipt({ ...terms, digest })
-      const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
-      await node.work.putReceipt(epoch.epoch, epoch.beacon, challengerSeat, nonce, receipt)
-      lastSolved = epoch.epoch
-      node.metrics.answerSeconds.observe((node.world.monotonicMs() - begunMs) / 1_000)
-      return ['receipt', receipt.payload, receipt.signature]
-    } finally {
-      digesting--
+    const chain = {
+      transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
+      readTransaction: node.conduct.readTransaction,
     }
+    const digest = await digestOf(node.genesis, terms, epoch.params.samples, chain, signal)
+    if (!node.epochs.isCanonical(epoch)) return ['later', 'behind']
+    const payload = encodeReceipt({ ...terms, digest })
+    const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
+    await node.work.putReceipt(epoch.epoch, epoch.beacon, challengerSeat, nonce, receipt)
+    lastSolved = epoch.epoch
+    node.metrics.answerSeconds.observe((node.world.monotonicMs() - begunMs) / 1_000)
+    return ['receipt', receipt.payload, receipt.signature]
   }
 
   await node.host.handle(
@@ -145,7 +162,9 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       // The longest deadline a schedule may set: the challenger's own is what counts.
       timeoutMs: 60_000,
       maxConcurrentPerPeer: 4,
-      maxConcurrent: 64,
+      // For those that are no challengers: they learn that with a comparison.
+      maxConcurrent: 16,
+      dutyOf: isOwed,
       onBusy: challengeAnswerCodec.encode(['later', 'busy']),
     },
     async (bytes, { peerKey, signal }) => {
@@ -185,7 +204,8 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
       maxResponseBytes: evidenceAnswerCodec.maxBytes,
       timeoutMs: 10_000,
       maxConcurrentPerPeer: 4,
-      maxConcurrent: 64,
+      maxConcurrent: 32,
+      dutyOf: isOwed,
       onBusy: evidenceAnswerCodec.encode(['refused', 'busy']),
     },
     async (bytes, { peerKey }) => {

@@ -12,7 +12,6 @@ import {
   equalBytes,
   evidenceAnswerCodec,
   evidenceRequestCodec,
-  type Finding,
   hasReceipts,
   indexOfSeat,
   peerIdOfKey,
@@ -23,6 +22,7 @@ import {
   type SnapshotRow,
   targetsOf,
   Verdict,
+  type VisitResult,
 } from '../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import { probeTls } from '../net/probe.ts'
@@ -30,9 +30,6 @@ import { type ObservedAddress, resolveObservedAddress } from '../net/resolve.ts'
 import type { NodeContext } from './context.ts'
 import { digestOf } from '../epochs/digests.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
-
-/** What a visit found, or that the target wants to be asked later (R-CHAL-1). */
-export type VisitResult = { finding: Finding } | { later: string }
 
 type SeenVerdict = Parameters<typeof seenFault>[0]
 type AnsweredVerdict = Parameters<typeof answeredFault>[0]
@@ -263,8 +260,8 @@ const fetchEvidence = async (
       }
     } catch (error) {
       signal.throwIfAborted()
-      // A target that does not know this node yet will; one that never does is busy to the end.
-      if (isSecnodeError(error, 'NET_PUZZLE_DEAR')) return { is: 'result', result: { later: 'busy' } }
+      // The target does not know this node yet: its chain is behind.
+      if (isSecnodeError(error, 'NET_PUZZLE_DEAR')) return { is: 'result', result: { later: 'behind' } }
       if (!targetErrors.some((code) => isSecnodeError(error, code))) {
         return { is: 'result', result: seen(Verdict.abstain, messageOf(error)) }
       }

@@ -84,8 +84,8 @@ const targetRow = (work: TargetWork): Canonical => {
   if (work.is === 'found') return ['found', findingRow(work.finding)]
   const failed = work.failed === null ? null : findingRow(work.failed)
   return work.is === 'waiting'
-    ? ['waiting', work.at, work.tried, failed, work.later]
-    : ['visiting', work.tried, failed, work.later]
+    ? ['waiting', work.at, work.tried, failed, work.later, work.busy]
+    : ['visiting', work.tried, failed, work.later, work.busy]
 }
 
 const encodeWork = (state: ChallengerState): Uint8Array =>
@@ -115,14 +115,23 @@ const EntryRow = z.union([
 const FindingRow = z
   .tuple([EntryRow, Bytes.nullable()])
   .transform(([evidence, address]) => ({ evidence, address }) as Finding)
+// Rows of before it was counted lack it.
+const Busy = z.int().optional().default(0)
 const TargetRow = z.union([
   z.tuple([z.literal('found'), FindingRow]).transform(([is, finding]): TargetWork => ({ is, finding })),
   z
-    .tuple([z.literal('waiting'), z.int(), z.int(), FindingRow.nullable(), z.string().nullable()])
-    .transform(([is, at, tried, failed, later]): TargetWork => ({ is, at, tried, failed, later })),
+    .tuple([z.literal('waiting'), z.int(), z.int(), FindingRow.nullable(), z.string().nullable(), Busy])
+    .transform(([is, at, tried, failed, later, busy]): TargetWork => ({
+      is,
+      at,
+      tried,
+      failed,
+      later,
+      busy,
+    })),
   z
-    .tuple([z.literal('visiting'), z.int(), FindingRow.nullable(), z.string().nullable()])
-    .transform(([is, tried, failed, later]): TargetWork => ({ is, tried, failed, later })),
+    .tuple([z.literal('visiting'), z.int(), FindingRow.nullable(), z.string().nullable(), Busy])
+    .transform(([is, tried, failed, later, busy]): TargetWork => ({ is, tried, failed, later, busy })),
 ])
 const WorkRow = z
   .tuple([

@@ -333,7 +333,8 @@ describe('R-ADM-1 above the limits', () => {
     await until(() => held.length === 1)
     const ofCarol = askTimes(2, carol, 'owed/1')
     await until(() => held.length === 3)
-    await releaseUntil(Promise.all([...ofAlice, ...ofCarol]))
+    const answers = await releaseUntil(Promise.all([...ofAlice, ...ofCarol]))
+    expect(countOf(answers, hello)).toBe(6)
   })
 
   test('a peer that has no business on a protocol is refused unread, at no fault', async () => {

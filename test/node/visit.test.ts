@@ -20,11 +20,12 @@ import {
   signPayload,
   targetsOf,
   Verdict,
+  type VisitResult,
 } from '../../protocol/index.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { digestOf } from '../../src/epochs/digests.ts'
-import { type VisitResult, visitTarget } from '../../src/node/visit.ts'
+import { visitTarget } from '../../src/node/visit.ts'
 import { attest, createTestNetwork, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { type LocalHost } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
@@ -59,18 +60,19 @@ const visit = async (epoch = 2): Promise<VisitResult> =>
   )
 
 const verdictOf = (result: VisitResult): number => {
-  if ('later' in result) throw new Error(`later: ${result.later}`)
+  if (!('finding' in result)) throw new Error(JSON.stringify(result))
   return result.finding.evidence.verdict
 }
 
 const seenOf = (result: VisitResult): string => {
-  if ('later' in result || !('seen' in result.finding.evidence)) throw new Error(JSON.stringify(result))
+  if (!('finding' in result) || !('seen' in result.finding.evidence)) throw new Error(JSON.stringify(result))
   return result.finding.evidence.seen
 }
 
 /** The head of the answer that stands behind a verdict, checked against its hash if it is whole. */
 const responseOf = (result: VisitResult): Uint8Array => {
-  if ('later' in result || !('response' in result.finding.evidence)) throw new Error(JSON.stringify(result))
+  if (!('finding' in result) || !('response' in result.finding.evidence))
+    throw new Error(JSON.stringify(result))
   const { response, responseHash } = result.finding.evidence
   if (response.length < 1_000) {
     expect(responseHash).toEqual(new Uint8Array(createHash('sha256').update(response).digest()))
@@ -123,7 +125,8 @@ describe('R-VERD-1 a verdict for each situation, with what stands behind it', ()
     await network.start(target)
     const result = await visit()
     expect(result).toMatchObject({ finding: { evidence: { verdict: Verdict.valid } } })
-    if ('later' in result || result.finding.evidence.verdict !== Verdict.valid) throw new Error('not valid')
+    if (!('finding' in result) || result.finding.evidence.verdict !== Verdict.valid)
+      throw new Error('not valid')
     expect(result.finding.address).toEqual(Uint8Array.from(network.ip(target).split('.').map(Number)))
     expect(decodeReceipt(result.finding.evidence.receipt.payload)?.nonce).toEqual(nonce)
   })
@@ -458,7 +461,7 @@ describe('R-EVID-2 the audit of an attestation of two epochs before', () => {
     await startChallenger(auditing)
     await hold(await evidenceOf((entry) => entry))
     await startWholeTarget(() => puzzleAnswerCodec.encode(['puzzle', new Uint8Array(16), 1, 'unpaid']))
-    expect(await visit(auditing)).toEqual({ later: 'busy' })
+    expect(await visit(auditing)).toEqual({ later: 'behind' })
     const puzzles = node.daemon.metrics.registry.getSingleMetric('secnode_net_puzzles_total')!
     const { values } = await puzzles.get()
     expect(values.map(({ labels }) => Reflect.get(labels, 'is'))).toEqual(['NET_PUZZLE_DEAR'])

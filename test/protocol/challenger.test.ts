@@ -11,7 +11,9 @@ import {
   seenFault,
   startChallenger,
   stepChallenger,
+  type TargetWork,
   Verdict,
+  type VisitResult,
 } from '../../protocol/index.ts'
 import { uniformityTest } from '../../src/cli/chi-square.ts'
 import { seedOf } from './fixture.ts'
@@ -47,10 +49,7 @@ const createRun = (initial: ChallengerState) => {
       run.effects.push(...step.effects)
       return step.effects
     },
-    to(
-      height: number,
-      answer: (target: number, height: number) => { finding: Finding } | { later: string } | null,
-    ): void {
+    to(height: number, answer: (target: number, height: number) => VisitResult | null): void {
       for (let h = run.height + 1; h <= height; h++) {
         const effects = run.step({ is: 'height', height: h })
         for (const effect of effects) {
@@ -101,14 +100,19 @@ describe('R-CHAL-1 visits', () => {
     expect(uniformityTest(counts, drawn).pValue).toBeGreaterThan(1e-3)
   })
 
-  test('R-CHAL-1 "later" is asked again at the next block with the same nonce, without counting a try', () => {
+  test('R-CHAL-1 "later" is asked again with the same nonce, within an eighth of what is left, without counting a try', () => {
     const run = createRun(start({ targets: 1, retries: 0 }))
     const heights: number[] = []
     run.to(phases.attests, (_, height) => {
       heights.push(height)
-      return heights.length < 5 ? { later: 'busy' } : { finding: good }
+      return heights.length < 5 ? { later: 'behind' } : { finding: good }
     })
-    expect(heights.slice(1).map((height, i) => height - heights[i]!)).toEqual([1, 1, 1, 1])
+    expect(heights).toHaveLength(5)
+    for (const [i, height] of heights.slice(1).entries()) {
+      const before = heights[i]!
+      expect(height - before).toBeGreaterThanOrEqual(1)
+      expect(height - before).toBeLessThanOrEqual(Math.ceil((phases.attests - before) / 8))
+    }
     const nonces = new Set(
       run.effects.flatMap((effect) => (effect.is === 'visit' ? [bytesToHex(effect.nonce)] : [])),
     )
@@ -116,16 +120,49 @@ describe('R-CHAL-1 visits', () => {
     expect(run.attested()).toEqual([0])
   })
 
+  test('R-CHAL-1 eleven challengers that are told "later" at once do not come back at once', () => {
+    const returns = Array.from({ length: 11 }, (_, i) => {
+      const run = createRun(start({ targets: 1, secret: seedOf('secret', i) }))
+      let returned = 0
+      run.to(phases.opens - 1, () => null)
+      const [work] = run.state.targets
+      run.state = { ...run.state, targets: [{ ...work!, is: 'waiting', at: phases.opens } as TargetWork] }
+      let asked = 0
+      run.to(phases.attests, (_, height) => {
+        if (asked++ === 1) returned = height
+        return asked === 1 ? { later: 'behind' } : { finding: good }
+      })
+      return returned
+    })
+    expect(new Set(returns).size).toBeGreaterThan(5)
+  })
+
+  test('R-CHAL-1 a third "busy" counts as a try, and "behind" never does', () => {
+    const busy = createRun(start({ targets: 3, retries: 0 }))
+    const asked = [0, 0, 0]
+    busy.to(phases.attests, (target) => {
+      asked[target]!++
+      if (target === 0) return { later: 'busy' }
+      return target === 1 && asked[1]! < 4 ? { later: 'behind' } : { finding: good }
+    })
+    expect(asked).toEqual([3, 4, 1])
+    expect(busy.attested()).toEqual([3, 0, 0])
+  })
+
+  test('R-CHAL-1 a visit that this side did not begin says nothing of the target', () => {
+    const run = createRun(start({ targets: 3 }))
+    run.to(phases.attests, (target) => (target < 2 ? { finding: good } : { notBegun: true }))
+    expect(run.attested()).toEqual([0, 0, 255])
+  })
+
   test('R-CHAL-1 "later" to the very end is a timeout, but an earlier fault stands', () => {
-    const busy = createRun(start({ targets: 3 }))
-    busy.to(phases.attests, (target) =>
-      target === 0 ? { finding: good } : target === 1 ? { finding: good } : { later: 'busy' },
-    )
-    expect(busy.attested()).toEqual([0, 0, 3])
+    const behind = createRun(start({ targets: 3 }))
+    behind.to(phases.attests, (target) => (target < 2 ? { finding: good } : { later: 'behind' }))
+    expect(behind.attested()).toEqual([0, 0, 3])
     const mixed = createRun(start({ targets: 3 }))
     let tries = 0
     mixed.to(phases.attests, (target) =>
-      target < 2 ? { finding: good } : tries++ === 0 ? { finding: seen(2) } : { later: 'busy' },
+      target < 2 ? { finding: good } : tries++ === 0 ? { finding: seen(2) } : { later: 'behind' },
     )
     expect(mixed.attested()).toEqual([0, 0, 2])
   })
@@ -231,7 +268,7 @@ describe('R-CHAL-1 invariants over any course of events', () => {
     },
     {
       weight: 6,
-      arbitrary: fc.record({ is: fc.constant('answer' as const), which: fc.nat(10), how: fc.nat(5) }),
+      arbitrary: fc.record({ is: fc.constant('answer' as const), which: fc.nat(10), how: fc.nat(6) }),
     },
     { weight: 1, arbitrary: fc.constant({ is: 'crash' as const }) },
     {
@@ -277,6 +314,7 @@ describe('R-CHAL-1 invariants over any course of events', () => {
                   { finding: seen(2) },
                   { finding: seen(7) },
                   { later: 'busy' },
+                  { notBegun: true as const },
                   { finding: seen(255) },
                   { finding: seen(3) },
                 ]

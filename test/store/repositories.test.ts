@@ -183,8 +183,8 @@ describe('the record of an epoch’s work', () => {
         ...started,
         targets: [
           { is: 'found', finding: findings[0]! },
-          { is: 'waiting', at: 20, tried: 1, failed: findings[2]!, later: 'busy' },
-          { is: 'visiting', tried: 2, failed: null, later: null },
+          { is: 'waiting', at: 20, tried: 1, failed: findings[2]!, later: 'busy', busy: 2 },
+          { is: 'visiting', tried: 2, failed: null, later: null, busy: 0 },
         ],
       },
     ],
