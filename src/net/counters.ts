@@ -6,10 +6,10 @@ export const netCounters = {
   requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },
   streams_refused: { help: 'Requests of other nodes ended unread or displaced', label: 'protocol and why' },
   dials: { help: 'Connections opened for a request', label: 'ok, or the code of the error' },
-  connections_refused: { help: 'Incoming connections refused', label: 'why' },
-  connections_trimmed: {
-    help: 'Idle connections closed to make room',
-    label: 'stranger, registered, or displaced by another stranger',
+  connections_refused: { help: 'Incoming connections refused', label: 'door and why' },
+  connections_displaced: {
+    help: 'Connections that gave way to others',
+    label: 'door, and how far they had come',
   },
   penalties: { help: 'Penalties given to peers', label: 'code' },
   gate_refusals: { help: 'Requests of strangers that were not let in', label: 'code' },

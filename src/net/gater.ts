@@ -1,60 +1,99 @@
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { Logger } from 'pino'
+import type { Socket } from 'node:net'
 import { bytesToHex } from '../../protocol/index.ts'
+import { neverGivesWay } from '../admission/places.ts'
+import { createAllowance } from '../async/allowance.ts'
 import type { World } from '../world.ts'
 import type { NetMetrics } from './counters.ts'
-import { addressGroup, isDialable, peerKeyOf } from './peer-address.ts'
+import { createDoor, networkFactor, type DoorPlaces } from './door.ts'
+import { createKnownAddresses } from './known-addresses.ts'
+import { groupsOfAddress, ipOf, isDialable, peerKeyOf } from './peer-address.ts'
 
 export interface GaterLimits {
   /** Incoming connections of peers that are not registered, in all. */
   maxStrangers: number
   /** The same by address (IPv6: by /64). */
   maxStrangersPerAddress: number
-  /**
-   * So long a stranger, or a connection in its handshake, keeps its place at least, whoever comes; then, while nothing is
-   * done for it, the next may have it.
-   */
-  strangerGraceMs: number
-  /** Incoming connections whose peer is not known yet, in all. */
+  /** Incoming connections whose peer is not known yet, in all; addresses of registered peers have places of their own. */
   maxPending: number
+  maxKnownPending: number
   /** The same by address. */
   maxPendingPerAddress: number
+  /** New connections per second and address, before anything is known of them. */
+  maxNewPerSecondPerAddress: number
   /** Connections of one peer, in both directions. */
   maxConnectionsPerPeer: number
 }
 
 export interface GaterOptions {
   limits: GaterLimits
-  /** Whether something is being done for this peer, or he waits for it (R-PUZ-5): then his place is his. */
+  /** Whether something is being done for this peer, or it waits for it (R-PUZ-5): then its place stays its own. */
   isServed: (peer: string) => boolean
   allowLoopback: boolean
   world: World
   metrics: NetMetrics
+  logger: Logger
 }
 
 /**
- * Who may connect. Strangers' places go to those who come last, since a place costs nothing: whoever connects has the time
- * for a question, and nobody can keep others out by sitting there. What he wants done is another matter (R-PUZ-5). Registered peers have a place whatever strangers do: their number is only limited one by one, and
- * old idle connections are closed for new ones (capacity.ts). Noise has proved the peer id before a place is given.
+ * Who may connect. A place costs nothing, so a newcomer always gets one, and another connection gives way by the rule of
+ * src/admission/places.ts: in the handshake the one that did least, of strangers one for which nothing is done. What
+ * strangers ask for is another matter (R-PUZ-5). Registered peers have a place whatever strangers do: their number is only
+ * limited one by one, and capacity.ts closes some for new ones. Noise has proved the peer id before a place is given.
  */
 export interface Gater {
   libp2p: ConnectionGater
   /** Keys (hex) of the peers that the registry knows now. */
   setRegistered(peers: ReadonlySet<string>): void
   isRegistered: (peer: string) => boolean
+  /** Registered peers that have proved their keys from this address lately. */
+  peersAt(ip: string): ReadonlySet<string>
   ban(peer: string, durationMs: number): void
   isBanned(peer: string): boolean
 }
 
 const maxBans = 10_000
+const maxRatedAddresses = 16_384
 
 export const createGater = (options: GaterOptions): Gater => {
   const { limits, isServed, allowLoopback, world, metrics } = options
   let registered: ReadonlySet<string> = new Set()
   const banEndsByPeer = new Map<string, number>()
-  /** Incoming connections in their handshake. */
-  const pending = new Map<MultiaddrConnection, Omit<Placed, 'peer'>>()
-  /** Incoming connections with a place, registered or not: a stranger may become registered while connected. */
-  const placed = new Map<MultiaddrConnection, Placed>()
+  const known = createKnownAddresses()
+  /** Peers of incoming connections with a place, registered or not. */
+  const peers = new Map<MultiaddrConnection, string>()
+
+  const openDoor = (
+    name: string,
+    places: DoorPlaces,
+    stages: readonly string[],
+    stageOf: (connection: MultiaddrConnection) => number,
+  ) =>
+    createDoor<MultiaddrConnection>({
+      ...options,
+      name,
+      places,
+      stages,
+      stageOf,
+      close: (connection) => connection.abort(new Error('another connection came')),
+    })
+  const openHandshakes = (name: string, maxPlaces: number) =>
+    openDoor(
+      name,
+      { maxPlaces, maxPerAddress: limits.maxPendingPerAddress },
+      handshakeStages,
+      handshakeStageOf,
+    )
+  const handshakes = openHandshakes('p2p handshake', limits.maxPending)
+  const knownHandshakes = openHandshakes('p2p known handshake', limits.maxKnownPending)
+  const strangers = openDoor(
+    'p2p stranger',
+    { maxPlaces: limits.maxStrangers, maxPerAddress: limits.maxStrangersPerAddress },
+    ['idle'],
+    (connection) => (isServed(peers.get(connection) ?? '') ? neverGivesWay : 0),
+  )
+  const rate = createRate(limits.maxNewPerSecondPerAddress, world)
 
   const isBanned = (peer: string): boolean => {
     const endMs = banEndsByPeer.get(peer)
@@ -64,44 +103,19 @@ export const createGater = (options: GaterOptions): Gater => {
     return false
   }
 
-  /** Null to let it in, or why not. */
-  const refusal = (peer: string | null, address: string): string | null => {
+  const leave = (connection: MultiaddrConnection): void => {
+    peers.delete(connection)
+    strangers.leave(connection)
+  }
+
+  /** Null to let it in, or why not. Strangers have a door besides. */
+  const refusal = (peer: string | null): string | null => {
     if (peer === null) return 'key type'
     if (isBanned(peer)) return 'banned'
     // One that was closed while it was let in has told nobody.
-    for (const connection of placed.keys()) if (connection.status !== 'open') placed.delete(connection)
-    const places = [...placed.values()]
-    if (places.filter((place) => place.peer === peer).length >= limits.maxConnectionsPerPeer)
-      return 'peer full'
-    if (registered.has(peer)) return null
-    const strangers = places.filter((place) => !registered.has(place.peer))
-    if (strangers.filter((place) => place.address === address).length >= limits.maxStrangersPerAddress) {
-      return 'address full'
-    }
-    return strangers.length < limits.maxStrangers || displaceStranger() ? null : 'strangers full'
-  }
-
-  /** True if a stranger had to go: the one for whom nothing is done who has been here longest. */
-  const displaceStranger = (): boolean => {
-    const latestMs = world.monotonicMs() - limits.strangerGraceMs
-    for (const [connection, { peer, sinceMs }] of placed) {
-      if (registered.has(peer) || sinceMs > latestMs || isServed(peer)) continue
-      placed.delete(connection)
-      metrics.increment('connections_trimmed', 'displaced')
-      connection.abort(new Error('another stranger came'))
-      return true
-    }
-    return false
-  }
-
-  /** True if a connection had to go that has been in its handshake for long: nobody keeps others out with slow ones. */
-  const displacePending = (): boolean => {
-    const [[connection, { sinceMs }] = [null, { sinceMs: Infinity }]] = pending
-    if (connection === null || sinceMs > world.monotonicMs() - limits.strangerGraceMs) return false
-    pending.delete(connection)
-    metrics.increment('connections_trimmed', 'displaced')
-    connection.abort(new Error('another connection came'))
-    return true
+    for (const connection of peers.keys()) if (connection.status !== 'open') leave(connection)
+    const ofPeer = [...peers.values()].filter((other) => other === peer).length
+    return ofPeer < limits.maxConnectionsPerPeer ? null : 'peer full'
   }
 
   const hexOf = (peer: PeerId): string | null => {
@@ -115,6 +129,11 @@ export const createGater = (options: GaterOptions): Gater => {
     return hex === null || (isBanned(hex) && !registered.has(hex))
   }
 
+  const refuse = (why: string): true => {
+    metrics.increment('connections_refused', `p2p ${why}`)
+    return true
+  }
+
   return {
     libp2p: {
       denyDialPeer: isBannedPeer,
@@ -122,36 +141,42 @@ export const createGater = (options: GaterOptions): Gater => {
       filterMultiaddrForPeer: (_peer, address) => isDialable(address, allowLoopback),
       denyInboundConnection: (connection) => {
         if (connection.status !== 'open') return true
-        const address = addressGroup(connection.remoteAddr)
-        const ofAddress = [...pending.values()].filter((other) => other.address === address)
-        const isFull = pending.size >= limits.maxPending && !displacePending()
-        if (isFull || ofAddress.length >= limits.maxPendingPerAddress) {
-          metrics.increment('connections_refused', 'pending full')
-          return true
-        }
-        pending.set(connection, { address, sinceMs: world.monotonicMs() })
-        connection.addEventListener('close', () => pending.delete(connection))
+        const ip = ipOf(connection.remoteAddr)
+        if (!rate.take(ip)) return refuse('rate')
+        const door = known.has(ip) ? knownHandshakes : handshakes
+        if (!door.admit(connection, ip)) return true
+        connection.addEventListener('close', () => door.leave(connection))
         return false
       },
       denyInboundEncryptedConnection: (peerId, connection) => {
-        pending.delete(connection)
+        handshakes.leave(connection)
+        knownHandshakes.leave(connection)
         const peer = hexOf(peerId)
-        const address = addressGroup(connection.remoteAddr)
-        const reason = refusal(peer, address)
-        if (peer === null || reason !== null) {
-          metrics.increment('connections_refused', reason ?? 'key type')
+        const reason = refusal(peer)
+        if (peer === null || reason !== null) return refuse(reason ?? 'key type')
+        const ip = ipOf(connection.remoteAddr)
+        peers.set(connection, peer)
+        if (registered.has(peer)) known.note(peer, ip)
+        else if (!strangers.admit(connection, ip)) {
+          leave(connection)
           return true
         }
-        placed.set(connection, { peer, address, sinceMs: world.monotonicMs() })
-        connection.addEventListener('close', () => placed.delete(connection))
+        connection.addEventListener('close', () => leave(connection))
         return false
       },
-      denyOutboundEncryptedConnection: (peerId) => isBannedPeer(peerId),
+      denyOutboundEncryptedConnection: (peerId, connection) => {
+        const peer = hexOf(peerId)
+        if (peer !== null && registered.has(peer)) known.note(peer, ipOf(connection.remoteAddr))
+        return isBannedPeer(peerId)
+      },
     },
-    setRegistered: (peers) => {
-      registered = peers
+    setRegistered: (now) => {
+      registered = now
+      // A stranger may become registered while it is connected.
+      for (const [connection, peer] of peers) if (registered.has(peer)) strangers.leave(connection)
     },
     isRegistered: (peer) => registered.has(peer),
+    peersAt: (ip) => known.peersAt(ip),
     ban: (peer, durationMs) => {
       banEndsByPeer.delete(peer)
       banEndsByPeer.set(peer, world.monotonicMs() + durationMs)
@@ -164,8 +189,32 @@ export const createGater = (options: GaterOptions): Gater => {
   }
 }
 
-interface Placed {
-  peer: string
-  address: string
-  sinceMs: number
+/** The names of multistream and Noise with their lengths have 28 bytes, the first message of Noise 34. */
+const bytesToNoise = 62
+const handshakeStages = ['silent', 'negotiating', 'noise'] as const
+
+const handshakeStageOf = (connection: MultiaddrConnection): number => {
+  const bytes = bytesReadOf(connection)
+  return bytes === 0 ? 0 : bytes < bytesToNoise ? 1 : 2
+}
+
+/** libp2p counts no bytes of a connection, and listening to it would take them away; its TCP transport holds the socket. */
+const bytesReadOf = (connection: MultiaddrConnection): number =>
+  (connection as { socket?: Pick<Socket, 'bytesRead'> }).socket?.bytesRead ?? 0
+
+/** libp2p has such a limit, too, but counts whole IPv6 addresses, of which one host has as many as it likes. */
+const createRate = (perSecond: number, world: World): { take(ip: string): boolean } => {
+  const allowanceOf = (times: number) =>
+    createAllowance(
+      { burst: times * perSecond, everyMs: 1_000 / (times * perSecond), maxNames: maxRatedAddresses },
+      world,
+    )
+  const ofAddress = allowanceOf(1)
+  const ofNetwork = allowanceOf(networkFactor)
+  return {
+    take: (ip) => {
+      const [address, network] = groupsOfAddress(ip)
+      return ofAddress.take(address) && ofNetwork.take(network)
+    },
+  }
 }

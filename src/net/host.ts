@@ -1,19 +1,20 @@
 import { setMaxListeners } from 'node:events'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { type Connection, KEEP_ALIVE, type PeerId } from '@libp2p/interface'
+import { type Connection, KEEP_ALIVE, type PeerId, type Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import { bytesToHex, hexToBytes } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import { eitherOf } from '../async/abort.ts'
-import { surplusOf } from './capacity.ts'
+import { type CapacityLimits, type Occupant, stageOf, surplusOf } from './capacity.ts'
 import { noMetrics, type NetMetrics } from './counters.ts'
 import { createGater, type GaterLimits } from './gater.ts'
 import { joinTopic, type GossipRouter, type GossipValidator } from './gossip.ts'
 import {
   createLibp2pNode,
   dialTimeoutMs,
+  isDht,
   type Libp2pNode,
   type NodeLimits,
   type NodeOptions,
@@ -46,21 +47,22 @@ export interface HostOptions extends NodeOptions {
   onToll?: (toll: Toll) => void
 }
 
-export interface HostLimits extends GaterLimits, NodeLimits {
+export interface HostLimits extends GaterLimits, CapacityLimits, NodeLimits {
   /** How long a connection that was opened beside another one, only for requests, stays without any. */
   idleExtraMs: number
 }
 
 // A node talks to its 11 targets and 11 challengers, a gossip mesh of 8 for each topic, and the neighbours of the DHT:
-// about 60 at a time. The other places are for strangers: newcomers who sync, and tools. A question takes three round trips
-// after the handshake, half a second from the other side of the world; so 256 strangers a second can put one, a fair part of
-// the handshakes that a core makes in a second.
+// about 60 at a time; so 128 places for registered peers without duty leave room, and 128 are for newcomers who sync and for
+// tools. A handshake takes three round trips: at 250 ms each, with a lost packet, two seconds. So 1,536 handshakes hold a
+// flood of 600 a second for longer than an honest one takes, if none of the flood's addresses stands out; where some
+// do, theirs give way at once.
 const defaultLimits: HostLimits = {
-  maxConnections: 200,
+  maxRegistered: 128,
   maxStrangers: 128,
   maxStrangersPerAddress: 4,
-  strangerGraceMs: 500,
-  maxPending: 256,
+  maxPending: 1_536,
+  maxKnownPending: 256,
   maxPendingPerAddress: 16,
   maxConnectionsPerPeer: 4,
   maxNewPerSecondPerAddress: 5,
@@ -161,6 +163,7 @@ export const createHost = (options: HostOptions): Host => {
     allowLoopback,
     world,
     metrics,
+    logger,
   })
   const solver = createPuzzleSolver({
     world,
@@ -217,31 +220,43 @@ export const createHost = (options: HostOptions): Host => {
   /** Told to close, which takes a while: they count no more, and others do not go in their place. */
   const leaving = new WeakSet<Connection>()
 
+  const occupantOf = async (
+    connection: Connection,
+    { node }: Running,
+    mesh: ReadonlySet<string>,
+  ): Promise<Occupant> => {
+    const { remotePeer, streams } = connection
+    const key = peerKeyOf(remotePeer)
+    const peer = key === null ? remotePeer.toString() : bytesToHex(key)
+    return {
+      connection,
+      peer,
+      isRegistered: gater.isRegistered(peer),
+      hasDuty: streams.some(isOwnRequest),
+      isNeeded: mesh.has(remotePeer.toString()) || (await isNeighbour(node, remotePeer)),
+      busyStreams: streams.filter(
+        ({ protocol }) => requests.isHandled(protocol) || relayLinks.isHandled(protocol),
+      ).length,
+      isSpare: node.getConnections(remotePeer)[0] !== connection,
+    }
+  }
+
+  const isOwnRequest = ({ direction, protocol }: Stream): boolean =>
+    direction === 'outbound' && protocol.startsWith(requests.protocolOf('')) && !isDht(protocol)
+
   /** Closes what is too much, at every new connection. */
-  const makeRoom = async ({ node, router }: Running): Promise<void> => {
-    const connections = node.getConnections().filter((connection) => !leaving.has(connection))
-    if (connections.length <= limits.maxConnections) return
-    const mesh = new Set(options.topics.flatMap((topic) => router.getMeshPeers(topic.name)))
-    const occupants = await Promise.all(
-      connections.map(async (connection) => {
-        const peer = connection.remotePeer
-        const key = peerKeyOf(peer)
-        return {
-          connection,
-          isRegistered: key !== null && gater.isRegistered(bytesToHex(key)),
-          isNeeded: mesh.has(peer.toString()) || (await isNeighbour(node, peer)),
-          busyStreams: connection.streams.filter(
-            ({ protocol }) => requests.isHandled(protocol) || relayLinks.isHandled(protocol),
-          ).length,
-          isSpare: node.getConnections(peer)[0] !== connection,
-        }
-      }),
-    )
-    for (const { connection, isRegistered } of surplusOf(occupants, limits.maxConnections)) {
+  const makeRoom = async (now: Running): Promise<void> => {
+    const connections = now.node.getConnections().filter((connection) => !leaving.has(connection))
+    if (connections.length <= Math.min(limits.maxRegistered, limits.maxStrangers)) return
+    const mesh = new Set(options.topics.flatMap((topic) => now.router.getMeshPeers(topic.name)))
+    const occupants = await Promise.all(connections.map((connection) => occupantOf(connection, now, mesh)))
+    for (const occupant of surplusOf(occupants, limits)) {
+      const { connection, isRegistered } = occupant
       // Another connection may have come while this was found out.
       if (leaving.has(connection)) continue
       leaving.add(connection)
-      metrics.increment('connections_trimmed', isRegistered ? 'registered' : 'stranger')
+      const door = isRegistered ? 'registered' : 'stranger'
+      metrics.increment('connections_displaced', `p2p ${door} ${stageOf(occupant)}`)
       void connection.close().catch((error: Error) => connection.abort(error))
     }
   }

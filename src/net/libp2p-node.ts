@@ -30,10 +30,6 @@ export interface NodeOptions {
 }
 
 export interface NodeLimits {
-  /** Above it, idle connections are closed to make room. */
-  maxConnections: number
-  /** New connections per second and address, before anything is known of them. */
-  maxNewPerSecondPerAddress: number
   /** For an incoming connection to prove its peer id. */
   handshakeTimeoutMs: number
 }
@@ -83,11 +79,11 @@ export const createLibp2pNode = async (
     ],
     connectionGater: gater,
     connectionManager: {
-      // Far above our own limit: libp2p refuses before it knows who comes, and closes without knowing who is of use.
-      maxConnections: 4 * limits.maxConnections,
-      // The gater has a bound of its own, and lets those in their handshake go that take long.
-      maxIncomingPendingConnections: 1_024,
-      inboundConnectionThreshold: limits.maxNewPerSecondPerAddress,
+      // All three are bounded by the gater and by the host: libp2p refuses the newest before it knows who comes, closes
+      // without knowing who is of use, and counts whole IPv6 addresses.
+      maxConnections: Infinity,
+      maxIncomingPendingConnections: Infinity,
+      inboundConnectionThreshold: Infinity,
       inboundUpgradeTimeout: limits.handshakeTimeoutMs,
       inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
       maxParallelDials: 32,
@@ -103,7 +99,7 @@ export const createLibp2pNode = async (
       identifyPush: identifyPush(),
       ping: ping(),
       dht: kadDHT({
-        protocol: `/secnode/${networkId}/kad/1.0.0`,
+        protocol: `/secnode/${networkId}${dhtSuffix}`,
         clientMode: false,
         peerInfoMapper: allowLoopback ? passthroughMapper : removePrivateAddressesMapper,
         maxInboundStreams: 16,
@@ -114,6 +110,10 @@ export const createLibp2pNode = async (
     },
   })
 }
+
+const dhtSuffix = '/kad/1.0.0'
+/** Whether the protocol of a stream is that of the DHT. */
+export const isDht = (protocol: string): boolean => protocol.endsWith(dhtSuffix)
 
 const refuseRecord = (): never => {
   throw new Error('no records are stored here')

@@ -37,13 +37,24 @@ export const isDialable = (address: Multiaddr, allowLoopback: boolean): boolean 
 }
 
 /** One name for all that one owner of an address can choose from: the IPv4 address, or the /64 of an IPv6 one. */
-export const addressGroup = (address: Multiaddr): string => {
-  const plain = addressOfMultiaddr(address)
-  if (plain === null) return address.toString()
-  const canonical = canonicalAddress(plain.ip)
-  if (canonical === null || canonical.bytes.length === 4) return plain.ip
-  return Buffer.from(canonical.bytes.subarray(0, 8)).toString('hex')
+export const addressGroup = (address: Multiaddr): string => groupsOfAddress(ipOf(address))[0]
+
+/**
+ * Names of the groups that an address belongs to, the finest first, all different: the IPv4 address and its /24, the /64
+ * and the /48 of an IPv6 one. Mapped and NAT64 forms are the IPv4 address that they hold.
+ */
+export const groupsOfAddress = (ip: string): [address: string, network: string] => {
+  const [unzoned = ''] = ip.split('%')
+  const canonical = canonicalAddress(unzoned)
+  if (canonical === null) return [ip, `${ip}/0`]
+  const { bytes } = canonical
+  if (bytes.length === 4) return [canonical.ip, `${bytes.slice(0, 3).join('.')}.0/24`]
+  const hex = Buffer.from(bytes).toString('hex')
+  return [`${hex.slice(0, 16)}/64`, `${hex.slice(0, 12)}/48`]
 }
+
+/** The literal address of a multiaddr of a connection; the whole text of one of another kind. */
+export const ipOf = (address: Multiaddr): string => addressOfMultiaddr(address)?.ip ?? address.toString()
 
 export const peerIdOfPeerKey = (peerKey: Uint8Array): PeerId => peerIdFromPublicKey(publicKeyFromRaw(peerKey))
 

@@ -8,6 +8,8 @@ import type { Logger } from 'pino'
 import { hexToBytes, type NetworkId, type Sign } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
+import { noMetrics, type NetMetrics } from './counters.ts'
+import { createDoor, type Door, type DoorPlaces } from './door.ts'
 import {
   channelBinding,
   probeMessage,
@@ -36,8 +38,14 @@ export interface TlsEndpointOptions {
   watchIntervalMs?: number
   /** For the handshake, and again for the request and its answer. */
   timeoutMs?: number
-  maxConnections?: number
-  maxConnectionsPerAddress?: number
+  /** For the handshake while all places are taken. */
+  fullTimeoutMs?: number
+  places?: Partial<DoorPlaces>
+  /** The same for addresses that are expected. */
+  expectedPlaces?: Partial<DoorPlaces>
+  /** Whether a challenger of this node is at that address: it has a place of its own, whatever others do. */
+  isExpected?: (ip: string) => boolean
+  metrics?: NetMetrics
 }
 
 export interface TlsEndpoint {
@@ -64,28 +72,32 @@ export interface ServedCertificate {
 export interface TlsEndpointCounters {
   answered: number
   refused: number
-  overLimit: number
   reloads: number
   badReloads: number
 }
 
-// A challenger sends one small request on a fresh connection; more is somebody else. Challengers of an epoch are 11,
-// retries included 33, so 256 connections leave room for scanners; 16 an address for those behind one NAT.
+// A challenger sends one small request on a fresh connection; more is another client. Strangers share 256 places with
+// scanners and doctors; 16 an address for those behind one NAT. A node has at most 48 challengers in each of the two
+// epochs that may run at once, each with one connection at a time.
 const defaults = {
   watchIntervalMs: 30_000,
   timeoutMs: 5_000,
-  maxConnections: 256,
-  maxConnectionsPerAddress: 16,
+  // Two round trips from the accepted connection on: at 250 ms each, with a lost packet, done within this.
+  fullTimeoutMs: 2_000,
+  places: { maxPlaces: 256, maxPerAddress: 16 },
+  expectedPlaces: { maxPlaces: 96, maxPerAddress: 16 },
 }
+/** A ClientHello of TLS 1.3 has versions, groups, signature algorithms and a key share of 32 bytes at least. */
+const leastHelloBytes = 100
+const stages = ['silent', 'hello', 'established', 'asked'] as const
 const maxHeaderBytes = 4_096
 
 /** R-PROBE-1, the node's side: TLS 1.3 only, one question, an answer bound to this very connection. */
 export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
   const { host, logger, world } = options
-  const counters: TlsEndpointCounters = { answered: 0, refused: 0, overLimit: 0, reloads: 0, badReloads: 0 }
-  const connectionsByAddress = new Map<string, Set<Socket>>()
+  const counters: TlsEndpointCounters = { answered: 0, refused: 0, reloads: 0, badReloads: 0 }
+  const visitors = createVisitors(options)
   const timeoutMs = options.timeoutMs ?? defaults.timeoutMs
-  const maxPerAddress = options.maxConnectionsPerAddress ?? defaults.maxConnectionsPerAddress
   let server: Server | null = null
   let current: CertificatePair | null = null
   /** Version of the files that was last tried, good or bad: each version is tried, and complained about, once. */
@@ -95,6 +107,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
   let reloading: Promise<boolean> | null = null
 
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    visitors.advance(request.socket, 'asked')
     const nonce = nonceOf(request)
     if (nonce === null) {
       counters.refused++
@@ -139,24 +152,10 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
         }
       },
     )
-    opened.maxConnections = options.maxConnections ?? defaults.maxConnections
     opened.maxRequestsPerSocket = 1
     opened.setTimeout(timeoutMs, (socket) => socket.destroy())
-    opened.on('drop', () => counters.overLimit++)
-    opened.on('connection', (socket: Socket) => {
-      const address = socket.remoteAddress ?? ''
-      const open = connectionsByAddress.get(address) ?? new Set()
-      connectionsByAddress.set(address, open)
-      open.add(socket)
-      socket.once('close', () => {
-        open.delete(socket)
-        if (open.size === 0) connectionsByAddress.delete(address)
-      })
-      if (open.size > maxPerAddress) {
-        counters.overLimit++
-        socket.destroy()
-      }
-    })
+    opened.on('connection', visitors.admit)
+    opened.on('secureConnection', (socket) => visitors.advance(socket, 'established'))
     // Without listeners a hostile handshake or request would be an uncaught error, or answered with a chatty 400.
     opened.on('tlsClientError', (_error, socket) => socket.destroy())
     opened.on('clientError', (_error, socket) => {
@@ -274,7 +273,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       await new Promise<void>((resolve) => {
         closing.close(() => resolve())
         // closeAllConnections would leave those that have not finished their handshake.
-        for (const sockets of connectionsByAddress.values()) for (const socket of sockets) socket.destroy()
+        visitors.endAll()
       })
     },
     reload,
@@ -294,6 +293,80 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
           },
   }
 }
+
+interface Visitors {
+  admit: (socket: Socket) => void
+  /** Of the connection under a TLS socket. */
+  advance(socket: Socket, stage: Visitor['stage']): void
+  endAll(): void
+}
+
+interface Visitor {
+  socket: Socket
+  stage: (typeof stages)[number]
+}
+
+/** Who is connected: places, how far each has come, and the deadline of those that are slow while others wait. */
+const createVisitors = (options: TlsEndpointOptions): Visitors => {
+  const { world, logger, isExpected = () => false, metrics = noMetrics } = options
+  const fullTimeoutMs = options.fullTimeoutMs ?? defaults.fullTimeoutMs
+  /** By the other end's address and port: all that a TLS socket tells of the connection under it. */
+  const visitorsByEnd = new Map<string, Visitor>()
+
+  const stageOf = ({ stage, socket }: Visitor): Visitor['stage'] =>
+    stage === 'silent' && socket.bytesRead >= leastHelloBytes ? 'hello' : stage
+
+  const open = (name: string, places: DoorPlaces): Door<Visitor> =>
+    createDoor({
+      name,
+      places,
+      stages,
+      stageOf: (visitor) => stages.indexOf(stageOf(visitor)),
+      close: ({ socket }) => socket.destroy(),
+      world,
+      metrics,
+      logger,
+    })
+  const doors = {
+    others: open('tls', { ...defaults.places, ...options.places }),
+    expected: open('tls expected', { ...defaults.expectedPlaces, ...options.expectedPlaces }),
+  }
+
+  const admit = (socket: Socket): void => {
+    const ip = socket.remoteAddress
+    // Gone before it was looked at.
+    if (ip === undefined) return void socket.destroy()
+    const end = endOf(socket)
+    const visitor: Visitor = { socket, stage: 'silent' }
+    const door = isExpected(ip) ? doors.expected : doors.others
+    if (!door.admit(visitor, ip)) return void socket.destroy()
+    visitorsByEnd.set(end, visitor)
+    const stopWaiting = world.setTimer(fullTimeoutMs, () => {
+      const isInHandshake = stageOf(visitor) === 'silent' || stageOf(visitor) === 'hello'
+      if (!door.isFull || !isInHandshake) return
+      metrics.increment('connections_refused', 'tls slow')
+      socket.destroy()
+    })
+    socket.once('close', () => {
+      stopWaiting()
+      door.leave(visitor)
+      if (visitorsByEnd.get(end) === visitor) visitorsByEnd.delete(end)
+    })
+  }
+
+  return {
+    admit,
+    advance: (socket, stage) => {
+      const visitor = visitorsByEnd.get(endOf(socket))
+      if (visitor !== undefined) visitor.stage = stage
+    },
+    endAll: () => {
+      for (const { socket } of visitorsByEnd.values()) socket.destroy()
+    },
+  }
+}
+
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
 
 /** 32 bytes, if the request is exactly the one that there is. */
 const nonceOf = (request: IncomingMessage): Uint8Array | null => {

@@ -125,41 +125,77 @@ describe('reputation', () => {
 })
 
 describe('which connections go', () => {
+  const limits = { maxRegistered: 12, maxStrangers: 8 }
   const occupants: fc.Arbitrary<Occupant[]> = fc.array(
     fc.record({
       connection: fc
         .record({ timeline: fc.record({ open: fc.nat() }) })
         .map((fields) => fields as unknown as Connection),
+      peer: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
       isRegistered: fc.boolean(),
+      hasDuty: fc.boolean(),
       isNeeded: fc.boolean(),
       busyStreams: fc.nat({ max: 2 }),
       isSpare: fc.boolean(),
     }),
-    { maxLength: 30 },
+    { maxLength: 60 },
   )
-  const mayGo = (occupant: Occupant) => occupant.busyStreams === 0 && (!occupant.isNeeded || occupant.isSpare)
 
-  test('no more than is too much, none in use, and all that is too much where it may go', () => {
+  test('none of duty, and of the others as many as are too many of their class', () => {
     fc.assert(
-      fc.property(occupants, fc.nat({ max: 30 }), (all, max) => {
-        const going = surplusOf(all, max)
-        expect(going.every(mayGo)).toBe(true)
+      fc.property(occupants, (all) => {
+        const going = surplusOf(all, limits)
         expect(new Set(going).size).toBe(going.length)
-        expect(going).toHaveLength(Math.min(Math.max(0, all.length - max), all.filter(mayGo).length))
+        expect(going.filter(({ hasDuty }) => hasDuty)).toEqual([])
+        for (const isRegistered of [true, false]) {
+          const ofClass = (list: Occupant[]) => list.filter((one) => one.isRegistered === isRegistered)
+          const max = isRegistered ? limits.maxRegistered : limits.maxStrangers
+          const others = ofClass(all).filter(({ hasDuty }) => !hasDuty)
+          expect(ofClass(going)).toHaveLength(Math.max(0, others.length - max))
+        }
       }),
     )
   })
 
-  test('no registered one while a stranger may go instead', () => {
-    fc.assert(
-      fc.property(occupants, fc.nat({ max: 30 }), (all, max) => {
-        const going = surplusOf(all, max)
-        const strangersLeft = all.filter(
-          (occupant) => !occupant.isRegistered && mayGo(occupant) && !going.includes(occupant),
-        )
-        const isForced = going.every((occupant) => !occupant.isRegistered) || strangersLeft.length === 0
-        expect(isForced).toBe(true)
-      }),
-    )
+  const openAt = (ms: number): Connection => ({ timeline: { open: ms } }) as unknown as Connection
+  const idle = { isRegistered: true, hasDuty: false, isNeeded: false, busyStreams: 0, isSpare: false }
+
+  test('60 seats with four connections each, all in use: none of an idle peer, none of a challenger', () => {
+    const honest = Array.from({ length: 40 }, (_, i) => ({
+      ...idle,
+      peer: `honest ${i}`,
+      connection: openAt(i),
+    }))
+    const challengers = Array.from({ length: 11 }, (_, i) => ({
+      ...idle,
+      peer: `challenger ${i}`,
+      hasDuty: true,
+      connection: openAt(100 + i),
+    }))
+    const hogs = Array.from({ length: 240 }, (_, i) => ({
+      ...idle,
+      peer: `hog ${i % 60}`,
+      busyStreams: 12,
+      isSpare: i >= 60,
+      connection: openAt(1_000 + i),
+    }))
+    const all = [...honest, ...challengers, ...hogs]
+    const going = surplusOf(all, { maxRegistered: 128, maxStrangers: 128 })
+    expect(going).toHaveLength(40 + 240 - 128)
+    expect(going.every(({ peer }) => peer.startsWith('hog'))).toBe(true)
+  })
+
+  test('of a peer the connection that carries its gossip last, and of equals the oldest first', () => {
+    const all = [
+      { ...idle, peer: 'a', connection: openAt(1) },
+      { ...idle, peer: 'a', isSpare: true, busyStreams: 1, connection: openAt(2) },
+      { ...idle, peer: 'a', isSpare: true, connection: openAt(3) },
+      { ...idle, peer: 'b', connection: openAt(0) },
+    ]
+    const gone = (maxRegistered: number) =>
+      surplusOf(all, { maxRegistered, maxStrangers: 0 })
+        .map(({ connection }) => connection.timeline.open)
+        .sort()
+    expect([gone(3), gone(2), gone(1)]).toEqual([[3], [2, 3], [0, 2, 3]])
   })
 })

@@ -11,7 +11,6 @@ const few = {
   maxStrangersPerAddress: 2,
   maxNewPerSecondPerAddress: 1_000,
   maxPendingPerAddress: 100,
-  strangerGraceMs: 60_000,
 }
 
 const small = {
@@ -21,6 +20,9 @@ const small = {
   maxConcurrentPerPeer: 4,
   maxConcurrent: 9,
 }
+
+const isSame = (one: readonly string[], other: readonly string[]): boolean =>
+  one.toSorted().join() === other.toSorted().join()
 
 /** What it serves under `hold/1` is answered when the test calls what was added here. */
 const holdRequests = async (host: LocalHost): Promise<(() => void)[]> => {
@@ -32,12 +34,18 @@ const holdRequests = async (host: LocalHost): Promise<(() => void)[]> => {
 }
 
 describe('who may connect', () => {
-  test('strangers up to their number, and a registered peer always', async () => {
+  test('strangers up to their number, the last that came, and a registered peer always', async () => {
     await using host = await startHost('127.5.0.1', { limits: few })
-    const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.1.${n}`)))
-    for (const stranger of strangers) await stranger.connect(host.target().address!).catch(() => undefined)
-    await until(() => host.counts.get('connections_refused strangers full') === 2)
-    await until(() => host.peers().length === 3)
+    const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.${n}.1`)))
+    for (const stranger of strangers) await stranger.connect(host.target().address!)
+    await until(() => host.counts.get('connections_displaced p2p stranger idle') === 2)
+    const lastThree = strangers.slice(2).map(({ node }) => node.peerId.toString())
+    await until(() =>
+      isSame(
+        host.peers().map(({ peerId }) => peerId),
+        lastThree,
+      ),
+    )
 
     await using registered = await startRawPeer('127.5.2.1')
     host.setRegistered(new Map([[bytesToHex(registered.peerKey), { seat: 1 }]]))
@@ -49,17 +57,12 @@ describe('who may connect', () => {
         .filter((peer) => peer.isRegistered)
         .map((peer) => peer.peerKey),
     ).toEqual([registered.peerKey])
-
-    // A place that becomes free is given away again.
-    await host.disconnect(strangers[0]!.peerKey)
-    await using late = await startRawPeer('127.5.2.2')
-    await late.connect(host.target().address!)
-    await until(() => host.peers().some((peer) => peer.peerId === late.node.peerId.toString()))
+    expect(host.counts.get('connections_displaced p2p stranger idle')).toBe(2)
     await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
   })
 
-  test('R-PUZ-5 of strangers, who came last has the place of who came first, unless he is served', async () => {
-    await using host = await startHost('127.5.0.13', { limits: { ...few, strangerGraceMs: 0 } })
+  test('R-PUZ-5 of strangers, one that is served keeps its place, whoever comes', async () => {
+    await using host = await startHost('127.5.0.13', { limits: few })
     const held = await holdRequests(host)
     const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => startRawPeer(`127.5.5.${n}`)))
     const [served, silent] = strangers
@@ -73,8 +76,7 @@ describe('who may connect', () => {
       const id = stranger.node.peerId.toString()
       await until(() => host.peers().some(({ peerId }) => peerId === id) && host.peers().length <= 3)
     }
-    expect(host.counts.get('connections_trimmed displaced')).toBe(2)
-    expect(host.counts.get('connections_refused strangers full')).toBeUndefined()
+    expect(host.counts.get('connections_displaced p2p stranger idle')).toBe(2)
     const names = host.peers().map(({ peerId }) => peerId)
     expect(names.toSorted()).toEqual(
       [served!, ...strangers.slice(3)].map(({ node }) => node.peerId.toString()).toSorted(),
@@ -92,19 +94,24 @@ describe('who may connect', () => {
     host.setRegistered(new Set([bytesToHex(first.peerKey)]))
     await second.connect(host.target().address!)
     await until(() => host.peers().length === 2)
-    expect(host.counts.get('connections_refused strangers full')).toBeUndefined()
+    expect(host.counts.get('connections_displaced p2p stranger idle')).toBeUndefined()
   })
 
   test('strangers of one address up to a smaller number', async () => {
     await using host = await startHost('127.5.0.3', { limits: few })
-    const strangers = await Promise.all([1, 2, 3].map(() => startRawPeer('127.5.1.20')))
-    for (const stranger of strangers) await stranger.connect(host.target().address!).catch(() => undefined)
-    await until(() => host.counts.get('connections_refused address full') === 1)
-    await until(() => host.peers().length === 2)
     await using elsewhere = await startRawPeer('127.5.1.21')
     await elsewhere.connect(host.target().address!)
-    await until(() => host.peers().length === 3)
-    expect(host.counts.get('connections_refused address full')).toBe(1)
+    const strangers = await Promise.all([1, 2, 3].map(() => startRawPeer('127.5.2.20')))
+    for (const stranger of strangers) await stranger.connect(host.target().address!)
+    await until(() => host.counts.get('connections_displaced p2p stranger idle') === 1)
+    // Though another one has been here for longer.
+    const left = [elsewhere, ...strangers.slice(1)].map(({ node }) => node.peerId.toString())
+    await until(() =>
+      isSame(
+        host.peers().map(({ peerId }) => peerId),
+        left,
+      ),
+    )
     await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()))
   })
 
@@ -114,7 +121,7 @@ describe('who may connect', () => {
     host.setRegistered(new Set([bytesToHex(key.publicKey.raw)]))
     const copies = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.1.3${n}`, key)))
     for (const copy of copies) await copy.connect(host.target().address!).catch(() => undefined)
-    await until(() => host.counts.get('connections_refused peer full') === 1)
+    await until(() => host.counts.get('connections_refused p2p peer full') === 1)
     expect(host.peers()).toMatchObject([{ connections: 2 }])
     await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
   })
@@ -123,20 +130,20 @@ describe('who may connect', () => {
     await using host = await startHost('127.5.0.5', { limits: few })
     await using stranger = await startRawPeer('127.5.1.40', await generateKeyPair('secp256k1'))
     await stranger.connect(host.target().address!).catch(() => undefined)
-    await until(() => host.counts.get('connections_refused key type') === 1)
+    await until(() => host.counts.get('connections_refused p2p key type') === 1)
     expect(host.peers()).toEqual([])
   })
 
-  test('connections in their handshake up to a number for each address', async () => {
+  test('connections in their handshake up to a number for each address, which loses its own', async () => {
     await using host = await startHost('127.5.0.6', { limits: { ...few, maxPendingPerAddress: 2 } })
     const { ip, port } = host.target().address!
     const sockets = Array.from({ length: 4 }, () => connect({ host: ip, port, localAddress: '127.5.1.50' }))
     for (const socket of sockets) socket.on('error', () => undefined)
-    await until(() => host.counts.get('connections_refused pending full') === 2)
+    await until(() => host.counts.get('connections_displaced p2p handshake silent') === 2)
     await using elsewhere = await startRawPeer('127.5.1.51')
     await elsewhere.connect(host.target().address!)
     await until(() => host.peers().length === 1)
-    expect(host.counts.get('connections_refused pending full')).toBe(2)
+    expect(host.counts.get('connections_displaced p2p handshake silent')).toBe(2)
     for (const socket of sockets) socket.destroy()
   })
 })
@@ -155,7 +162,7 @@ describe('who may not', () => {
     expect(host.counts.get('bans stranger')).toBe(1)
 
     await stranger.connect(host.target().address!).catch(() => undefined)
-    await until(() => host.counts.get('connections_refused banned') === 1)
+    await until(() => host.counts.get('connections_refused p2p banned') === 1)
     await expect(host.dial({ peerKey: stranger.peerKey, address: stranger.address() })).rejects.toMatchObject(
       {
         code: 'NET_UNREACHABLE',
@@ -191,33 +198,30 @@ describe('who may not', () => {
 })
 
 describe('room for new connections', () => {
-  test('idle connections are closed above the limit, strangers first, and those in use stay', async () => {
-    await using host = await startHost('127.5.0.10', {
-      limits: { ...few, maxConnections: 3, maxStrangers: 10 },
-    })
+  test('registered peers above their number: the oldest that nothing is asked of goes', async () => {
+    await using host = await startHost('127.5.0.10', { limits: { ...few, maxRegistered: 2 } })
     const held = await holdRequests(host)
-    const strangers = await Promise.all([1, 2].map((n) => startRawPeer(`127.5.3.${n}`)))
+    await using stranger = await startRawPeer('127.5.3.1')
     const registered = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.4.${n}`)))
     host.setRegistered(new Set(registered.map((peer) => bytesToHex(peer.peerKey))))
 
-    // The first stranger is in the middle of a request.
-    const stream = await strangers[0]!.open(host.target().address!, 'hold/1')
+    // The first is in the middle of a request.
+    const stream = await registered[0]!.open(host.target().address!, 'hold/1')
     stream.send(Uint8Array.of(1, 7))
     await until(() => held.length === 1)
-    await strangers[1]!.connect(host.target().address!)
-    for (const peer of registered) await peer.connect(host.target().address!)
+    await stranger.connect(host.target().address!)
+    for (const peer of registered.slice(1)) await peer.connect(host.target().address!)
 
-    await until(() => host.counts.get('connections_trimmed registered') === 1)
-    await until(() => host.peers().length === 3)
-    const keys = host.peers().map((peer) => bytesToHex(peer.peerKey))
-    expect(keys).toContain(bytesToHex(strangers[0]!.peerKey))
-    expect(keys).not.toContain(bytesToHex(strangers[1]!.peerKey))
-    // The oldest of the registered went, the newest got in.
-    expect(keys).toContain(bytesToHex(registered[2]!.peerKey))
-    expect(host.counts.get('connections_trimmed stranger')).toBe(1)
-    expect(host.counts.get('connections_trimmed registered')).toBe(1)
+    const left = [stranger, registered[0]!, registered[2]!].map(({ node }) => node.peerId.toString())
+    await until(() =>
+      isSame(
+        host.peers().map(({ peerId }) => peerId),
+        left,
+      ),
+    )
+    expect(host.counts.get('connections_displaced p2p registered idle')).toBe(1)
     for (const release of held) release()
-    await Promise.all([...strangers, ...registered].map((peer) => peer[Symbol.asyncDispose]()))
+    await Promise.all(registered.map((peer) => peer[Symbol.asyncDispose]()))
   })
 })
 

@@ -21,15 +21,23 @@ export interface LocalHost extends Host {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Metrics that a test reads, by counter and label. */
+export const createCounts = (): { metrics: NetMetrics; counts: Map<string, number> } => {
+  const counts = new Map<string, number>()
+  return {
+    counts,
+    metrics: {
+      increment: (counter, label) =>
+        counts.set(`${counter} ${label}`, (counts.get(`${counter} ${label}`) ?? 0) + 1),
+    },
+  }
+}
+
 /** A started host on an address of its own, which it also dials from; any free port. */
 export const startHost = async (address: string, options: Partial<HostOptions> = {}): Promise<LocalHost> => {
   const world = realWorld()
   const keys = options.keys ?? createNodeKeys((length) => world.randomBytes(length))
-  const counts = new Map<string, number>()
-  const metrics: NetMetrics = {
-    increment: (counter, label) =>
-      counts.set(`${counter} ${label}`, (counts.get(`${counter} ${label}`) ?? 0) + 1),
-  }
+  const { metrics, counts } = createCounts()
   const host = createHost({
     networkId,
     listen: { address, port: 0 },

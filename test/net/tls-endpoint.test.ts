@@ -174,36 +174,6 @@ describe('R-PROBE-1 the endpoint under attack', () => {
     // Node's own deadline for headers is a minute.
     expect(performance.now() - startMs).toBeLessThan(30_000)
   })
-
-  test('one address cannot take all places', async () => {
-    await using endpoint = await startEndpoint(good, { maxConnectionsPerAddress: 3, maxConnections: 8 })
-    const sockets = Array.from({ length: 6 }, () => {
-      const socket = connectTcp({ host: '127.0.0.1', port: endpoint.port(), localAddress: '127.0.6.6' })
-      socket.on('error', () => undefined)
-      return socket
-    })
-    await until(() => endpoint.counters().overLimit === 3)
-    expect(await probe(endpoint.port())).toMatchObject({ is: 'ok' })
-    for (const socket of sockets) socket.destroy()
-    await until(async () => (await probe(endpoint.port(), { localAddress: '127.0.6.6' })).is === 'ok')
-  })
-
-  test('above the limit of all connections new ones are dropped, and later ones served', async () => {
-    await using endpoint = await startEndpoint(good, { maxConnectionsPerAddress: 3, maxConnections: 3 })
-    const sockets = Array.from({ length: 5 }, (_, i) => {
-      const socket = connectTcp({
-        host: '127.0.0.1',
-        port: endpoint.port(),
-        localAddress: `127.0.6.${i + 10}`,
-      })
-      socket.on('error', () => undefined)
-      return socket
-    })
-    await until(() => endpoint.counters().overLimit === 2)
-    expect(await probe(endpoint.port())).toMatchObject({ is: 'failed', code: 6 })
-    for (const socket of sockets) socket.destroy()
-    await until(async () => (await probe(endpoint.port())).is === 'ok')
-  })
 })
 
 describe('a new certificate', () => {

@@ -1,0 +1,123 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { pause } from '../../src/async/deadline.ts'
+import { realWorld } from '../../src/world.ts'
+
+export interface FloodOptions {
+  to: { ip: string; port: number }
+  /** Addresses to come from. */
+  from: readonly string[]
+  /** Connections that each of them keeps open. */
+  perAddress: number
+  /** Sent at once on each. */
+  bytes?: Uint8Array
+  /** Between the end of a connection and the next in its place. */
+  pauseMs?: number
+}
+
+export interface Flood extends AsyncDisposable {
+  opened(): number
+}
+
+/** Connections that send what they are told, and nothing after it; one that is ended is opened again. */
+export const startFlood = ({ to, from, perAddress, bytes, pauseMs = 20 }: FloodOptions): Flood => {
+  const world = realWorld()
+  const stopping = new AbortController()
+  const sockets = new Set<Socket>()
+  let opened = 0
+  const keepOpen = async (localAddress: string): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const socket = connect({ host: to.ip, port: to.port, localAddress })
+      const closed = Promise.withResolvers<void>()
+      opened++
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('data', () => undefined)
+      socket.on('close', () => closed.resolve())
+      if (bytes !== undefined) socket.write(bytes)
+      await closed.promise
+      sockets.delete(socket)
+      await pause(world, pauseMs, stopping.signal).catch(() => undefined)
+    }
+  }
+  const all = Promise.all(
+    from.flatMap((address) => Array.from({ length: perAddress }, () => keepOpen(address))),
+  )
+  return {
+    opened: () => opened,
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      for (const socket of sockets) socket.destroy()
+      await all
+    },
+  }
+}
+
+/** What a client sends first: recorded from a real one. */
+export const clientHello = async (servername: string): Promise<Uint8Array> => {
+  const first = Promise.withResolvers<Uint8Array>()
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', (bytes) => first.resolve(bytes))
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  const client = connectTls({ host: '127.0.0.1', port, servername, minVersion: 'TLSv1.3' })
+  client.on('error', () => undefined)
+  const bytes = await first.promise
+  client.destroy()
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  return bytes
+}
+
+export interface SlowLine extends AsyncDisposable {
+  port: number
+}
+
+/** A forwarder that holds every byte for so long, in each direction, as a long line does. */
+export const startSlowLine = async (options: {
+  listen: string
+  to: { ip: string; port: number }
+  /** The other end sees connections from there. */
+  from: string
+  delayMs: number
+}): Promise<SlowLine> => {
+  const { listen, to, from, delayMs } = options
+  const world = realWorld()
+  const ends = new Set<Socket>()
+  const carry = (source: Socket, sink: Socket): void => {
+    source.on('error', () => undefined)
+    source.on('data', (bytes) => world.setTimer(delayMs, () => sink.writable && sink.write(bytes)))
+    source.on('close', () => world.setTimer(delayMs, () => sink.destroy()))
+    ends.add(source)
+    source.once('close', () => ends.delete(source))
+  }
+  const server = createServer((near) => {
+    const far = connect({ host: to.ip, port: to.port, localAddress: from })
+    carry(near, far)
+    carry(far, near)
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, listen, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        for (const end of ends) end.destroy()
+      }),
+  }
+}
+
+/** `127.first.0.1`, `127.first.1.1`, … : each in a network of its own. */
+export const scattered = (first: number, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `127.${first + Math.floor(i / 256)}.${i % 256}.1`)
+
+/** `127.first.0.1`, `127.first.0.2`, … : all in one network. */
+export const neighbours = (first: number, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `127.${first}.0.${i + 1}`)
