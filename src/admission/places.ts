@@ -1,3 +1,5 @@
+import { createGroups } from './groups.ts'
+
 /**
  * The one rule by which bounded places are shared among peers that are not trusted: places for connections in their
  * handshake, for strangers' connections, for requests that are still being read, for requests that wait. A newcomer gets a
@@ -55,28 +57,16 @@ export const neverGivesWay = Infinity
 export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number): Places<Id> => {
   /** In the order in which they came, as are the members of each group. */
   const occupants = new Map<Id, Occupant<Id>>()
-  const membersByGroup = rules.levels.map(() => new Map<string, Set<Occupant<Id>>>())
-
-  const membersOf = (level: number, group: string): ReadonlySet<Occupant<Id>> =>
-    membersByGroup[level]!.get(group) ?? noMembers
+  const levels = rules.levels.map((level) => ({ ...level, groups: createGroups<Occupant<Id>>() }))
 
   const add = (occupant: Occupant<Id>): void => {
     occupants.set(occupant.id, occupant)
-    for (const [level, members] of membersByGroup.entries()) {
-      const group = occupant.groups[level]!
-      const present = members.get(group) ?? new Set()
-      members.set(group, present.add(occupant))
-    }
+    for (const [i, { groups }] of levels.entries()) groups.add(occupant.groups[i]!, occupant)
   }
 
   const remove = (occupant: Occupant<Id>): void => {
     occupants.delete(occupant.id)
-    for (const [level, members] of membersByGroup.entries()) {
-      const group = occupant.groups[level]!
-      const present = members.get(group)
-      present?.delete(occupant)
-      if (present?.size === 0) members.delete(group)
-    }
+    for (const [i, { groups }] of levels.entries()) groups.remove(occupant.groups[i]!, occupant)
   }
 
   const progressOf = (occupant: Occupant<Id>): number => measure?.(occupant.id) ?? occupant.progress
@@ -98,33 +88,41 @@ export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number
   }
 
   /** Of the largest groups once the newcomer is counted in; where all of these keep their places, of the next largest. */
-  const leastOfLargest = (groups: readonly string[], nowMs: number): Occupant<Id> | null => {
+  const leastOfLargest = (newcomer: readonly string[], nowMs: number): Occupant<Id> | null => {
     for (let bound = Infinity; ;) {
-      const { size, names } = largestBelow(bound, groups)
+      const size = largestBelow(bound, newcomer)
       if (size <= 1) return leastOf(occupants.values(), nowMs)
-      const least = leastOf(membersOfAny(names), nowMs)
+      const least = leastOf(membersOf(groupsOfSize(size, newcomer)), nowMs)
       if (least !== null) return least
       bound = size
     }
   }
 
-  const largestBelow = (bound: number, groups: readonly string[]): { size: number; names: Set<string> } => {
-    let largest = 0
-    const names = new Set<string>()
-    for (const [level, members] of membersByGroup.entries()) {
-      const { weight } = rules.levels[level]!
-      for (const [group, present] of members) {
-        const size = (present.size + (groups[level] === group ? 1 : 0)) / weight
-        if (size < largest || size >= bound) continue
-        if (size > largest) names.clear()
-        largest = size
-        names.add(group)
-      }
+  /** Sizes by weight, and the groups of each: those of the newcomer have one more. */
+  const sized = function* (newcomer: readonly string[]): Iterable<[number, Iterable<string>]> {
+    for (const [i, { groups, weight }] of levels.entries()) {
+      const own = newcomer[i]!
+      for (const [size, names] of groups.bySize()) yield [size / weight, names]
+      const present = groups.membersOf(own).size
+      if (present > 0) yield [(present + 1) / weight, [own]]
     }
-    return { size: largest, names }
   }
 
-  const membersOfAny = function* (names: ReadonlySet<string>): Iterable<Occupant<Id>> {
+  const largestBelow = (bound: number, newcomer: readonly string[]): number => {
+    let largest = 0
+    for (const [size] of sized(newcomer)) if (size < bound && size > largest) largest = size
+    return largest
+  }
+
+  const groupsOfSize = (wanted: number, newcomer: readonly string[]): Set<string> => {
+    const found = new Set<string>()
+    for (const [size, names] of sized(newcomer)) {
+      if (size === wanted) for (const name of names) found.add(name)
+    }
+    return found
+  }
+
+  const membersOf = function* (names: ReadonlySet<string>): Iterable<Occupant<Id>> {
     for (const occupant of occupants.values()) {
       if (occupant.groups.some((group) => names.has(group))) yield occupant
     }
@@ -135,8 +133,8 @@ export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number
       return occupants.size
     },
     has: (id) => occupants.has(id),
-    of: (group) => membersByGroup.reduce((sum, members) => sum + (members.get(group)?.size ?? 0), 0),
-    arrive: (id, groups, nowMs) => {
+    of: (group) => levels.reduce((sum, { groups }) => sum + groups.membersOf(group).size, 0),
+    arrive: (id, names, nowMs) => {
       const displaced: Id[] = []
       const hasRoom = (isFull: boolean, find: () => Occupant<Id> | null): boolean => {
         if (!isFull) return true
@@ -146,14 +144,14 @@ export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number
         displaced.push(victim.id)
         return true
       }
-      for (const [level, { maxPlaces }] of rules.levels.entries()) {
-        const present = membersOf(level, groups[level]!)
+      for (const [i, { maxPlaces, groups }] of levels.entries()) {
+        const present = groups.membersOf(names[i]!)
         if (!hasRoom(present.size >= maxPlaces, () => leastOf(present, nowMs))) return [...displaced, id]
       }
-      if (!hasRoom(occupants.size >= rules.maxPlaces, () => leastOfLargest(groups, nowMs))) {
+      if (!hasRoom(occupants.size >= rules.maxPlaces, () => leastOfLargest(names, nowMs))) {
         return [...displaced, id]
       }
-      add({ id, groups, progress: 0, sinceMs: nowMs })
+      add({ id, groups: names, progress: 0, sinceMs: nowMs })
       return displaced
     },
     advance: (id, progress) => {
@@ -166,8 +164,6 @@ export const createPlaces = <Id>(rules: PlaceRules, measure?: (id: Id) => number
     },
   }
 }
-
-const noMembers: ReadonlySet<never> = new Set()
 
 const isBetween = (timeMs: number, one: { sinceMs: number }, other: { sinceMs: number }): boolean =>
   one.sinceMs <= timeMs && other.sinceMs > timeMs

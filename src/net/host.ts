@@ -57,7 +57,7 @@ export interface HostLimits extends GaterLimits, CapacityLimits, NodeLimits {
 // tools. A handshake takes three round trips: at 250 ms each, with a lost packet, two seconds. So 1,536 handshakes hold a
 // flood of 600 a second for longer than an honest one takes, if none of the flood's addresses stands out; where some
 // do, theirs give way at once.
-const defaultLimits: HostLimits = {
+export const defaultHostLimits: HostLimits = {
   maxRegistered: 128,
   maxStrangers: 128,
   maxStrangersPerAddress: 4,
@@ -154,7 +154,7 @@ const registeredBanMs = 5 * minuteMs
 export const createHost = (options: HostOptions): Host => {
   const { keys, networkId, allowLoopback, logger, world } = options
   const metrics = options.metrics ?? noMetrics
-  const limits = { ...defaultLimits, ...options.limits }
+  const limits = { ...defaultHostLimits, ...options.limits }
   const topicsByName = new Map(options.topics.map((topic) => [topic.name, topic]))
   const reputation = createReputation(world)
   const gater = createGater({

@@ -11,7 +11,7 @@ import type { RequestTarget } from '../../src/net/links.ts'
 import { multiaddrOf } from '../../src/net/peer-address.ts'
 import { startHost } from '../net/local-hosts.ts'
 import { protocolOf } from '../net/raw-peer.ts'
-import { addressOf, type CreateMember, dialInTurn, pause } from './task.ts'
+import { addressOf, type CreateMember, dialInTurn, ownAddressOf, pause } from './task.ts'
 
 /** Asks and asks again, never does any work for it, and comes back when it is thrown out. */
 export const createAsker: CreateMember = async (task, index, count, stopping) => {
@@ -55,7 +55,7 @@ export const createAsker: CreateMember = async (task, index, count, stopping) =>
 
 /** As the tools of this repository ask: what is asked for is done. Whoever was not let in tries again. */
 export const createPayingAsker: CreateMember = async (task, index, count) => {
-  const host = await startHost(`127.142.${task.block}.${1 + index}`)
+  const host = await startHost(ownAddressOf(task, index))
   const { peerKey, ip, port } = task.target
   const target: RequestTarget = { peerKey: Buffer.from(peerKey, 'hex'), address: { ip, port } }
   const asked = { timeoutMs: 15_000, maxResponseBytes: 100_000 }

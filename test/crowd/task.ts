@@ -5,7 +5,7 @@ export interface CrowdTask {
   target: { peerKey: string; ip: string; port: number }
   /** How many strangers. */
   count: number
-  /** `127.142.<block>.<n>`, four strangers to each. */
+  /** Strangers of different blocks have different addresses. */
   block: number
   /** Of each who pays. */
   requests: number
@@ -36,8 +36,11 @@ export type CreateMember = (
 
 const strangersPerAddress = 4
 
-export const addressOf = ({ block }: CrowdTask, index: number): string =>
-  `127.142.${block}.${1 + Math.floor(index / strangersPerAddress)}`
+/** Four strangers to an address, each of these in a network of its own. */
+export const addressOf = (task: CrowdTask, index: number): string =>
+  ownAddressOf(task, Math.floor(index / strangersPerAddress))
+
+export const ownAddressOf = ({ block }: CrowdTask, index: number): string => `127.${142 + block}.${index}.1`
 
 /** Between one question and the next, and before whoever was thrown out comes back. */
 const pauseMs = 300

@@ -1,4 +1,4 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { pause } from '../../src/async/deadline.ts'
 import { realWorld } from '../../src/world.ts'
@@ -78,7 +78,10 @@ export interface SlowLine extends AsyncDisposable {
   port: number
 }
 
-/** A forwarder that holds every byte for so long, in each direction, as a long line does. */
+/**
+ * A forwarder that holds every byte for so long, in each direction, as a long line does. There the other end accepts a
+ * connection after SYN, SYN-ACK and ACK, and what the client says first comes along with the last.
+ */
 export const startSlowLine = async (options: {
   listen: string
   to: { ip: string; port: number }
@@ -89,17 +92,26 @@ export const startSlowLine = async (options: {
   const { listen, to, from, delayMs } = options
   const world = realWorld()
   const ends = new Set<Socket>()
-  const carry = (source: Socket, sink: Socket): void => {
-    source.on('error', () => undefined)
-    source.on('data', (bytes) => world.setTimer(delayMs, () => sink.writable && sink.write(bytes)))
-    source.on('close', () => world.setTimer(delayMs, () => sink.destroy()))
-    ends.add(source)
-    source.once('close', () => ends.delete(source))
+  const keep = (end: Socket): void => {
+    end.on('error', () => undefined)
+    end.once('close', () => ends.delete(end))
+    ends.add(end)
   }
-  const server = createServer((near) => {
-    const far = connect({ host: to.ip, port: to.port, localAddress: from })
-    carry(near, far)
-    carry(far, near)
+  const later = (times: number, action: () => void): void => void world.setTimer(times * delayMs, action)
+  const carry = (source: Socket, sink: Socket): void => {
+    source.on('data', (bytes) => later(1, () => sink.writable && sink.write(bytes)))
+    source.on('close', () => later(1, () => sink.destroy()))
+  }
+  const server = createServer({ pauseOnConnect: true }, (near) => {
+    const far = new Socket()
+    keep(near)
+    keep(far)
+    later(2, () => {
+      later(1, () => far.connect({ host: to.ip, port: to.port, localAddress: from }))
+      carry(near, far)
+      carry(far, near)
+      near.resume()
+    })
   })
   await new Promise<void>((resolve) => {
     server.listen(0, listen, resolve)
