@@ -195,7 +195,7 @@ describe('which connections go', () => {
     const gone = (maxRegistered: number) =>
       surplusOf(all, { maxRegistered, maxStrangers: 0 })
         .map(({ connection }) => connection.timeline.open)
-        .sort()
+        .sort((a, b) => a - b)
     expect([gone(3), gone(2), gone(1)]).toEqual([[3], [2, 3], [0, 2, 3]])
   })
 })
