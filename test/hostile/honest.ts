@@ -1,0 +1,112 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import {
+  challengeAnswerCodec,
+  challengeRequestCodec,
+  protocols,
+  syncAnswerCodec,
+  syncRequestCodec,
+} from '../../protocol/index.ts'
+import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
+import { createProbeRoots } from '../../src/net/certificate-chain.ts'
+import { probeTls } from '../../src/net/probe.ts'
+import { createTestNetwork } from '../fixtures/test-network.ts'
+import type { LocalHost } from '../net/local-hosts.ts'
+import { seedOf } from '../protocol/fixture.ts'
+import { epoch, networkOptions } from './parties.ts'
+
+/** Answered of those made, by what was asked, and the longest wait for an answer. */
+export type Tally = Record<string, { made: number; answered: number; longestMs: number }>
+
+/** What honest peers do with the victim all the time, with the deadlines of a real network (responseMs 5 s). */
+export interface Honest extends AsyncDisposable {
+  /** Asks until the signal aborts; resolves with what came of it. */
+  ask(signal: AbortSignal): Promise<Tally>
+}
+
+const timeoutMs = 5_000
+/** Of each kind, one after the other with this pause. */
+const pauseMs = 200
+
+export const startHonest = async (challengers: readonly number[], caPem: string): Promise<Honest> => {
+  const roots = createProbeRoots([caPem])
+  const network = await createTestNetwork(networkOptions)
+  const own = network.rows[0]!
+  const target = { peerKey: own.peer, address: { ip: network.ip(0), port: own.p2p } }
+  const { verify } = createEd25519Verifier({ maxKeys: 16 })
+  const [first, second, third] = challengers as [number, number, number]
+  const [asking, probing, dialling] = (await Promise.all(
+    [first, second, third].map((index) => network.startPeer({ index })),
+  )) as [LocalHost, LocalHost, LocalHost]
+  const options = { timeoutMs, dialTimeoutMs: timeoutMs, maxResponseBytes: 500_000 }
+
+  const challenge = async (signal: AbortSignal): Promise<boolean> => {
+    const request = challengeRequestCodec.encode([
+      'challenge',
+      network.networkId,
+      epoch,
+      network.beacon(epoch),
+      own.seat,
+      network.rows[first]!.seat,
+      seedOf('nonce'),
+    ])
+    const bytes = await asking.request(target, protocols.challenge, request, { ...options, signal })
+    const answer = challengeAnswerCodec.decode(bytes)
+    return answer.is === 'ok' && answer.value[0] === 'receipt'
+  }
+
+  const sync = async (signal: AbortSignal): Promise<boolean> => {
+    const request = syncRequestCodec.encode(['of-seat', 3, 0, 4])
+    const bytes = await probing.request(target, protocols.sync, request, { ...options, signal })
+    const answer = syncAnswerCodec.decode(bytes)
+    return answer.is === 'ok' && answer.value[0] === 'attestations'
+  }
+
+  const probe = async (signal: AbortSignal): Promise<boolean> => {
+    const { is } = await probeTls({
+      host: own.host,
+      ip: network.ip(0),
+      port: own.tls,
+      nonce: seedOf('probe'),
+      roots,
+      expected: { peerKey: own.peer, seat: own.seat, stake: own.stake },
+      networkId: network.networkId,
+      timeoutMs,
+      localAddress: network.ip(second),
+      now: Date.now(),
+      verify,
+      signal,
+    })
+    return is === 'ok'
+  }
+
+  /** A connection of its own, handshake and all. */
+  const dial = async (signal: AbortSignal): Promise<boolean> => {
+    await dialling.knock(target, { timeoutMs, signal })
+    return true
+  }
+
+  const kinds: Record<string, (signal: AbortSignal) => Promise<boolean>> = { challenge, sync, probe, dial }
+
+  const keepAsking = async (name: string, tally: Tally, signal: AbortSignal): Promise<void> => {
+    const row = (tally[name] = { made: 0, answered: 0, longestMs: 0 })
+    while (!signal.aborted) {
+      const begunMs = performance.now()
+      const isAnswered = await kinds[name]!(signal).catch(() => false)
+      // Cut off by the end of the run: it says nothing.
+      if (signal.aborted && !isAnswered) return
+      row.made++
+      if (isAnswered) row.answered++
+      row.longestMs = Math.max(row.longestMs, Math.round(performance.now() - begunMs))
+      await wait(pauseMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  return {
+    ask: async (signal) => {
+      const tally: Tally = {}
+      await Promise.all(Object.keys(kinds).map((name) => keepAsking(name, tally, signal)))
+      return tally
+    },
+    [Symbol.asyncDispose]: () => network.stop(),
+  }
+}
