@@ -122,6 +122,9 @@ const replaceTarget = (state: ChallengerState, target: number, work: TargetWork)
   targets: state.targets.map((old, i) => (i === target ? work : old)),
 })
 
+/** Why a target is abstained on that no visit came to. */
+export const neverVisited = 'never visited'
+
 const abstention = (why: string): Finding => ({ evidence: seenFault(Verdict.abstain, why), address: null })
 
 /** What is said of a target whose window is over. */
@@ -132,7 +135,7 @@ const closingFinding = (work: TargetWork): Finding => {
   if (work.later !== null) {
     return { evidence: seenFault(Verdict.timeout, `answered "${work.later}" to the end`), address: null }
   }
-  return abstention('never visited')
+  return abstention(neverVisited)
 }
 
 /** R-FAULT-1: a target counts as reached if its verdict cannot come from this side's network or firewall. */

@@ -1,3 +1,4 @@
+import { type Finding, neverVisited } from './challenger.ts'
 import type { Epoch } from './ids.ts'
 
 /**
@@ -15,3 +16,22 @@ export const firstRemembered = (current: Epoch, lastOwn: Epoch | null): Epoch =>
  */
 export const isOfTwin = (epoch: Epoch, rememberedFrom: Epoch | null): boolean =>
   rememberedFrom !== null && epoch >= rememberedFrom
+
+/** What a challenger writes of a target that refused it because it had answered another nonce of its. */
+export const secondNonceSeen = 'refused: second-nonce'
+
+/**
+ * R-ATT-7: of the targets that were visited, how many refused because they had answered another nonce of this challenger.
+ * It has one for each, so another daemon asked with its key, or the target lies.
+ */
+export const secondNoncesIn = (findings: readonly Finding[]): { refused: number; visited: number } => {
+  const seen = findings.map(({ evidence }) => ('seen' in evidence ? evidence.seen : null))
+  return {
+    refused: seen.filter((text) => text === secondNonceSeen).length,
+    visited: seen.filter((text) => text !== neverVisited).length,
+  }
+}
+
+/** R-ATT-7: whether the attestation waits to the end of its span, so that another daemon's comes first. */
+export const isLikelyTwin = ({ refused, visited }: { refused: number; visited: number }): boolean =>
+  2 * refused > visited

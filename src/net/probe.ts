@@ -7,12 +7,15 @@ import {
   type NetworkId,
   type VerifyEd25519,
 } from '../../protocol/index.ts'
+import { abortErrorOf } from '../async/abort.ts'
+import { isTimeout } from '../async/deadline.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import { chainFault, type ProbeRoots } from './certificate-chain.ts'
 import { isOwnError } from './own-error.ts'
 import { channelBinding, nonceBytes, ProbeAnswer, probeMessage, probePath } from './probe-message.ts'
 
-export interface ProbeRequest {
+/** Where a question goes to. */
+interface Question {
   /** Announced host: the name asked for, and the one the certificate must be for. */
   host: string
   /** The observed address that is dialled (R-PROBE-2). */
@@ -21,6 +24,13 @@ export interface ProbeRequest {
   /** 32 random bytes. */
   nonce: Uint8Array
   roots: ProbeRoots
+  networkId: NetworkId
+  /** Address to dial from. */
+  localAddress?: string | undefined
+  verify: VerifyEd25519
+}
+
+export interface ProbeRequest extends Question {
   /** What the answer must say, as the registry has it. */
   expected: {
     /** 32 bytes. */
@@ -29,16 +39,12 @@ export interface ProbeRequest {
     /** hash160, 20 bytes. */
     stake: Uint8Array
   }
-  networkId: NetworkId
   /** For everything together. */
   timeoutMs: number
   /** How wrong a clock may be (R-PROBE-1: a day). */
   clockToleranceSeconds?: number
-  /** Address to dial from. */
-  localAddress?: string | undefined
   /** Milliseconds since 1970. */
   now: number
-  verify: VerifyEd25519
   signal?: AbortSignal | undefined
 }
 
@@ -87,6 +93,42 @@ const throwIfAborted = (probe: ProbeRequest): void => {
   }
 }
 
+export interface HolderQuestion extends Question {
+  /** 32 bytes. */
+  peerKey: Uint8Array
+}
+
+/**
+ * Whether the holder of a key ends the TLS connections of an address: a probe that asks nothing else, neither what the
+ * certificate is worth nor whose seat it is. Errors: as `abortErrorOf` if `signal` aborts before the time is up.
+ */
+export const findHolder = async (
+  question: HolderQuestion,
+  signal: AbortSignal,
+): Promise<{ is: 'holder'; lastSolved: number | null } | { is: 'unknown'; why: string }> => {
+  if (signal.aborted) throw abortErrorOf(signal)
+  const unknown = (why: string) => ({ is: 'unknown' as const, why: oneLine(why) })
+  try {
+    const socket = await openTls(question, signal)
+    try {
+      // Only there is the exporter unique to the connection.
+      if (socket.getProtocol() !== 'TLSv1.3') return unknown('no TLS 1.3')
+      const exporter = channelBinding(socket)
+      const said = await ask(question, socket, signal)
+      const answer = said.is === 'http' && said.isWhole ? parseAnswer(said.body) : null
+      if (answer === null) return unknown('something else answers there')
+      return isBound(question, question.peerKey, exporter, answer)
+        ? { is: 'holder', lastSolved: answer.lastSolved }
+        : unknown('the node there has another key')
+    } finally {
+      socket.destroy()
+    }
+  } catch (error) {
+    if (signal.aborted && !isTimeout(signal.reason)) throw abortErrorOf(signal)
+    return unknown(signal.aborted ? 'no answer in time' : messageOf(error))
+  }
+}
+
 /** One connection, one request. Rejects where there is no TLS connection, or no whole answer on it. */
 const exchange = async (probe: ProbeRequest, signal: AbortSignal): Promise<ProbeResult> => {
   const socket = await openTls(probe, signal)
@@ -101,7 +143,7 @@ const exchange = async (probe: ProbeRequest, signal: AbortSignal): Promise<Probe
   }
 }
 
-const openTls = (probe: ProbeRequest, signal: AbortSignal): Promise<TLSSocket> =>
+const openTls = (probe: Question, signal: AbortSignal): Promise<TLSSocket> =>
   new Promise((resolve, reject) => {
     const socket = connect({
       host: probe.ip,
@@ -128,7 +170,7 @@ type Answer =
   | { is: 'http'; status: number; body: Uint8Array; isWhole: boolean }
   | { is: 'no-http'; reason: string; bytes: Uint8Array }
 
-const ask = (probe: ProbeRequest, socket: TLSSocket, signal: AbortSignal): Promise<Answer> =>
+const ask = (probe: Question, socket: TLSSocket, signal: AbortSignal): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const request = httpRequest({
       createConnection: () => socket,
@@ -216,13 +258,24 @@ const judge = (
   if (answer.peer !== peerIdOfKey(expected.peerKey)) return unbound(`the answer is of peer ${answer.peer}`)
   if (answer.seat !== expected.seat) return unbound(`the answer is of seat ${answer.seat}`)
   if (answer.stake !== bytesToHex(expected.stake)) return unbound(`the answer is of stake ${answer.stake}`)
-  const message = probeMessage(probe.networkId, probe.host, probe.nonce, exporter)
-  const signature = new Uint8Array(Buffer.from(answer.signature, 'base64'))
-  if (!probe.verify(expected.peerKey, message, signature)) {
+  if (!isBound(probe, expected.peerKey, exporter, answer)) {
     return unbound('the signature is not over this connection: the node does not hold the end of it')
   }
   return { is: 'ok', version: answer.version, lastSolved: answer.lastSolved }
 }
+
+/** R-PROBE-1: whether the holder of the key signed the answer over this very connection. */
+const isBound = (
+  { networkId, host, nonce, verify }: Question,
+  peerKey: Uint8Array,
+  exporter: Uint8Array,
+  answer: ProbeAnswer,
+): boolean =>
+  verify(
+    peerKey,
+    probeMessage(networkId, host, nonce, exporter),
+    new Uint8Array(Buffer.from(answer.signature, 'base64')),
+  )
 
 const parseAnswer = (body: Uint8Array): ProbeAnswer | null => {
   try {

@@ -32,6 +32,8 @@ export interface TlsEndpointOptions {
   /** Asked anew for every answer. */
   identity: () => NodeIdentity
   sign: Sign
+  /** Called with each nonce before it is answered. */
+  onNonce?: (nonce: Uint8Array) => void
   logger: Logger
   world: World
   /** How often the files are looked at. */
@@ -114,6 +116,7 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       response.writeHead(404, { 'content-length': 0, connection: 'close' }).end()
       return
     }
+    options.onNonce?.(nonce)
     const exporter = channelBinding(request.socket as TLSSocket)
     const signature = options.sign(probeMessage(options.networkId, host, nonce, exporter))
     const body: ProbeAnswer = { ...options.identity(), signature: Buffer.from(signature).toString('base64') }

@@ -10,7 +10,9 @@ import {
   equalBytes,
   type Finding,
   indexOfSeat,
+  isLikelyTwin,
   resumeChallenger,
+  secondNoncesIn,
   seenFault,
   signPayload,
   type SnapshotRow,
@@ -170,6 +172,8 @@ export const createChallenger = (
   }
 
   const visited = (work: Running, target: number, result: VisitResult): void => {
+    const isHint = 'finding' in result && secondNoncesIn([result.finding]).refused > 0
+    if (isHint) node.signing.hint(work.context.epoch)
     void step(work, { is: 'visited', target, result })
   }
 
@@ -272,7 +276,14 @@ export const createChallenger = (
       { epoch: context.epoch, verdicts: [...attestation.verdicts], cid: cidOf(payload).toString() },
       'attested',
     )
-    await outgoing.add(context, signed)
+    const refusals = secondNoncesIn(findings)
+    const waits = isLikelyTwin(refusals)
+    if (waits)
+      node.logger.warn(
+        { epoch: context.epoch, ...refusals },
+        'targets had seen another nonce of this node: its attestation waits',
+      )
+    await outgoing.add(context, signed, { waits })
   }
 
   const onHeight = async (newHeight: number): Promise<void> => {

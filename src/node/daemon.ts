@@ -17,7 +17,8 @@ import { createEd25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
 import { createHost, type Host, type HostLimits } from '../net/host.ts'
-import type { ResolveHost } from '../net/resolve.ts'
+import { type ResolveHost, resolveObservedAddress } from '../net/resolve.ts'
+import { createSelfLook } from '../net/self-look.ts'
 import { createTlsEndpoint, type ServedCertificate, type TlsEndpoint } from '../net/tls-endpoint.ts'
 import { createAttestationStore } from '../store/attestations.ts'
 import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
@@ -117,6 +118,8 @@ export interface Daemon {
   isRecovering(): boolean
   /** Challengers of an epoch that asked this node since its start. */
   askedBy(epoch: Epoch): ReadonlySet<Seat>
+  /** Probes that its TLS endpoint has answered. */
+  probesAnswered(): number
   /** What its TLS endpoint serves; null before the start. */
   certificate(): ServedCertificate | null
   /** Calls back after each height that the roles have dealt with, and after each reorganisation. */
@@ -195,6 +198,16 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const outgoing = createOutgoing(node, collector)
   const challenger = createChallenger(node, outgoing, sync, tasks)
   node.signing.onStop(() => challenger.abandon())
+  const selfLook = createSelfLook({
+    peerKey: keys.peerKey,
+    networkId,
+    roots: options.roots,
+    verify: node.verifier.verify,
+    localAddress: options.localAddress,
+    world,
+  })
+  const look = (): void => void tasks.run('look for a twin', lookForTwin)
+  node.signing.onHint(look)
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
     const { effort, waiting, circuits } = relay.status()
@@ -302,6 +315,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     collector.closeBefore(Math.min(epoch - 2, openFrom))
     await prune(epoch)
     tasks.run('income', (signal) => addUpIncome(epoch, signal))
+    look()
   }
 
   const addUpIncome = async (current: Epoch, signal: AbortSignal): Promise<void> => {
@@ -340,6 +354,26 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     return context === undefined || seat === undefined || context.rowOf(seat) === undefined
       ? null
       : { context, seat }
+  }
+
+  /** R-ATT-7: whether another daemon answers at the announced address with this node's key. */
+  const lookForTwin = async (signal: AbortSignal): Promise<void> => {
+    const current = epochs.current()
+    const own = current === null ? null : await ownEpoch(current)
+    if (own === null) return
+    const { host: name, tls } = own.context.rowOf(own.seat)!
+    const resolution = await resolveObservedAddress(name, node.resolveHost, {
+      allowLoopback: node.allowLoopback,
+      signal,
+    })
+    if (resolution.is !== 'ok') return
+    const { ip } = resolution.address
+    const seen = await selfLook.look({ host: name, ip, port: tls }, signal)
+    logger.debug({ ip, port: tls, seen }, 'looked who answers at the own address')
+    // One that has answered no challenge yet may be a doctor that tries the ports of the next machine.
+    if (seen.is === 'another' && seen.lastSolved !== null) {
+      await node.signing.foundElsewhere(own.context.epoch, `${ip} port ${tls}`)
+    }
   }
 
   /** R-ATT-5: before anything is signed, others are asked what they know of this node. */
@@ -424,6 +458,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     handledHeight: () => handledHeight,
     isRecovering: () => recovery === 'running',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
+    probesAnswered: () => endpoint?.counters().answered ?? 0,
     certificate: () => endpoint?.certificate() ?? null,
     onHandled(listener) {
       onHandled = listener
@@ -455,6 +490,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
           lastSolved: responder?.lastSolved() ?? null,
         }),
         sign: options.signProbe ?? keys.sign,
+        onNonce: selfLook.noteNonce,
         logger,
         world,
       })

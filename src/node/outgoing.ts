@@ -25,13 +25,19 @@ import type { NodeContext } from './context.ts'
  * everywhere (R-CP-3).
  */
 export interface Outgoing {
-  /** Signed and on disk. Without a spread, or when its epoch is over, it is sent before this resolves. */
-  add(context: EpochContext, signed: Signed): Promise<void>
+  /**
+   * Signed and on disk. Without a spread, or when its epoch is over, it is sent before this resolves. With `waits` it is
+   * sent at the end of its epoch: until then another daemon's may come first (R-ATT-7).
+   */
+  add(context: EpochContext, signed: Signed, options?: { waits: boolean }): Promise<void>
   /** Sends what may wait no longer. */
   onHeight(height: Height): Promise<void>
   /** What was signed of the epochs [from, to] before the start may never have left: the same bytes go out. */
   sendAgain(from: Epoch, to: Epoch): Promise<void>
-  /** Sends at once what still waits, since nobody knows when the next start is. Idempotent. */
+  /**
+   * Sends at once what still waits for its moment, since nobody knows when the next start is; what waits for another
+   * daemon's is left to the next start. Idempotent.
+   */
   stop(): Promise<void>
 }
 
@@ -41,6 +47,8 @@ interface Waiting {
   context: EpochContext
   own: Own
   cancel: () => void
+  /** For the end of its epoch. */
+  isLast: boolean
   /** Its moment came while the chain was on another branch. */
   isDue: boolean
 }
@@ -104,12 +112,18 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
     height >= epochStart(node.genesis, epoch + 1)
 
   return {
-    async add(context, signed) {
-      const one: Waiting = { context, own: ownOf(signed), cancel: () => undefined, isDue: false }
-      waiting.add(one)
-      if (isStopped || node.publishSpreadMs === 0 || isOver(context, node.chain.confirmedHeight)) {
-        return await release(one)
+    async add(context, signed, { waits } = { waits: false }) {
+      const one: Waiting = {
+        context,
+        own: ownOf(signed),
+        cancel: () => undefined,
+        isLast: waits,
+        isDue: false,
       }
+      waiting.add(one)
+      if (isOver(context, node.chain.confirmedHeight)) return await release(one)
+      if (waits) return
+      if (isStopped || node.publishSpreadMs === 0) return await release(one)
       one.cancel = node.world.setTimer(spreadOut(), () => void release(one))
     },
     async onHeight(height) {
@@ -136,7 +150,7 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
     },
     async stop() {
       isStopped = true
-      for (const one of waiting) void release(one)
+      for (const one of waiting) if (!one.isLast) void release(one)
       await Promise.all(sending)
     },
   }

@@ -22,6 +22,12 @@ export interface Signing {
   regainSight(current: Epoch): void
   /** An attestation by the own key that this store did not sign. Durable before it resolves. */
   foundForeign(epoch: Epoch, cid: string): Promise<void>
+  /** Another daemon proved, at the announced address, that it holds the own key. Durable before it resolves. */
+  foundElsewhere(epoch: Epoch, address: string): Promise<void>
+  /** A target says that it has seen another nonce of this node's in this epoch. */
+  hint(epoch: Epoch): void
+  /** Called at the first hint of an epoch. */
+  onHint(listener: () => void): void
   /** Called once signing has stopped. */
   onStop(listener: () => void): void
 }
@@ -31,16 +37,16 @@ export const createSigning = (store: SigningStore, logger: Logger, world: Pick<W
   let rememberedFrom: Epoch | null = null
   let isBlind = false
   let onStop: () => void = () => undefined
+  let onHint: () => void = () => undefined
+  let lastHint: Epoch | null = null
 
-  const stop = async (twin: TwinSighting): Promise<void> => {
+  const stop = async (by: TwinSighting['by'], epoch: Epoch, what: string): Promise<void> => {
     if (record?.twin !== null) return
+    const twin = { by, epoch, what, at: new Date(world.now()).toISOString() }
     // In memory first: nothing is signed while the row is being written.
     record = { ...record, twin }
     onStop()
-    logger.error(
-      { ...twin },
-      'another daemon runs with the keys of this node: this one signs nothing any more',
-    )
+    logger.error(twin, 'another daemon runs with the keys of this node: this one signs nothing any more')
     await store.write(record)
   }
 
@@ -62,10 +68,19 @@ export const createSigning = (store: SigningStore, logger: Logger, world: Pick<W
       if (rememberedFrom !== null) rememberedFrom = Math.max(rememberedFrom, firstRemembered(current, null))
     },
     async foundForeign(epoch, cid) {
-      const isTwin = !isBlind && isOfTwin(epoch, rememberedFrom)
-      if (isTwin)
-        return await stop({ by: 'attestation', epoch, what: cid, at: new Date(world.now()).toISOString() })
+      if (!isBlind && isOfTwin(epoch, rememberedFrom)) return await stop('attestation', epoch, cid)
       logger.warn({ epoch, cid }, 'an own attestation was not in the record any more')
+    },
+    async foundElsewhere(epoch, address) {
+      await stop('address', epoch, address)
+    },
+    hint(epoch) {
+      if (lastHint === epoch) return
+      lastHint = epoch
+      onHint()
+    },
+    onHint(listener) {
+      onHint = listener
     },
     onStop(listener) {
       onStop = listener

@@ -17,6 +17,7 @@ import {
   peerIdOfKey,
   protocols,
   receiptResponse,
+  secondNonceSeen,
   seenFault,
   type Signed,
   type SnapshotRow,
@@ -155,7 +156,10 @@ const challenge = async (
   if (answer.value[0] === 'refused') {
     const [, code] = answer.value
     if (!ownSideRefusals.has(code)) return { is: 'bad', response: bytes }
-    return { is: 'result', result: seen(Verdict.abstain, `refused: ${code}`) }
+    return {
+      is: 'result',
+      result: seen(Verdict.abstain, code === 'second-nonce' ? secondNonceSeen : `refused: ${code}`),
+    }
   }
   const [, payload, signature] = answer.value
   const receipt = { payload, signature }

@@ -5,6 +5,7 @@ import { configCheck, diskCheck, keysCheck } from './check-machine.ts'
 import { ipv6Check, namesCheck } from './check-names.ts'
 import { clockCheck, outsideCheck } from './check-outside.ts'
 import { announcementCheck, hotWalletCheck, stakeCheck } from './check-stake.ts'
+import { twinCheck } from './check-twin.ts'
 import type { Check } from './check.ts'
 import { createFacts, type DoctorOptions, type Facts } from './facts.ts'
 import { type Finding, finding, findingOfError, withoutExplained } from './findings.ts'
@@ -35,6 +36,7 @@ const checks: readonly Check[] = [
   namesCheck,
   certificateCheck,
   endpointCheck,
+  twinCheck,
   ipv6Check,
   outsideCheck,
   announcementCheck,

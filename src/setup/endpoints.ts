@@ -33,6 +33,8 @@ export interface EndpointOptions {
   stake: Uint8Array
   certificate: CertificatePair
   daemon: DaemonStanding | null
+  /** Called with each nonce before it is answered here. */
+  onNonce: (nonce: Uint8Array) => void
   logger: Logger
   world: World
 }
@@ -95,6 +97,7 @@ export const openEndpoints = async (options: EndpointOptions): Promise<OwnEndpoi
       lastSolved: null,
     }),
     sign: keys.sign,
+    onNonce: options.onNonce,
     logger,
     world,
   })

@@ -14,8 +14,11 @@ import { type BlockchainInfo, getBlockchainInfo, getBlockHash, getBlockHeader } 
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
+import { createEd25519Verifier } from '../keys/ed25519.ts'
+import { createProbeRoots } from '../net/certificate-chain.ts'
 import type { NamedPeer } from '../net/named-peer.ts'
 import { createFamilyResolver, type HostAddresses, type ResolveFamilies } from '../net/resolve.ts'
+import { createSelfLook, type SelfLook } from '../net/self-look.ts'
 import { type CertificatePair, readCertificatePair } from '../net/tls-endpoint.ts'
 import { createRpc } from '../node/assemble.ts'
 import { type Config, loadConfig, publicPortsOf } from '../node/config.ts'
@@ -23,7 +26,7 @@ import { DaemonStanding, OutsideSight } from '../node/doctor-answers.ts'
 import { openStore } from '../store/open.ts'
 import type { World } from '../world.ts'
 import { stakeOf } from './announcing.ts'
-import { type OwnEndpoints, openEndpoints } from './endpoints.ts'
+import { isWildcard, type OwnEndpoints, openEndpoints } from './endpoints.ts'
 import { sightsOfDoctor } from './sights.ts'
 
 export interface DoctorOptions {
@@ -83,6 +86,8 @@ export interface Facts {
   rpc(): Promise<RpcClient>
   chain(): Promise<ChainFacts>
   announced(): Promise<Announced>
+  /** Looks who answers at the own address; what the doctor's own endpoint answers is known to it. */
+  selfLook(): Promise<SelfLook>
   endpoints(): Promise<OwnEndpoints>
   /** Seats that were active when this directory's node last followed the chain, in no order; empty if none did. */
   knownSeats(): Promise<readonly SeatRecord[]>
@@ -227,6 +232,19 @@ export const createFacts = (options: DoctorOptions): Facts => {
   const knownSeats = async (): Promise<readonly SeatRecord[]> =>
     (await daemon()) === null ? ((await stored())?.seats ?? []) : []
 
+  const selfLook = fact('keys', async () => {
+    const { profile, networkId } = await network()
+    const { address } = (await config()).listen
+    return createSelfLook({
+      peerKey: (await keys()).peerKey,
+      networkId,
+      roots: createProbeRoots(profile.roots),
+      verify: createEd25519Verifier({ maxKeys: 1 }).verify,
+      localAddress: isWildcard(address) || !profile.allowLoopback ? undefined : address,
+      world,
+    })
+  })
+
   const endpoints = fact('endpoint', async () => {
     const opened = await openEndpoints({
       config: await config(),
@@ -236,6 +254,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
       // Its own check says what is wrong with it.
       certificate: await certificate(),
       daemon: await daemon(),
+      onNonce: (await selfLook()).noteNonce,
       logger: options.logger,
       world,
     })
@@ -266,6 +285,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     rpc,
     chain,
     announced,
+    selfLook,
     endpoints,
     knownSeats,
     sights,

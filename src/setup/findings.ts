@@ -104,6 +104,11 @@ export const kinds = {
     severity: 'failure',
     hint: 'Challengers will say "tls invalid". The words of the other node say what is wrong.',
   },
+  ANOTHER_RUNS: {
+    severity: 'failure',
+    stops: true,
+    hint: 'Stop that daemon for good first: two with the same keys cost the week. If it is this node itself, run this as its user.',
+  },
   P2P_CANNOT_LISTEN: {
     severity: 'failure',
     stops: true,

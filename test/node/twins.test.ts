@@ -1,16 +1,24 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { pipeline } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   attestationMessage,
+  bytesToHex,
   createProof,
   encodeProof,
   encodeSigned,
+  secondNonceSeen,
   type Signed,
+  targetsOf,
+  Verdict,
 } from '../../protocol/index.ts'
+import type { NodeIdentity } from '../../src/net/probe-message.ts'
 import { judge } from '../../src/node/self-diagnosis/judge.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createSigningStore } from '../../src/store/signing.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
+  askChallenge,
   attest,
   attestedBy,
   attestOtherwise,
@@ -21,6 +29,7 @@ import {
   type TestNode,
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
+import { seedOf } from '../protocol/fixture.ts'
 import { observed } from './self-diagnosis/observed.ts'
 
 /** The first epoch of which nothing can have been forgotten: nodes start and ask others in the one before. */
@@ -35,7 +44,11 @@ beforeEach(async () => {
     genesis: { epochBlocks: 8, confirmations: 2 },
   })
 })
-afterEach(() => network.stop())
+const closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+  await network.stop()
+})
 
 /** What the node at index 0 sends. */
 const published = (): { options: StartOptions; sent: Signed[] } => {
@@ -240,9 +253,214 @@ test('R-ATT-7 two daemons with the same keys, at two addresses: one of them stop
   expect(await isEquivocator(all, node.row.seat)).toBe(false)
 })
 
+describe('R-ATT-7 a look at the own announced address', () => {
+  const identity = (lastSolved: number | null): NodeIdentity => ({
+    peer: network.keys[0]!.peerId,
+    seat: network.rows[0]!.seat,
+    stake: bytesToHex(network.rows[0]!.stake),
+    version: '0.1.0',
+    lastSolved,
+  })
+  const elsewhere = (): string => network.ip(20)
+  const host = 'n0.devnet.test'
+
+  test('in each epoch: another daemon there stops signing', async () => {
+    const nodes = await untilMiddle()
+    const [node] = nodes
+    await network.startEndpoint(0, identity(2), elsewhere())
+    network.addresses.set(host, [elsewhere()])
+    expect(isOn(node)).toBe(true)
+    await play(nodes, network.height(epoch + 1))
+    await until(() => !isOn(node))
+    expect(node.daemon.node.signing.twin()).toMatchObject({
+      by: 'address',
+      what: `${elsewhere()} port ${node.row.tls}`,
+    })
+    await node.stop()
+    const again = await network.start(0, { store: node.store, height: network.height(epoch + 1) })
+    expect(isOn(again)).toBe(false)
+  })
+
+  test.each([
+    [
+      'itself, behind a forwarder',
+      async () => closing.push(await forward(elsewhere(), network.ip(0), network.rows[0]!.tls)),
+    ],
+    [
+      'one that has answered no challenge yet, as a doctor that tries its ports',
+      () => network.startEndpoint(0, identity(null), elsewhere()),
+    ],
+    ['nobody', () => Promise.resolve()],
+  ])('%s: it goes on', async (_who, start) => {
+    const nodes = await untilMiddle()
+    const [node] = nodes
+    await start()
+    network.addresses.set(host, [elsewhere()])
+    await play(nodes, network.attests(epoch + 1))
+    await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+    expect(isOn(node)).toBe(true)
+  })
+})
+
+describe('R-ATT-7 targets that have answered another nonce of this node', () => {
+  /** Somebody with the keys of the node asks these targets first, in the epoch after the middle one. */
+  const untilAsked = async (nodes: [TestNode, ...TestNode[]], targets: number): Promise<void> => {
+    const [node, ...others] = nodes
+    await play([node, ...others], network.height(epoch + 1) - 1)
+    await play(others, network.height(epoch + 1))
+    const context = await others[0]!.context(epoch + 1)
+    const peer = await network.startPeer({ keys: network.keys[0]!, address: network.ip(30) })
+    for (const target of targetsOf(context.committees, 0).slice(0, targets)) {
+      const row = context.snapshot[target]!
+      const answer = await askChallenge(peer, others.find(({ index }) => index === target)!.target, [
+        'challenge',
+        network.networkId,
+        epoch + 1,
+        context.beacon,
+        row.seat,
+        node.row.seat,
+        seedOf('nonce', target),
+      ])
+      expect(answer[0]).toBe('receipt')
+    }
+    await peer.stop()
+  }
+
+  test('more than half: the attestation waits to the end of its epoch, and nothing is stopped', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle(options)
+    const [node] = nodes
+    await untilAsked(nodes, 2)
+    const before = sent.length
+    await play(nodes, network.height(epoch + 2) - 1)
+    await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+    expect(
+      (await attestedBy(node, epoch + 1))!.verdicts.filter((verdict) => verdict === Verdict.abstain),
+    ).toHaveLength(2)
+    expect(sent).toHaveLength(before)
+    await play(nodes, network.height(epoch + 2))
+    await until(() => sent.length === before + 1)
+    expect(isOn(node)).toBe(true)
+  })
+
+  test('while it waits another one comes: it is not sent, and signing stops', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle(options)
+    const [node, ...others] = nodes
+    await untilAsked(nodes, 2)
+    const before = sent.length
+    await play(nodes, network.attests(epoch + 1))
+    await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+    const { bytes } = attest(network, await node.context(epoch + 1), 0)
+    for (const other of others) await other.daemon.collector.take(bytes, 'gossip')
+    await node.daemon.collector.take(bytes, 'gossip')
+    expect(isOn(node)).toBe(false)
+    await play(nodes, network.height(epoch + 3))
+    expect(sent).toHaveLength(before)
+    expect(await isEquivocator(nodes, node.row.seat)).toBe(false)
+  })
+
+  test('a stop leaves what waits to the next start, which asks others first', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle(options)
+    const [node] = nodes
+    await untilAsked(nodes, 2)
+    const before = sent.length
+    await play(nodes, network.attests(epoch + 1))
+    await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+    await node.stop()
+    expect(sent).toHaveLength(before)
+    const again = await network.start(0, {
+      ...options,
+      store: node.store,
+      height: network.attests(epoch + 1),
+    })
+    await until(() => !again.daemon.isRecovering())
+    await until(() => sent.length === before + 1)
+  })
+
+  test('half or fewer: it is sent at once', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle(options)
+    const [node] = nodes
+    await untilAsked(nodes, 1)
+    const before = sent.length
+    await play(nodes, network.attests(epoch + 1))
+    await until(() => sent.length === before + 1)
+    expect(isOn(node)).toBe(true)
+  })
+
+  test('such a word starts a look', async () => {
+    const nodes = await untilMiddle()
+    const [node] = nodes
+    await network.startEndpoint(
+      0,
+      {
+        peer: node.daemon.host.peerId,
+        seat: node.row.seat,
+        stake: bytesToHex(node.row.stake),
+        version: '0.1.0',
+        lastSolved: 3,
+      },
+      network.ip(20),
+    )
+    network.addresses.set('n0.devnet.test', [network.ip(20)])
+    node.daemon.node.signing.hint(epoch)
+    await until(() => !isOn(node))
+    expect(node.daemon.node.signing.twin()?.by).toBe('address')
+  })
+
+  test('and a warning, with what to do', () => {
+    const duty = { ...observed().duty!, abstained: 6, secondNonces: 6, reasons: [secondNonceSeen] }
+    const { findings } = judge(observed({ duty }))
+    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([
+      ['abstentions', 'critical'],
+      ['another-runs', 'warning'],
+    ])
+    for (const { remedy } of findings) expect(remedy).toContain('Stop the other daemon')
+    const fewer = { ...duty, abstained: 5, secondNonces: 5 }
+    expect(judge(observed({ duty: fewer })).findings.map(({ code }) => code)).toEqual(['abstentions'])
+  })
+})
+
+describe('R-ATT-7 what seats say that were asked to dial back', () => {
+  const outsideOf = (verdicts: number[], answeredHere: number) => ({
+    atHeight: 990,
+    epoch: 5,
+    asked: 5,
+    ports: { p2p: 9_734, tls: 9_735 },
+    answeredHere,
+    views: verdicts.map((verdict, seat) => ({
+      seat,
+      host: `s${seat}.example.org`,
+      address: '203.0.113.9',
+      p2p: { verdict, saw: '' },
+      tls: { verdict, saw: '' },
+    })),
+  })
+
+  test.each([
+    ['three reached it, and none came here: a warning', [0, 0, 0], 0, ['another-runs']],
+    ['one of them came here', [0, 0, 0], 1, []],
+    ['two may lie', [0, 0], 0, []],
+  ])('%s', (_what, verdicts, answeredHere, codes) => {
+    const { findings } = judge(observed({ outside: outsideOf(verdicts, answeredHere) }))
+    expect(findings.map(({ code }) => code)).toEqual(codes)
+    for (const { severity } of findings) expect(severity).toBe('warning')
+  })
+})
+
 test('R-ATT-7 there is one finding, and it is critical', () => {
   const twin = { by: 'attestation' as const, epoch: 5, what: 'bafy', at: '2026-11-20T00:00:00Z' }
-  const duty = { epoch: 5, targets: 11, judged: 11, abstained: 0, reasons: [], attested: false }
+  const duty = {
+    epoch: 5,
+    targets: 11,
+    judged: 11,
+    abstained: 0,
+    reasons: [],
+    secondNonces: 0,
+    attested: false,
+  }
   const { findings } = judge(observed({ twin, duty }))
   expect(findings.map(({ code, severity }) => [code, severity])).toEqual([['another-runs', 'critical']])
   expect(findings[0]!.remedy).toContain('secnode takeover --i-stopped-it')
@@ -261,4 +479,20 @@ test('R-ATT-7 a record of it that cannot be read stops the start', async () => {
 const ownBytes = async (node: TestNode, of: number): Promise<Uint8Array> => {
   const { beacon } = await node.context(of)
   return encodeSigned((await node.daemon.node.attestations.ownSigned(of, beacon))!)
+}
+
+/** Forwards the TLS port of an address to that of another one. */
+const forward = async (from: string, to: string, port: number): Promise<() => Promise<void>> => {
+  const open = new Set<Socket>()
+  const server = createServer((outer) => {
+    const inner = connect(port, to)
+    for (const socket of [outer, inner]) open.add(socket.on('error', () => undefined))
+    pipeline(outer, inner, () => undefined)
+    pipeline(inner, outer, () => undefined)
+  })
+  await new Promise<void>((resolve) => void server.listen(port, from, resolve))
+  return async () => {
+    for (const socket of open) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  }
 }

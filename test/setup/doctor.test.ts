@@ -223,6 +223,7 @@ describe('a healthy node', () => {
     const details = Object.fromEntries(report.checks.map(({ check, detail }) => [check, detail]))
     expect(details).toMatchObject({
       keys: `peer ${patient.keys.peerId}`,
+      twin: `only this one, at ${patient.ip} port ${patient.config.listen.tls}`,
       outside: `reached by ${devnet.nodes[0]!.host}`,
       clock: expect.stringMatching(/^\d+ s off$/),
       announcement: `announced as ${patient.host}`,
@@ -235,7 +236,7 @@ describe('a healthy node', () => {
     const path = configFile()
     const run = await runInProcess('doctor', '--config', path)
     expect(run).toMatchObject({ exitCode: 0 })
-    expect(run.stdout.split('\n').filter((line) => line.startsWith('ok '))).toHaveLength(13)
+    expect(run.stdout.split('\n').filter((line) => line.startsWith('ok '))).toHaveLength(14)
     expect(run.stdout).toContain('healthy: 0 failures, 0 warnings')
     const json = await runInProcess('doctor', '--config', path, '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ isHealthy: true })
@@ -643,6 +644,42 @@ describe('start looks first', () => {
       mode: 0o600,
     })
     expect(await startUntilItRuns(unannounced, dataDir)).toBe(0)
+  })
+})
+
+describe('R-ATT-7 a copy of a node that runs elsewhere', () => {
+  /** The configuration of the helper, which runs, on another machine: another address and an empty directory. */
+  const copy = (): string => {
+    const { config } = devnet.nodes[0]!
+    const path = file(`copy-${++written}.yaml`)
+    const listen = { ...config.listen, address: config.listen.address.replace(/\d+$/, '251') }
+    writeFileSync(path, stringify({ ...config, dir: file(`copy-data-${written}`), listen, log: 'silent' }), {
+      mode: 0o600,
+    })
+    return path
+  }
+
+  test('the doctor finds it, and `start` refuses', async () => {
+    const options = { world: realWorld(), logger: silent, signal, askDaemon }
+    const path = copy()
+    const report = await runDoctor({ ...options, configFile: path, scope: 'inside' })
+    expect(codesOf(report)).toEqual(['ANOTHER_RUNS'])
+    const run = await runInProcess('start', '--config', path)
+    expect(run.exitCode).toBe(1)
+    expect(run.stderr).toContain('[ANOTHER_RUNS]')
+    expect(run.stderr).toContain('Stop that daemon for good first')
+  })
+
+  test('when the name leads elsewhere nobody can tell, and nothing is found', async () => {
+    const options = { world: realWorld(), logger: silent, signal, askDaemon }
+    const report = await runDoctor({
+      ...options,
+      configFile: copy(),
+      scope: 'inside',
+      resolveFamilies: () => Promise.resolve({ ipv4: [patient.ip], ipv6: [] }),
+    })
+    expect(codesOf(report)).toEqual([])
+    expect(report.checks.find(({ check }) => check === 'twin')?.detail).toMatch(/^unknown: /)
   })
 })
 

@@ -1,7 +1,7 @@
 import type { SeatRecord } from '../../../protocol/index.ts'
 import { messageOf } from '../../errors.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
-import type { NodeContext } from '../context.ts'
+import type { Daemon } from '../daemon.ts'
 import { askDialBack } from '../dial-back.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { drawOthers } from '../recovery.ts'
@@ -12,12 +12,13 @@ const askedSeats = 5
 
 /** R-DIAL-1: asks some random seats at once whether they reach this one as it was announced. */
 export const askOutside = async (
-  node: NodeContext,
+  { node, probesAnswered }: Pick<Daemon, 'node' | 'probesAnswered'>,
   context: EpochContext,
   own: SeatRecord,
   signal: AbortSignal,
 ): Promise<ObservedOutside> => {
   const others = drawOthers(context.snapshot, own.seat, node.world.randomBytes(32), askedSeats)
+  const answeredBefore = probesAnswered()
   const answers = await Promise.all(
     others.map(async ({ seat, host, peer, p2p }): Promise<OutsideAnswer | null> => {
       try {
@@ -46,5 +47,6 @@ export const askOutside = async (
     asked: others.length,
     ports: { p2p: own.p2p, tls: own.tls },
     views: answers.filter((answer) => answer !== null),
+    answeredHere: probesAnswered() - answeredBefore,
   }
 }

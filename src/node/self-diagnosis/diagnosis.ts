@@ -80,7 +80,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     const context = current === null ? undefined : await epochs.get(current)
     const atHeight = daemon.handledHeight()
     if (own === undefined || context === undefined || !isAskDue(judgement, atHeight)) return false
-    const answer = await askOutside(node, context, own.record, signal)
+    const answer = await askOutside(daemon, context, own.record, signal)
     const isFine = answer.views.length > 0 && answer.views.every(isReached)
     asked = { atHeight, why: doubtsOf(judgement), isFine }
     if (answer.views.length === 0) return false

@@ -36,7 +36,7 @@ export const judgeDuty = ({ duty, seat, twin }: Observations): Finding[] | null 
         `In epoch ${epoch} this node could not judge ${abstained} of ${targets} targets. With more than ${limit} ` +
         `abstentions an epoch brings no credit (R-TALLY-4)${isLost ? ': this one brings none' : ''}. ` +
         `Why: ${duty.reasons.join('; ') || 'not recorded'}.`,
-      remedy: remedies.abstentions,
+      remedy: remedies[2 * duty.secondNonces > abstained ? 'another-runs' : 'abstentions'],
       evidence: [],
     },
   ]

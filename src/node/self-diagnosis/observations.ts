@@ -73,6 +73,8 @@ export interface ObservedDuty {
   abstained: number
   /** Why it abstained, each reason once. */
   reasons: readonly string[]
+  /** Targets that had answered another nonce of this node (R-ATT-7). */
+  secondNonces: number
   /** Null while it is too early to say. */
   attested: boolean | null
 }
@@ -84,6 +86,8 @@ export interface ObservedOutside {
   /** Those that were announced, and so dialled. */
   ports: { p2p: number; tls: number }
   views: readonly OutsideAnswer[]
+  /** Probes that this node answered meanwhile. */
+  answeredHere: number
 }
 
 /** One seat's answer to a dial-back (R-DIAL-1): the address it dialled, and verdicts with what it saw. */

@@ -11,6 +11,7 @@ import {
   peerIdOfKey,
   readEvidence,
   type Seat,
+  secondNonceSeen,
   Verdict,
 } from '../../../protocol/index.ts'
 import type { Follower } from '../../chain/follower/follower.ts'
@@ -139,13 +140,21 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
           targets: verdicts.length,
           judged: verdicts.length,
           abstained: verdicts.filter((verdict) => verdict === Verdict.abstain).length,
-          reasons: reasonsOf(entries),
+          ...refusalsOf(entries),
           attested: true,
         }
       }
       if (height > one.phases.attests) {
         const targets = one.committees.k
-        return { epoch: one.epoch, targets, judged: 0, abstained: 0, reasons: [], attested: false }
+        return {
+          epoch: one.epoch,
+          targets,
+          judged: 0,
+          abstained: 0,
+          reasons: [],
+          secondNonces: 0,
+          attested: false,
+        }
       }
       const work = challenger.state()
       if (work === null || work.epoch !== one.epoch) continue
@@ -157,7 +166,7 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
         targets: work.targets.length,
         judged: found.length,
         abstained: abstained.length,
-        reasons: reasonsOf(found),
+        ...refusalsOf(found),
         attested: null,
       }
     }
@@ -235,9 +244,15 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
   }
 }
 
-/** Why it abstained, each reason once. */
-const reasonsOf = (entries: readonly { verdict: number; seen?: string }[]): string[] => [
-  ...new Set(
-    entries.flatMap(({ verdict, seen }) => (verdict === Verdict.abstain && seen !== undefined ? [seen] : [])),
-  ),
-]
+/** Why it abstained, each reason once, and how often because a target had answered another nonce. */
+const refusalsOf = (
+  entries: readonly { verdict: number; seen?: string }[],
+): Pick<ObservedDuty, 'reasons' | 'secondNonces'> => {
+  const abstained = entries.flatMap(({ verdict, seen }) =>
+    verdict === Verdict.abstain && seen !== undefined ? [seen] : [],
+  )
+  return {
+    reasons: [...new Set(abstained)],
+    secondNonces: abstained.filter((seen) => seen === secondNonceSeen).length,
+  }
+}

@@ -187,6 +187,7 @@ describe('R-CHAL-1 visits of challengers', () => {
 describe('R-DIAL-1 what others see', () => {
   const outside = (...pairs: [number, number][]): Partial<Observations> => ({
     outside: {
+      answeredHere: 1,
       atHeight: 990,
       epoch: 5,
       asked: 5,
@@ -240,6 +241,7 @@ describe('R-TALLY-4 its own duty', () => {
       judged: 11,
       abstained: 0,
       reasons: ['own chain: behind'],
+      secondNonces: 0,
       attested: true,
       ...other,
     },

@@ -18,7 +18,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   chain: { status: 'following', detail: null, sinceMs: 0, stillMs: 0, height: 1_000, tip: 1_010 },
   visits: visitsOf(11, 11, 1),
   words: [words('VVVVVVVVVVV')],
-  duty: { epoch: 5, targets: 11, judged: 11, abstained: 0, reasons: [], attested: true },
+  duty: { epoch: 5, targets: 11, judged: 11, abstained: 0, reasons: [], secondNonces: 0, attested: true },
   outside: null,
   certificate: { notAfterMs: 1_795_000_000_000 + 60 * dayMs, faults: [], refused: null },
   disk: { directory: 'data', freeBytes: 100 * 1024 ** 3, totalBytes: 200 * 1024 ** 3 },
