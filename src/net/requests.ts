@@ -36,6 +36,8 @@ export interface RequestsOptions extends ServiceOptions {
 export interface HeldPlaces extends StreamCounts {
   /** The name of the protocol. */
   purpose: string
+  /** Requests of registered peers without duty that are worked on at a time. */
+  places: number
 }
 
 /** One request, one answer: who is asked what, and how many at a time. Outlives starts and stops of the node. */
@@ -98,6 +100,7 @@ export const createRequests = (options: RequestsOptions): Requests => {
     held: () =>
       [...servicesByProtocol.values()].map((service) => ({
         purpose: service.status().purpose,
+        places: service.limits.maxConcurrent,
         ...service.counts(),
       })),
     gates: () => [...servicesByProtocol.values()].map((service) => service.status()),

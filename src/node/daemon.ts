@@ -187,7 +187,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
   /** None is open before the chain was followed to its end. */
   let openFrom: Epoch = Infinity
-  const contact = createContact(node, () => null)
+  const contact = createContact(node)
   const collector = createCollector(node, (epoch) => epoch >= openFrom, {
     isLookedAt: (context, seat) => contact.isLookedAt(context, seat),
     saw: (context, seat, isOurs) => contact.saw(context, seat, isOurs, false),

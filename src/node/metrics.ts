@@ -54,7 +54,7 @@ export interface SelfMetrics {
   gossipNeighbours: Gauge<'topic'>
   unheard: Gauge
   otherBranch: Gauge
-  placesHeld: Gauge
+  unreadStreams: Gauge
   alone: Gauge
   alertsWaiting: Gauge
   certificateExpiry: Gauge
@@ -234,9 +234,9 @@ const createSelfMetrics = (registers: Registry[]): SelfMetrics => {
       'other_branch_ratio',
       'Share of the seats that were looked at which work under another beacon than this node',
     ),
-    placesHeld: gauge(
-      'places_held_ratio',
-      'Share of the places for requests that are held by peers that ask nothing',
+    unreadStreams: gauge(
+      'unread_streams',
+      'Streams of other peers on which no request has come, of the protocol with most for its places',
     ),
     alone: gauge(
       'alone',

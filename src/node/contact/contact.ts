@@ -3,6 +3,7 @@ import {
   type Epoch,
   epochOfHeight,
   type Height,
+  protocols,
   type Seat,
   shuffledIndexes,
   topicsOf,
@@ -22,10 +23,13 @@ import { type HearingEvent, type HearingState, noHearing, stepHearing } from './
 import { emptyLevel, type Level, stepLevel } from './level.ts'
 import { isOutOfTouch, stepTouch, type TouchState, wasInTouch } from './touch.ts'
 
-/** Places for requests of registered peers, and how many of them are held by peers that ask nothing. */
-export interface HeldPlaces {
-  held: number
-  places: number
+/** Streams on which no request has come, of the protocol with most for its places. */
+export interface UnreadStreams {
+  /** The name of the protocol. */
+  purpose: string
+  unread: number
+  /** So many are more than honest peers need. */
+  bound: number
 }
 
 /** What a daemon knows of its contact with the others: whether it is alone, and in what way. */
@@ -44,7 +48,7 @@ export interface Contact {
   isLookedAt(context: EpochContext, seat: Seat): boolean
   /** See `BranchEvent`. */
   saw(context: EpochContext, seat: Seat, isOurs: boolean, isDrawn: boolean): void
-  /** Looks at gossip and at the places for requests: at every height, and between them by whoever wants to know. */
+  /** Looks at gossip and at the streams of others: at every height, and between them by whoever wants to know. */
   look(): void
   /** Whether gossip, or the other seats, do not reach this node, or its chain is another one than theirs. */
   isAlone(): boolean
@@ -66,8 +70,8 @@ export interface ObservedContact {
   /** The last epoch that was judged; null if none of the last two was. */
   hearing: { epoch: Epoch; heard: number; others: number; inARow: number } | null
   branch: BranchVerdict | null
-  /** Null where places are not counted. */
-  places: (HeldPlaces & { isRaised: boolean }) | null
+  /** `isRaised`: for two minutes there were as many as the bound. */
+  streams: UnreadStreams & { isRaised: boolean }
 }
 
 /** Longer than any restart of a peer and three back-offs of the router's mesh; what `isolated` takes as well. */
@@ -75,8 +79,6 @@ const fullMs = 120_000
 
 export const createContact = (
   node: Pick<NodeContext, 'genesis' | 'networkId' | 'epochs' | 'ownSeat' | 'world' | 'host'>,
-  /** Null while it is not known. */
-  heldPlaces: () => HeldPlaces | null,
 ): Contact => {
   const { genesis, epochs, world, host } = node
   const topics = Object.values(topicsOf(node.networkId)).map(({ name }) => name)
@@ -84,7 +86,7 @@ export const createContact = (
   let touch: TouchState | null = null
   let branch: BranchState = noBranch
   let mesh: Level = emptyLevel
-  let places: Level = emptyLevel
+  let streams: Level = emptyLevel
   /** In the mesh of each topic; none before the first look. */
   let neighbours: readonly number[] = []
   /** Turns of sync since the start, and whether a seat has answered since the last height. */
@@ -99,9 +101,8 @@ export const createContact = (
     neighbours = topics.map((topic) => host.gossipNeighbours(topic))
     // Without any peer it is `isolated`, and the mesh is empty for that reason.
     mesh = stepLevel(mesh, registered === 0 ? null : neighbours.includes(0), nowMs, fullMs)
-    const held = heldPlaces()
-    const isHeld = held === null || held.places === 0 ? null : 2 * held.held >= held.places
-    places = stepLevel(places, isHeld, nowMs, fullMs)
+    const { unread, bound } = mostUnread(host)
+    streams = stepLevel(streams, unread >= bound, nowMs, fullMs)
   }
 
   /** Draws by own chance whose beacons are looked at. */
@@ -188,15 +189,31 @@ export const createContact = (
     wasInTouch: ({ epoch, params, phases }) =>
       !hearing.few.includes(epoch) && wasInTouch(touch, phases.opens, phases.closes, params.attestBlocks),
     observed() {
-      const held = heldPlaces()
       return {
         isAlone: isAlone(),
         neighbours: neighbours.length === 0 ? null : Math.min(...neighbours),
         isWithoutNeighbour: mesh.isRaised,
         hearing: lastHearing(),
         branch: branchVerdict(branch),
-        places: held === null ? null : { ...held, isRaised: places.isRaised },
+        streams: { ...mostUnread(host), isRaised: streams.isRaised },
       }
     },
   }
 }
+
+/** Eight proposers may send at the same time, over slow links (R-CP-3); everything else is read within a round trip. */
+const mostSlow = 8
+
+const mostUnread = (host: Pick<NodeContext['host'], 'held'>): UnreadStreams =>
+  host
+    .held()
+    .map(({ purpose, reading, places }) => ({
+      purpose,
+      unread: reading,
+      bound: Math.max(mostSlow + 1, Math.ceil(places / 2)),
+    }))
+    .reduce((most, one) => (one.unread * most.bound > most.unread * one.bound ? one : most), {
+      purpose: protocols.challenge,
+      unread: 0,
+      bound: mostSlow + 1,
+    } as UnreadStreams)

@@ -54,18 +54,19 @@ export const judgeBranch = ({ contact }: Observations): Finding[] | null => {
   ]
 }
 
-export const judgePlaces = ({ contact }: Observations): Finding[] | null => {
-  const places = contact?.places ?? null
-  if (places === null) return null
-  if (!places.isRaised) return []
+/** R-ADM-1: whether streams are kept open on which nothing is asked. */
+export const judgeStreams = ({ contact }: Observations): Finding[] | null => {
+  if (contact === null) return null
+  const { purpose, unread, bound, isRaised } = contact.streams
+  if (!isRaised) return []
   return [
     of(
       'places-held',
       'requests',
       'warning',
-      `${places.held} of ${places.places} places for requests are held by peers that ask nothing`,
-      'For two minutes at least half of the places of registered peers have been held by streams on which no request came. ' +
-        'Places of challengers and certifiers are kept apart, so duties go on.',
+      `${unread} streams of ${purpose} are held by peers that ask nothing`,
+      `For two minutes there have been ${bound} or more. Each is ended and charged to its peer after a few seconds, and ` +
+        'challengers and certifiers have places of their own (R-ADM-1).',
     ),
   ]
 }

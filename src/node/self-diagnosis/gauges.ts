@@ -96,11 +96,11 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
   }
 }
 
-const setContact = (self: SelfMetrics, { isAlone, hearing, branch, places }: ObservedContact): void => {
+const setContact = (self: SelfMetrics, { isAlone, hearing, branch, streams }: ObservedContact): void => {
   self.alone.set(isAlone ? 1 : 0)
   if (hearing !== null && hearing.others > 0) self.unheard.set(1 - hearing.heard / hearing.others)
   if (branch !== null && branch.seats > 0) self.otherBranch.set(branch.other / branch.seats)
-  if (places !== null && places.places > 0) self.placesHeld.set(places.held / places.places)
+  self.unreadStreams.set(streams.unread)
 }
 
 /** Of the newest epoch of which anybody has said anything. */

@@ -1,5 +1,5 @@
 import type { Finding } from '../../alerts/finding.ts'
-import { judgeBranch, judgeHearing, judgeNeighbours, judgePlaces } from './alone.ts'
+import { judgeBranch, judgeHearing, judgeNeighbours, judgeStreams } from './alone.ts'
 import { judgeChainNode } from './chain-node.ts'
 import type { FindingCode } from './codes.ts'
 import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
@@ -29,7 +29,7 @@ const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeHearing, 'few-heard'],
   [judgeNeighbours, 'no-neighbour'],
   [judgeBranch, 'other-branch'],
-  [judgePlaces, 'places-held'],
+  [judgeStreams, 'places-held'],
   [judgeChainNode, 'chain-unreachable', 'chain-behind', 'chain-wrong', 'chain-still'],
   [judgeCertificate, 'certificate-expires', 'certificate-wrong', 'certificate-refused'],
   [judgeDisk, 'disk-low'],

@@ -1,5 +1,6 @@
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { encodeSigned, type Seat, topicsOf } from '../../../protocol/index.ts'
+import { encodeSigned, protocols, type Seat, topicsOf } from '../../../protocol/index.ts'
 import { realWorld } from '../../../src/world.ts'
 import {
   attest,
@@ -10,6 +11,7 @@ import {
 } from '../../fixtures/test-network.ts'
 import { createTestChain } from '../../fixtures/test-chain.ts'
 import { type LocalHost, until } from '../../net/local-hosts.ts'
+import { startRawPeer } from '../../net/raw-peer.ts'
 import { seedOf } from '../../protocol/fixture.ts'
 
 const epoch = 2
@@ -277,5 +279,56 @@ describe('R-SYNC-3 seats under another beacon', () => {
       await victim.daemon.collector.take(bytes, 'gossip')
     }
     expect(branch(victim)).toMatchObject({ is: 'ours', other: 2 })
+  })
+})
+
+describe('R-ADM-1 streams of others on which nothing is asked', () => {
+  const raised = ({ daemon }: TestNode): boolean => daemon.contact.observed().streams.isRaised
+
+  test('held by some seats: known after two minutes, over when they are gone', async () => {
+    const victim = await start(0)
+    const hogs = []
+    for (const index of [1, 2, 3]) {
+      const hog = await startRawPeer(
+        network.ip(index),
+        await generateKeyPairFromSeed('Ed25519', network.keys[index]!.seed),
+      )
+      hogs.push(hog)
+      const connection = await hog.connect(victim.target.address!)
+      for (let i = 0; i < 4; i++) {
+        await connection.newStream(`/secnode/${network.networkId}/${protocols.challenge}`)
+      }
+    }
+    const unread = (): number => victim.daemon.contact.observed().streams.unread
+    await until(() => unread() === 12)
+    pass(victim, 1)
+    expect(raised(victim)).toBe(false)
+    pass(victim, 2)
+    expect(raised(victim)).toBe(true)
+    for (const hog of hogs) await hog[Symbol.asyncDispose]()
+    await until(() => unread() === 0)
+    pass(victim, 3)
+    expect(raised(victim)).toBe(false)
+  })
+
+  test('eight slow ones are nothing', async () => {
+    const victim = await start(0)
+    await using hog = await startRawPeer(
+      network.ip(1),
+      await generateKeyPairFromSeed('Ed25519', network.keys[1]!.seed),
+    )
+    await using other = await startRawPeer(
+      network.ip(2),
+      await generateKeyPairFromSeed('Ed25519', network.keys[2]!.seed),
+    )
+    for (const peer of [hog, other]) {
+      const connection = await peer.connect(victim.target.address!)
+      for (let i = 0; i < 4; i++) {
+        await connection.newStream(`/secnode/${network.networkId}/${protocols.challenge}`)
+      }
+    }
+    await until(() => victim.daemon.contact.observed().streams.unread === 8)
+    pass(victim, 10)
+    expect(raised(victim)).toBe(false)
   })
 })

@@ -308,11 +308,12 @@ describe('alone among connected peers', () => {
     expect(unknown(contact({ branch: null }))).toContain('other-branch')
   })
 
-  test('places are held by peers that ask nothing', () => {
-    const places = { held: 12, places: 16 }
-    expect(found(contact({ places: { ...places, isRaised: false } }))).toEqual([])
-    expect(found(contact({ places: { ...places, isRaised: true } }))).toEqual(['warning places-held'])
-    expect(unknown(contact({ places: null }))).toContain('places-held')
+  test('R-ADM-1 streams are held by peers that ask nothing', () => {
+    const streams = { purpose: 'sync/1', unread: 12, bound: 9 }
+    expect(found(contact({ streams: { ...streams, isRaised: false } }))).toEqual([])
+    const finding = only(contact({ streams: { ...streams, isRaised: true } }))
+    expect(finding).toMatchObject({ code: 'places-held', severity: 'warning', subject: 'requests' })
+    expect(finding.title).toBe('12 streams of sync/1 are held by peers that ask nothing')
   })
 
   test('of a node that has not followed the chain to its end nothing is said', () => {

@@ -45,7 +45,7 @@ export const contactOf = (other: Partial<ObservedContact>): ObservedContact => (
   isWithoutNeighbour: false,
   hearing: { epoch: 4, heard: 99, others: 100, inARow: 0 },
   branch: { epoch: 5, is: 'ours', other: 0, seats: 100 },
-  places: { held: 0, places: 16, isRaised: false },
+  streams: { purpose: 'sync/1', unread: 0, bound: 9, isRaised: false },
   ...other,
 })
 
