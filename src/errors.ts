@@ -1,6 +1,22 @@
+/** Longer ones hold what a stranger wrote: the name of a key, a file's id, a node's words. */
+const maxMessageLength = 1_000
+/** Some list twenty lines of a table. */
+const maxHintLength = 8_000
+
+/** Control and format characters move a terminal's cursor, hide text, or begin a line of a log that nobody wrote. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** A text that a stranger may have written, as one line of at most 1,000 characters. */
+export const lineOf = (text: string): string =>
+  (text.length <= maxMessageLength ? text : `${text.slice(0, maxMessageLength - 1)}…`).replaceAll(
+    unprintable,
+    '?',
+  )
+
 /**
  * The one error class of the shell. `code` is stable and part of the interface, `message` is one line,
- * `hint` says what to do. The command line prints both lines and sets the exit code.
+ * `hint` says what to do. The command line prints both lines and sets the exit code. Both may hold what strangers wrote,
+ * of any length and with any characters: they are cut and made printable here.
  */
 export class SecnodeError extends Error {
   readonly code: string
@@ -13,10 +29,14 @@ export class SecnodeError extends Error {
     message: string,
     options: { hint?: string; cause?: unknown; exitCode?: 1 | 2 | 3 } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(lineOf(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SecnodeError'
     this.code = code
     this.hint = options.hint
+      ?.slice(0, maxHintLength)
+      .split('\n')
+      .map((line) => lineOf(line))
+      .join('\n')
     this.exitCode = options.exitCode ?? 1
   }
 }
@@ -26,4 +46,9 @@ export const isSecnodeError = (error: unknown, code?: string): error is SecnodeE
 
 /** The text of whatever was thrown, in one line. */
 export const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? ''
+  lineOf(firstLineOf(error instanceof Error ? error.message : String(error)))
+
+const firstLineOf = (text: string): string => {
+  const end = text.indexOf('\n')
+  return end === -1 ? text : text.slice(0, end)
+}

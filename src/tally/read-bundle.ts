@@ -220,7 +220,7 @@ const maybeBlock = async (file: CarFile): Promise<Block | null> => {
     const { cid, blockLength } = await readBlockHead(reader)
     // Whoever compares bytes later compares the digest only: the rest of an id must be what all have.
     if (!PayloadCid.safeParse(cid).success) {
-      throw bundleError('damaged', place, `${cid.toString()} is no id of a block`)
+      throw bundleError('damaged', place, `its id, of ${cid.bytes.length} bytes, is not one of a bundle`)
     }
     // The reader gives views of what it has gathered, which it will not overwrite.
     const bytes = await reader.exactly(blockLength, true)

@@ -19,7 +19,7 @@ import {
   SeatNumber,
   Week,
 } from '../../../protocol/index.ts'
-import { messageOf } from '../../errors.ts'
+import { lineOf, messageOf } from '../../errors.ts'
 
 /**
  * One seat's week with everything that a stranger needs beside the chain to judge it: `explain --export` writes it,
@@ -175,7 +175,7 @@ export const readCase = (text: string): ReadCase => {
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
     const path = issue.path.map(String).join('.')
-    return { is: 'bad', detail: path === '' ? issue.message : `${path}: ${issue.message}` }
+    return { is: 'bad', detail: lineOf(path === '' ? issue.message : `${path}: ${issue.message}`) }
   }
   return formatCase(parsed.data) === text
     ? { is: 'ok', file: parsed.data }
