@@ -3,6 +3,14 @@ import { publicPortsOf } from '../node/config.ts'
 import type { Check } from './check.ts'
 import { type Finding, finding } from './findings.ts'
 
+const ipv6Bytes = 16
+
+/** The /64 that R-TALLY-3 takes for one address. */
+const prefixOf = (bytes: Uint8Array): string => {
+  const groups = [0, 2, 4, 6].map((at) => (256 * bytes[at]! + bytes[at + 1]!).toString(16))
+  return `${groups.join(':')}::/64`
+}
+
 /** What DNS says of the host, in both families (R-PROBE-2). */
 export const namesCheck: Check = {
   name: 'names',
@@ -28,6 +36,10 @@ export const namesCheck: Check = {
     if (chosen !== null && ipv4.length > 1) {
       const message = `${host} has ${ipv4.length} IPv4 addresses; challengers dial ${chosen.ip}`
       findings.push(finding('DNS_SEVERAL_ADDRESSES', message))
+    }
+    if (chosen !== null && chosen.bytes.length === ipv6Bytes && isGlobal(chosen, false)) {
+      const message = `${host} has no usable IPv4 address; whatever answers in ${prefixOf(chosen.bytes)} counts as the same address`
+      findings.push(finding('DNS_IPV6_ONLY', message))
     }
     return { findings, detail: `${host} is ${all.join(', ')}` }
   },

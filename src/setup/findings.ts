@@ -57,6 +57,10 @@ export const kinds = {
     severity: 'warning',
     hint: 'Challengers dial the numerically lowest IPv4 address only (R-PROBE-2). Leave one record.',
   },
+  DNS_IPV6_ONLY: {
+    severity: 'warning',
+    hint: 'If your host puts machines of others into this /64, one with a lower seat takes this node’s credits. Get an IPv4 address, or a /64 of your own.',
+  },
   DNS_IPV6_BROKEN: {
     severity: 'warning',
     hint: 'Listen on :: and open the ports for IPv6, or remove the AAAA record.',
