@@ -86,8 +86,12 @@ export const loadNetwork = async (nameOrPath: string): Promise<Network> => {
   return networkOf(parseProfile(text, nameOrPath))
 }
 
+/** A hundred certificates and a thousand threads have half of it. */
+const maxProfileCharacters = 4_000_000
+
 /** `source` names the text in messages. */
 export const parseProfile = (text: string, source: string): Profile => {
+  if (text.length > maxProfileCharacters) throw invalid(source, 'is larger than a profile can be')
   let json: unknown
   try {
     json = JSON.parse(text, reviveAmount)

@@ -9,6 +9,7 @@ import { loadNodeKeyFile } from '../keys/node-key.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
 import { createRpc } from '../node/assemble.ts'
 import { type Config, loadConfig } from '../node/config.ts'
+import { powersOf } from '../node/powers.ts'
 import { announcementPayments, signedMemo, type UnsignedAnnouncement } from '../setup/announcing.ts'
 import { draftIn, keptDraft, lastHeightOf, textFile } from '../setup/draft.ts'
 import { maxTableCharacters, parseHostsTable, parseSignatures } from '../setup/hosts-table.ts'
@@ -22,6 +23,7 @@ import {
 import { realWorld } from '../world.ts'
 import { type CliIo, printError, printJson } from './io.ts'
 import { formatPayment, paymentText } from './payment-text.ts'
+import { powersText } from './powers-text.ts'
 import { readTextInput } from './text-input.ts'
 import { formatTable } from './week-table.ts'
 
@@ -233,9 +235,15 @@ const prepareMany = async (
     `${formatTable(['host', 'stake', 'text to sign'], rows, new Set())}\n` +
       `Sign each text with its stake, write the signatures into ${signaturesFile}, and call this again with\n` +
       `--signatures ${signaturesFile}. On the command line of the wallet:\n\n` +
-      `${drafts.map((draft, i) => signCall(network, draft, textFile(folders[i]!.folder))).join('\n')}\n`,
+      `${drafts.map((draft, i) => signCall(network, draft, textFile(folders[i]!.folder))).join('\n')}\n\n` +
+      `What the nodes do once they are started, as their configurations say:\n${powersOfAll(folders).join('')}`,
   )
 }
+
+/** Of the template, and of folders that were there already. */
+const powersOfAll = (folders: readonly NodeFolder[]): string[] => [
+  ...new Set(folders.flatMap(({ config }) => powersText(powersOf(config)).map((line) => `  ${line}\n`))),
+]
 
 /** `$(cat …)` drops line breaks at the end and keeps those between. */
 const signCall = ({ facts }: Network, { stake }: UnsignedAnnouncement, file: string): string =>

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { CID } from 'multiformats/cid'
 import pino from 'pino'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { defaultHops, maxHops, PayloadCid, reversedHex, type Seat } from '../../protocol/index.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
@@ -15,6 +14,7 @@ import { startRelayClient } from '../net/relay-client.ts'
 import { createDnsResolver, resolveObservedAddress, type ResolveHost } from '../net/resolve.ts'
 import { networkOfDirectory } from '../node/data-dir.ts'
 import { lastClosedEpochs, relaySeatsOf } from '../node/relay-seats.ts'
+import { maxYamlCharacters, readYaml } from '../node/yaml.ts'
 import { type BroadcastOutcome, type BroadcastProgress, broadcastThroughRelay } from '../relay/broadcast.ts'
 import { txidOf } from '../relay/exit.ts'
 import { type RelaySeat, RelaySeatsAnswer, relaySeats, seatOfRow } from '../relay/seats.ts'
@@ -48,8 +48,6 @@ const defaultWaitSeconds = 120
 const pollMs = 1_000
 /** No transaction is shorter, and no file has such a name. */
 const hexPattern = /^(?:[0-9a-f]{2}){60,}$/i
-/** A table of a devnet with a thousand nodes fits. */
-const maxHostsCharacters = 1_000_000
 
 const hopCount = (text: string): number => {
   const hops = Number(text)
@@ -242,8 +240,10 @@ const resolverOf = async (io: CliIo, { hosts }: BroadcastFlags, network: Network
   if (hosts === undefined) return createDnsResolver({ timeoutMs: dnsTimeoutMs })
   if (!network.profile.allowLoopback)
     throw usage(`--hosts: network ${network.name} resolves names by DNS only`)
-  const text = await readTextInput(hosts, { maxCharacters: maxHostsCharacters, signal: io.signal })
-  const table = HostsFile.parse(parse(text, { maxAliasCount: 10 })).hosts
+  const text = await readTextInput(hosts, { maxCharacters: maxYamlCharacters, signal: io.signal })
+  const parsed = HostsFile.safeParse(readYaml(text, hosts).value)
+  if (!parsed.success) throw usage(`--hosts: ${hosts} has no table \`hosts\` of names and addresses`)
+  const table = parsed.data.hosts
   return (name) => Promise.resolve(table[name] === undefined ? [] : [table[name]])
 }
 

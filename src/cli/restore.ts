@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { lineOf } from '../errors.ts'
 import { maxBackupBytes, restoreBackup } from '../node/backup.ts'
+import { powersOf } from '../node/powers.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'
+import { powersText } from './powers-text.ts'
 import { readTextInput } from './text-input.ts'
 
 interface RestoreFlags {
@@ -27,6 +30,9 @@ Stop the old node first, and for good: two nodes with the same keys would contra
 week's earnings for that. The restored one follows the chain anew and asks three other seats what it has signed; it
 attests from the next epoch on.
 
+A backup is as powerful as the configuration in it: once started, the node runs its commands, and sends alerts to its
+webhooks and the cookie file to its chain node. All of them are printed; look at them unless the backup is your own.
+
 Example:
   $ secnode restore node7.backup --to /etc/secnode
   $ secnode start --config /etc/secnode/secnode.yaml`,
@@ -40,10 +46,15 @@ Example:
       })
       const { config, configFile, host, peer, madeAt } = restored
       const missing = [config.certificate.cert, config.certificate.key].filter((path) => !existsSync(path))
-      if (flags.json === true) printJson(io, { configFile, host, peer, madeAt, dir: config.dir, missing })
+      const powers = powersOf(config)
+      if (flags.json === true)
+        printJson(io, { configFile, host, peer, madeAt, dir: config.dir, missing, powers })
       else {
-        io.stdout(`${configFile}: ${host}, peer ${peer}, as of ${madeAt}; data directory ${config.dir}\n`)
-        for (const path of missing) io.stdout(`  not in the backup, and not here: ${path}\n`)
+        io.stdout(
+          `${configFile}: ${host}, peer ${peer}, as of ${madeAt}; data directory ${lineOf(config.dir)}\n`,
+        )
+        for (const line of powersText(powers)) io.stdout(`  once started it ${line}\n`)
+        for (const path of missing) io.stdout(`  not in the backup, and not here: ${lineOf(path)}\n`)
         io.stdout(`  next: stop the old node, then secnode start --config ${configFile}\n`)
       }
     })

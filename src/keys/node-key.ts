@@ -95,6 +95,12 @@ export const loadNodeKeyFile = async (path: string): Promise<NodeKeys> => {
       hint: `Run: chmod 600 ${path}   If somebody else may have read it, make new keys and announce again.`,
     })
   }
+  return parseNodeKeys(text, path)
+}
+
+/** The keys of a key file's text, which messages name `path`. Errors: KEY_FILE_DAMAGED. */
+export const parseNodeKeys = (text: string, path: string): NodeKeys => {
+  if (text.length > maxFileBytes) throw damaged(path, 'it is too long')
   let content: KeyFile
   try {
     content = KeyFile.parse(JSON.parse(text))

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { basename, isAbsolute, join } from 'node:path'
-import { parseDocument } from 'yaml'
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { bytesToHex } from '../../protocol/index.ts'
+import { networkOf, parseProfile } from '../chain/profiles.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import { loadNodeKeyFile } from '../keys/node-key.ts'
+import { loadNodeKeyFile, type NodeKeys, parseNodeKeys } from '../keys/node-key.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
 import type { World } from '../world.ts'
-import { type Config, loadConfig, parseConfig } from './config.ts'
+import { type Config, configOf, loadConfig, parseConfig } from './config.ts'
+import { readYaml } from './yaml.ts'
 
 /**
  * The few files without which a node is another one, in one: what it is configured to be, its keys, and its profile if
@@ -27,7 +28,7 @@ const Backup = z.strictObject({
 })
 type Backup = z.infer<typeof Backup>
 
-/** A configuration has at most 1 MB, a profile a little more. */
+/** A configuration has at most 0.1 MB, a profile 4. */
 export const maxBackupBytes = 8_000_000
 
 const checksumOf = (files: Backup['files']): string => {
@@ -79,34 +80,59 @@ export interface Restored {
 
 /**
  * Writes the files of a backup into a folder and makes the configuration name them there; comments stay. Nothing is
- * overwritten. Errors: BACKUP_DAMAGED (exit code 2), BACKUP_IN_THE_WAY, BACKUP_UNWRITABLE, those of `parseConfig` and
- * `loadNodeKeyFile`.
+ * overwritten, and nothing is written before all of it was checked. What the configuration makes the node run and reach
+ * (`powersOf`) is as the backup has it. Errors: BACKUP_DAMAGED and BACKUP_LEAVES (exit code 2), BACKUP_IN_THE_WAY,
+ * BACKUP_UNWRITABLE, those of `parseConfig`, `parseNodeKeys` and `networkOf`.
  */
 export const restoreBackup = async (text: string, options: RestoreOptions): Promise<Restored> => {
   const { to, world } = options
   const backup = parseBackup(text)
   const { files } = backup
   const configFile = join(to, 'secnode.yaml')
-  const old = parseConfig(files.config, configFile)
-  const document = parseDocument(files.config)
+  const yaml = readYaml(files.config, configFile)
+  const old = configOf(yaml, configFile)
+  const keys = parseNodeKeys(files.keys, 'the key file of the backup')
+  checkWhole(backup, old, keys)
+  const { document } = yaml
   document.set('keys', 'node.key')
   if (files.profile !== null) document.set('profile', './profile.json')
-  document.set('dir', options.dir ?? restoredDir(document.get('dir')))
-  const config = parseConfig(document.toString(), configFile)
+  document.set('dir', options.dir ?? restoredDir(document.get('dir'), to))
   const written: [name: string, text: string][] = [
     // The configuration last: where it is, the rest is.
     ['node.key', files.keys],
     ...(files.profile === null ? [] : [['profile.json', files.profile] as [string, string]]),
     ['secnode.yaml', document.toString()],
   ]
+  const config = parseConfig(document.toString(), configFile)
   const unique = bytesToHex(world.randomBytes(8))
   for (const [name, content] of written) await writeNew(join(to, name), content, unique)
-  const keys = await loadNodeKeyFile(config.keys)
-  return { configFile, config, host: old.host, peer: keys.peerId, madeAt: backup.madeAt }
+  return { configFile, config, host: config.host, peer: keys.peerId, madeAt: backup.madeAt }
+}
+
+/** The parts of a backup must be of one node, and what it says of itself must be so. */
+const checkWhole = ({ host, peer, files }: Backup, config: Config, keys: NodeKeys): void => {
+  if (host !== config.host) throw damaged('it says another host than its configuration')
+  if (peer !== keys.peerId) throw damaged('it says another peer than its keys')
+  if (isFile(config.profile) !== (files.profile !== null)) {
+    throw damaged('its configuration names a profile that is not the one in it')
+  }
+  if (files.profile !== null) networkOf(parseProfile(files.profile, 'of the backup'))
 }
 
 /** Another folder must not take the old one's data directory, which the old node may have open. */
-const restoredDir = (dir: unknown): string => (typeof dir === 'string' && !isAbsolute(dir) ? dir : 'data')
+const restoredDir = (dir: unknown, to: string): string => {
+  if (typeof dir !== 'string' || isAbsolute(dir)) return 'data'
+  const below = relative(to, resolve(to, dir))
+  if (below !== '..' && !below.startsWith(`..${sep}`) && !isAbsolute(below)) return dir
+  throw new SecnodeError(
+    'BACKUP_LEAVES',
+    `the data directory of the backup, ${dir}, is outside of the folder`,
+    {
+      exitCode: 2,
+      hint: 'Name one with --dir, if you know who made the backup.',
+    },
+  )
+}
 
 const writeNew = async (path: string, content: string, unique: string): Promise<void> => {
   let isNew: boolean

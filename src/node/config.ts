@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { isHost } from '../../protocol/index.ts'
 import { severities } from '../alerts/finding.ts'
 import { isWebhookUrl } from '../alerts/webhook.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
+import { readYaml, type Yaml } from './yaml.ts'
 
 const Port = z.int({ error: 'must be a port from 1 to 65535' }).min(1).max(65_535)
 const Text = (what: string, maxLength = 4_096) => z.string({ error: what }).min(1).max(maxLength)
@@ -157,9 +157,6 @@ const examples: Readonly<Record<string, string>> = {
   log: 'log: info',
 }
 
-/** Largest configuration file: a hosts table of a devnet with a thousand nodes fits. */
-const maxConfigBytes = 1_000_000
-
 const fieldNames = Object.keys(Config.shape).join(', ')
 
 /** `hosts.n1.example` has no example of its own, but `hosts` has. */
@@ -201,22 +198,13 @@ export const loadConfig = async (path: string): Promise<Config> => {
       cause: error,
     })
   }
-  if (text.length > maxConfigBytes) throw invalid(path, '', 'is larger than a configuration can be')
   return parseConfig(text, path)
 }
 
-export const parseConfig = (text: string, path: string): Config => {
-  let raw: unknown
-  try {
-    // A few aliases are nobody's need, and a billion of them are an attack.
-    raw = parse(text, { maxAliasCount: 10 })
-  } catch (error) {
-    throw new SecnodeError('CONFIG_INVALID', `${path}: is no YAML: ${messageOf(error)}`, {
-      exitCode: 2,
-      hint: 'Check indentation, quotes and brackets of that line.',
-      cause: error,
-    })
-  }
+export const parseConfig = (text: string, path: string): Config => configOf(readYaml(text, path), path)
+
+/** The same of a text that was read already. */
+export const configOf = ({ value: raw }: Yaml, path: string): Config => {
   const parsed = Config.safeParse(raw)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!

@@ -172,12 +172,39 @@ describe('every mistake names the field, what is wrong with it and what to write
       'a billion laughs',
       `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]`,
     ],
+    ['an alias of nothing', textWith({ log: 'log: *info' })],
+    ['eleven aliases of little', `a: &a 1\nb: [${Array(11).fill('*a').join(', ')}]`],
+    ['a field twice in a group', textWith({ listen: 'listen: { p2p: 1, tls: 2, p2p: 3 }' })],
+    ['a list as a key', textWith({ extra: '[1, 2]: 3' })],
+    ['groups as keys, deeply', `${'{'.repeat(400)}${'}'.repeat(400)}`],
+    ['lists in lists', `${'['.repeat(20)}${']'.repeat(20)}`],
+    ['more lists in lists than a stack has room for', `${'['.repeat(40_000)}${']'.repeat(40_000)}`],
+    ['groups in groups without an end', '{'.repeat(90_000)],
+    ['several documents', `${textWith({})}\n---\n${textWith({})}`],
   ])('%s: no YAML, and where', (_name, text) => {
     const error = errorOf(text)
-    expect(error.message).toMatch(/is no YAML/)
+    expect(error.message).toMatch(/is no YAML: .*(?: in line \d+|too deeply|alias.*)$/i)
     expect(error.exitCode).toBe(2)
     expect(error.hint).toBeDefined()
   })
+})
+
+test('the line of a fault is named, and what stands in it is not repeated', () => {
+  const error = errorOf(textWith({ rpc: 'rpc: { url: "http://127.0.0.1:8232", password: "very secret }' }))
+  expect(error.message).toMatch(/ in line \d+$/)
+  expect(error.message).not.toContain('secret')
+  expect(errorOf(`${textWith({})}\nlog: info\nlog: debug`).message).toMatch(
+    /the key log a second time in line 7$/,
+  )
+})
+
+test('a text is bounded wherever it comes from: backups hold configurations, too', () => {
+  const keys = Array.from({ length: 12_000 }, (_, i) => `k${i}: 1`).join('\n')
+  expect(errorOf(keys).message).toContain('is larger than a configuration can be')
+  expect(errorOf(keys.slice(0, 90_000)).message).toContain('profile: is missing')
+  const hosts = Array.from({ length: 2_000 }, (_, i) => `  n${i}.devnet.test: 127.0.${i >> 8}.${i & 255}`)
+  const config = parseConfig(textWith({ hosts: `hosts:\n${hosts.join('\n')}` }), 'secnode.yaml')
+  expect(Object.keys(config.hosts!)).toHaveLength(2_000)
 })
 
 test('a file that is not there, or is too large', async () => {

@@ -360,6 +360,11 @@ describe('R-REG-3 announce --nodes', () => {
     const written = readFileSync(file('nodes', 'h3.example.org', 'secnode.yaml'), 'utf8')
     expect(written.split('\n').filter((line) => line.startsWith('#')).length).toBeGreaterThan(10)
     expect(written).not.toContain('syncSeconds')
+    // A template is as powerful as a program: what it makes all nodes do is said once.
+    expect((await announceAll()).stdout.split('as their configurations say:\n')[1]).toBe(
+      `  asks the chain node at ${new URL(devnet.server.url).origin}\n  runs ${file('template', 'page-me')}\n` +
+        '  sends alerts to https://hooks.example.org\n  serves its page at 127.0.0.1:9737\n',
+    )
 
     // Half of the signatures come back, one of them another's; the table says so, and nothing is lost.
     const rows = readFileSync(signatures, 'utf8').trim().split('\n')

@@ -263,6 +263,19 @@ describe('what people see', () => {
     const broken = await run('run', at('broken.yaml'))
     expect(broken.code).toBe(2)
     expect(broken.stderr).toContain('is no YAML')
+    for (const text of [
+      `${'['.repeat(9_000)}${']'.repeat(9_000)}`,
+      '? [a]\n: 1',
+      `a: &a [1]\nb: [${'*a,'.repeat(20)}]`,
+      'a: *b',
+    ]) {
+      writeFileSync(at('strange.yaml'), text)
+      const strange = await run('run', at('strange.yaml'))
+      expect(strange).toMatchObject({ code: 2, stdout: '' })
+      expect(strange.stderr).toContain('is no YAML')
+    }
+    writeFileSync(at('long.yaml'), `name: x # ${'x'.repeat(20_000)}`)
+    expect((await run('run', at('long.yaml'))).stderr).toContain('at most 20000 bytes')
     const negative = await run('run', scenario, '--set', 'attacker.share=-1')
     expect(negative.code).toBe(2)
     expect(negative.stderr).toContain('attackers.0.share')

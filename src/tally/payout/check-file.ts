@@ -1,4 +1,5 @@
 import {
+  bytesToHex,
   type DigestedTally,
   dustLimit,
   epochStart,
@@ -9,6 +10,7 @@ import {
   maxPayoutInputs,
   type OutpointKey,
   outpointKey,
+  paramsHash,
   paramsOfWeek,
   payoutFee,
   plannedOutputs,
@@ -50,6 +52,13 @@ export const planOf = (
   }
   const { genesis, schedule } = network.profile
   const params = paramsOfWeek(schedule, document.week)
+  if (document.params !== bytesToHex(paramsHash(params))) {
+    throw planError({
+      is: 'bad',
+      fault: 'unsound',
+      what: `its parameters are not those of the profile ${network.name} for ${document.week}`,
+    })
+  }
   const result = planPayout({ tally, chain: genesis.chain, params, payer, tipHeight })
   if (result.is === 'ok') return result.plan
   throw planError(result)

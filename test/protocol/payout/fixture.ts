@@ -39,6 +39,8 @@ export interface TestTally {
   state?: TallyDocument['state']
   anchor?: TallyDocument['anchor']
   lastEpoch?: number
+  /** Hash of the parameters in hex. */
+  params?: string
   /** hash160 of a seat's stake. */
   stakeOf?: (seat: number) => Uint8Array
   changes?: Partial<TallyDocument>
@@ -51,6 +53,7 @@ export const tallyOf = ({
   state = 'anchored',
   anchor = { height: 200, hash: 'ab'.repeat(32) },
   lastEpoch = 4,
+  params = '11'.repeat(32),
   stakeOf = (seat) => ownerHash('stake', seat),
   changes = {},
   ...options
@@ -61,7 +64,7 @@ export const tallyOf = ({
     week: options.week ?? week,
     state,
     ruleset: 1,
-    params: '11'.repeat(32),
+    params,
     checkpoint: null,
     anchor,
     epochs: [{ epoch: lastEpoch, beacon: '22'.repeat(32), seats: amounts.length, attested: amounts.length }],

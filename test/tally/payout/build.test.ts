@@ -154,6 +154,8 @@ describe('payout build', () => {
     await expect(payout.build(pending)).rejects.toMatchObject({ code: 'PAYOUT_NOT_ANCHORED', exitCode: 3 })
     const elsewhere = payout.tally([coin], { network: 'f'.repeat(32) as never })
     await expect(payout.build(elsewhere)).rejects.toMatchObject({ code: 'PAYOUT_OTHER_NETWORK', exitCode: 2 })
+    const otherParams = payout.tally([coin], { params: '11'.repeat(32) })
+    await expect(payout.build(otherParams)).rejects.toMatchObject({ code: 'PAYOUT_TALLY' })
   })
 
   test('R-PAY-2 a week that is on the thread is never built again, whatever its tally says now', async () => {
