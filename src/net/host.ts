@@ -122,6 +122,11 @@ export interface Host {
   /** Keys (hex) of the peers that have reserved places. */
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
+  /**
+   * Whether a registered peer to which this node owes an answer has lately proved its key from this address (IPv6: this
+   * /64).
+   */
+  isExpected(ip: string): boolean
   /** How many connected peers take part in the topic. */
   gossipPeers(topic: string): number
   /** Of these, the neighbours in its mesh: they pass messages on to this node, and it to them. */
@@ -232,7 +237,7 @@ export const createHost = (options: HostOptions): Host => {
       connection,
       peer,
       isRegistered: gater.isRegistered(peer),
-      hasDuty: streams.some(isOwnRequest),
+      hasDuty: requests.hasDuty(peer) || streams.some(isOwnRequest),
       isNeeded: mesh.has(remotePeer.toString()) || (await isNeighbour(node, remotePeer)),
       busyStreams: streams.filter(
         ({ protocol }) => requests.isHandled(protocol) || relayLinks.isHandled(protocol),
@@ -368,6 +373,7 @@ export const createHost = (options: HostOptions): Host => {
         ]
       })
     },
+    isExpected: (ip) => [...gater.peersAt(ip)].some(requests.hasDuty),
     gossipPeers: (topic) => started().router.getSubscribers(topic).length,
     gossipNeighbours: (topic) => started().router.getMeshPeers(topic).length,
     penalise: (peerKey, code) => penalise(bytesToHex(peerKey), code),

@@ -491,6 +491,9 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         }),
         sign: options.signProbe ?? keys.sign,
         onNonce: selfLook.noteNonce,
+        // Challengers probe right after they have asked over libp2p.
+        isExpected: host.isExpected,
+        metrics: metrics.net,
         logger,
         world,
       })

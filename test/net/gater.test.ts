@@ -2,9 +2,10 @@ import { connect } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { describe, expect, test } from 'vitest'
 import { bytesToHex } from '../../protocol/index.ts'
+import { multiaddrOf } from '../../src/net/peer-address.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, registerAll, startHost, until } from './local-hosts.ts'
-import { startRawPeer } from './raw-peer.ts'
+import { protocolOf, type RawPeer, startRawPeer } from './raw-peer.ts'
 
 const few = {
   maxStrangers: 3,
@@ -23,6 +24,9 @@ const small = {
 
 const isSame = (one: readonly string[], other: readonly string[]): boolean =>
   one.toSorted().join() === other.toSorted().join()
+
+const totalOf = (host: LocalHost, start: string): number =>
+  [...host.counts].reduce((sum, [name, count]) => (name.startsWith(start) ? sum + count : sum), 0)
 
 /** What it serves under `hold/1` is answered when the test calls what was added here. */
 const holdRequests = async (host: LocalHost): Promise<(() => void)[]> => {
@@ -219,6 +223,53 @@ describe('room for new connections', () => {
     expect(host.counts.get('connections_displaced p2p registered idle')).toBe(1)
     for (const release of held) release()
     await Promise.all(registered.map((peer) => peer[Symbol.asyncDispose]()))
+  })
+})
+
+describe('60 seats with four connections each, and open requests on all of them', () => {
+  test('take no place of a challenger, nor of peers that have one connection each', async () => {
+    await using host = await startHost('127.5.0.14', {
+      limits: { ...few, maxPendingPerAddress: 1_000 },
+    })
+    const challengers = await Promise.all([1, 2].map((n) => startRawPeer(`127.5.6.${n}`)))
+    const idle = await Promise.all([1, 2, 3].map((n) => startRawPeer(`127.5.7.${n}`)))
+    const hogs = await Promise.all(Array.from({ length: 60 }, (_, n) => startRawPeer(`127.5.8.${n + 1}`)))
+    host.setRegistered(new Set([...challengers, ...idle, ...hogs].map(({ peerKey }) => bytesToHex(peerKey))))
+    const owed = new Set(challengers.map(({ peerKey }) => bytesToHex(peerKey)))
+    const limits = { ...small, maxConcurrent: 1_000 }
+    await host.handle(
+      'hold/1',
+      { ...limits, dutyOf: (peer) => (owed.has(peer) ? { is: 'owed', rank: 0 } : { is: 'none' }) },
+      (request) => (request[0] === 2 ? Promise.resolve(request) : new Promise(() => undefined)),
+    )
+    const to = host.target().address!
+    for (const peer of [...challengers, ...idle]) await peer.connect(to)
+    await until(() => host.peers().length === 5)
+    const hold = async ({ node }: RawPeer): Promise<void> => {
+      const connection = await node.dial(multiaddrOf(to), { force: true })
+      const stream = await connection.newStream(protocolOf('hold/1')).catch(() => null)
+      stream?.send(Uint8Array.of(1, 7))
+    }
+    // A few at a time: a machine that is slow with handshakes refuses nobody.
+    const atOnce = 6
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < hogs.length; i += atOnce) {
+        await Promise.all(hogs.slice(i, i + atOnce).map(hold))
+      }
+    }
+    await until(() => totalOf(host, 'connections_displaced p2p registered') >= 240 + 3 - 128)
+    const left = new Set(host.peers().map(({ peerId }) => peerId))
+    for (const { node } of [...challengers, ...idle]) expect(left).toContain(node.peerId.toString())
+    for (const challenger of challengers) {
+      const [connection] = challenger.node.getConnections()
+      const stream = await connection!.newStream(protocolOf('hold/1'))
+      stream.send(Uint8Array.of(1, 2))
+      const answer = Promise.withResolvers<Uint8Array>()
+      stream.addEventListener('message', ({ data }) => answer.resolve(data.subarray()))
+      expect([...(await answer.promise)]).toEqual([1, 2])
+    }
+    expect(totalOf(host, 'penalties')).toBe(0)
+    await Promise.all([...challengers, ...idle, ...hogs].map((peer) => peer[Symbol.asyncDispose]()))
   })
 })
 
