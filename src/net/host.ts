@@ -373,7 +373,7 @@ export const createHost = (options: HostOptions): Host => {
         ]
       })
     },
-    isExpected: (ip) => [...gater.peersAt(ip)].some(requests.hasDuty),
+    isExpected: (ip) => [...gater.peersAt(ip)].some((peer) => requests.hasDuty(peer)),
     gossipPeers: (topic) => started().router.getSubscribers(topic).length,
     gossipNeighbours: (topic) => started().router.getMeshPeers(topic).length,
     penalise: (peerKey, code) => penalise(bytesToHex(peerKey), code),

@@ -492,7 +492,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         sign: options.signProbe ?? keys.sign,
         onNonce: selfLook.noteNonce,
         // Challengers probe right after they have asked over libp2p.
-        isExpected: host.isExpected,
+        isExpected: (ip) => host.isExpected(ip),
         metrics: metrics.net,
         logger,
         world,
