@@ -21,6 +21,8 @@ export interface ProposingState {
   wants: ReadonlyMap<Seat, Wants>
   /** What was ever said of an attestation, by `<epoch>:<seat>`. */
   opinions: ReadonlyMap<string, HeldOpinion>
+  /** Confirmed height at which the last round began; below all heights before the first. */
+  askedAt: Height
   /** No round begins before this confirmed height. */
   restsUntil: Height
 }
@@ -63,6 +65,7 @@ export const startProposing = (view: number, height: Height): ProposingStep => (
     votes: new Map(),
     wants: new Map(),
     opinions: new Map(),
+    askedAt: -1,
     restsUntil: height,
   },
   effects: [{ is: 'build', view }],
@@ -120,6 +123,8 @@ const onBuilt = (
 ): ProposingStep => {
   const isNew = state.payload?.cid.equals(cid) !== true
   if (isNew && state.revision === maxRevisions) return same({ ...state, stage: 'done' })
+  // Once for each block: whatever was wanted, to the same payload the same would be answered.
+  if (!isNew && height <= state.askedAt) return same(rest(state, height))
   const votes: ReadonlyMap<Seat, Uint8Array> = isNew ? new Map() : state.votes
   const to = others.filter((seat) => !votes.has(seat))
   const asking: ProposingState = {
@@ -130,32 +135,33 @@ const onBuilt = (
     votes,
     awaited: new Set(to),
     wants: new Map(),
+    askedAt: height,
   }
   // With nobody left to ask, the round is over at once.
   if (to.length === 0) return endOfRound(asking, height)
   return { state: asking, effects: [{ is: 'propose', view: state.view, cid, bytes, to }] }
 }
 
+const rest = (state: ProposingState, height: Height): ProposingState => ({
+  ...state,
+  stage: 'resting',
+  restsUntil: height + 1,
+})
+
 /** All have answered, and whoever drives this has seen that the votes are too few. */
 const endOfRound = (state: ProposingState, height: Height): ProposingStep => {
   if (state.stage !== 'asking' || state.awaited.size > 0) return same(state)
-  const resting: ProposingState = { ...state, stage: 'resting', restsUntil: height + 1 }
-  if (state.wants.size === 0) return same(resting)
+  if (state.wants.size === 0) return same(rest(state, height))
   const opinions = new Map(state.opinions)
-  let isNews = false
   const add = (key: string, from: Seat, side: 'demands' | 'refusals'): void => {
     const known = opinions.get(key) ?? { demands: new Set(), refusals: new Set() }
     if (known[side].has(from)) return
-    isNews = true
     opinions.set(key, { ...known, [side]: new Set([...known[side], from]) })
   }
-  for (const [from, { missing, late, proofs }] of state.wants) {
+  for (const [from, { missing, late }] of state.wants) {
     for (const { epoch, seat } of missing.slice(0, maxWants)) add(`${epoch}:${seat}`, from, 'demands')
     for (const { epoch, seat } of late.slice(0, maxWants)) add(`${epoch}:${seat}`, from, 'refusals')
-    if (proofs.length > 0) isNews = true
   }
-  // The same complaints again: nothing that gathering could change before the next block.
-  if (!isNews) return same(resting)
   return {
     state: { ...state, stage: 'gathering', opinions },
     effects: [{ is: 'gather', wants: [...state.wants].map(([from, wants]) => ({ from, wants })) }],
