@@ -25,8 +25,8 @@ export interface HeldProof {
   week: Week
   seat: Seat
   epoch: Epoch
-  /** Held when block F was confirmed: then every proposal must list the seat (R-CP-3). */
-  isRequired: boolean
+  /** Confirmed height at which it was stored. If that is below F, every proposal must list the seat (R-CP-3). */
+  heldAt: Height
 }
 
 /** A vote that was recorded before it was sent. */
@@ -76,7 +76,7 @@ export type CertifierEvent =
   | { is: 'answered'; from: Seat; view: number; checkpoint: CID; answer: ProposalAnswer | null }
   | { is: 'gathered' }
   | { is: 'aggregated'; view: number; checkpoint: CID; signature: Uint8Array }
-  | { is: 'proof'; week: Week; seat: Seat; epoch: Epoch }
+  | { is: 'proof'; proof: HeldProof }
   /** Heard in gossip or from a peer, not checked yet. */
   | { is: 'certificate'; certificate: Certificate }
   /** The week is fixed, or its window is over. */

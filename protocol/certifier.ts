@@ -23,7 +23,7 @@ import type {
 import { checkFrame, decodeCheckpoint } from './checkpoint.ts'
 import { type ProposalAnswer, readWants, wantsAnswer } from './checkpoint-messages.ts'
 import { cidOf } from './codec.ts'
-import type { Epoch, Height, Seat, Week } from './ids.ts'
+import type { Height, Seat } from './ids.ts'
 import {
   type ProposingEffect,
   type ProposingEvent,
@@ -42,19 +42,19 @@ const proposersPerView = 8
 /** Blocks between the turns to post the anchor: enough to see it come in at the tip. */
 const postBlocks = 2
 
-/** `votes`: what was recorded before, of this week; `proofs`: what is held at the start. */
+/** `votes`: what was recorded before, of this week; `proofs`: what is held, whenever the work begins. */
 export const startCertifier = (
   duty: CertifierDuty,
   height: Height,
   votes: readonly RecordedVote[],
-  proofs: readonly Omit<HeldProof, 'isRequired'>[],
+  proofs: readonly HeldProof[],
 ): CertifierState => ({
   duty,
   // The first height event opens views and takes turns.
   height,
   views: openViews(duty, [], height),
   votes,
-  proofs: proofs.map((proof) => ({ ...proof, isRequired: true })),
+  proofs,
   // What was voted for once was found right, and may be voted for in another view.
   agreed: new Set(votes.map(({ checkpoint }) => checkpoint.toString())),
   reviews: new Map(),
@@ -87,7 +87,7 @@ export const stepCertifier = (
     case 'aggregated':
       return onAggregated(state, event, bls)
     case 'proof':
-      return same(addProof(state, event))
+      return same(addProof(state, event.proof))
     case 'certificate':
       return onCertificate(state, event.certificate, bls)
     case 'over':
@@ -130,15 +130,12 @@ const positionOf = (certifiers: readonly Senior[], seat: Seat): number =>
 
 const heldProofs = (state: CertifierState): HeldProofs => ({
   epochOf: (week, seat) => state.proofs.find((proof) => proof.week === week && proof.seat === seat)?.epoch,
-  required: (week) => state.proofs.filter((proof) => proof.week === week && proof.isRequired),
+  required: (week) => state.proofs.filter((proof) => proof.week === week && proof.heldAt < state.duty.freeze),
 })
 
-const addProof = (
-  state: CertifierState,
-  { week, seat, epoch }: { week: Week; seat: Seat; epoch: Epoch },
-): CertifierState =>
-  heldProofs(state).epochOf(week, seat) === undefined
-    ? { ...state, proofs: [...state.proofs, { week, seat, epoch, isRequired: false }] }
+const addProof = (state: CertifierState, proof: HeldProof): CertifierState =>
+  heldProofs(state).epochOf(proof.week, proof.seat) === undefined
+    ? { ...state, proofs: [...state.proofs, proof] }
     : state
 
 const onHeight = (before: CertifierState, height: Height): CertifierStep => {
@@ -371,8 +368,9 @@ const onAggregated = (
 }
 
 /**
- * What gossip does with a certificate of the week in work. A view that is not open here may be open where it comes
- * from: nodes' heights differ by some blocks.
+ * R-CP-4: what gossip does with a certificate of the week in work. A view that is not open here may be open where it comes
+ * from: nodes' heights differ by some blocks. And one that does not hold here may hold on another branch of the chain, which
+ * has another block F and with it other certifiers: no sender is held to account for either.
  */
 export const judgeCertificate = (
   state: CertifierState,
@@ -385,7 +383,8 @@ export const judgeCertificate = (
   if (certificate.view > lastView(params)) return reject('certificate-no-such-view')
   const certifiers = state.views[certificate.view]
   if (certifiers === undefined) return ignoreUnverified('certificate-early')
-  return checkCertificate(frame.networkId, certificate, certifiers, frame.freezeHash, bls)
+  const checked = checkCertificate(frame.networkId, certificate, certifiers, frame.freezeHash, bls)
+  return checked.is === 'reject' ? ignoreUnverified(checked.code) : checked
 }
 
 /** R-CP-4: the first valid certificate ends voting here; the chain decides between several (R-CP-5). */

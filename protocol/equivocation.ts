@@ -7,7 +7,7 @@ import {
 } from './attestation.ts'
 import { compareBytes, equalBytes } from './bytes.ts'
 import { cidOf, decodeCanonical, encodeCanonical } from './codec.ts'
-import { bytesOf, bytesUpTo, type Epoch, type NetworkId } from './ids.ts'
+import { bytesOf, bytesUpTo, type NetworkId } from './ids.ts'
 import type { Signed, VerifyEd25519 } from './signed.ts'
 import { accept, ignoreUnverified, reject, type Validation } from './validation.ts'
 
@@ -37,16 +37,15 @@ export const encodeProof = (proof: EquivocationProof): Uint8Array =>
     [proof.second.payload, proof.second.signature],
   ])
 
-/**
- * R-ATT-3: checks a proof. `keyOf` gives the key of the seat in the epoch's snapshot under that beacon, or undefined
- * if this node knows none: then nothing can be said of it; or why no honest peer can mean the epoch (R-ATT-6).
- */
-export const validateProof = (
-  networkId: NetworkId,
-  bytes: Uint8Array,
-  keyOf: (attestation: Attestation) => Uint8Array | undefined | { refused: string },
-  verify: VerifyEd25519,
-): Validation<{ proof: EquivocationProof; about: Attestation }> => {
+/** A proof as it is written. Whether its signatures hold is for `verifyProof` to say. */
+export interface ReadProof {
+  proof: EquivocationProof
+  /** The first of the two: its seat, epoch and beacon are those of both. */
+  about: Attestation
+}
+
+/** R-ATT-3: reads a proof and checks all of it that needs no key. */
+export const readProof = (networkId: NetworkId, bytes: Uint8Array): Validation<ReadProof> => {
   const decoded = decodeCanonical(ProofRow, bytes, maxProofBytes)
   if (decoded.is === 'bad') return reject(`equivocation-${decoded.code}`)
   const [, , firstRow, secondRow] = decoded.value
@@ -67,19 +66,38 @@ export const validateProof = (
   if (compareBytes(cidOf(proof.first.payload).bytes, cidOf(proof.second.payload).bytes) >= 0) {
     return reject('equivocation-order')
   }
-  const key = keyOf(one)
-  if (key === undefined) return ignoreUnverified('equivocation-unknown-seat')
-  if ('refused' in key) return reject(`equivocation-${key.refused}`)
-  for (const signed of [proof.first, proof.second]) {
-    if (!verify(key, attestationMessage(networkId, signed.payload), signed.signature)) {
-      return reject('equivocation-signature')
-    }
-  }
   return accept({ proof, about: one })
 }
 
-/** The epoch that a proof is about, as it says itself; null for what is no proof. */
-export const epochOfProof = (bytes: Uint8Array): Epoch | null => {
-  const decoded = decodeCanonical(ProofRow, bytes, maxProofBytes)
-  return decoded.is === 'ok' ? (decodeAttestation(decoded.value[2][0])?.epoch ?? null) : null
+/**
+ * R-ATT-3: checks the signatures with the key that the seat has in the epoch's snapshot under that beacon; undefined if
+ * it is not in there. Who does not have that snapshot does not ask.
+ */
+export const verifyProof = (
+  networkId: NetworkId,
+  { proof }: ReadProof,
+  key: Uint8Array | undefined,
+  verify: VerifyEd25519,
+): Validation => {
+  if (key === undefined) return ignoreUnverified('equivocation-unknown-seat')
+  const holds = [proof.first, proof.second].every(({ payload, signature }) =>
+    verify(key, attestationMessage(networkId, payload), signature),
+  )
+  return holds ? accept(undefined) : reject('equivocation-signature')
+}
+
+/**
+ * R-ATT-3: checks a proof. `keyOf` gives the key of the seat in the epoch's snapshot under that beacon, or undefined
+ * if this node knows none: then nothing can be said of it.
+ */
+export const validateProof = (
+  networkId: NetworkId,
+  bytes: Uint8Array,
+  keyOf: (attestation: Attestation) => Uint8Array | undefined,
+  verify: VerifyEd25519,
+): Validation<ReadProof> => {
+  const read = readProof(networkId, bytes)
+  if (read.is !== 'accept') return read
+  const verified = verifyProof(networkId, read.value, keyOf(read.value.about), verify)
+  return verified.is === 'accept' ? read : verified
 }

@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import type { Attestation } from './attestation.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical } from './codec.ts'
-import { maxProofBytes, validateProof } from './equivocation.ts'
+import { maxProofBytes, type ReadProof, readProof, verifyProof } from './equivocation.ts'
 import { bytesUpTo, NetworkId, type Seat, Week } from './ids.ts'
 import type { VerifyEd25519 } from './signed.ts'
 import { accept, reject, type Validation } from './validation.ts'
@@ -55,9 +55,39 @@ export const proofPagesOf = (
 /** Seats that a checkpoint says equivocated in a week, each with its proof. */
 export type ListedProofs = ReadonlyMap<Seat, Uint8Array>
 
+/** A proof as it stands on a page. */
+export interface PageProof extends ReadProof {
+  bytes: Uint8Array
+}
+
+/** R-CP-1: reads all pages of a week in their order; the signatures of the proofs are not checked. */
+export const parseProofPages = (
+  networkId: NetworkId,
+  week: Week,
+  pages: readonly Uint8Array[],
+): Validation<readonly PageProof[]> => {
+  const listed: PageProof[] = []
+  for (const [i, page] of pages.entries()) {
+    const decoded = decodeProofPage(page)
+    if (decoded.is === 'bad') return reject(`proofs-${decoded.code}`)
+    const { proofs } = decoded.value
+    if (decoded.value.networkId !== networkId || decoded.value.week !== week)
+      return reject('proofs-of-another-week')
+    if (i < pages.length - 1 && proofs.length < maxPageProofs) return reject('proofs-not-full')
+    for (const bytes of proofs) {
+      const read = readProof(networkId, bytes)
+      if (read.is !== 'accept') return read
+      if (read.value.about.seat <= (listed.at(-1)?.about.seat ?? -1)) return reject('proofs-order')
+      listed.push({ ...read.value, bytes })
+    }
+  }
+  return accept(listed)
+}
+
 /**
- * R-CP-1, R-ATT-3: reads all pages of a week in their order and checks every proof. `keyOf` gives the key of a seat
- * in the snapshot of one of this week's epochs, under its canonical beacon; undefined for every other attestation.
+ * R-CP-1, R-ATT-3: reads all pages of a week and checks every proof. `keyOf` gives the key of a seat in the snapshot of
+ * one of this week's epochs, under its canonical beacon; undefined for every other attestation. All snapshots of the week
+ * are at hand: an unknown seat is no equivocator of this week.
  */
 export const readProofPages = (
   networkId: NetworkId,
@@ -66,24 +96,14 @@ export const readProofPages = (
   keyOf: (attestation: Attestation) => Uint8Array | undefined,
   verify: VerifyEd25519,
 ): Validation<ListedProofs> => {
-  const listed = new Map<Seat, Uint8Array>()
-  let lastSeat = -1
-  for (const [i, bytes] of pages.entries()) {
-    const page = decodeProofPage(bytes)
-    if (page.is === 'bad') return reject(`proofs-${page.code}`)
-    const { proofs } = page.value
-    if (page.value.networkId !== networkId || page.value.week !== week)
-      return reject('proofs-of-another-week')
-    if (i < pages.length - 1 && proofs.length < maxPageProofs) return reject('proofs-not-full')
-    for (const proof of proofs) {
-      const checked = validateProof(networkId, proof, keyOf, verify)
-      // All snapshots of the week are known to whoever asks: an unknown seat is no equivocator of this week.
-      if (checked.is !== 'accept') return reject(checked.code)
-      const { seat } = checked.value.about
-      if (seat <= lastSeat) return reject('proofs-order')
-      lastSeat = seat
-      listed.set(seat, proof)
-    }
+  const parsed = parseProofPages(networkId, week, pages)
+  if (parsed.is !== 'accept') return parsed
+  for (const proof of parsed.value) {
+    const verified = verifyProof(networkId, proof, keyOf(proof.about), verify)
+    if (verified.is !== 'accept') return reject(verified.code)
   }
-  return accept(listed)
+  return accept(listedProofs(parsed.value))
 }
+
+export const listedProofs = (proofs: readonly PageProof[]): ListedProofs =>
+  new Map(proofs.map(({ about, bytes }) => [about.seat, bytes]))

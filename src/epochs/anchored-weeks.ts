@@ -19,7 +19,6 @@ import {
   type ListedEpoch,
   maxLeaves,
   protocols,
-  readProofPages,
   type Seat,
   syncAnswerCodec,
   syncRequestCodec,
@@ -31,6 +30,7 @@ import { inSlices } from '../async/slices.ts'
 import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
 import { type FrameParts, frameOfWeek } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
+import { checkProofPages } from './listed-proofs.ts'
 
 /** An anchored week of which everything is at hand: the set that counts (R-CP-5). */
 export interface AnchoredWeek {
@@ -159,23 +159,14 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   ): Promise<ReadonlySet<Seat>> => {
     const blocks: Uint8Array[] = []
     for (const cid of pages) blocks.push(await block(anchor, 'page', cid, signal))
-    const contexts = new Map<Epoch, Awaited<ReturnType<typeof epochs.get>>>()
-    const range = await epochs.epochsOfWeek(week)
-    for (let epoch = range?.first ?? 0; epoch <= (range?.last ?? -1); epoch++) {
-      contexts.set(epoch, await epochs.get(epoch))
+    const read = await checkProofPages(parts, week, blocks)
+    if (read.is === 'ignore') {
+      throw new SecnodeError('ANCHORED_MISSING', `a snapshot of week ${week} is not in this store`, {
+        exitCode: 3,
+        hint: 'Let the node follow the chain from the activation height on.',
+      })
     }
-    const read = readProofPages(
-      parts.networkId,
-      week,
-      blocks,
-      (attestation) => {
-        const context = contexts.get(attestation.epoch)
-        const isCanonical = context !== undefined && equalBytes(context.beacon, attestation.beacon)
-        return isCanonical ? context.rowOf(attestation.seat)?.peer : undefined
-      },
-      parts.verify,
-    )
-    if (read.is !== 'accept') {
+    if (read.is === 'reject') {
       throw new SecnodeError('ANCHORED_INVALID', `the proofs that week ${week} lists are wrong: ${read.code}`)
     }
     return new Set(read.value.keys())

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import {
   beaconOf,
   type Committees,
@@ -19,6 +20,7 @@ import {
   type Week,
   weekOfTime,
 } from '../../protocol/index.ts'
+import { createSerial } from '../async/serial.ts'
 import type { ChainView } from './chain-view.ts'
 
 /** An epoch whose first block is confirmed: everything the roles ask about it. */
@@ -28,18 +30,29 @@ export interface EpochContext {
   params: Params
   beacon: Uint8Array
   snapshot: Snapshot
-  committees: Committees
+  /** Drawn when first asked for: whoever only wants a key of the snapshot pays for no shuffle. */
+  readonly committees: Committees
   phases: EpochPhases
   /** The row of a seat, or undefined if the snapshot has it not. */
   rowOf: (seat: number) => SnapshotRow | undefined
 }
 
-/** Contexts of epochs, computed once and forgotten when the chain takes them back. */
+/**
+ * Contexts of epochs, forgotten when the chain takes them back. Those of running epochs stay once they were read; of the
+ * others some are kept, and any is read again when it is asked for.
+ */
 export interface EpochBook {
-  /** Undefined while b(epoch) is not confirmed. */
+  /** For this node's own work. Undefined while b(epoch) is not confirmed. */
   get(epoch: Epoch): Promise<EpochContext | undefined>
-  /** What `get` has given before, if it is still at hand: for validators, which may not wait. */
+  /**
+   * The same book for what others ask: `get` reads one context at a time and keeps it in a small cache of its own, so that
+   * no question evicts what this node's work needs.
+   */
+  readonly forOthers: EpochBook
+  /** A context that was read before, if it is still at hand: for validators, which may not wait. */
   peek(epoch: Epoch): EpochContext | undefined
+  /** Whether gossip, challenges or audits are about this epoch now: the current one and the two before. */
+  isRunning(epoch: Epoch): boolean
   /** False once a reorganisation took away the block that a context hangs on (R-CHAIN-2). */
   isCanonical(context: EpochContext): boolean
   /** Without a snapshot, so cheap for old epochs too. Undefined while b(epoch) is not confirmed. */
@@ -55,8 +68,11 @@ export interface EpochBook {
   forgetAbove(height: number): void
 }
 
+/** Attestations come of the current epoch and the one before (R-EPOCH-3); audits look at the one before that. */
+const runningEpochs = 3
 /** A week and the epochs about it: at 40,000 seats a context is 0.7 MB beside its shared rows. */
-const maxContexts = 48
+const maxOwnContexts = 48
+const maxContextsOfOthers = 8
 
 export const createEpochBook = (
   genesis: Genesis,
@@ -64,7 +80,9 @@ export const createEpochBook = (
   schedule: ParamsSchedule,
   chain: ChainView,
 ): EpochBook => {
-  const contexts = new Map<Epoch, EpochContext>()
+  const running = new Map<Epoch, EpochContext>()
+  const own = new LRUCache<Epoch, EpochContext>({ max: maxOwnContexts })
+  const ofOthers = new LRUCache<Epoch, EpochContext>({ max: maxContextsOfOthers })
   const weeks = new Map<Epoch, Week>()
   const loading = new Map<Epoch, Promise<EpochContext | undefined>>()
   /** How often the chain took blocks back, and what each context or week was read after. */
@@ -100,13 +118,16 @@ export const createEpochBook = (
     if (week === undefined || blockHash === undefined || snapshot === undefined) return undefined
     const params = paramsOfWeek(schedule, week)
     const beacon = beaconOf(networkId, epoch, blockHash)
+    let committees: Committees | undefined
     return {
       epoch,
       week,
       params,
       beacon,
       snapshot,
-      committees: createCommittees(beacon, snapshot.length, params.committee),
+      get committees() {
+        return (committees ??= createCommittees(beacon, snapshot.length, params.committee))
+      },
       phases: epochPhases(genesis, params.attestBlocks, epoch),
       rowOf: (seat) => {
         const index = indexOfSeat(snapshot, seat)
@@ -115,19 +136,65 @@ export const createEpochBook = (
     }
   }
 
-  /** Reads a context, and keeps it unless its blocks went away meanwhile. */
+  /** Reads a context, unless its blocks go away meanwhile. */
   const load = async (epoch: Epoch): Promise<EpochContext | undefined> => {
     const after = reorganisations
     const context = await read(epoch)
     if (context === undefined) return undefined
     readAfter.set(context, after)
-    if (isGone(epoch, after)) return undefined
-    contexts.set(epoch, context)
-    if (contexts.size > maxContexts) contexts.delete(contexts.keys().next().value!)
-    return context
+    return isGone(epoch, after) ? undefined : context
   }
 
+  /** Shared, so that all who ask hold the same context. */
+  const loadOnce = (epoch: Epoch): Promise<EpochContext | undefined> => {
+    let reading = loading.get(epoch)
+    if (reading === undefined) {
+      reading = load(epoch).finally(() => {
+        if (loading.get(epoch) === reading) loading.delete(epoch)
+      })
+      loading.set(epoch, reading)
+    }
+    return reading
+  }
+
+  const isCanonical = (context: EpochContext): boolean => !isGone(context.epoch, readAfter.get(context) ?? 0)
+
   const current = (): Epoch | null => epochOfHeight(genesis, chain.confirmedHeight)
+
+  const isRunning = (epoch: Epoch): boolean => {
+    const last = current()
+    return last !== null && epoch <= last && epoch > last - runningEpochs
+  }
+
+  const peek = (epoch: Epoch): EpochContext | undefined =>
+    running.get(epoch) ?? own.peek(epoch) ?? ofOthers.peek(epoch)
+
+  const keep = (context: EpochContext, cache: LRUCache<Epoch, EpochContext>): void => {
+    for (const [old, one] of running) {
+      if (isRunning(old)) continue
+      running.delete(old)
+      own.set(old, one)
+    }
+    const { epoch } = context
+    if (!isCanonical(context)) return
+    const shelf = isRunning(epoch) ? running : cache
+    // What is at hand for this node's own work serves others as well.
+    if (shelf === ofOthers && own.has(epoch)) return
+    shelf.set(epoch, context)
+    for (const other of [own, ofOthers]) if (other !== shelf) other.delete(epoch)
+  }
+
+  const turns = createSerial()
+
+  const getInto = async (
+    cache: LRUCache<Epoch, EpochContext>,
+    epoch: Epoch,
+    readOnce: () => Promise<EpochContext | undefined>,
+  ): Promise<EpochContext | undefined> => {
+    const context = peek(epoch) ?? (await readOnce())
+    if (context !== undefined) keep(context, cache)
+    return context
+  }
 
   // Weeks rise with epochs (R-EPOCH-2), so the first of a week is found by halving.
   const firstEpochFrom = async (week: Week): Promise<Epoch> => {
@@ -142,34 +209,18 @@ export const createEpochBook = (
     return low
   }
 
-  return {
-    async get(epoch) {
-      const known = contexts.get(epoch)
-      if (known !== undefined) {
-        contexts.delete(epoch)
-        contexts.set(epoch, known)
-        return known
-      }
-      // Shared, so that all who ask hold the same context.
-      let reading = loading.get(epoch)
-      if (reading === undefined) {
-        reading = load(epoch).finally(() => {
-          if (loading.get(epoch) === reading) loading.delete(epoch)
-        })
-        loading.set(epoch, reading)
-      }
-      return await reading
-    },
-    peek: (epoch) => contexts.get(epoch),
+  const shared: Omit<EpochBook, 'get' | 'forOthers'> = {
+    peek,
+    isRunning,
     async beaconOf(epoch) {
-      const known = contexts.get(epoch)
+      const known = peek(epoch)
       if (known !== undefined) return known.beacon
       const start = epochStart(genesis, epoch)
       const blockHash =
         isEpoch(epoch) && start <= chain.confirmedHeight ? await chain.hashAt(start) : undefined
       return blockHash === undefined ? undefined : beaconOf(networkId, epoch, blockHash)
     },
-    isCanonical: (context) => !isGone(context.epoch, readAfter.get(context) ?? 0),
+    isCanonical,
     current,
     weekOf,
     firstEpochFrom,
@@ -192,14 +243,22 @@ export const createEpochBook = (
       reorganisations++
       forgotten = forgotten.filter((earlier) => earlier.height < height)
       forgotten.push({ number: reorganisations, height })
-      for (const epoch of [...contexts.keys(), ...weeks.keys(), ...loading.keys()]) {
-        if (epochStart(genesis, epoch) <= height) continue
-        contexts.delete(epoch)
-        weeks.delete(epoch)
-        loading.delete(epoch)
+      for (const byEpoch of [running, own, ofOthers, weeks, loading]) {
+        for (const epoch of [...byEpoch.keys()]) {
+          if (epochStart(genesis, epoch) > height) byEpoch.delete(epoch)
+        }
       }
     },
   }
+  const forOthers: EpochBook = {
+    ...shared,
+    get: (epoch) =>
+      getInto(ofOthers, epoch, () => turns.run('read', async () => peek(epoch) ?? (await loadOnce(epoch)))),
+    get forOthers() {
+      return forOthers
+    },
+  }
+  return { ...shared, get: (epoch) => getInto(own, epoch, () => loadOnce(epoch)), forOthers }
 }
 
 /** Numbers come from the command line too. */

@@ -1,21 +1,22 @@
 import type { Seat, Week } from '../../protocol/index.ts'
-import type { AttestationStore } from '../store/attestations.ts'
+import type { AttestationStore, StoredProof } from '../store/attestations.ts'
 import type { EpochBook } from './epoch-book.ts'
 
-/** R-ATT-3: the seats with a stored proof in a week, with one proof of each. */
+/** R-ATT-3: the seats with a stored proof in a week, each with the one that was stored first. */
 export const equivocatorsOf = async (
   attestations: AttestationStore,
-  epochs: EpochBook,
+  epochs: Pick<EpochBook, 'epochsOfWeek' | 'beaconOf'>,
   week: Week,
-): Promise<Map<Seat, Uint8Array>> => {
-  const proofs = new Map<Seat, Uint8Array>()
+): Promise<Map<Seat, StoredProof>> => {
+  const proofs = new Map<Seat, StoredProof>()
   const range = await epochs.epochsOfWeek(week)
   if (range === null) return proofs
   for (let epoch = range.first; epoch <= range.last; epoch++) {
-    const context = await epochs.get(epoch)
-    if (context === undefined) continue
-    for (const { seat, proof } of await attestations.proofs(epoch, context.beacon)) {
-      if (!proofs.has(seat)) proofs.set(seat, proof)
+    const beacon = await epochs.beaconOf(epoch)
+    if (beacon === undefined) continue
+    for (const { seat, ...stored } of await attestations.proofs(epoch, beacon)) {
+      const known = proofs.get(seat)
+      if (known === undefined || stored.heldAt < known.heldAt) proofs.set(seat, stored)
     }
   }
   return proofs

@@ -7,11 +7,9 @@ import {
   cidOfDigest,
   encodeSigned,
   type Epoch,
-  equalBytes,
   maxLeaves,
   type ProposedSet,
   protocols,
-  readProofPages,
   type ReviewEffect,
   type ReviewEvent,
   type Seat,
@@ -20,6 +18,7 @@ import {
   syncRequestCodec,
   type Week,
 } from '../../protocol/index.ts'
+import { checkProofPages } from '../epochs/listed-proofs.ts'
 import { SecnodeError } from '../errors.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
@@ -87,12 +86,14 @@ export const createCertifierPeers = (
       const answer = syncAnswerCodec.decode(bytes)
       if (answer.is === 'bad' || answer.value[0] !== 'attestations') continue
       for (const [payload, signature] of answer.value[1]) {
-        await collector.take(encodeSigned({ payload, signature }), 'certifier')
+        await collector.take(encodeSigned({ payload, signature }), 'certifier', context)
       }
     }
   }
 
   const fetchProofs = async (row: SeatRecord, epoch: Epoch, signal: AbortSignal): Promise<void> => {
+    const context = await node.epochs.get(epoch)
+    if (context === undefined) return
     const request = syncRequestCodec.encode(['proofs', epoch, 1])
     const bytes = await askSeat(node, row, protocols.sync, request, {
       timeoutMs: dataTimeoutMs,
@@ -101,7 +102,7 @@ export const createCertifierPeers = (
     })
     const answer = syncAnswerCodec.decode(bytes)
     if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
-    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier')
+    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier', context)
   }
 
   const readPages = async (
@@ -119,17 +120,10 @@ export const createCertifierPeers = (
         if (block === undefined) return { is: 'pages-failed', code: 'page-missing' }
         blocks.push(block)
       }
-      const read = readProofPages(
-        node.networkId,
+      const read = await checkProofPages(
+        { networkId: node.networkId, epochs: node.epochs, verify: node.verifier.verify },
         week,
         blocks,
-        (attestation) => {
-          const context = node.epochs.peek(attestation.epoch)
-          const isOfWeek =
-            context !== undefined && context.week === week && equalBytes(context.beacon, attestation.beacon)
-          return isOfWeek ? context.rowOf(attestation.seat)?.peer : undefined
-        },
-        node.verifier.verify,
       )
       if (read.is !== 'accept') return { is: 'pages-failed', code: read.code }
       await checkpoints.put(week, blocks)
@@ -161,9 +155,11 @@ export const createCertifierPeers = (
     signal: AbortSignal,
   ): Promise<Leaf[]> => {
     const leaves: Leaf[] = []
+    const context = await node.epochs.get(epoch)
+    const most = context?.snapshot.length ?? 0
     for (;;) {
       const answer = await ask(row, ['leaves', checkpoint, epoch, leaves.length, maxLeaves], signal)
-      if (answer[0] !== 'leaves') {
+      if (answer[0] !== 'leaves' || leaves.length > most) {
         throw new SecnodeError(
           'CHECKPOINT_ANSWER',
           `seat ${row.seat} does not tell the leaves of epoch ${epoch}`,

@@ -11,10 +11,10 @@ import {
   compareContentsInSteps,
   decodeCertificate,
   type Epoch,
-  epochOfProof,
   equalBytes,
   frameOf,
   type Height,
+  type HeldProof,
   ignoreUnverified,
   judgeCertificate,
   listedAgain,
@@ -28,6 +28,7 @@ import {
   type ProposingEffect,
   protocols,
   registryRootInSteps,
+  reject,
   type ReviewEffect,
   type ReviewEvent,
   type Seat,
@@ -36,11 +37,15 @@ import {
   stepCertifier,
   topicsOf,
   type Validation,
+  type Wants,
   type Week,
   type WeekRecord,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
+import { createAllowance } from '../async/allowance.ts'
+import { createDeadline } from '../async/deadline.ts'
+import { createLimit } from '../async/limit.ts'
 import { inSlices } from '../async/slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
@@ -84,14 +89,25 @@ interface Work {
   state: CertifierState
   /** As they stood after block F, at the index of their number. */
   seats: readonly SeatRecord[]
-  /** Sets that proposers told of, by `<checkpoint>:<epoch>`. */
-  sets: Map<string, ProposedSet>
+  /**
+   * The set that a proposer told of for the epoch under comparison, by checkpoint. At 40,000 seats it is 320 kB, and no
+   * review needs those of all epochs at once.
+   */
+  sets: Map<string, { epoch: Epoch; set: ProposedSet }>
   /** Who waits for an answer to his proposal, by `<seat>:<view>:<checkpoint>`. */
   waiting: Map<string, ((answer: ProposalAnswer) => void)[]>
   abort: AbortController
   queue: Promise<void>
 }
 
+/**
+ * Certificates that one sender may have checked. Each costs a pairing, and one that does not hold is nobody's fault; but an
+ * honest node passes on one of a week on each branch that it follows, and its own.
+ */
+const certificateAllowance = { burst: 16, everyMs: 60_000, maxNames: 4_096 }
+/** Certifiers that are asked at once for what they miss in a proposal, and for how long each. */
+const maxGathering = 16
+const gatherTimeoutMs = 30_000
 /** A certifier examines a whole week: fetching included, this is how long a proposer waits for it. */
 const proposalTimeoutMs = 60_000
 
@@ -102,6 +118,8 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
   const { collector, data, checkpoints, tasks, bls } = parts
   const peers = createCertifierPeers(node, collector, checkpoints)
   const rules = { genesis: node.genesis, networkId: node.networkId, schedule: node.schedule }
+  const certificateChecks = createAllowance(certificateAllowance, node.world)
+  const gathering = createLimit({ maxRunning: maxGathering, maxWaiting: Infinity })
   let work: Work | null = null
   let isBeginning = false
   let lastMemo: { week: Week; memo: string } | null = null
@@ -142,10 +160,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       beacon: beaconOf(node.networkId, epochOfF, record.freeze!.hash!),
       params,
     }
-    const proofs = []
-    for (const { week, epochs } of frame.weeks) {
-      for (const [seat, proof] of await collector.equivocators(week)) {
-        proofs.push({ week, seat, epoch: epochOfProof(proof) ?? epochs[0]!.epoch })
+    const proofs: HeldProof[] = []
+    for (const { week } of frame.weeks) {
+      for (const [seat, { epoch, heldAt }] of await collector.equivocators(week)) {
+        proofs.push({ week, seat, epoch, heldAt })
       }
     }
     const votes = await checkpoints.votes(record.week)
@@ -171,6 +189,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         if (current !== work) return
         const stepped = stepCertifier(current.state, event, bls)
         current.state = stepped.state
+        if (event.is === 'review') forgetSet(current, event.checkpoint)
         for (const effect of stepped.effects) await carryOut(current, effect)
       })
       .catch((error: unknown) => {
@@ -181,6 +200,11 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       .finally(() => stepping.delete(queue))
     stepping.add(queue)
     current.queue = queue
+  }
+
+  const forgetSet = (current: Work, checkpoint: CID): void => {
+    const name = checkpoint.toString()
+    if (!current.state.reviews.has(name)) current.sets.delete(name)
   }
 
   /** Work that waits on others goes beside the steps, and tells the outcome as an event. */
@@ -314,19 +338,11 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           current,
           'gather',
           async (signal) => {
-            for (const { from, wants } of effect.wants) {
-              const byEpoch = Map.groupBy(wants.missing, ({ epoch }) => epoch)
-              for (const [epoch, rows] of byEpoch) {
-                await peers.fetchAttestations(
-                  current.seats[from]!,
-                  epoch,
-                  rows.map(({ seat }) => seat),
-                  signal,
-                )
-              }
-              if (wants.proofs.length > 0)
-                await peers.fetchProofs(current.seats[from]!, wants.proofs[0]!.epoch, signal)
-            }
+            await Promise.all(
+              effect.wants.map(({ from, wants }) =>
+                gathering.run(() => gather(current, from, wants, signal), signal),
+              ),
+            )
             return { is: 'gathered' }
           },
           { is: 'gathered' },
@@ -334,9 +350,32 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     }
   }
 
+  /**
+   * Fetches what one certifier says that it holds, of epochs that the checkpoint lists. A certifier that does not give it
+   * is asked for no more, and keeps nobody else's from being fetched.
+   */
+  const gather = async (current: Work, from: Seat, wants: Wants, signal: AbortSignal): Promise<void> => {
+    const { frame } = current.state.duty
+    const listed = new Set(frame.weeks.flatMap(({ epochs }) => epochs.map(({ epoch }) => epoch)))
+    const row = current.seats[from]!
+    using deadline = createDeadline(node.world, gatherTimeoutMs, signal)
+    try {
+      for (const [epoch, rows] of Map.groupBy(wants.missing, (one) => one.epoch)) {
+        const seats = rows.map(({ seat }) => seat)
+        if (listed.has(epoch)) await peers.fetchAttestations(row, epoch, seats, deadline.signal)
+      }
+      for (const epoch of new Set(wants.proofs.map((one) => one.epoch))) {
+        if (listed.has(epoch)) await peers.fetchProofs(row, epoch, deadline.signal)
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      node.logger.debug({ week: current.week, from, reason: messageOf(error) }, 'gathering failed')
+    }
+  }
+
   const review = async (current: Work, checkpoint: CID, from: Seat, effect: ReviewEffect): Promise<void> => {
     const event = (reviewed: ReviewEvent): CertifierEvent => ({ is: 'review', checkpoint, event: reviewed })
-    const setKey = (epoch: Epoch): string => `${checkpoint.toString()}:${epoch}`
+    const name = checkpoint.toString()
     switch (effect.is) {
       case 'read-pages':
         return beside(
@@ -347,12 +386,13 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         )
       case 'compare': {
         const holding = await data.holding(effect.epoch)
+        const told = current.sets.get(name)
         const comparison = await inSlices(
           compareContentsInSteps(
             effect.isAgain ? listedAgain(holding) : holding,
             effect.equivocators,
             effect.contents,
-            current.sets.get(setKey(effect.epoch)) ?? null,
+            told?.epoch === effect.epoch ? told.set : null,
           ),
         )
         return step(current, event({ is: 'compared', epoch: effect.epoch, comparison }))
@@ -362,16 +402,14 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           current,
           'ask for contents',
           async (signal) => {
-            current.sets.set(
-              setKey(effect.epoch),
+            const { epoch } = effect
+            const row = current.seats[from]!
+            const set: ProposedSet =
               effect.for === 'bits'
-                ? await peers.askBits(current.seats[from]!, checkpoint, effect.epoch, signal)
-                : {
-                    is: 'leaves',
-                    rows: await peers.askLeaves(current.seats[from]!, checkpoint, effect.epoch, signal),
-                  },
-            )
-            return event({ is: 'got', epoch: effect.epoch })
+                ? await peers.askBits(row, checkpoint, epoch, signal)
+                : { is: 'leaves', rows: await peers.askLeaves(row, checkpoint, epoch, signal) }
+            current.sets.set(name, { epoch, set })
+            return event({ is: 'got', epoch })
           },
           event({ is: 'not-got', epoch: effect.epoch, code: 'set-missing' }),
         )
@@ -414,13 +452,17 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     return await promise
   }
 
-  const takeCertificate = async (bytes: Uint8Array): Promise<Validation> => {
+  /** From gossip, which somebody passed on, or as the answer to a question. */
+  const takeCertificate = async (bytes: Uint8Array, passedOnBy: Uint8Array | null): Promise<Validation> => {
     const decoded = decodeCertificate(bytes)
     if (decoded.is === 'bad' || decoded.value.networkId !== node.networkId) {
       return { is: 'reject', code: 'certificate-form' }
     }
     if (work === null || decoded.value.certificate.week !== work.week) {
       return ignoreUnverified('certificate-not-awaited')
+    }
+    if (passedOnBy !== null && work.state.certified === null) {
+      if (!certificateChecks.take(bytesToHex(passedOnBy))) return reject('certificate-flood')
     }
     const judged = judgeCertificate(work.state, decoded.value.certificate, bls)
     if (judged.is !== 'accept') return judged
@@ -460,8 +502,8 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
 
   return {
     async start() {
-      collector.onProof((week, seat, epoch) => {
-        if (work !== null) step(work, { is: 'proof', week, seat, epoch })
+      collector.onProof((proof) => {
+        if (work !== null) step(work, { is: 'proof', proof })
       })
       await data.serve(certifierDuty(() => work, { is: 'none' }))
       await node.host.handle(
@@ -480,13 +522,14 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
         async (bytes, { peerKey, signal }) =>
           proposalAnswerCodec.encode(await onProposal(bytes, peerKey, signal)),
       )
-      node.host.subscribe(topicsOf(node.networkId).certificates.name, takeCertificate)
+      const { name } = topicsOf(node.networkId).certificates
+      node.host.subscribe(name, (bytes, from) => takeCertificate(bytes, from))
     },
     onHeight,
     async askCertificate(row, signal) {
       if (work === null || work.state.certified !== null) return
       const bytes = await peers.askCertificate(row, work.week, signal)
-      const taken = bytes === null ? null : await takeCertificate(bytes)
+      const taken = bytes === null ? null : await takeCertificate(bytes, null)
       if (taken?.is !== 'reject') return
       node.metrics.messages.inc({ kind: 'certificate', outcome: 'reject', code: taken.code })
       node.host.penalise(row.peer, 'false-data')

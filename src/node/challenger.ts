@@ -47,6 +47,8 @@ export interface Challenger {
    */
   setFence(epoch: Epoch): void
   settleFence(mayAttest: boolean): Promise<void>
+  /** Calls back when a self-check reached no other seat (R-FAULT-1). */
+  onNetworkDown(listener: () => void): void
   /** Begins nothing more and waits for what is being written or signed. */
   stop(): Promise<void>
   /** What is being done, for status pages. */
@@ -87,6 +89,7 @@ export const createChallenger = (
   const isFenced = (epoch: Epoch): boolean =>
     fence !== null && (fence.stands === 'pending' || epoch <= fence.epoch)
 
+  let onNetworkDown: () => void = () => undefined
   let isStopped = false
   /** One epoch begins, goes on or ends at a time, whoever asks for it. */
   let turn: Promise<void> = Promise.resolve()
@@ -217,6 +220,7 @@ export const createChallenger = (
         { epoch: work.context.epoch },
         'this node reaches nobody: its own network is down, so it abstains',
       )
+      onNetworkDown()
     }
     void step(work, { is: 'self-checked', reached })
   }
@@ -324,6 +328,9 @@ export const createChallenger = (
       if (fence === null) return
       fence.stands = mayAttest ? 'open' : 'closed'
       await inTurn(() => onHeight(height))
+    },
+    onNetworkDown(listener) {
+      onNetworkDown = listener
     },
     async stop() {
       isStopped = true

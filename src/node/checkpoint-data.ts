@@ -50,8 +50,6 @@ export const createCheckpointData = (
   node: NodeContext,
   collector: Collector,
   checkpoints: CheckpointStore,
-  /** Whether the daemon ran from before an epoch's attestations until it closed. */
-  ranThrough: (epoch: Epoch) => boolean,
   /** All seats as they stood after block b(epoch). */
   seatsAfter: (epoch: Epoch) => Promise<readonly SeatRecord[] | undefined>,
 ): CheckpointData => {
@@ -59,10 +57,8 @@ export const createCheckpointData = (
     const context = await node.epochs.get(epoch)
     if (context === undefined) return { rows: [], bounds: null }
     const { mustHold, closes } = context.phases
-    return {
-      rows: await collector.held(context),
-      bounds: ranThrough(epoch) ? { mustHold, closes } : null,
-    }
+    const ranThrough = await node.attestations.ranThrough(epoch, context.beacon)
+    return { rows: await collector.held(context), bounds: ranThrough ? { mustHold, closes } : null }
   }
 
   /** Of the checkpoint that was asked for last: whoever wants its registry asks in parts. */
@@ -95,8 +91,9 @@ export const createCheckpointData = (
         return block === undefined ? ['unknown'] : [request[0], block]
       }
       case 'bits': {
+        // A snapshot is read only for what is there to be told.
         const leaves = await checkpoints.contents(request[1], request[2])
-        const context = await node.epochs.get(request[2])
+        const context = leaves && (await node.epochs.forOthers.get(request[2]))
         if (leaves === undefined || context === undefined) return ['unknown']
         const listed = new Set(leaves.map(({ seat }) => seat))
         return [
@@ -144,7 +141,7 @@ export const createCheckpointData = (
           proofPagesOf(
             node.networkId,
             week,
-            proofs.map(([, proof]) => proof),
+            proofs.map(([, { proof }]) => proof),
           ),
         )
         const equivocators = new Set(proofs.map(([seat]) => seat))

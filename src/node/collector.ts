@@ -1,4 +1,5 @@
 import {
+  accept,
   attestationMessage,
   cidOf,
   createProof,
@@ -11,22 +12,27 @@ import {
   equalBytes,
   type EquivocationProof,
   type HeldAttestation,
+  type HeldProof,
   type HeldRow,
+  ignore,
   ignoreUnverified,
   maxAttestationBytes,
   readAttestation,
+  readProof,
+  reject,
   type Seat,
   type Signed,
   type SignedAttestation,
   topicsOf,
   type Validation,
-  validateProof,
+  verifyProof,
   type Week,
   whyClosed,
   whyRefused,
 } from '../../protocol/index.ts'
 import { createAllowance } from '../async/allowance.ts'
 import { inSlices } from '../async/slices.ts'
+import type { StoredProof } from '../store/attestations.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 import { createTipWatch } from '../epochs/chain-tip.ts'
@@ -49,8 +55,9 @@ export interface Collector {
   closeBefore(epoch: Epoch): void
   /** Forgets epochs whose beacon a reorganisation took away. */
   forgetAbove(height: number): void
-  take(bytes: Uint8Array, source: AttestationSource): Promise<Validation>
-  takeProof(bytes: Uint8Array, source?: AttestationSource): Promise<Validation>
+  /** `asked`: the epoch that the sender was asked about; nothing else is taken then. */
+  take(bytes: Uint8Array, source: AttestationSource, asked?: EpochContext): Promise<Validation>
+  takeProof(bytes: Uint8Array, source?: AttestationSource, asked?: EpochContext): Promise<Validation>
   /** An attestation that stands under an anchored root: it takes the place of whatever else is held of its seat. */
   takeAnchored(context: EpochContext, bytes: Uint8Array): Promise<Validation>
   /**
@@ -70,21 +77,28 @@ export interface Collector {
   rootOf(context: EpochContext): Promise<{ count: number; root: Uint8Array }>
   /** The same for whoever asks: of a large epoch in motion it may be some seconds old. */
   recentRootOf(context: EpochContext): Promise<{ count: number; root: Uint8Array }>
+  /** The same if it is at hand, so that nothing need be read for an answer; null otherwise. */
+  knownRootOf(epoch: EpochOfBranch): Promise<{ count: number; root: Uint8Array }> | null
   /** All that is held of an epoch, equivocators included, in rising order of seat (R-CP-3). */
   held(context: EpochContext): Promise<HeldRow[]>
   /** Of these seats what is held, whether it stands or not. */
-  heldOf(context: EpochContext, seats: readonly Seat[]): Promise<HeldAttestation[]>
+  heldOf(epoch: EpochOfBranch, seats: readonly Seat[]): Promise<HeldAttestation[]>
   /** Another number whenever something of the epoch was taken in since the start: what was made of it before is old. */
   changeOf(epoch: Epoch): number
   /** Seats with a proof in a week, with one proof each. */
-  equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+  equivocators(week: Week): Promise<ReadonlyMap<Seat, StoredProof>>
   /** Calls back for each proof that is new. */
-  onProof(listener: (week: Week, seat: Seat, epoch: Epoch) => void): void
+  onProof(listener: ProofListener): void
   /** Waits for what is being taken in. */
   idle(): Promise<void>
 }
 
-/** The current epoch, the two before, and those that sync is about just now: 1.5 MB each at 40,000 seats. */
+export type ProofListener = (proof: HeldProof) => void
+
+/** An epoch and the branch of the chain that it is of. */
+export type EpochOfBranch = Pick<EpochContext, 'epoch' | 'beacon'>
+
+/** Running epochs, which stay, and those that sync or a checkpoint is about: 1.5 MB each at 40,000 seats. */
 const maxOpenEpochs = 8
 /** Weeks whose proofs are kept in memory: this one, the one before, and some that somebody asks for. */
 const maxProofWeeks = 8
@@ -97,7 +111,8 @@ const quickMs = 20
 const otherBeacons = { burst: 64, everyMs: 50, maxNames: 1 }
 
 interface KnownRoot {
-  context: EpochContext
+  beacon: Uint8Array
+  week: Week
   said: Promise<{ count: number; root: Uint8Array }>
   /** Something came since it was begun. */
   isStale: boolean
@@ -127,13 +142,13 @@ export const createCollector = (
   const rootByEpoch = new Map<Epoch, KnownRoot>()
   const lastChange = new Map<Epoch, number>()
   let changes = 0
-  const proofsByWeek = new Map<Week, Promise<Map<Seat, Uint8Array>>>()
+  const proofsByWeek = new Map<Week, Promise<Map<Seat, StoredProof>>>()
   /** Those of `proofsByWeek` that are at hand, for validators, which may not wait. */
-  const knownProofs = new Map<Week, Map<Seat, Uint8Array>>()
+  const knownProofs = new Map<Week, Map<Seat, StoredProof>>()
 
-  const atHand = (context: EpochContext): HeldEpoch | undefined => {
-    const held = heldByEpoch.get(context.epoch)
-    return held !== undefined && equalBytes(held.context.beacon, context.beacon) ? held : undefined
+  const atHand = ({ epoch, beacon }: EpochOfBranch): HeldEpoch | undefined => {
+    const held = heldByEpoch.get(epoch)
+    return held !== undefined && equalBytes(held.context.beacon, beacon) ? held : undefined
   }
 
   const read = async (context: EpochContext): Promise<HeldEpoch | undefined> => {
@@ -143,7 +158,8 @@ export const createCollector = (
     heldByEpoch.set(context.epoch, held)
     for (const [epoch, { underway }] of heldByEpoch) {
       if (heldByEpoch.size <= maxOpenEpochs) break
-      if (epoch !== context.epoch && underway.size === 0) heldByEpoch.delete(epoch)
+      const isNeeded = epoch === context.epoch || underway.size > 0 || epochs.isRunning(epoch)
+      if (!isNeeded) heldByEpoch.delete(epoch)
     }
     return held
   }
@@ -164,7 +180,7 @@ export const createCollector = (
     return await work
   }
 
-  const equivocators = (week: Week): Promise<Map<Seat, Uint8Array>> => {
+  const equivocators = (week: Week): Promise<Map<Seat, StoredProof>> => {
     const known = proofsByWeek.get(week)
     if (known !== undefined) return known
     const proofs = equivocatorsOf(attestations, epochs, week)
@@ -179,7 +195,7 @@ export const createCollector = (
     return proofs
   }
 
-  let onProof: (week: Week, seat: Seat, epoch: Epoch) => void = () => undefined
+  let onProof: ProofListener = () => undefined
 
   const forgetProofs = (week: Week): void => {
     proofsByWeek.delete(week)
@@ -199,17 +215,18 @@ export const createCollector = (
 
   /** False if a proof of the seat is known for that week: one is enough, and is passed on once (R-ATT-3). */
   const keepProof = async (context: EpochContext, seat: Seat, proof: EquivocationProof): Promise<boolean> => {
-    const known = await equivocators(context.week)
+    const { epoch, beacon, week } = context
+    const known = await equivocators(week)
     if (known.has(seat) || !epochs.isCanonical(context)) return false
-    known.set(seat, encodeProof(proof))
-    for (const root of rootByEpoch.values()) if (root.context.week === context.week) root.isStale = true
-    await attestations.putProof(context.epoch, context.beacon, seat, proof)
+    const heldAt = node.chain.confirmedHeight
+    known.set(seat, { epoch, proof: encodeProof(proof), heldAt })
+    for (const root of rootByEpoch.values()) if (root.week === week) root.isStale = true
+    await attestations.putProof(epoch, beacon, seat, proof, heldAt)
     // Read anew meanwhile, perhaps without this one.
-    if (proofsByWeek.has(context.week) && (await equivocators(context.week)) !== known)
-      forgetProofs(context.week)
+    if (proofsByWeek.has(week) && (await equivocators(week)) !== known) forgetProofs(week)
     node.metrics.equivocations.inc()
-    onProof(context.week, seat, context.epoch)
-    node.logger.warn({ seat, epoch: context.epoch }, 'a seat signed two attestations of one epoch')
+    onProof({ week, seat, epoch, heldAt })
+    node.logger.warn({ seat, epoch }, 'a seat signed two attestations of one epoch')
     return true
   }
 
@@ -290,24 +307,37 @@ export const createCollector = (
     if (isSigned) beacons.saw(context, row.seat, false)
   }
 
-  const take = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
-    let context = undefined as EpochContext | undefined
-    const read = readAttestation(
-      node.networkId,
-      bytes,
-      (epoch) => {
-        context = epochs.peek(epoch)
-        const refused = source === 'gossip' ? whyRefused(node.genesis, epoch, tip()) : null
-        if (refused !== null) return { refused }
-        const closed = whyClosed(node.genesis, epoch, node.chain.confirmedHeight)
-        if (context === undefined) return { closed: closed ?? 'unknown' }
-        if (source === 'gossip' && closed !== null) return { closed }
-        if (source === 'sync' && !isOpenForSync(epoch)) return { closed: 'late' }
-        const { beacon, committees, rowOf } = context
-        return { beacon, k: committees.k, identityOf: rowOf }
-      },
-      (_epoch, seat) => (context === undefined ? undefined : atHand(context)?.cidOf(seat)),
-    )
+  const take = async (
+    bytes: Uint8Array,
+    source: AttestationSource,
+    asked?: EpochContext,
+  ): Promise<Validation> => {
+    let context = asked
+    let missing = null as Epoch | null
+    const readNow = () =>
+      readAttestation(
+        node.networkId,
+        bytes,
+        (epoch) => {
+          if (asked !== undefined && asked.epoch !== epoch) return { closed: 'other' }
+          context = asked ?? epochs.peek(epoch)
+          const refused = source === 'gossip' ? whyRefused(node.genesis, epoch, tip()) : null
+          if (refused !== null) return { refused }
+          const closed = whyClosed(node.genesis, epoch, node.chain.confirmedHeight)
+          if (context === undefined) {
+            missing = closed === null ? epoch : null
+            return { closed: closed ?? 'unknown' }
+          }
+          if (source === 'gossip' && closed !== null) return { closed }
+          if (source === 'sync' && !isOpenForSync(epoch)) return { closed: 'late' }
+          const { beacon, committees, rowOf } = context
+          return { beacon, k: committees.k, identityOf: rowOf }
+        },
+        (_epoch, seat) => (context === undefined ? undefined : atHand(context)?.cidOf(seat)),
+      )
+    let read = readNow()
+    // An epoch that runs is read once, after the start or a reorganisation: gossip brings nothing twice.
+    if (missing !== null && (await epochs.get(missing)) !== undefined) read = readNow()
     if (read.is === 'ignore' && read.code === 'attestation-beacon') await noteOtherBeacon(context!, bytes)
     if (read.is !== 'accept') return read
     if (context === undefined) throw new Error('accepted without an epoch')
@@ -327,33 +357,35 @@ export const createCollector = (
       : { is: 'ignore', code: `attestation-${outcome}` }
   }
 
-  const takeProof = async (bytes: Uint8Array, source: AttestationSource): Promise<Validation> => {
-    let context = undefined as EpochContext | undefined
-    let why = 'equivocation-unknown-seat'
-    const checked = validateProof(
-      node.networkId,
-      bytes,
-      (attestation) => {
-        context = epochs.peek(attestation.epoch)
-        const refused = source === 'gossip' ? whyRefused(node.genesis, attestation.epoch, tip()) : null
-        if (refused !== null) return { refused }
-        if (context === undefined || !equalBytes(context.beacon, attestation.beacon)) return undefined
-        // What is cheap to know comes before two signatures are verified.
-        if (source !== 'certifier' && !isOpenForSync(context.epoch)) why = 'equivocation-late'
-        else if (knownProofs.get(context.week)?.has(attestation.seat) === true) why = 'equivocation-known'
-        else return context.rowOf(attestation.seat)?.peer
-        return undefined
-      },
-      node.verifier.verify,
-    )
-    if (checked.is === 'reject') return checked
-    if (checked.is === 'ignore' || context === undefined) return ignoreUnverified(why)
-    const { about, proof } = checked.value
-    if (isOwn(context, about.seat)) {
+  const takeProof = async (
+    bytes: Uint8Array,
+    source: AttestationSource,
+    asked?: EpochContext,
+  ): Promise<Validation> => {
+    const read = readProof(node.networkId, bytes)
+    if (read.is !== 'accept') return read
+    const { epoch, seat, beacon } = read.value.about
+    if (asked !== undefined && asked.epoch !== epoch) return ignoreUnverified('equivocation-other')
+    const refused = source === 'gossip' ? whyRefused(node.genesis, epoch, tip()) : null
+    if (refused !== null) return reject(`equivocation-${refused}`)
+    // What is cheap to know comes before a snapshot is read and two signatures are verified.
+    if (source !== 'certifier' && !isOpenForSync(epoch)) return ignoreUnverified('equivocation-late')
+    const [week, canonical] = await Promise.all([epochs.weekOf(epoch), epochs.beaconOf(epoch)])
+    if (week === undefined || canonical === undefined) return ignoreUnverified('equivocation-unknown-epoch')
+    if (!equalBytes(canonical, beacon)) return ignoreUnverified('equivocation-unknown-seat')
+    if (knownProofs.get(week)?.has(seat) === true) return ignoreUnverified('equivocation-known')
+    const book = source === 'certifier' ? epochs : epochs.forOthers
+    const context = await book.get(epoch)
+    if (context === undefined || !equalBytes(context.beacon, beacon))
+      return ignoreUnverified('equivocation-unknown-epoch')
+    const verified = verifyProof(node.networkId, read.value, context.rowOf(seat)?.peer, node.verifier.verify)
+    if (verified.is !== 'accept') return verified
+    const { proof } = read.value
+    if (isOwn(context, seat)) {
       for (const signed of [proof.first, proof.second]) await recordOwn(context, signed)
     }
-    const isNew = await keepProof(context, about.seat, proof)
-    return isNew ? { is: 'accept', value: undefined } : { is: 'ignore', code: 'equivocation-known' }
+    const isNew = await keepProof(context, seat, proof)
+    return isNew ? accept(undefined) : ignore('equivocation-known')
   }
 
   const takeAnchored = async (context: EpochContext, bytes: Uint8Array): Promise<Validation> => {
@@ -393,9 +425,15 @@ export const createCollector = (
     yield* underway.slice(next).filter(isStanding)
   }
 
-  const knownRoot = (context: EpochContext): KnownRoot | undefined => {
-    const known = rootByEpoch.get(context.epoch)
-    return known !== undefined && equalBytes(known.context.beacon, context.beacon) ? known : undefined
+  const knownRoot = ({ epoch, beacon }: EpochOfBranch): KnownRoot | undefined => {
+    const known = rootByEpoch.get(epoch)
+    return known !== undefined && equalBytes(known.beacon, beacon) ? known : undefined
+  }
+
+  const recentRoot = (epoch: EpochOfBranch): KnownRoot | undefined => {
+    const known = knownRoot(epoch)
+    const isRecent = known?.isStale === false || world.monotonicMs() < (known?.restUntilMs ?? 0)
+    return isRecent ? known : undefined
   }
 
   const rootOf = async (context: EpochContext): Promise<{ count: number; root: Uint8Array }> => {
@@ -405,7 +443,8 @@ export const createCollector = (
     const held = (await opened(context)) ?? createHeldEpoch(context)
     const begunMs = world.monotonicMs()
     const said = inSlices(held.standing(proofs))
-    const fresh: KnownRoot = { context, said, isStale: false, restUntilMs: Infinity }
+    const { beacon, week } = context
+    const fresh: KnownRoot = { beacon, week, said, isStale: false, restUntilMs: Infinity }
     if (epochs.isCanonical(context)) rootByEpoch.set(context.epoch, fresh)
     await said
     const tookMs = world.monotonicMs() - begunMs
@@ -436,9 +475,9 @@ export const createCollector = (
       knownProofs.clear()
       for (const root of rootByEpoch.values()) root.isStale = true
     },
-    take: (bytes, source) => tracked('attestation', take(bytes, source)),
+    take: (bytes, source, asked) => tracked('attestation', take(bytes, source, asked)),
     takeAnchored: (context, bytes) => tracked('attestation', takeAnchored(context, bytes)),
-    takeProof: (bytes, source = 'sync') => tracked('equivocation', takeProof(bytes, source)),
+    takeProof: (bytes, source = 'sync', asked) => tracked('equivocation', takeProof(bytes, source, asked)),
     async takeOwn(context, own) {
       const held = await opened(context)
       if (held === undefined) return false
@@ -465,19 +504,15 @@ export const createCollector = (
       })
     },
     rootOf,
-    async recentRootOf(context) {
-      const known = knownRoot(context)
-      return known !== undefined && world.monotonicMs() < known.restUntilMs
-        ? await known.said
-        : await rootOf(context)
-    },
+    recentRootOf: async (context) => await (recentRoot(context)?.said ?? rootOf(context)),
+    knownRootOf: (epoch) => recentRoot(epoch)?.said ?? null,
     async held(context) {
       return (await opened(context))?.rows() ?? []
     },
-    async heldOf(context, seats) {
-      const underway = atHand(context)?.underway
+    async heldOf(epoch, seats) {
+      const underway = atHand(epoch)?.underway
       const early = seats.flatMap((seat) => underway?.get(seat) ?? [])
-      const stored = await attestations.ofSeats(context.epoch, context.beacon, seats)
+      const stored = await attestations.ofSeats(epoch.epoch, epoch.beacon, seats)
       return [...new Map([...early, ...stored].map((held) => [held.seat, held])).values()]
     },
     changeOf: (epoch) => lastChange.get(epoch) ?? 0,

@@ -5,6 +5,7 @@ import {
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
+  paramsOfWeek,
   relayProtocol,
   type Seat,
   type Snapshot,
@@ -108,6 +109,7 @@ export interface Daemon {
   readonly sync: SyncClient
   readonly contact: Contact
   readonly host: Host
+  /** For whoever asks from outside the daemon's roles: pages, commands, tallies. */
   readonly epochs: EpochBook
   readonly metrics: NodeMetrics
   readonly relay: RelayHop
@@ -229,6 +231,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     contact,
     askCertificate: (row, signal) => finality.certifier.askCertificate(row, signal),
   })
+  challenger.onNetworkDown(() => finality.interrupt())
   let responder: Responder | null = null
   let endpoint: TlsEndpoint | null = null
   let stopTimer: (() => void) | null = null
@@ -322,8 +325,9 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     const week = await epochs.weekOf(current)
     if (week === undefined) return
     for (let epoch = await epochs.firstEpochFrom(weekBefore(week)); epoch < current; epoch++) {
-      const context = await epochs.get(epoch)
-      if (context !== undefined) await options.fund.ofEpoch(context.params.fund, epoch, signal)
+      const itsWeek = await epochs.weekOf(epoch)
+      if (itsWeek === undefined) continue
+      await options.fund.ofEpoch(paramsOfWeek(schedule, itsWeek).fund, epoch, signal)
     }
   }
 
@@ -451,7 +455,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     sync,
     contact,
     host,
-    epochs,
+    epochs: epochs.forOthers,
     metrics,
     relay,
     isCaughtUp,
@@ -510,6 +514,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         collector.forgetAbove(event.height)
         contact.forgetAbove(event.height)
         challenger.forgetAbove(event.height)
+        finality.interrupt()
         lastEpoch = null
         onHandled()
       })

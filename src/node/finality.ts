@@ -1,6 +1,16 @@
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
-import { type Epoch, type Height, type Week, type WeekState, weekStateOf } from '../../protocol/index.ts'
+import {
+  absent,
+  hasRunThrough,
+  type Height,
+  interrupted,
+  type Presence,
+  presentAt,
+  type Week,
+  type WeekState,
+  weekStateOf,
+} from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { Bls } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
@@ -22,6 +32,8 @@ export interface Finality {
   start(): Promise<void>
   /** After each confirmed block, caught up or not. */
   onHeight(height: Height, isCaughtUp: boolean): Promise<void>
+  /** The epochs that are open now were not run through (R-CP-3): this node was cut off, or its chain was reorganised. */
+  interrupt(): void
   stop(): Promise<void>
   readonly anchored: AnchoredWeeks
   readonly certifier: CertifierRole
@@ -48,15 +60,26 @@ export const createFinality = (
   logger: Logger,
 ): Finality => {
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
-  /** Confirmed height since which this daemon has been at the tip without a break. */
-  let atTipSince: Height | null = null
+  let presence: Presence = absent
   let isCompleting = false
 
-  /** R-CP-3: it was there when the first attestations of the epoch came, and has been since, in touch with others. */
-  const ranThrough = (epoch: Epoch): boolean => {
-    const context = node.epochs.peek(epoch)
-    if (context === undefined || atTipSince === null) return false
-    return atTipSince <= context.phases.attests && contact.wasInTouch(context)
+  const interrupt = (): void => {
+    presence = interrupted(presence)
+  }
+
+  /** R-CP-3: what was run through, in touch with others, is recorded as soon as it closes, so that a restart forgets none of it. */
+  const onPresent = async (height: Height): Promise<void> => {
+    const current = node.epochs.current()
+    const context = current === null ? undefined : await node.epochs.get(current)
+    if (current === null || context === undefined) return
+    const { last } = presence
+    presence = presentAt(presence, height, context.params.attestBlocks)
+    for (let epoch = Math.max(0, current - 2); epoch <= current; epoch++) {
+      const one = await node.epochs.get(epoch)
+      if (one === undefined || last === null || last >= one.phases.closes) continue
+      if (!hasRunThrough(presence, one.phases) || !contact.wasInTouch(one)) continue
+      await node.attestations.putRanThrough(epoch, one.beacon)
+    }
   }
 
   const providers = createProviders(node.host, node.world)
@@ -125,7 +148,7 @@ export const createFinality = (
 
   const certifier = createCertifierRole(node, {
     collector,
-    data: createCheckpointData(node, collector, checkpoints, ranThrough, (epoch) => view.registryAt(epoch)),
+    data: createCheckpointData(node, collector, checkpoints, (epoch) => view.registryAt(epoch)),
     checkpoints,
     tasks,
     bls,
@@ -153,14 +176,12 @@ export const createFinality = (
   return {
     start: () => certifier.start(),
     async onHeight(height, isCaughtUp) {
-      if (!isCaughtUp) {
-        atTipSince = null
-        return
-      }
-      atTipSince ??= height
+      if (!isCaughtUp) return interrupt()
+      await onPresent(height)
       await certifier.onHeight()
       completeAnchored()
     },
+    interrupt,
     async stop() {
       await certifier.stop()
       await tasks.stop()

@@ -20,7 +20,7 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { askSeat } from './ask-seat.ts'
-import type { Collector } from './collector.ts'
+import type { Collector, EpochOfBranch } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 
@@ -30,22 +30,27 @@ const signedRow = ({ payload, signature }: Signed): [Uint8Array, Uint8Array] => 
 
 /** R-SYNC-1, the side that is asked. */
 export const serveSync = async (node: NodeContext, collector: Collector): Promise<void> => {
+  const epochs = node.epochs.forOthers
+
   /** Those of [from, from + count) that sync still compares; nobody makes this node read old epochs. */
   const openEpochs = async function* (
     from: Epoch,
     count: number,
     signal: AbortSignal,
-  ): AsyncGenerator<EpochContext> {
-    const current = node.epochs.current() ?? -1
-    for (let e = from; e < from + count && e <= current; e++) {
+  ): AsyncGenerator<EpochOfBranch> {
+    const current = epochs.current() ?? -1
+    for (let epoch = from; epoch < from + count && epoch <= current; epoch++) {
       signal.throwIfAborted()
-      const context = collector.isOpen(e) ? await node.epochs.get(e) : undefined
-      if (context !== undefined) yield context
+      const beacon = collector.isOpen(epoch) ? await epochs.beaconOf(epoch) : undefined
+      if (beacon !== undefined) yield { epoch, beacon }
     }
   }
 
-  const underBeacon = async (epoch: Epoch, beacon: Uint8Array): Promise<EpochContext | undefined> => {
-    const context = collector.isOpen(epoch) ? await node.epochs.get(epoch) : undefined
+  /** Read only if this node knows the epoch on that branch, and sync still compares it. */
+  const contextOf = async ({ epoch, beacon }: EpochOfBranch): Promise<EpochContext | undefined> => {
+    const canonical = collector.isOpen(epoch) ? await epochs.beaconOf(epoch) : undefined
+    if (canonical === undefined || !equalBytes(canonical, beacon)) return undefined
+    const context = await epochs.get(epoch)
     return context !== undefined && equalBytes(context.beacon, beacon) ? context : undefined
   }
 
@@ -53,24 +58,26 @@ export const serveSync = async (node: NodeContext, collector: Collector): Promis
     switch (request[0]) {
       case 'roots': {
         const rows: [number, Uint8Array, number, Uint8Array][] = []
-        for await (const context of openEpochs(request[1], request[2], signal)) {
-          const { count, root } = await collector.recentRootOf(context)
-          rows.push([context.epoch, context.beacon, count, root])
+        for await (const one of openEpochs(request[1], request[2], signal)) {
+          let known = collector.knownRootOf(one)
+          if (known === null) {
+            const context = await contextOf(one)
+            if (context === undefined) continue
+            known = collector.recentRootOf(context)
+          }
+          const { count, root } = await known
+          rows.push([one.epoch, one.beacon, count, root])
         }
         return ['roots', rows]
       }
       case 'held': {
-        const context = await underBeacon(request[1], request[2])
+        const context = await contextOf({ epoch: request[1], beacon: request[2] })
         return context === undefined ? refused('beacon') : ['held', await collector.bitsOf(context)]
       }
       case 'fetch': {
         const [, epoch, beacon, seats] = request
-        const context = await underBeacon(epoch, beacon)
         // Of closed epochs too: whoever rebuilds an old week names what he wants.
-        const found =
-          context === undefined
-            ? await node.attestations.ofSeats(epoch, beacon, seats)
-            : await collector.heldOf(context, seats)
+        const found = await collector.heldOf({ epoch, beacon }, seats)
         return ['attestations', found.map(({ signed }) => signedRow(signed))]
       }
       case 'of-seat': {
@@ -79,10 +86,10 @@ export const serveSync = async (node: NodeContext, collector: Collector): Promis
       }
       case 'proofs': {
         const proofs: Uint8Array[] = []
-        const current = node.epochs.current() ?? -1
+        const current = epochs.current() ?? -1
         for (let e = request[1]; e < request[1] + request[2] && e <= current; e++) {
           signal.throwIfAborted()
-          const beacon = await node.epochs.beaconOf(e)
+          const beacon = await epochs.beaconOf(e)
           const found = beacon === undefined ? [] : await node.attestations.proofs(e, beacon)
           for (const { proof } of found) proofs.push(proof)
         }
@@ -208,7 +215,7 @@ export const createSyncClient = (
           equalBytes(attestation.beacon, context.beacon) &&
           wanted.delete(attestation.seat)
         if (!isWanted) throw misanswered(row)
-        const taken = await collector.take(encodeSigned({ payload, signature }), 'sync')
+        const taken = await collector.take(encodeSigned({ payload, signature }), 'sync', context)
         if (taken.is === 'accept') fetched++
         if (taken.is === 'reject') throw lied(row, taken.code, `gave a wrong attestation: ${taken.code}`)
       }
@@ -268,8 +275,6 @@ export const createSyncClient = (
     signal: AbortSignal,
   ): Promise<SyncOutcome> => {
     const outcome: SyncOutcome = { agreed: 0, differing: 0, fetched: 0 }
-    // Proofs are judged with the keys of their epochs, which must be at hand.
-    for (let e = from; e < from + count; e++) await node.epochs.get(e)
     await fetchProofs(row, from, count, signal)
     const roots = await ask(row, ['roots', from, count], signal)
     if (roots[0] !== 'roots') throw misanswered(row)

@@ -7,6 +7,7 @@ import {
   type EquivocationProof,
   encodeProof,
   type HeldAttestation,
+  type Height,
   type Seat,
   type Signed,
 } from '../../protocol/index.ts'
@@ -42,6 +43,15 @@ const epochRange = (prefix: number, epoch: Epoch, beacon: Uint8Array) => ({
   lt: keyOf(prefix, u32(epoch), beacon, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff)),
 })
 
+/** A proof of equivocation in the store. */
+export interface StoredProof {
+  epoch: Epoch
+  /** As `encodeProof` writes it. */
+  proof: Uint8Array
+  /** Confirmed height at which the first proof of this seat, epoch and beacon was stored; 0 if that was not recorded. */
+  heldAt: Height
+}
+
 /** Attestations and proofs of equivocation, by epoch and beacon, and what this node signed itself. */
 export interface AttestationStore {
   /** In rising order of seat. */
@@ -52,9 +62,19 @@ export interface AttestationStore {
   /** What is held of a seat in [from, to), under any beacon. */
   ofSeat(seat: Seat, from: Epoch, to: Epoch): Promise<{ signed: Signed; attestation: Attestation }[]>
   put(epoch: Epoch, beacon: Uint8Array, held: readonly HeldAttestation[]): Promise<void>
-  /** The proofs of an epoch under a beacon: seat and bytes. */
-  proofs(epoch: Epoch, beacon: Uint8Array): Promise<{ seat: Seat; proof: Uint8Array }[]>
-  putProof(epoch: Epoch, beacon: Uint8Array, seat: Seat, proof: EquivocationProof): Promise<void>
+  /** The proofs of an epoch under a beacon. */
+  proofs(epoch: Epoch, beacon: Uint8Array): Promise<(StoredProof & { seat: Seat })[]>
+  /** The first of a seat, epoch and beacon stays, and with it its height: neither restart nor reorganisation moves it. */
+  putProof(
+    epoch: Epoch,
+    beacon: Uint8Array,
+    seat: Seat,
+    proof: EquivocationProof,
+    heldAt: Height,
+  ): Promise<void>
+  /** Records that this node ran through an epoch (R-CP-3). */
+  putRanThrough(epoch: Epoch, beacon: Uint8Array): Promise<void>
+  ranThrough(epoch: Epoch, beacon: Uint8Array): Promise<boolean>
   /** What this node signed of an epoch under a beacon (R-ATT-5). */
   ownSigned(epoch: Epoch, beacon: Uint8Array): Promise<Signed | undefined>
   /** The newest own attestation before `epoch`, under a beacon that `isWanted`; without it, under any. */
@@ -73,7 +93,7 @@ export interface AttestationStore {
     signed: Signed,
     more?: readonly StoreOperation[],
   ): Promise<boolean>
-  /** Forgets attestations and proofs of epochs before `epoch`. */
+  /** Forgets attestations, proofs and what was run through of epochs before `epoch`. */
   pruneBefore(epoch: Epoch): Promise<void>
 }
 
@@ -117,14 +137,26 @@ export const createAttestationStore = (store: Store): AttestationStore => {
     },
     put: (epoch, beacon, held) => store.batch(held.map((one) => attestationPut(epoch, beacon, one))),
     async proofs(epoch, beacon) {
-      const found: { seat: Seat; proof: Uint8Array }[] = []
+      const found: (StoredProof & { seat: Seat })[] = []
       for await (const [key, proof] of store.range(epochRange(prefixes.equivocation, epoch, beacon))) {
-        found.push({ seat: readU32(key, 1 + 4 + 32), proof })
+        const seat = readU32(key, 1 + 4 + 32)
+        const height = await store.get(keyOf(prefixes.equivocationHeldAt, u32(epoch), beacon, u32(seat)))
+        found.push({ epoch, seat, proof, heldAt: height === undefined ? 0 : readU32(height) })
       }
       return found
     },
-    putProof: (epoch, beacon, seat, proof) =>
-      store.batch([put(keyOf(prefixes.equivocation, u32(epoch), beacon, u32(seat)), encodeProof(proof))]),
+    async putProof(epoch, beacon, seat, proof, heldAt) {
+      const key = keyOf(prefixes.equivocation, u32(epoch), beacon, u32(seat))
+      if ((await store.get(key)) !== undefined) return
+      await store.batch([
+        put(key, encodeProof(proof)),
+        put(keyOf(prefixes.equivocationHeldAt, u32(epoch), beacon, u32(seat)), u32(heldAt)),
+      ])
+    },
+    putRanThrough: (epoch, beacon) =>
+      store.batch([put(keyOf(prefixes.ranThrough, u32(epoch), beacon), new Uint8Array(0))]),
+    ranThrough: async (epoch, beacon) =>
+      (await store.get(keyOf(prefixes.ranThrough, u32(epoch), beacon))) !== undefined,
     async ownSigned(epoch, beacon) {
       const row = await store.get(keyOf(prefixes.signed, u32(epoch), beacon))
       return row === undefined ? undefined : readSignedRow(row)
@@ -148,12 +180,19 @@ export const createAttestationStore = (store: Store): AttestationStore => {
       return written
     },
     async pruneBefore(epoch) {
-      for (const prefix of [prefixes.attestation, prefixes.equivocation]) {
+      for (const prefix of prunedPrefixes) {
         await deleteRange(store, { gte: keyOf(prefix), lt: keyOf(prefix, u32(epoch)) })
       }
     },
   }
 }
+
+const prunedPrefixes = [
+  prefixes.attestation,
+  prefixes.equivocation,
+  prefixes.equivocationHeldAt,
+  prefixes.ranThrough,
+] as const
 
 /** Epochs are u32 in keys and messages. */
 const maxEpochs = 2 ** 32

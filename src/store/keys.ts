@@ -27,10 +27,14 @@ export const prefixes = {
   attestation: 0x20,
   /** epoch, beacon, seat → proof: one equivocation of a seat, epoch and beacon. */
   equivocation: 0x21,
+  /** epoch, beacon, seat → heldAt u32 of a proof, never changed. No row for proofs from before there were such rows. */
+  equivocationHeldAt: 0x2c,
   /** SHA-256 → epoch u32, block: evidence, own and fetched. */
   evidence: 0x22,
   /** epoch, SHA-256 → nothing: what of `evidence` may go when its epoch does. */
   evidenceByEpoch: 0x23,
+  /** epoch, beacon → nothing: this node ran through that epoch (R-CP-3). */
+  ranThrough: 0x2d,
   /** epoch, beacon → signature 64, payload: what this node signed. Written before it is published. */
   signed: 0x24,
   /** epoch, beacon → the challenger's work of the epoch, dag-cbor. */

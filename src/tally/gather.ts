@@ -19,6 +19,7 @@ import {
   type WeekState,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
+import type { StoredProof } from '../store/attestations.ts'
 import type { EpochBook, EpochContext } from '../epochs/epoch-book.ts'
 import { freezeHeight } from '../epochs/open-epochs.ts'
 import { createEpochJudging, type EpochJudging } from './epoch-judging.ts'
@@ -33,7 +34,7 @@ export interface WeekSources {
   confirmedHeight(): number
   /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
   standing(context: EpochContext): AsyncIterable<HeldAttestation>
-  equivocators(week: Week): Promise<ReadonlyMap<Seat, Uint8Array>>
+  equivocators(week: Week): Promise<ReadonlyMap<Seat, StoredProof>>
   /**
    * What an anchor fixes of a week; null if it has none. Errors: ANCHORED_MISSING, which names what, and
    * ANCHORED_INVALID: such a week has no digest (R-CP-5).

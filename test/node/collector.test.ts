@@ -369,6 +369,32 @@ describe('R-ATT-3 equivocation', () => {
   })
 })
 
+describe('R-CP-3 since when a proof is held', () => {
+  const heldAt = async (): Promise<number | undefined> => {
+    const { week } = await node.context(epoch)
+    return (await node.daemon.collector.equivocators(week)).get(network.rows[1]!.seat)?.heldAt
+  }
+  const proofBytes = async (): Promise<Uint8Array> => {
+    const context = await node.context(epoch)
+    return encodeProof(createProof(attest(network, context, 1), attestOtherwise(network, context, 1)))
+  }
+
+  test('is the height at which it came first: after a restart, and after a reorganisation', async () => {
+    const bytes = await proofBytes()
+    const height = node.chain.view.confirmedHeight
+    await node.daemon.collector.takeProof(bytes)
+    await node.chain.advance(height + 3)
+    expect(await heldAt()).toBe(height)
+    await node.stop()
+    node = await network.start(own, { store, height: height + 3 })
+    expect(await heldAt()).toBe(height)
+    await node.daemon.collector.takeProof(bytes)
+    await node.chain.reorganise(height + 1, height + 5)
+    await node.daemon.collector.takeProof(bytes)
+    expect(await heldAt()).toBe(height)
+  })
+})
+
 describe('R-ATT-5 what the own key signed', () => {
   test('comes back from others: it is recorded, so nothing else is signed', async () => {
     const context = await node.context(epoch)

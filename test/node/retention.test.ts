@@ -44,7 +44,8 @@ const fill = async (): Promise<void> => {
     }
     await attestations.put(epoch, beacon, [held])
     await attestations.putOwnSigned(epoch, beacon, held.signed)
-    await attestations.putProof(epoch, beacon, 7, { first: held.signed, second: held.signed })
+    await attestations.putProof(epoch, beacon, 7, { first: held.signed, second: held.signed }, held.heldAt)
+    await attestations.putRanThrough(epoch, beacon)
     await evidence.put(epoch, seedOf('evidence', epoch))
     await work.putWork(startChallenger(epoch, beacon, { opens: 1, attests: 9 }, seedOf('secret'), 3, 1))
     await work.putReceipt(epoch, beacon, 7, seedOf('nonce'), held.signed)
@@ -71,6 +72,8 @@ test('R-EVID-1 evidence is kept for evidenceWeeks whole weeks before this one, a
     prefixes.evidenceByEpoch,
     prefixes.attestation,
     prefixes.equivocation,
+    prefixes.equivocationHeldAt,
+    prefixes.ranThrough,
     prefixes.work,
     prefixes.receipt,
   ]) {

@@ -80,7 +80,7 @@ export interface CertifierNode {
   blsSecret: Uint8Array
   held: Map<Epoch, Map<Seat, HeldAttestation>>
   /** Proofs by seat; the week has no other. */
-  proofs: Map<Seat, { epoch: Epoch; bytes: Uint8Array }>
+  proofs: Map<Seat, { epoch: Epoch; bytes: Uint8Array; heldAt: Height }>
   ranThrough: boolean
   state: CertifierState
   offers: Map<string, Offer>
@@ -250,8 +250,9 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   }
   const addProof = (node: CertifierNode, seat: Seat, epoch: Epoch, bytes: Uint8Array): void => {
     if (node.proofs.has(seat)) return
-    node.proofs.set(seat, { epoch, bytes })
-    take(node, { is: 'proof', week: theWeek, seat, epoch })
+    const heldAt = node.state.height
+    node.proofs.set(seat, { epoch, bytes, heldAt })
+    take(node, { is: 'proof', proof: { week: theWeek, seat, epoch, heldAt } })
   }
 
   const offerOf = (
@@ -434,7 +435,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   }
 
   const dutyProofs = (node: CertifierNode) =>
-    [...node.proofs].map(([seat, { epoch }]) => ({ week: theWeek, seat, epoch }))
+    [...node.proofs].map(([seat, { epoch, heldAt }]) => ({ week: theWeek, seat, epoch, heldAt }))
 
   const network: CertifierNetwork = {
     params,

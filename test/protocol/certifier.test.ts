@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import {
   type Certificate,
   type CertifierState,
+  certifiersOf,
+  checkCertificate,
   cidOf,
   createProof,
   decodeCheckpoint,
@@ -17,9 +19,10 @@ import {
   type Seat,
   signersOf,
   startCertifier,
+  voteMessage,
   type Week,
 } from '../../protocol/index.ts'
-import { aggregateVotes } from '../../src/keys/bls.ts'
+import { aggregateVotes, signVote } from '../../src/keys/bls.ts'
 import {
   betweenBounds,
   bls,
@@ -32,7 +35,7 @@ import {
   tooLate,
   weekEpochs,
 } from './certifier-network.ts'
-import { genesis } from './fixture.ts'
+import { genesis, seedOf } from './fixture.ts'
 
 /** The payload behind the first certificate, wherever it was built. */
 const certifiedOf = (network: CertifierNetwork, index = 0) => {
@@ -349,7 +352,7 @@ const answerOf = (
   return heard
 }
 
-test('R-CP-4 gossip accepts a certificate once, ignores what may be right elsewhere and rejects forgeries', () => {
+test('R-CP-4 gossip accepts a certificate once, and ignores what may be right elsewhere', () => {
   const network = createCertifierNetwork(6)
   network.freeze()
   const behind = network.nodes[5]!.state
@@ -366,8 +369,51 @@ test('R-CP-4 gossip accepts a certificate once, ignores what may be right elsewh
   expect(codeOf(fresh, { view: 1 })).toBe('ignore certificate-early')
   expect(codeOf(fresh, { view: 6 })).toBe('reject certificate-no-such-view')
   expect(codeOf(fresh, { week: '2026-W48' as Week })).toBe('ignore certificate-of-another-week')
-  expect(codeOf(fresh, { checkpoint: cidOf(new Uint8Array(1)) })).toBe('reject certificate-signature')
-  expect(codeOf(fresh, { signers: Uint8Array.of(0b0100_1111) })).toBe('reject certificate-spare-bits')
+  expect(codeOf(fresh, { checkpoint: cidOf(new Uint8Array(1)) })).toBe('ignore certificate-signature')
+  expect(codeOf(fresh, { signers: Uint8Array.of(0b0100_1111) })).toBe('ignore certificate-spare-bits')
+})
+
+test('R-CP-4 no certificate that is valid on another branch of the chain is rejected on this one', () => {
+  const network = createCertifierNetwork(9)
+  network.freeze()
+  const state = startCertifier(network.nodes[0]!.state.duty, freeze, [], [])
+  const { frame, params } = state.duty
+  const secretBySeat = new Map(network.nodes.map(({ seat, blsSecret }) => [seat, blsSecret]))
+  const seniors = network.nodes.map(({ seat, bls: key }) => ({ seat, bls: key }))
+  fc.assert(
+    fc.property(
+      fc.record({
+        // Another block F, and with it other beacons; other seats may have been active up to it.
+        branch: fc.nat(3),
+        // Keys are few here, and branches may have more seniors: what counts is how many and in which order.
+        seniors: fc.array(fc.nat(8), { minLength: 1, maxLength: 24 }),
+        checkpoint: fc.nat(),
+        extra: fc.nat(8),
+      }),
+      (drawn) => {
+        const there = drawn.seniors.map((i) => seniors[i]!)
+        const freezeHash = seedOf('block F of', drawn.branch)
+        const certifiers = certifiersOf(there, seedOf('beacon', drawn.branch), 0, params.certifiers)
+        const needed = Math.min(certifiers.length, Math.floor((2 * certifiers.length) / 3) + 1 + drawn.extra)
+        const checkpoint = cidOf(seedOf('checkpoint', drawn.checkpoint))
+        const vote = { week: frame.week, view: 0, checkpoint, freezeHash }
+        const message = voteMessage(frame.networkId, vote)
+        const votes = certifiers
+          .slice(0, needed)
+          .map(({ seat }) => signVote(secretBySeat.get(seat)!, message))
+        const certificate: Certificate = {
+          ...vote,
+          signers: signersOf(new Set(votes.keys()), certifiers.length),
+          signature: aggregateVotes(votes)!,
+        }
+        expect(checkCertificate(frame.networkId, certificate, certifiers, freezeHash, bls)).toMatchObject({
+          is: 'accept',
+        })
+        expect(judgeCertificate(state, certificate, bls)).toMatchObject({ is: 'ignore' })
+      },
+    ),
+    { numRuns: 60 },
+  )
 })
 
 describe('equivocators', () => {
@@ -385,12 +431,31 @@ describe('equivocators', () => {
     for (const e of weekEpochs) expect(seatsOf(e)).not.toContain(seat)
   })
 
+  test('R-CP-3 who restarts within the window demands no other proofs than before', () => {
+    for (const heldAt of [freeze - 1, freeze, freeze + 3]) {
+      const network = createCertifierNetwork(4)
+      const seat = network.nodes[2]!.seat
+      const informed = network.nodes[0]!
+      const [one, two] = [0, 1].map((variant) => network.attestation(epoch, seat, variant).signed)
+      informed.proofs.set(seat, { epoch, bytes: encodeProof(createProof(one!, two!)), heldAt })
+      network.freeze()
+      const liar = network.nodes[1]!
+      for (const node of network.nodes) node.isDown = node !== informed
+      network.advance(freeze + 4)
+      const offer = network.offer(liar, (_, rows) => rows)
+      const before = answerOf(network, informed, liar.seat, 0, offer.bytes)[0]
+      network.restart(informed)
+      const after = answerOf(network, informed, liar.seat, 0, offer.bytes)[0]
+      expect([before, after]).toEqual(heldAt < freeze ? ['wants', 'wants'] : ['vote', 'vote'])
+    }
+  })
+
   test('R-CP-3 a proof that one certifier held at the freeze must be listed', () => {
     const network = createCertifierNetwork(4)
     const seat = network.nodes[2]!.seat
     const informed = network.nodes[0]!
     const [one, two] = [0, 1].map((variant) => network.attestation(epoch, seat, variant).signed)
-    informed.proofs.set(seat, { epoch, bytes: encodeProof(createProof(one!, two!)) })
+    informed.proofs.set(seat, { epoch, bytes: encodeProof(createProof(one!, two!)), heldAt: freeze - 1 })
     network.freeze()
     for (const node of network.nodes) if (node.seat === seat) node.isDown = true
     runWindow(network)

@@ -93,10 +93,32 @@ describe.each(stores)('attestations in a %s store', (_name, open) => {
     await using store = await open()
     const attestations = createAttestationStore(store)
     const proof = createProof(heldOf(2, 1).signed, heldOf(3, 1).signed)
-    await attestations.putProof(2, beaconOf(2), 4, proof)
-    expect(await attestations.proofs(2, beaconOf(2))).toEqual([{ seat: 4, proof: encodeProof(proof) }])
+    await attestations.putProof(2, beaconOf(2), 4, proof, 77)
+    const stored = { epoch: 2, seat: 4, proof: encodeProof(proof), heldAt: 77 }
+    expect(await attestations.proofs(2, beaconOf(2))).toEqual([stored])
     expect(await attestations.proofs(2, beaconOf(3))).toEqual([])
     expect(await attestations.proofs(3, beaconOf(2))).toEqual([])
+    // The first stays, with the height at which it came.
+    await attestations.putProof(2, beaconOf(2), 4, createProof(heldOf(4, 1).signed, heldOf(5, 1).signed), 78)
+    expect(await attestations.proofs(2, beaconOf(2))).toEqual([stored])
+  })
+
+  test('R-CP-3 a proof from before heights were stored counts as held from the beginning', async () => {
+    await using store = await open()
+    const proof = encodeProof(createProof(heldOf(2, 1).signed, heldOf(3, 1).signed))
+    await store.batch([put(keyOf(prefixes.equivocation, u32(2), beaconOf(2), u32(4)), proof)])
+    expect(await createAttestationStore(store).proofs(2, beaconOf(2))).toEqual([
+      { epoch: 2, seat: 4, proof, heldAt: 0 },
+    ])
+  })
+
+  test('R-CP-3 what was run through, by epoch and beacon', async () => {
+    await using store = await open()
+    const attestations = createAttestationStore(store)
+    await attestations.putRanThrough(2, beaconOf(2))
+    expect(await attestations.ranThrough(2, beaconOf(2))).toBe(true)
+    expect(await attestations.ranThrough(2, beaconOf(3))).toBe(false)
+    expect(await attestations.ranThrough(3, beaconOf(2))).toBe(false)
   })
 
   test('R-ATT-5 one own signature for each epoch and beacon, and it is held by nobody before it is put like any other', async () => {

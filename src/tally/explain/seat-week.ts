@@ -106,7 +106,7 @@ export const gatherSeatWeek = async (
   const fixed = await sources.fixed(week, signal)
   const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
   const proofs =
-    fixed === null ? await sources.equivocators(week) : await listedProofs(sources, fixed, week, contexts)
+    fixed === null ? await storedProofs(sources, week) : await listedProofs(sources, fixed, week, contexts)
   const equivocators = fixed?.equivocators ?? new Set(proofs.keys())
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
@@ -204,6 +204,9 @@ const isChosen = (choice: EpochChoice, epoch: Epoch, outcome: Outcome): boolean 
   if (choice === 'all') return true
   return choice === 'failed' ? outcome !== 'credited' : choice === epoch
 }
+
+const storedProofs = async (sources: ExplainSources, week: Week): Promise<ReadonlyMap<Seat, Uint8Array>> =>
+  new Map([...(await sources.equivocators(week))].map(([seat, { proof }]) => [seat, proof]))
 
 /** R-ATT-3: the proofs that the week's checkpoint lists, by seat. */
 const listedProofs = async (

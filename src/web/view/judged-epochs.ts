@@ -142,7 +142,9 @@ export const createJudgedEpochs = ({
   }
 
   const get = async (epoch: Epoch, signal: AbortSignal): Promise<JudgedView | undefined> => {
-    const context = await epochs.get(epoch)
+    const cached = cache.get(epoch)?.view.context
+    const isAtHand = cached !== undefined && epochs.isCanonical(cached)
+    const context = isAtHand ? cached : await epochs.get(epoch)
     if (context === undefined) return undefined
     // A page never asks the network for what an anchored week lacks: the daemon does so itself.
     const isComplete = finality.anchored.get(context.week) !== undefined

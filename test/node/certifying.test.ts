@@ -1,0 +1,282 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import {
+  certifiersOf,
+  checkpointRequestCodec,
+  type ChainWeeks,
+  cidOf,
+  createProof,
+  decodeCheckpoint,
+  encodeCertificate,
+  encodeProof,
+  type Epoch,
+  type Height,
+  noWeeks,
+  parseAnchor,
+  protocols,
+  type Seat,
+  type SeatRecord,
+  signersOf,
+  stepWeeks,
+  topicsOf,
+  voteMessage,
+  type Week,
+} from '../../protocol/index.ts'
+import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
+import { createTestChain, type TestChain } from '../fixtures/test-chain.ts'
+import {
+  attest,
+  attestOtherwise,
+  createTestNetwork,
+  type TestNetwork,
+  type TestNode,
+} from '../fixtures/test-network.ts'
+import { until } from '../net/local-hosts.ts'
+import { seedOf } from '../protocol/fixture.ts'
+
+const bls = createBls()
+const nodeCount = 4
+
+let network: TestNetwork
+afterEach(() => network.stop())
+
+/** Weeks of so many epochs, of eight blocks each; all seats were there from the activation on. */
+const createWeeks = async (epochsPerWeek: number, seats = nodeCount): Promise<void> => {
+  network = await createTestNetwork({
+    nodes: seats,
+    params: { committee: 3, attestBlocks: 2 },
+    genesis: { epochBlocks: 8, confirmations: 2, minSeniors: nodeCount },
+    epochsPerWeek,
+  })
+}
+
+/** Seats with a node are senior; others are active too late for that, and those between are not active. */
+const registryOf = (): SeatRecord[] =>
+  Array.from({ length: network.rows.at(-1)!.seat + 1 }, (_, seat) => {
+    const index = network.rows.findIndex((one) => one.seat === seat)
+    const at = network.genesis.activationHeight
+    const activeSince = index === -1 ? null : index < nodeCount ? at : network.height(2)
+    return { ...network.rows[Math.max(0, index)]!, seat, at, blsSince: at, activeSince }
+  })
+
+/** What blocks without a single anchor make of the weeks, up to this height. */
+const weeksAt = async (chain: TestChain, last: Height): Promise<ChainWeeks> => {
+  const { genesis, networkId, params, blocks } = network
+  const schedule = [{ from: blocks.week, params }]
+  let weeks = noWeeks
+  for (let height = genesis.activationHeight; height <= last; height++) {
+    const epoch = Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
+    const block = {
+      height,
+      hash: seedOf('block', 0, height),
+      medianTime: (await chain.view.medianTimeAt(height))!,
+      snapshotSeats: epoch < 2 ? 0 : blocks.snapshotOf(epoch).length,
+      seatsBefore: registryOf,
+      candidates: [],
+    }
+    weeks = stepWeeks({ genesis, networkId, schedule }, weeks, block, bls).weeks
+  }
+  return weeks
+}
+
+interface FrozenWeek {
+  week: Week
+  nodes: TestNode[]
+  /** Opens view 0 for all, last of all for the one that proposes first. */
+  freeze(): Promise<void>
+}
+
+/** All nodes two blocks before block F of the week whose last epoch is `last`, or at another height before that. */
+const startBeforeFreeze = async (
+  last: Epoch,
+  at = network.height(last + 2) - 2,
+  started = nodeCount,
+): Promise<FrozenWeek> => {
+  const freezeHeight = network.height(last + 2)
+  const frozen = await weeksAt(createTestChain(network.blocks, freezeHeight), freezeHeight)
+  const nodes: TestNode[] = []
+  for (let index = 0; index < started; index++) {
+    const chain = createTestChain(network.blocks, at)
+    chain.registry = registryOf()
+    // Without a freeze, and yet with the weeks whose data must be kept.
+    const records = frozen.records.map((record) => ({ ...record, freeze: null, seniors: null }))
+    chain.weeks = { ...frozen, records }
+    nodes.push(await network.start(index, { chain }))
+  }
+  const stateOf = ({ daemon }: TestNode) => daemon.finality.certifier.state()!
+  return {
+    week: frozen.records.findLast(({ freeze }) => freeze?.hash != null)!.week,
+    nodes,
+    async freeze() {
+      for (const { chain } of nodes) chain.weeks = frozen
+      await Promise.all(nodes.map(({ chain }) => chain.advance(freezeHeight - 1)))
+      const { duty } = stateOf(nodes[0]!)
+      const [first] = certifiersOf(duty.seniors, duty.beacon, 0, duty.params.certifiers)
+      const others = nodes.filter(({ row }) => row.seat !== first!.seat)
+      await Promise.all(others.map(({ chain }) => chain.advance(freezeHeight)))
+      await until(() => others.every((node) => stateOf(node).height === freezeHeight))
+      await Promise.all(nodes.map(({ chain }) => chain.advance(freezeHeight)))
+    },
+  }
+}
+
+/** Lets every node hold a proof that the seat at `index` signed twice in an epoch. */
+const equivocate = async (nodes: readonly TestNode[], index: number, epoch: Epoch): Promise<void> => {
+  for (const node of nodes) {
+    const context = await node.context(epoch)
+    const proof = createProof(attest(network, context, index), attestOtherwise(network, context, index))
+    const taken = await node.daemon.collector.takeProof(encodeProof(proof), 'certifier')
+    expect(taken).toMatchObject({ is: 'accept' })
+  }
+}
+
+/** The checkpoint that a node knows a certificate of. */
+const certifiedBy = async ({ daemon }: TestNode, week: Week) => {
+  const certified = daemon.finality.certifier.certified()
+  if (certified?.week !== week) return undefined
+  const anchor = parseAnchor(certified.memo)
+  const payload = anchor.is === 'accept' ? await daemon.checkpoints.get(anchor.value.checkpoint) : undefined
+  const decoded = payload && decodeCheckpoint(payload)
+  return decoded?.is === 'ok' ? decoded.value : undefined
+}
+
+/** Until there is a certificate; who comes to hear of it is the matter of gossip. No block comes meanwhile. */
+const untilCertified = async (nodes: readonly TestNode[], week: Week) => {
+  let found: Awaited<ReturnType<typeof certifiedBy>>
+  await until(async () => {
+    found = (await Promise.all(nodes.map((node) => certifiedBy(node, week)))).find((one) => one !== undefined)
+    return found !== undefined
+  })
+  return found!
+}
+
+describe('R-CP-1 R-CP-3 proofs of equivocation of old epochs', () => {
+  test.each([
+    ['two weeks', 2, 42],
+    ['ten weeks', 10, 42],
+    ['a week of more epochs than are kept in memory', 1, 100],
+  ])('a checkpoint of %s with equivocators in the oldest epochs is certified', async (_, weeks, perWeek) => {
+    await createWeeks(perWeek)
+    const { week, nodes, freeze } = await startBeforeFreeze(weeks * perWeek - 1)
+    await equivocate(nodes, 1, 3)
+    await equivocate(nodes, 2, 30)
+    await freeze()
+    const checkpoint = await untilCertified(nodes, week)
+    expect(checkpoint.weeks.map(({ epochs }) => epochs.length)).toEqual(Array(weeks).fill(perWeek))
+    expect(checkpoint.weeks.map(({ proofPages }) => proofPages.length)).toEqual([
+      1,
+      ...Array(weeks - 1).fill(0),
+    ])
+  })
+})
+
+test('R-MSG-1 a stranger who asks for bits of everything keeps no week from being certified', async () => {
+  await createWeeks(42)
+  const { week, nodes, freeze } = await startBeforeFreeze(2 * 42 - 1)
+  await equivocate(nodes, 1, 3)
+  const stranger = await network.startPeer({})
+  const ending = new AbortController()
+  const asking = (async () => {
+    for (let epoch = 0; !ending.signal.aborted; epoch = (epoch + 1) % 84) {
+      const request = checkpointRequestCodec.encode(['bits', cidOf(seedOf('nothing')), epoch])
+      const target = nodes[epoch % nodeCount]!.target
+      await stranger.request(target, protocols.checkpoint, request, {
+        timeoutMs: 60_000,
+        maxResponseBytes: 2_000_000,
+      })
+    }
+  })()
+  await freeze()
+  expect((await untilCertified(nodes, week)).weeks).toHaveLength(2)
+  ending.abort()
+  await asking
+})
+
+describe('R-CP-3 what a certifier demands', () => {
+  const last = 41
+
+  test('who was away while an epoch closed calls nothing late that the others held in time', async () => {
+    await createWeeks(42, nodeCount + 1)
+    const { week, nodes, freeze } = await startBeforeFreeze(last, network.height(last))
+    const { bytes } = attest(network, await nodes[0]!.context(last), nodeCount)
+    const [present, away] = [nodes.slice(0, 2), nodes.slice(2)]
+    for (const { daemon } of present) {
+      expect(await daemon.collector.take(bytes, 'gossip')).toMatchObject({ is: 'accept' })
+    }
+    const before = network.height(last + 2) - 2
+    for (const { chain, daemon } of present) {
+      for (let height = chain.view.confirmedHeight + 1; height <= before; height++) {
+        // In touch with the others (R-SYNC-3).
+        daemon.contact.onSyncTurn(true)
+        await chain.advance(height)
+      }
+    }
+    await Promise.all(away.map(({ chain }) => chain.jump(before)))
+    for (const { daemon } of away) {
+      expect(await daemon.collector.take(bytes, 'sync')).toMatchObject({ is: 'accept' })
+    }
+    await freeze()
+    const { weeks } = await untilCertified(nodes, week)
+    expect(weeks.at(-1)!.epochs.at(-1)).toMatchObject({ epoch: last, count: 1 })
+  })
+})
+
+describe('R-CP-4 certificates in gossip', () => {
+  const last = 41
+  const topic = () => topicsOf(network.networkId).certificates.name
+
+  /** One node whose week is frozen, and a peer that it hears. */
+  const startListening = async () => {
+    await createWeeks(42)
+    const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, 1)
+    await freeze()
+    const node = nodes[0]!
+    await until(() => node.daemon.finality.certifier.state()?.views.length === 1)
+    const sender = await network.startPeer({ index: 3 })
+    sender.subscribe(topic(), () => ({ is: 'accept', value: undefined }))
+    await sender.dial(node.target)
+    await until(() => sender.gossipPeers(topic()) > 0)
+    const { duty } = node.daemon.finality.certifier.state()!
+    const certifiers = certifiersOf(duty.seniors, duty.beacon, 0, duty.params.certifiers)
+    const secretOf = (seat: Seat) =>
+      network.keys[network.rows.findIndex((row) => row.seat === seat)]!.blsSecretKey
+    /** What three of four certifiers voted for under a block F. */
+    const certificateOf = (freezeHash: Uint8Array, number: number): Uint8Array => {
+      const vote = { week, view: 0, checkpoint: cidOf(seedOf('checkpoint', number)), freezeHash }
+      const message = voteMessage(network.networkId, vote)
+      const votes = certifiers.slice(0, 3).map(({ seat }) => signVote(secretOf(seat), message))
+      return encodeCertificate(network.networkId, {
+        ...vote,
+        signers: signersOf(new Set([0, 1, 2]), 4),
+        signature: aggregateVotes(votes)!,
+      })
+    }
+    const heard = async (verdict: string): Promise<number> => {
+      const { values } = await node.daemon.metrics.registry
+        .getSingleMetric('secnode_net_gossip_messages_total')!
+        .get()
+      return values
+        .filter(({ labels }) => Object.values(labels).includes(verdict))
+        .reduce((sum, { value }) => sum + value, 0)
+    }
+    return { node, week, sender, certificateOf, heard, freezeHash: duty.frame.freezeHash }
+  }
+
+  test('one of another branch is ignored, and its sender heard as before', async () => {
+    const { node, week, sender, certificateOf, heard, freezeHash } = await startListening()
+    await sender.publish(topic(), certificateOf(seedOf('another block F'), 1))
+    await until(async () => (await heard('ignore certificate-signature')) === 1)
+    await sender.publish(topic(), certificateOf(freezeHash, 2))
+    await until(() => node.daemon.finality.certifier.certified()?.week === week)
+    expect(await node.penalties()).toBe(0)
+  })
+
+  test('who sends more of them than there can be is shut out before all are checked', async () => {
+    const { node, sender, certificateOf, heard } = await startListening()
+    for (let number = 0; number < 17; number++) {
+      await sender.publish(topic(), certificateOf(seedOf('another block F'), number))
+    }
+    await until(async () => (await heard('reject certificate-flood')) === 1)
+    expect(await heard('ignore certificate-signature')).toBe(16)
+    expect(await node.penalties('invalid-message')).toBe(1)
+  })
+})
