@@ -162,13 +162,13 @@ describe('R-MSG-1 what strangers ask for takes nothing from this node', () => {
     // Until the epoch is in no memory any more.
     for (let epoch = 2; epoch < current; epoch++) await node.daemon.node.epochs.get(epoch % firstOpen)
     snapshots = []
-    expect(await collector.takeProof(forged, 'gossip')).toEqual({
+    expect(await collector.takeProof(forged, 'gossip')).toMatchObject({
       is: 'ignore',
       code: 'equivocation-unknown-seat',
     })
     expect(snapshots).toEqual([])
     expect(await collector.takeProof(good, 'gossip')).toMatchObject({ is: 'accept' })
-    expect(await collector.takeProof(good, 'gossip')).toEqual({ is: 'ignore', code: 'equivocation-known' })
+    expect(await collector.takeProof(good, 'gossip')).toMatchObject({ code: 'equivocation-known' })
   })
 })
 
