@@ -244,9 +244,8 @@ export const createEpochBook = (
       forgotten = forgotten.filter((earlier) => earlier.height < height)
       forgotten.push({ number: reorganisations, height })
       for (const byEpoch of [running, own, ofOthers, weeks, loading]) {
-        for (const epoch of [...byEpoch.keys()]) {
-          if (epochStart(genesis, epoch) > height) byEpoch.delete(epoch)
-        }
+        const gone = [...byEpoch.keys()].filter((epoch) => epochStart(genesis, epoch) > height)
+        for (const epoch of gone) byEpoch.delete(epoch)
       }
     },
   }

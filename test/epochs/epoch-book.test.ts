@@ -12,7 +12,7 @@ const rows = nodesOf(5)
 const createBook = (epoch: number) => {
   const height = epochStart(genesis, epoch)
   const chain = createTestChain({ genesis, snapshotOf: () => rows, week, epochsPerWeek: 42 }, height)
-  const { snapshotOf } = chain.view
+  const snapshotOf = chain.view.snapshotOf.bind(chain.view)
   const reads: number[] = []
   const most = { reading: 0, atOnce: 0 }
   chain.view.snapshotOf = async (number) => {

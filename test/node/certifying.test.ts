@@ -82,7 +82,7 @@ interface FrozenWeek {
   week: Week
   nodes: TestNode[]
   /** Opens view 0 for all, last of all for the one that proposes first. */
-  freeze(): Promise<void>
+  freeze: () => Promise<void>
 }
 
 /** All nodes two blocks before block F of the week whose last epoch is `last`, or at another height before that. */
@@ -104,7 +104,7 @@ const startBeforeFreeze = async (
   }
   const stateOf = ({ daemon }: TestNode) => daemon.finality.certifier.state()!
   return {
-    week: frozen.records.findLast(({ freeze }) => freeze?.hash != null)!.week,
+    week: frozen.records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)!.week,
     nodes,
     async freeze() {
       for (const { chain } of nodes) chain.weeks = frozen

@@ -37,7 +37,7 @@ let scans: number[]
 beforeEach(async () => {
   network = await createTestNetwork({ nodes: 5, params: { committee: 3 } })
   const chain = createTestChain(network.blocks, network.height(current, 1))
-  const { snapshotOf } = chain.view
+  const snapshotOf = chain.view.snapshotOf.bind(chain.view)
   chain.view.snapshotOf = (epoch) => {
     snapshots.push(epoch)
     return snapshotOf(epoch)
