@@ -236,13 +236,15 @@ const prepareMany = async (
       `Sign each text with its stake, write the signatures into ${signaturesFile}, and call this again with\n` +
       `--signatures ${signaturesFile}. On the command line of the wallet:\n\n` +
       `${drafts.map((draft, i) => signCall(network, draft, textFile(folders[i]!.folder))).join('\n')}\n\n` +
-      `What the nodes do once they are started, as their configurations say:\n${powersOfAll(folders).join('')}`,
+      `What the nodes do once they are started, as their configurations say:\n${powersOfAll(network, folders).join('')}`,
   )
 }
 
 /** Of the template, and of folders that were there already. */
-const powersOfAll = (folders: readonly NodeFolder[]): string[] => [
-  ...new Set(folders.flatMap(({ config }) => powersText(powersOf(config)).map((line) => `  ${line}\n`))),
+const powersOfAll = ({ profile }: Network, folders: readonly NodeFolder[]): string[] => [
+  ...new Set(
+    folders.flatMap(({ config }) => powersText(powersOf(config, profile)).map((line) => `  ${line}\n`)),
+  ),
 ]
 
 /** `$(cat …)` drops line breaks at the end and keeps those between. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { loadNetwork } from '../chain/profiles.ts'
 import { lineOf } from '../errors.ts'
 import { maxBackupBytes, restoreBackup } from '../node/backup.ts'
 import { powersOf } from '../node/powers.ts'
@@ -46,7 +47,8 @@ Example:
       })
       const { config, configFile, host, peer, madeAt } = restored
       const missing = [config.certificate.cert, config.certificate.key].filter((path) => !existsSync(path))
-      const powers = powersOf(config)
+      const { profile } = await loadNetwork(config.profile)
+      const powers = powersOf(config, profile)
       if (flags.json === true)
         printJson(io, { configFile, host, peer, madeAt, dir: config.dir, missing, powers })
       else {

@@ -172,6 +172,7 @@ describe('restore of a backup that somebody else made', () => {
       String.raw`  once started it runs /bin/sh -c "id > /evil\u001b[1A"`,
       '  once started it sends alerts to https://hooks.example.org',
       '  once started it serves its page at [::]:9736',
+      '  once started it dials ports of this machine that other nodes announce, as its profile allows',
     ])
     expect(run.stdout).not.toMatch(/secret|T0KEN|\p{Cc}(?<!\n)/u)
     const json = await runInProcess('restore', file, '--to', to, '--json')
@@ -182,6 +183,7 @@ describe('restore of a backup that somebody else made', () => {
         commands: [['/bin/sh', '-c', 'id > /evil\u001b[1A']],
         webhooks: ['https://hooks.example.org'],
         page: '[::]:9736',
+        dialsLoopback: true,
       },
     })
     expect((await runInProcess('restore', '--help')).stdout).toContain(

@@ -363,7 +363,8 @@ describe('R-REG-3 announce --nodes', () => {
     // A template is as powerful as a program: what it makes all nodes do is said once.
     expect((await announceAll()).stdout.split('as their configurations say:\n')[1]).toBe(
       `  asks the chain node at ${new URL(devnet.server.url).origin}\n  runs ${file('template', 'page-me')}\n` +
-        '  sends alerts to https://hooks.example.org\n  serves its page at 127.0.0.1:9737\n',
+        '  sends alerts to https://hooks.example.org\n  serves its page at 127.0.0.1:9737\n' +
+        '  dials ports of this machine that other nodes announce, as its profile allows\n',
     )
 
     // Half of the signatures come back, one of them another's; the table says so, and nothing is lost.

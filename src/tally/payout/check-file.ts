@@ -144,10 +144,15 @@ export const checkPayoutFile = (
   return { plan, ...inputsOf(file, true, mismatch) }
 }
 
+/** Transactions in a file that joins coins: 5,000 coins become 100. More are joined by another. */
+export const maxJoins = 100
+
 /** A file that joins coins: all it pays goes back to the payer. Errors: PAYOUT_MISMATCH. */
 export const checkConsolidation = (file: PayoutFile): FileInputs => {
   const { account, drafts } = file
   if (file.payout !== null) throw notJoining('it is a payout')
+  if (drafts.length > maxJoins)
+    throw notJoining(`it has ${drafts.length} transactions of at most ${maxJoins}`)
   for (const [i, { fields, spent }] of drafts.entries()) {
     const name = `transaction ${i + 1}`
     const value = fields.outputs[0]?.value ?? 0n

@@ -2,7 +2,7 @@ import { dustLimit, type Height, maxPayoutInputs, payoutFee, type Week } from '.
 import { getBlockCount } from '../../chain/rpc/methods.ts'
 import { SecnodeError } from '../../errors.ts'
 import { payoutFormatOf } from './build.ts'
-import { checkConsolidation } from './check-file.ts'
+import { checkConsolidation, maxJoins } from './check-file.ts'
 import { type Coin, spendableCoins } from './coins.ts'
 import { type PayerAccount, payerAccountOf } from './payer.ts'
 import type { Draft, PayoutFile } from './payout-file.ts'
@@ -16,9 +16,6 @@ export interface ConsolidateRequest {
   redeemScript: Uint8Array | null
   coins: readonly { txid: Uint8Array; index: number }[] | null
 }
-
-/** Transactions in one file: 5,000 coins become 100. More are joined by running it again. */
-const maxTransactions = 100
 
 /** CBH_DELTA_HEIGHT of zend: its own wallet refers to the block that is so far below the tip. */
 const zenReferenceDepth = 300
@@ -39,7 +36,7 @@ export const consolidateCoins = async (request: ConsolidateRequest): Promise<Pay
   for await (const coin of spendableCoins({ network, rpc, payer, reserved, named: request.coins, signal })) {
     if (coin.output.value <= worthMore) break
     coins.push(coin)
-    if (coins.length === maxTransactions * maxPayoutInputs) break
+    if (coins.length === maxJoins * maxPayoutInputs) break
   }
   const tipHeight: Height = await getBlockCount(rpc, { signal })
   const format = await payoutFormatOf(node, Math.max(0, tipHeight - zenReferenceDepth))

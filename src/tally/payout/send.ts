@@ -19,7 +19,7 @@ import { threadCut } from './build.ts'
 import { checkConsolidation, checkEnvelope } from './check-file.ts'
 import type { Outbox, OutboxPart } from './outbox.ts'
 import type { Draft, PayoutFile } from './payout-file.ts'
-import { isFullySigned, isSigned, signatureCounts } from './sign.ts'
+import { isSigned, signatureCount } from './sign.ts'
 import { type PayoutNode, readThreadOfWeek, refuseReserved, reservedOutputs } from './threads.ts'
 import { payoutTransactionOf } from './transactions.ts'
 
@@ -53,12 +53,12 @@ export interface SendRequest {
 export const sendPayout = async (request: SendRequest): Promise<SentPart[]> => {
   const { node, outbox, file } = request
   if (file === null) return sendStored(request)
-  if (!isFullySigned(file)) throw unsigned(file)
   if (file.payout === null) {
     await sendJoin(node, file)
     return []
   }
   checkEnvelope(file, file.payout)
+  assertSigned(file)
   const { week } = file.payout
   const stored = await outbox.ofWeek(week)
   const parts: SendingPart[] = []
@@ -86,7 +86,9 @@ const sendStored = async (request: SendRequest): Promise<SentPart[]> => {
 
 /** Joined coins stay the payer's, whatever becomes of it: nothing to write down. */
 const sendJoin = async (node: PayoutNode, file: PayoutFile): Promise<void> => {
-  refuseReserved(checkConsolidation(file).coins, await reservedOutputs(node, null))
+  const { coins } = checkConsolidation(file)
+  assertSigned(file)
+  refuseReserved(coins, await reservedOutputs(node, null))
   for (const draft of file.drafts) await broadcast(node, transactionOf(draft), 'the consolidation')
 }
 
@@ -232,18 +234,20 @@ const broadcast = async (
   }
 }
 
-const unsigned = (file: PayoutFile): SecnodeError => {
-  const counts = signatureCounts(file)
-  const i = counts.findIndex(({ signatures, required }) => signatures < required)
-  const { signatures, required } = counts[i]!
-  return new SecnodeError(
-    'PAYOUT_UNSIGNED',
-    `transaction ${i + 1} has ${signatures} of ${required} signatures`,
-    {
-      hint: 'Have it signed with `secnode payout sign`, which puts the signatures of several files together and mends their scripts.',
-      exitCode: 2,
-    },
-  )
+/** Stops at the first transaction that is not: counting signatures that are not good takes time, too. */
+const assertSigned = ({ account, drafts }: PayoutFile): void => {
+  for (const [i, draft] of drafts.entries()) {
+    const { signatures, required } = signatureCount(account, draft)
+    if (signatures === required) continue
+    throw new SecnodeError(
+      'PAYOUT_UNSIGNED',
+      `transaction ${i + 1} has ${signatures} of ${required} signatures`,
+      {
+        hint: 'Have it signed with `secnode payout sign`, which puts the signatures of several files together and mends their scripts.',
+        exitCode: 2,
+      },
+    )
+  }
 }
 
 const nothingToSend = (): SecnodeError =>

@@ -66,10 +66,8 @@ export const isSigned = (account: PayerAccount, draft: Draft): boolean => {
   return signatures === required
 }
 
-export const isFullySigned = ({ account, drafts }: PayoutFile): boolean =>
-  drafts.every((draft) => isSigned(account, draft))
-
-const signatureCount = ({ redeemScript }: PayerAccount, { fields, spent }: Draft): SignatureCount => {
+/** Of one transaction. */
+export const signatureCount = ({ redeemScript }: PayerAccount, { fields, spent }: Draft): SignatureCount => {
   const counts = fields.inputs.map((_, inputIndex) =>
     signaturesIn({ fields, inputIndex, spentOutputs: spent, redeemScript }),
   )

@@ -13,10 +13,11 @@ import type { Store } from '../../../src/store/store.ts'
 import { consolidateCoins } from '../../../src/tally/payout/consolidate.ts'
 import { createOutbox } from '../../../src/tally/payout/outbox.ts'
 import { formatPayoutFile, parsePayoutFile, type PayoutFile } from '../../../src/tally/payout/payout-file.ts'
-import { isFullySigned, signatureCounts, signPayout } from '../../../src/tally/payout/sign.ts'
+import { signatureCounts, signPayout } from '../../../src/tally/payout/sign.ts'
 import type { Outpoint } from '../../../src/tally/payout/transactions.ts'
 import { ownerHash } from '../../protocol/payout/fixture.ts'
 import {
+  isFullySigned,
   multisigTreasury,
   type PayoutChain,
   startBlocksOnly,
@@ -193,6 +194,16 @@ describe('R-PAY-3 a coin that would cut a thread', () => {
     } finally {
       await server.close()
     }
+  })
+
+  test('R-PAY-1 joined coins in more transactions than `consolidate` makes are not signed', async () => {
+    await using payout = await startPayoutChain({ coins: [5n * coin, coin, coin] })
+    const file = await join(payout)
+    const many = { ...file, drafts: Array.from({ length: 101 }, () => file.drafts[0]!) }
+    await expect(signOffline(payout, many, null)).rejects.toMatchObject({
+      code: 'PAYOUT_MISMATCH',
+      message: expect.stringContaining('101 transactions') as string,
+    })
   })
 
   test('R-PAY-3 what was signed blindly is not sent', async () => {

@@ -29,7 +29,7 @@ import { buildPayout, type BuildRequest } from '../../../src/tally/payout/build.
 import { createOutbox } from '../../../src/tally/payout/outbox.ts'
 import type { PayoutFile } from '../../../src/tally/payout/payout-file.ts'
 import { sendPayout } from '../../../src/tally/payout/send.ts'
-import { signPayout } from '../../../src/tally/payout/sign.ts'
+import { isSigned, signPayout } from '../../../src/tally/payout/sign.ts'
 import type { PayoutNode } from '../../../src/tally/payout/threads.ts'
 import { createMemoryStore } from '../../../src/store/memory-store.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -96,6 +96,9 @@ export interface PayoutChain extends AsyncDisposable {
   /** In order of the chain: the outpoint of the thread's start, as the profile names it. */
   threadStart: Outpoint
 }
+
+export const isFullySigned = ({ account, drafts }: PayoutFile): boolean =>
+  drafts.every((draft) => isSigned(account, draft))
 
 const payerOwner = ({ kind, hash160 }: Payer) => ({ kind, hash160 })
 

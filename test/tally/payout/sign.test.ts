@@ -9,14 +9,10 @@ import { isSecnodeError } from '../../../src/errors.ts'
 import { consolidateCoins } from '../../../src/tally/payout/consolidate.ts'
 import { readKeyFile } from '../../../src/tally/payout/key-file.ts'
 import { formatPayoutFile, parsePayoutFile, type PayoutFile } from '../../../src/tally/payout/payout-file.ts'
-import {
-  isFullySigned,
-  signatureCounts,
-  signPayout,
-  type SignRequest,
-} from '../../../src/tally/payout/sign.ts'
+import { signatureCounts, signPayout, type SignRequest } from '../../../src/tally/payout/sign.ts'
 import { newDirectory } from '../../store/directories.ts'
 import {
+  isFullySigned,
   multisigTreasury,
   type PayoutChain,
   singleTreasury,
