@@ -17,6 +17,8 @@ import { anchorCommand } from './anchor.ts'
 import { announceCommand } from './announce.ts'
 import { daemonVersion } from '../node/daemon.ts'
 import { fleetCommand } from './fleet.ts'
+import { historyExportCommand } from './history-export.ts'
+import { historyImportCommand } from './history-import.ts'
 import { initCommand } from './init.ts'
 import { type CliIo, printError } from './io.ts'
 import { payoutBuildCommand } from './payout-build.ts'
@@ -150,6 +152,7 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(alertCommand(io))
     .addCommand(backupCommand(io))
     .addCommand(restoreCommand(io))
+    .addCommand(historyCommand(io))
     .addCommand(tallyCommand(io))
     .addCommand(explainCommand(io))
     .addCommand(devnetCommand(io))
@@ -167,6 +170,13 @@ const alertCommand = (io: CliIo): Command =>
     .description('alerts of the running node')
     .addHelpText('after', exampleText('secnode alert test --dir data'))
     .addCommand(alertTestCommand(io))
+
+const historyCommand = (io: CliIo): Command =>
+  new Command('history')
+    .description('what a node has signed: write it into a file, take it into another data directory')
+    .addHelpText('after', exampleText('secnode history export --config secnode.yaml -o node7.history'))
+    .addCommand(historyExportCommand(io))
+    .addCommand(historyImportCommand(io))
 
 /** A command made on its own would exit by itself, with another code, instead of throwing to `main`. */
 const inheritSettings = (parent: Command): void => {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { stakeOfAddress } from '../../protocol/index.ts'
 import { type Alerter, createAlerter } from '../alerts/alerter.ts'
 import { createAlertCommand } from '../alerts/command.ts'
 import type { AlertTarget } from '../alerts/target.ts'
@@ -14,6 +13,7 @@ import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { createAlertStore } from '../store/alerts.ts'
 import { createExit, maxExitCalls } from '../relay/exit.ts'
+import { createHistoryStore, type HistoryStore } from '../store/history.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { createFundBook } from '../tally/fund.ts'
@@ -21,11 +21,12 @@ import type { WeekSources } from '../tally/gather.ts'
 import type { World } from '../world.ts'
 import { createAnchorWallet } from './anchor-wallet.ts'
 import { createChainSource } from './chain-source.ts'
-import type { Config } from './config.ts'
+import { type Config, stakeOf } from './config.ts'
 import { makeDirectory, writeProfile } from './data-dir.ts'
 import { fixedWeekOf } from '../tally/fixed-week.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
 import { createDiagnosis, type Diagnosis } from './self-diagnosis/diagnosis.ts'
+import { type HistoryOwner, historyOwnerOf } from './history.ts'
 import { watchStore } from './watched-store.ts'
 
 /** A daemon with everything that it stands on. */
@@ -41,6 +42,9 @@ export interface AssembledNode {
   /** What the daemon finds to be wrong with itself. */
   diagnosis: Diagnosis
   alerter: Alerter
+  /** What was signed, and by whom. */
+  history: HistoryStore
+  historyOwner: HistoryOwner
   /** The inputs of tallies, from the running daemon. */
   weeks: WeekSources
   start(): Promise<void>
@@ -64,17 +68,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   const { logger, world } = options
   const network = await loadNetwork(config.profile)
   const { profile } = network
-  const stake = stakeOfAddress(profile.genesis.chain, config.stake)
-  if (stake === null) {
-    throw new SecnodeError(
-      'CONFIG_INVALID',
-      `stake: ${config.stake} is no P2PKH address of ${profile.genesis.chain}`,
-      {
-        exitCode: 2,
-        hint: 'Write the transparent address that holds the stake, as the wallet shows it.',
-      },
-    )
-  }
+  const stake = stakeOf(profile.genesis.chain, config.stake)
   if (config.hosts !== undefined && !profile.allowLoopback) {
     throw new SecnodeError('CONFIG_INVALID', `hosts: profile ${profile.name} resolves names by DNS only`, {
       exitCode: 2,
@@ -150,6 +144,8 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       diagnosis,
       alerter,
       rpc,
+      history: createHistoryStore(store, config.dir),
+      historyOwner: historyOwnerOf(config, network, keys),
       weeks: {
         genesis: profile.genesis,
         networkId: network.networkId,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { isHost } from '../../protocol/index.ts'
+import { type Genesis, isHost, stakeOfAddress } from '../../protocol/index.ts'
 import { severities } from '../alerts/finding.ts'
 import { isWebhookUrl } from '../alerts/webhook.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
@@ -119,6 +119,16 @@ export const Config = z.strictObject({
   log: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 })
 export type Config = z.infer<typeof Config>
+
+/** hash160 of the stake's address. Errors: CONFIG_INVALID (exit code 2). */
+export const stakeOf = (chain: Genesis['chain'], address: string): Uint8Array => {
+  const stake = stakeOfAddress(chain, address)
+  if (stake !== null) return stake
+  throw new SecnodeError('CONFIG_INVALID', `stake: ${address} is no P2PKH address of ${chain}`, {
+    exitCode: 2,
+    hint: 'Write the transparent address that holds the stake, as the wallet shows it.',
+  })
+}
 
 /** The ports that are announced: where challengers and other nodes come. */
 export const publicPortsOf = (config: Pick<Config, 'listen' | 'public'>): { p2p: number; tls: number } => {

@@ -18,6 +18,7 @@ import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf } from './data-dir.ts'
 import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
+import { formatHistory } from './history.ts'
 import { relayRoutes } from './relay-routes.ts'
 import { watchRoutes } from './watch-routes.ts'
 
@@ -93,6 +94,10 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
       })
     }
     return context.json(due)
+  })
+  app.get('/history', async (context) => {
+    const text = formatHistory(await node.history.read(), node.historyOwner, node.daemon.node.world)
+    return context.json({ text })
   })
   app.get('/standing', (context) => context.json(daemonStanding(node)))
   app.post('/dial-back', bodyLimit({ maxSize: 4_096 }), async (context) => {

@@ -14,14 +14,14 @@ import {
 import { keyOf, prefixes, readU32, u32 } from './keys.ts'
 import { put, type Store, type StoreOperation } from './store.ts'
 
-const signedRow = (signed: Signed): Uint8Array => {
+export const signedRow = (signed: Signed): Uint8Array => {
   const row = new Uint8Array(64 + signed.payload.length)
   row.set(signed.signature)
   row.set(signed.payload, 64)
   return row
 }
 
-const readSignedRow = (row: Uint8Array, offset = 0): Signed => ({
+export const readSignedRow = (row: Uint8Array, offset = 0): Signed => ({
   signature: row.subarray(offset, offset + 64),
   payload: row.subarray(offset + 64),
 })

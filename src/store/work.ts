@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   type ChallengerState,
   type Canonical,
+  concatBytes,
   decodeCanonical,
   type Epoch,
   encodeCanonical,
@@ -52,24 +53,25 @@ export const createWorkStore = (store: Store, directory: string): WorkStore => (
   async getReceipt(epoch, beacon, challenger) {
     const row = await store.get(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)))
     if (row === undefined) return undefined
-    return {
-      nonce: row.subarray(0, 32),
-      receipt: { signature: row.subarray(32, 96), payload: row.subarray(96) },
-    }
+    return readReceiptRow(row)
   },
   putReceipt: (epoch, beacon, challenger, nonce, receipt) => {
-    const row = new Uint8Array(96 + receipt.payload.length)
-    row.set(nonce)
-    row.set(receipt.signature, 32)
-    row.set(receipt.payload, 96)
     const key = keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger))
-    return store.batch([put(key, row)], { sync: true })
+    return store.batch([put(key, receiptRow(nonce, receipt))], { sync: true })
   },
   async pruneBefore(epoch) {
     for (const prefix of [prefixes.work, prefixes.receipt]) {
       await deleteRange(store, { gte: keyOf(prefix), lt: keyOf(prefix, u32(epoch)) })
     }
   },
+})
+
+export const receiptRow = (nonce: Uint8Array, receipt: Signed): Uint8Array =>
+  concatBytes(nonce, receipt.signature, receipt.payload)
+
+export const readReceiptRow = (row: Uint8Array): { nonce: Uint8Array; receipt: Signed } => ({
+  nonce: row.subarray(0, 32),
+  receipt: { signature: row.subarray(32, 96), payload: row.subarray(96) },
 })
 
 const entryRow = (entry: EvidenceEntry): Canonical => {
@@ -88,7 +90,7 @@ const targetRow = (work: TargetWork): Canonical => {
     : ['visiting', work.tried, failed, work.later, work.busy]
 }
 
-const encodeWork = (state: ChallengerState): Uint8Array =>
+export const encodeWork = (state: ChallengerState): Uint8Array =>
   encodeCanonical([
     state.epoch,
     state.beacon,
@@ -154,7 +156,8 @@ const WorkRow = z
     stage,
   }))
 
-const decodeWork = (row: Uint8Array): ChallengerState | null => {
+/** Null for what is not a record of work. */
+export const decodeWork = (row: Uint8Array): ChallengerState | null => {
   const decoded = decodeCanonical(WorkRow, row, 1_000_000)
   return decoded.is === 'ok' ? decoded.value : null
 }

@@ -42,6 +42,16 @@ export const createOutbox = (store: Store, family: ChainFamily): Outbox => ({
   },
 })
 
+/** Whether these bytes are a transaction of the chain, as every part of an outbox is. */
+export const isTransaction = (bytes: Uint8Array, family: ChainFamily): boolean => {
+  try {
+    parseTransaction(bytes, family)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const partKey = (week: Week, part: number): Uint8Array => keyOf(prefixes.payout, utf8ToBytes(week), u32(part))
 
 const rangeOf = (week: Week, from: number) => ({ gte: partKey(week, from), lt: partKey(week, 0xffff_ffff) })
