@@ -30,13 +30,15 @@ const connectionsPerVictim = 2
 /** Of all hogs together at one victim: its TLS endpoint has places for 256. */
 const tlsSockets = 288
 const p2pSockets = 96
-/** What was lost is taken again at the next tick, so many at a time: 100 a second. */
-const tickMs = 20
-const maxPerTick = 2
+/** What was lost is taken again at the next tick; of all hogs together so many a second at most. */
+const tickMs = 100
+const streamsPerSecond = 200
+const socketsPerSecond = 400
 /** Says that 64 bytes follow, of which one does. */
 const unfinishedRequest = Uint8Array.of(64, 0x85)
 
 interface Place {
+  is: 'stream' | 'socket'
   /** Takes it; resolves when it is lost, rejects if it cannot be had. */
   take(): Promise<void>
   giveUp(): void
@@ -51,7 +53,8 @@ export const startHog = async (node: NodeContext, options: HogOptions): Promise<
   const peer = await startBarePeer(node.keys.seed, ips[0]!, node.world)
   const known = new Set<string>()
   const places: Place[] = []
-  const lost: Place[] = []
+  const lost = { stream: [] as Place[], socket: [] as Place[] }
+  const perTick = (ofAll: number): number => Math.ceil((ofAll * tickMs) / 1_000 / hogs.size)
 
   const findVictims = async (): Promise<void> => {
     const current = node.epochs.current()
@@ -60,16 +63,17 @@ export const startHog = async (node: NodeContext, options: HogOptions): Promise<
       const name = bytesToHex(row.peer)
       if (known.has(name) || hogs.has(name)) continue
       known.add(name)
-      const found = await placesAt(row, node, peer, options)
-      places.push(...found)
-      lost.push(...found)
+      for (const place of await placesAt(row, node, peer, options)) {
+        places.push(place)
+        lost[place.is].push(place)
+      }
     }
   }
 
   const hold = async (place: Place): Promise<void> => {
     // A victim that lets nobody in is asked again, like one that ended what was held.
     await place.take().catch(() => undefined)
-    lost.push(place)
+    lost[place.is].push(place)
   }
 
   let isStopped = false
@@ -77,7 +81,11 @@ export const startHog = async (node: NodeContext, options: HogOptions): Promise<
   const tick = (): void => {
     if (isStopped) return
     findVictims().catch((error: unknown) => node.logger.error({ err: error }, 'the hog found no victims'))
-    for (const place of lost.splice(0, maxPerTick)) void hold(place)
+    const due = [
+      ...lost.stream.splice(0, perTick(streamsPerSecond)),
+      ...lost.socket.splice(0, perTick(socketsPerSecond)),
+    ]
+    for (const place of due) void hold(place)
     cancel = node.world.setTimer(tickMs, tick)
   }
   tick()
@@ -119,6 +127,7 @@ const placesAt = async (
 const streamPlace = (open: () => Promise<BareStream>, isUnfinished: boolean): Place => {
   let held: BareStream | null = null
   return {
+    is: 'stream',
     async take() {
       held = await open()
       if (isUnfinished) held.send(unfinishedRequest)
@@ -131,6 +140,7 @@ const streamPlace = (open: () => Promise<BareStream>, isUnfinished: boolean): Pl
 const socketPlace = (to: { host: string; port: number; localAddress: string }): Place => {
   let giveUp = (): void => undefined
   return {
+    is: 'socket',
     take: () =>
       new Promise((resolve) => {
         const socket = connect(to)

@@ -19,11 +19,14 @@ export interface Pace {
 
 const lookMs = 20
 const maxQuietMs = 60_000
-/** Who is cut off asks for ever: the others go on. */
+/** A node that is cut off asks for ever: the others wait for it, and not as long at the next block. */
 const maxRecoveryMs = 30_000
+const maxLaterRecoveryMs = 2_000
 const maxSyncMs = 60_000
 
 export const createPace = (world: World): Pace => {
+  /** Nodes that were waited for in vain. */
+  const cutOff = new WeakSet<AssembledNode>()
   const until = async (isDone: () => boolean, maxMs: number, signal: AbortSignal): Promise<void> => {
     const deadline = world.monotonicMs() + maxMs
     while (!isDone() && world.monotonicMs() < deadline) {
@@ -37,9 +40,12 @@ export const createPace = (world: World): Pace => {
         follower.confirmedHeight >= confirmedHeight &&
         daemon.handledHeight() >= confirmedHeight &&
         daemon.challenger.state()?.targets.every((work) => work.is !== 'visiting') !== false
+      const recovering = (): AssembledNode[] => nodes().filter(({ daemon }) => daemon.isRecovering())
       await until(() => nodes().every(isQuiet), maxQuietMs, signal)
-      if (nodes().every(({ daemon }) => !daemon.isRecovering())) return
-      await until(() => nodes().every(({ daemon }) => !daemon.isRecovering()), maxRecoveryMs, signal)
+      if (recovering().length === 0) return
+      const maxMs = recovering().every((node) => cutOff.has(node)) ? maxLaterRecoveryMs : maxRecoveryMs
+      await until(() => recovering().length === 0, maxMs, signal)
+      for (const node of recovering()) cutOff.add(node)
       await until(() => nodes().every(isQuiet), maxQuietMs, signal)
     },
     async untilSynced(nodes, exchanges, signal) {
