@@ -1,9 +1,9 @@
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
-import { setMaxListeners } from 'node:events'
 import { bytesToHex } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
-import { abortErrorOf, eitherOf, throwIfAborted, unlessAborted } from '../async/abort.ts'
+import { abortErrorOf, throwIfAborted, unlessAborted } from '../async/abort.ts'
+import { createDeadline } from '../async/deadline.ts'
 import type { NetMetrics } from './counters.ts'
 import { exchangeErrorOf } from './exchange.ts'
 import { isOwnError } from './own-error.ts'
@@ -82,8 +82,8 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
       .find((connection) => address === null || isDialledAt(connection, address))
 
   const dial = async (peer: PeerId, address: PeerAddress | null, timeoutMs: number): Promise<Connection> => {
-    const signal = AbortSignal.timeout(timeoutMs)
-    setMaxListeners(Infinity, signal)
+    using deadline = createDeadline(options.world, timeoutMs)
+    const { signal } = deadline
     try {
       if (address === null) return await node.dial(peer, { signal })
       // libp2p joins dials of one peer, whatever their addresses; the result may be of another one.
@@ -130,8 +130,8 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
     throwIfAborted(given)
     const peer = peerIdOfPeerKey(peerKey)
     const before = new Set(node.getConnections(peer))
-    const deadline = AbortSignal.timeout(dialTimeoutMs)
-    const signal = eitherOf(deadline, given)
+    using deadline = createDeadline(options.world, dialTimeoutMs, given)
+    const { signal } = deadline
     let opened: Connection | undefined
     try {
       // libp2p joins dials of one peer, whatever their addresses; the result may be of another one.
@@ -142,7 +142,7 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
       if (opened === undefined) throw new Error('other dials to the same peer are in the way')
     } catch (error) {
       throwIfAborted(given)
-      throw dialErrorOf(error, peer, address, deadline.aborted ? dialTimeoutMs : null)
+      throw dialErrorOf(error, peer, address, signal.aborted ? dialTimeoutMs : null)
     }
     // A dial that another request shares stays open for that.
     if (dials.has(nameOf(peerKey, address)) || (usesOfExtra.get(opened) ?? 0) > 0) return
@@ -179,12 +179,17 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
     { timeoutMs, maxStreams, signal: given }: OpenOptions,
   ): Promise<OpenedStream> => {
     const release = hold(connection)
-    const signal = eitherOf(AbortSignal.timeout(timeoutMs), given)
+    const deadline = createDeadline(options.world, timeoutMs, given)
+    const { signal } = deadline
+    const releaseBoth = (): void => {
+      deadline[Symbol.dispose]()
+      release()
+    }
     try {
       const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: maxStreams })
-      return { stream, signal, release }
+      return { stream, signal, release: releaseBoth }
     } catch (error) {
-      release()
+      releaseBoth()
       throwIfAborted(given)
       const coded = exchangeErrorOf(error)
       // Perhaps the peer is slow, perhaps the connection died unnoticed: the next attempt dials anew.
