@@ -2,81 +2,24 @@ import { afterEach, describe, expect, test } from 'vitest'
 import {
   certifiersOf,
   checkpointRequestCodec,
-  type ChainWeeks,
   cidOf,
   createProof,
   decodeCheckpoint,
-  encodeCertificate,
   encodeProof,
   type Epoch,
-  type Height,
-  noWeeks,
   parseAnchor,
   protocols,
-  type Seat,
-  type SeatRecord,
-  signersOf,
-  stepWeeks,
   topicsOf,
-  voteMessage,
   type Week,
 } from '../../protocol/index.ts'
-import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
-import { createTestChain, type TestChain } from '../fixtures/test-chain.ts'
-import {
-  attest,
-  attestOtherwise,
-  createTestNetwork,
-  type TestNetwork,
-  type TestNode,
-} from '../fixtures/test-network.ts'
+import { certificateOf, createWeeks, registryOf, seniorCount, weeksAt } from '../fixtures/frozen-weeks.ts'
+import { createTestChain } from '../fixtures/test-chain.ts'
+import { attest, attestOtherwise, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 
-const bls = createBls()
-const nodeCount = 4
-
 let network: TestNetwork
 afterEach(() => network.stop())
-
-/** Weeks of so many epochs, of eight blocks each; all seats were there from the activation on. */
-const createWeeks = async (epochsPerWeek: number, seats = nodeCount): Promise<void> => {
-  network = await createTestNetwork({
-    nodes: seats,
-    params: { committee: 3, attestBlocks: 2 },
-    genesis: { epochBlocks: 8, confirmations: 2, minSeniors: nodeCount },
-    epochsPerWeek,
-  })
-}
-
-/** Seats with a node are senior; others are active too late for that, and those between are not active. */
-const registryOf = (): SeatRecord[] =>
-  Array.from({ length: network.rows.at(-1)!.seat + 1 }, (_, seat) => {
-    const index = network.rows.findIndex((one) => one.seat === seat)
-    const at = network.genesis.activationHeight
-    const activeSince = index === -1 ? null : index < nodeCount ? at : network.height(2)
-    return { ...network.rows[Math.max(0, index)]!, seat, at, blsSince: at, activeSince }
-  })
-
-/** What blocks without a single anchor make of the weeks, up to this height. */
-const weeksAt = async (chain: TestChain, last: Height): Promise<ChainWeeks> => {
-  const { genesis, networkId, params, blocks } = network
-  const schedule = [{ from: blocks.week, params }]
-  let weeks = noWeeks
-  for (let height = genesis.activationHeight; height <= last; height++) {
-    const epoch = Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
-    const block = {
-      height,
-      hash: seedOf('block', 0, height),
-      medianTime: (await chain.view.medianTimeAt(height))!,
-      snapshotSeats: epoch < 2 ? 0 : blocks.snapshotOf(epoch).length,
-      seatsBefore: registryOf,
-      candidates: [],
-    }
-    weeks = stepWeeks({ genesis, networkId, schedule }, weeks, block, bls).weeks
-  }
-  return weeks
-}
 
 interface FrozenWeek {
   week: Week
@@ -89,14 +32,14 @@ interface FrozenWeek {
 const startBeforeFreeze = async (
   last: Epoch,
   at = network.height(last + 2) - 2,
-  started = nodeCount,
+  started = seniorCount,
 ): Promise<FrozenWeek> => {
   const freezeHeight = network.height(last + 2)
-  const frozen = await weeksAt(createTestChain(network.blocks, freezeHeight), freezeHeight)
+  const frozen = await weeksAt(network, freezeHeight)
   const nodes: TestNode[] = []
   for (let index = 0; index < started; index++) {
     const chain = createTestChain(network.blocks, at)
-    chain.registry = registryOf()
+    chain.registry = registryOf(network)
     // Without a freeze, and yet with the weeks whose data must be kept.
     const records = frozen.records.map((record) => ({ ...record, freeze: null, seniors: null }))
     chain.weeks = { ...frozen, records }
@@ -155,7 +98,7 @@ describe('R-CP-1 R-CP-3 proofs of equivocation of old epochs', () => {
     ['ten weeks', 10, 42],
     ['a week of more epochs than are kept in memory', 1, 100],
   ])('a checkpoint of %s with equivocators in the oldest epochs is certified', async (_, weeks, perWeek) => {
-    await createWeeks(perWeek)
+    network = await createWeeks(perWeek)
     const { week, nodes, freeze } = await startBeforeFreeze(weeks * perWeek - 1)
     await equivocate(nodes, 1, 3)
     await equivocate(nodes, 2, 30)
@@ -170,7 +113,7 @@ describe('R-CP-1 R-CP-3 proofs of equivocation of old epochs', () => {
 })
 
 test('R-MSG-1 a stranger who asks for bits of everything keeps no week from being certified', async () => {
-  await createWeeks(42)
+  network = await createWeeks(42)
   const { week, nodes, freeze } = await startBeforeFreeze(2 * 42 - 1)
   await equivocate(nodes, 1, 3)
   const stranger = await network.startPeer({})
@@ -178,7 +121,7 @@ test('R-MSG-1 a stranger who asks for bits of everything keeps no week from bein
   const asking = (async () => {
     for (let epoch = 0; !ending.signal.aborted; epoch = (epoch + 1) % 84) {
       const request = checkpointRequestCodec.encode(['bits', cidOf(seedOf('nothing')), epoch])
-      const target = nodes[epoch % nodeCount]!.target
+      const target = nodes[epoch % seniorCount]!.target
       await stranger.request(target, protocols.checkpoint, request, {
         timeoutMs: 60_000,
         maxResponseBytes: 2_000_000,
@@ -195,9 +138,9 @@ describe('R-CP-3 what a certifier demands', () => {
   const last = 41
 
   test('who was away while an epoch closed calls nothing late that the others held in time', async () => {
-    await createWeeks(42, nodeCount + 1)
+    network = await createWeeks(42, seniorCount + 1)
     const { week, nodes, freeze } = await startBeforeFreeze(last, network.height(last))
-    const { bytes } = attest(network, await nodes[0]!.context(last), nodeCount)
+    const { bytes } = attest(network, await nodes[0]!.context(last), seniorCount)
     const [present, away] = [nodes.slice(0, 2), nodes.slice(2)]
     for (const { daemon } of present) {
       expect(await daemon.collector.take(bytes, 'gossip')).toMatchObject({ is: 'accept' })
@@ -226,7 +169,7 @@ describe('R-CP-4 certificates in gossip', () => {
 
   /** One node whose week is frozen, and a peer that it hears. */
   const startListening = async () => {
-    await createWeeks(42)
+    network = await createWeeks(42)
     const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, 1)
     await freeze()
     const node = nodes[0]!
@@ -235,21 +178,9 @@ describe('R-CP-4 certificates in gossip', () => {
     sender.subscribe(topic(), () => ({ is: 'accept', value: undefined }))
     await sender.dial(node.target)
     await until(() => sender.gossipPeers(topic()) > 0)
-    const { duty } = node.daemon.finality.certifier.state()!
-    const certifiers = certifiersOf(duty.seniors, duty.beacon, 0, duty.params.certifiers)
-    const secretOf = (seat: Seat) =>
-      network.keys[network.rows.findIndex((row) => row.seat === seat)]!.blsSecretKey
-    /** What three of four certifiers voted for under a block F. */
-    const certificateOf = (freezeHash: Uint8Array, number: number): Uint8Array => {
-      const vote = { week, view: 0, checkpoint: cidOf(seedOf('checkpoint', number)), freezeHash }
-      const message = voteMessage(network.networkId, vote)
-      const votes = certifiers.slice(0, 3).map(({ seat }) => signVote(secretOf(seat), message))
-      return encodeCertificate(network.networkId, {
-        ...vote,
-        signers: signersOf(new Set([0, 1, 2]), 4),
-        signature: aggregateVotes(votes)!,
-      })
-    }
+    const state = node.daemon.finality.certifier.state()!
+    const certificate = (freezeHash: Uint8Array, number: number): Uint8Array =>
+      certificateOf(network, state, freezeHash, number)
     const heard = async (verdict: string): Promise<number> => {
       const { values } = await node.daemon.metrics.registry
         .getSingleMetric('secnode_net_gossip_messages_total')!
@@ -258,22 +189,22 @@ describe('R-CP-4 certificates in gossip', () => {
         .filter(({ labels }) => Object.values(labels).includes(verdict))
         .reduce((sum, { value }) => sum + value, 0)
     }
-    return { node, week, sender, certificateOf, heard, freezeHash: duty.frame.freezeHash }
+    return { node, week, sender, certificate, heard, freezeHash: state.duty.frame.freezeHash }
   }
 
   test('one of another branch is ignored, and its sender heard as before', async () => {
-    const { node, week, sender, certificateOf, heard, freezeHash } = await startListening()
-    await sender.publish(topic(), certificateOf(seedOf('another block F'), 1))
+    const { node, week, sender, certificate, heard, freezeHash } = await startListening()
+    await sender.publish(topic(), certificate(seedOf('another block F'), 1))
     await until(async () => (await heard('ignore certificate-signature')) === 1)
-    await sender.publish(topic(), certificateOf(freezeHash, 2))
+    await sender.publish(topic(), certificate(freezeHash, 2))
     await until(() => node.daemon.finality.certifier.certified()?.week === week)
     expect(await node.penalties()).toBe(0)
   })
 
   test('who sends more of them than there can be is shut out before all are checked', async () => {
-    const { node, sender, certificateOf, heard } = await startListening()
+    const { node, sender, certificate, heard } = await startListening()
     for (let number = 0; number < 17; number++) {
-      await sender.publish(topic(), certificateOf(seedOf('another block F'), number))
+      await sender.publish(topic(), certificate(seedOf('another block F'), number))
     }
     await until(async () => (await heard('reject certificate-flood')) === 1)
     expect(await heard('ignore certificate-signature')).toBe(16)
