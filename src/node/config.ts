@@ -92,7 +92,7 @@ export const Config = z.strictObject({
     .optional(),
   /** Names that need no DNS. Devnets only: a profile that forbids loopback addresses forbids this. */
   hosts: z.record(z.string(), Address).optional(),
-  /** How often the store is compared with a random peer's. */
+  /** How often other nodes are asked what gossip did not bring (R-SYNC-2). */
   syncSeconds: Seconds(0.1, 3_600).default(30),
   /** An attestation goes out at a random moment of this span: five minutes for 40,000 nodes are 133 a second. */
   spreadSeconds: Seconds(0, 900).default(300),

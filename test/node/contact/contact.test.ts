@@ -97,6 +97,18 @@ describe('R-SYNC-3 neighbours in gossip', () => {
   })
 })
 
+test('R-SYNC-3 a node whose chain is a day behind has its neighbours, and is not alone', async () => {
+  const chain = createTestChain(network.blocks, network.height(epoch))
+  chain.isBehind = true
+  const victim = await start(0, { chain })
+  const ahead = await start(1, { height: network.height(8) })
+  await ahead.daemon.host.dial(victim.target)
+  await until(() => ahead.daemon.host.gossipPeers(topicsOf(network.networkId).attestations.name) === 1)
+  await until(() => victim.daemon.host.peers().length === 1)
+  pass(victim, 10)
+  expect(victim.daemon.contact.observed()).toMatchObject({ isWithoutNeighbour: false, isAlone: false })
+})
+
 describe('R-SYNC-3 attestations that are heard', () => {
   const context = (node: TestNode) => node.context(epoch)
   /** A node that follows the chain to mustHold of the epoch, with as many turns as a real one has. */

@@ -319,3 +319,85 @@ describe('R-ATT-2 seats under another beacon', () => {
     )
   })
 })
+
+describe('what is no attack raises nothing', () => {
+  const drawn = (others: number): BranchState =>
+    stepBranch(noBranch, {
+      is: 'epoch',
+      epoch: 2,
+      drawn: Array.from({ length: Math.min(256, others) }, (_, i) => i),
+    })
+  const sawOther = (state: BranchState, seats: number): BranchState =>
+    Array.from({ length: seats }, (_, seat) => seat).reduce<BranchState>(
+      (before, seat) => stepBranch(before, { is: 'saw', epoch: 2, seat, isOurs: false, isDrawn: false }),
+      state,
+    )
+
+  /**
+   * What a node sees: signs of `looks` for its neighbours and for streams on which nothing is asked, what it hears, and
+   * seats that it takes to be under another beacon, of so many others.
+   */
+  interface Seen {
+    neighbours: string
+    streams: string
+    others: number
+    hears: Omit<Play, 'others'>
+    other: number
+  }
+  const day = { from: 384, to: mustHoldOf(8) }
+  const cases: [situation: string, seen: Seen][] = [
+    [
+      'a slow link: connections break for half a minute, requests take their time, attestations come late',
+      {
+        neighbours: '++++++--'.repeat(20),
+        streams: '++-'.repeat(40),
+        others: 99,
+        hears: { ...day, turnsPerBlock: 2.5, heardOf: () => 75 },
+        other: 0,
+      },
+    ],
+    [
+      'a node a day behind: it hears of no epoch that it knows, and its peers are there',
+      {
+        neighbours: '+'.repeat(60),
+        streams: '+'.repeat(60),
+        others: 99,
+        hears: { ...day, turnsPerBlock: 1 / 300, heardOf: () => 0 },
+        other: 0,
+      },
+    ],
+    [
+      'a network of three: one other is down all the time, the other for some minutes',
+      {
+        neighbours: '++++??????++++'.repeat(4),
+        streams: '+'.repeat(60),
+        others: 2,
+        hears: { ...day, turnsPerBlock: 2.5, heardOf: () => 0 },
+        other: 1,
+      },
+    ],
+    [
+      'all peers restart: none is connected, then all come at once and ask',
+      {
+        neighbours: '++++????-++++'.repeat(4),
+        streams: '++++++++--++++'.repeat(4),
+        others: 99,
+        hears: { ...day, turnsPerBlock: 2.5, heardOf: (epoch) => (epoch === 4 ? 60 : 97) },
+        other: 2,
+      },
+    ],
+  ]
+
+  test.each(cases)('%s', (_, { neighbours, streams, others, hears, other }) => {
+    const raised = (text: string): boolean =>
+      Array.from(text, (_sign, i) => looks(text.slice(0, i + 1)).isRaised).includes(true)
+    const heard = play(noHearing, { ...hears, others })
+    expect({
+      neighbours: raised(neighbours),
+      streams: raised(streams),
+      few: heard.few,
+      inARow: heard.last?.inARow ?? 0,
+      branch: branchVerdict(sawOther(drawn(others), other))?.is ?? null,
+    }).toEqual({ neighbours: false, streams: false, few: [], inARow: 0, branch: null })
+  })
+})
