@@ -10,9 +10,8 @@ import { createLibp2p } from 'libp2p'
 import type { NetworkId } from '../../protocol/index.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import { createBoundedDatastore } from './bounded-datastore.ts'
-import { createGossipService, type GossipTopic } from './gossip.ts'
+import type { Gossip, GossipTopic } from './gossip.ts'
 import { isDialable, multiaddrOf, type PeerAddress } from './peer-address.ts'
-import type { Reputation } from './reputation.ts'
 
 export interface NodeOptions {
   keys: NodeKeys
@@ -41,10 +40,10 @@ export const dialTimeoutMs = 5_000
 /** libp2p with all that it is made of and every limit that it has, not started. */
 export const createLibp2pNode = async (
   options: NodeOptions,
-  parts: { limits: NodeLimits; gater: ConnectionGater; reputation: Reputation },
+  parts: { limits: NodeLimits; gater: ConnectionGater; gossip: Gossip },
 ) => {
-  const { keys, networkId, allowLoopback, localAddress, topics } = options
-  const { limits, gater, reputation } = parts
+  const { keys, networkId, allowLoopback, localAddress } = options
+  const { limits, gater, gossip } = parts
   const listen = multiaddrOf({ ip: options.listen.address, port: options.listen.port })
   return createLibp2p({
     start: false,
@@ -106,7 +105,7 @@ export const createLibp2pNode = async (
         // Nothing is stored in it but who provides what: no records of any kind are taken.
         validators: { pk: refuseRecord },
       }),
-      pubsub: createGossipService({ topics, reputation, allowLoopback }),
+      pubsub: gossip.service,
     },
   })
 }
