@@ -9,6 +9,8 @@ export interface BoundedDatastoreLimits {
   maxEntriesPerKind: number
   /** Provider records of one peer; above it new ones are not kept. */
   maxProvidersPerPeer: number
+  /** Providers of one content that a query finds, the oldest first: what others are told must fit into one message. */
+  maxProvidersTold: number
 }
 
 // An entry of the address book with 25 addresses and a signed record has about 4 kB, a provider record 200 bytes.
@@ -67,8 +69,12 @@ export const createBoundedDatastore = (limits: BoundedDatastoreLimits): Datastor
 
   const withPrefix = (prefix = '/'): Pair[] => {
     const pairs = pairsOf(prefix)
-    const names = namesByFolder.get(prefix.replace(/\/$/, '')) ?? pairs.keys()
-    return [...names].flatMap((name) => (name.startsWith(prefix) ? (pairs.get(name) ?? []) : []))
+    const folder = prefix.replace(/\/$/, '')
+    const most = contentPattern.test(folder) ? limits.maxProvidersTold : Infinity
+    const names = namesByFolder.get(folder) ?? pairs.keys()
+    return [...names]
+      .slice(0, most)
+      .flatMap((name) => (name.startsWith(prefix) ? (pairs.get(name) ?? []) : []))
   }
 
   return {
@@ -125,6 +131,8 @@ const select = <T>(
   for (const order of orders) selected = selected.sort(order)
   return selected.slice(offset, limit === undefined ? undefined : offset + limit)
 }
+
+const contentPattern = /^\/dht\/provider\/[^/]+$/
 
 const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/'))
 

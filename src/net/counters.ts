@@ -1,10 +1,6 @@
 /** Everything that src/net counts: name, what it says, and what its one label tells apart. */
 export const netCounters = {
   gossip_messages: { help: 'Gossip messages judged', label: 'verdict and code' },
-  gossip_dropped: {
-    help: 'Gossip dropped unread because its sender was above its budget, in whole or in part',
-    label: 'stranger or registered',
-  },
   gossip_published: { help: 'Own gossip messages sent', label: 'topic' },
   requests_sent: { help: 'Requests made of other nodes', label: 'ok, or the code of the error' },
   requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },
@@ -18,6 +14,14 @@ export const netCounters = {
   penalties: { help: 'Penalties given to peers', label: 'code' },
   gate_refusals: { help: 'Requests of strangers that were not let in', label: 'code' },
   puzzles: { help: 'Puzzles of other nodes met by this one', label: 'solved, or the code of the error' },
+  hostile_connections: {
+    help: 'Connections ended for bytes that no honest peer sends',
+    label: 'what was sent, and registered, stranger, or unknown before the handshake',
+  },
+  reading_slowed: {
+    help: 'Times that a peer was read from more slowly for a moment',
+    label: 'stranger or registered',
+  },
   bans: { help: 'Peers shut out for a time', label: 'stranger or registered' },
 } as const
 

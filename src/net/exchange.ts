@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import * as varint from 'uint8-varint'
 import { SecnodeError, messageOf } from '../errors.ts'
+import { lengthWithin, maxPrefixBytes } from './guards/lengths.ts'
 
 /**
  * One message each way on a stream of its own, each with its length before it. Both sides have a deadline, both close,
@@ -112,6 +112,7 @@ const kinds: Readonly<Record<string, readonly [code: string, what: string]>> = {
   UnsupportedProtocolError: ['NET_PROTOCOL_UNSUPPORTED', 'the other side does not speak this protocol'],
   InvalidDataLengthError: tooLarge,
   InvalidDataLengthLengthError: tooLarge,
+  HostileBytesError: tooLarge,
   InvalidMessageLengthError: tooLarge,
   StreamBufferError: tooLarge,
   TimeoutError: timedOut,
@@ -120,16 +121,7 @@ const kinds: Readonly<Record<string, readonly [code: string, what: string]>> = {
 
 const prefixBytes = 8
 
-/** Five bytes name 32 GB. The library goes on for as long as the length has no end, and looks at its own bound after it. */
-const maxLengthBytes = 5
-
-type LengthBytes = Parameters<NonNullable<NonNullable<Parameters<typeof lpStream>[1]>['lengthDecoder']>>[0]
-
-const decodeLength = (bytes: LengthBytes): number => {
-  if (bytes.byteLength > maxLengthBytes)
-    throw new SecnodeError('NET_TOO_LARGE', 'the length of a message has no end')
-  return varint.decode(bytes.subarray())
-}
+const decodeLength = lengthWithin(maxPrefixBytes)
 
 const limitsOf = (maxBytes: number) => ({
   lengthDecoder: decodeLength,

@@ -10,8 +10,13 @@ import { createLibp2p } from 'libp2p'
 import type { NetworkId } from '../../protocol/index.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import { createBoundedDatastore } from './bounded-datastore.ts'
-import type { Gossip, GossipTopic } from './gossip.ts'
+import { createGossipService, type GossipTopic } from './gossip.ts'
+import { type Components, type Guards, maxWindowBytes } from './guards/guards.ts'
+import { rehearse } from './guards/rehearsal.ts'
+import { dhtProtocolOf, maxAddressesTold, maxProvidersTold } from './guards/stream-rules.ts'
 import { isDialable, multiaddrOf, type PeerAddress } from './peer-address.ts'
+import type { Reputation } from './reputation.ts'
+import type { World } from '../world.ts'
 
 export interface NodeOptions {
   keys: NodeKeys
@@ -37,44 +42,59 @@ export type Libp2pNode = Awaited<ReturnType<typeof createLibp2pNode>>
 
 export const dialTimeoutMs = 5_000
 
-/** libp2p with all that it is made of and every limit that it has, not started. */
+/**
+ * libp2p with all that it is made of and every limit that it has, not started. Errors: NET_UNGUARDED (a library does not
+ * stop at a limit of ours).
+ */
 export const createLibp2pNode = async (
   options: NodeOptions,
-  parts: { limits: NodeLimits; gater: ConnectionGater; gossip: Gossip },
+  parts: { limits: NodeLimits; gater: ConnectionGater; reputation: Reputation; guards: Guards; world: World },
 ) => {
-  const { keys, networkId, allowLoopback, localAddress } = options
-  const { limits, gater, gossip } = parts
+  const { keys, networkId, allowLoopback, localAddress, topics } = options
+  const { limits, gater, reputation, guards, world } = parts
   const listen = multiaddrOf({ ip: options.listen.address, port: options.listen.port })
-  return createLibp2p({
+  const made = Promise.withResolvers<Components>()
+  const node = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', keys.seed),
     // Other peers learn the protocol, not the machine.
     nodeInfo: { name: 'secnode', version: '1', userAgent: 'secnode' },
     // A node provides its evidence of eight weeks, 336 records, each kept by 20 nodes: at 40,000 nodes 6,720 a node.
-    datastore: createBoundedDatastore({ maxEntriesPerKind: 50_000, maxProvidersPerPeer: 2_048 }),
+    datastore: createBoundedDatastore({
+      maxEntriesPerKind: 50_000,
+      maxProvidersPerPeer: 2_048,
+      maxProvidersTold,
+    }),
     addresses: {
       listen: [listen.toString()],
       announce: (options.announce ?? []).map((address) => multiaddrOf(address).toString()),
       announceFilter: (addresses) => addresses.filter((address) => isDialable(address, allowLoopback)),
     },
     transports: [
-      // An option of net.connect; the types of the transport leave it out.
-      tcp({ dialOpts: (localAddress === undefined ? {} : { localAddress }) as object }),
+      (components) => {
+        guards.upgrader(components.upgrader)
+        made.resolve(components)
+        // An option of net.connect; the types of the transport leave it out.
+        return tcp({ dialOpts: (localAddress === undefined ? {} : { localAddress }) as object })(components)
+      },
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [guards.encrypter(noise())],
     streamMuxers: [
-      yamux({
-        // Requests, gossip, DHT, identify and ping together stay far below.
-        maxInboundStreams: 128,
-        maxOutboundStreams: 256,
-        // Streams that arrive before this side has finished the handshake: gossip, identify, DHT and a few requests.
-        maxEarlyStreams: 64,
-        streamOptions: {
-          maxReadBufferLength: 2_097_152,
-          maxWriteBufferLength: 8_388_608,
-          inactivityTimeout: 120_000,
-        },
-      }),
+      guards.muxer(
+        yamux({
+          // Requests, gossip, DHT, identify and ping together stay far below.
+          maxInboundStreams: 128,
+          maxOutboundStreams: 256,
+          // Streams that arrive before this side has finished the handshake: gossip, identify, DHT and a few requests.
+          maxEarlyStreams: 64,
+          streamOptions: {
+            maxReadBufferLength: 2_097_152,
+            maxWriteBufferLength: 8_388_608,
+            inactivityTimeout: 120_000,
+            maxStreamWindowSize: maxWindowBytes,
+          },
+        }),
+      ),
     ],
     connectionGater: gater,
     connectionManager: {
@@ -98,21 +118,22 @@ export const createLibp2pNode = async (
       identifyPush: identifyPush(),
       ping: ping(),
       dht: kadDHT({
-        protocol: `/secnode/${networkId}${dhtSuffix}`,
+        protocol: dhtProtocolOf(networkId),
         clientMode: false,
-        peerInfoMapper: allowLoopback ? passthroughMapper : removePrivateAddressesMapper,
+        peerInfoMapper: (peer) => {
+          const told = allowLoopback ? passthroughMapper(peer) : removePrivateAddressesMapper(peer)
+          return { ...told, multiaddrs: told.multiaddrs.slice(0, maxAddressesTold) }
+        },
         maxInboundStreams: 16,
         // Nothing is stored in it but who provides what: no records of any kind are taken.
         validators: { pk: refuseRecord },
       }),
-      pubsub: gossip.service,
+      pubsub: createGossipService({ topics, reputation, allowLoopback }),
     },
   })
+  await rehearse({ guards, components: await made.promise, networkId, world })
+  return node
 }
-
-const dhtSuffix = '/kad/1.0.0'
-/** Whether the protocol of a stream is that of the DHT. */
-export const isDht = (protocol: string): boolean => protocol.endsWith(dhtSuffix)
 
 const refuseRecord = (): never => {
   throw new Error('no records are stored here')

@@ -13,6 +13,8 @@ export const penalties = {
   'malformed-exchange': 10,
   /** Data that does not belong to its id, or does not verify. */
   'false-data': 20,
+  /** Below our protocols, what no software sends by itself: endless lengths, giant frames, storms of frames. */
+  'hostile-bytes': 40,
   /** More requests than agreed. */
   flood: 5,
 } as const

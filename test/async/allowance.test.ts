@@ -32,3 +32,8 @@ test('R-DIAL-1 one name takes nothing from another, and the longest silent one i
   expect(allowance.take('c')).toBe(true)
   expect([allowance.take('b'), allowance.take('a')]).toEqual([false, true])
 })
+
+test('several are taken together or not at all', () => {
+  const allowance = createAllowance({ burst: 10, everyMs: 1_000, maxNames: 2 }, { monotonicMs: () => 0 })
+  expect([6, 6, 4, 1].map((count) => allowance.take('a', count))).toEqual([true, false, true, false])
+})

@@ -11,7 +11,7 @@ const keyOf = (name: string) =>
   ({ toString: () => name }) as Parameters<ReturnType<typeof createBoundedDatastore>['has']>[0]
 
 describe('what libp2p remembers', () => {
-  const limits = { maxEntriesPerKind: 5, maxProvidersPerPeer: 2 }
+  const limits = { maxEntriesPerKind: 5, maxProvidersPerPeer: 2, maxProvidersTold: 3 }
   const value = Uint8Array.of(1)
   const provider = (content: string, peer: string) => keyOf(`/dht/provider/${content}/${peer}`)
   const keysOf = async (store: ReturnType<typeof createBoundedDatastore>, prefix?: string) => {
@@ -52,6 +52,15 @@ describe('what libp2p remembers', () => {
     await store.delete(provider('a', 'greedy'))
     await store.put(provider('c', 'greedy'), value)
     expect(await keysOf(store, '/dht/provider/c/')).toHaveLength(2)
+  })
+
+  test('tells a few providers of one content, the first, and all records when all are asked for', async () => {
+    const store = createBoundedDatastore({ ...limits, maxEntriesPerKind: 100 })
+    for (const peer of ['a', 'b', 'c', 'd', 'e']) await store.put(provider('x', peer), value)
+    expect(await keysOf(store, '/dht/provider/x')).toEqual(
+      ['a', 'b', 'c'].map((peer) => `/dht/provider/x/${peer}`),
+    )
+    expect(await keysOf(store, '/dht/provider')).toHaveLength(5)
   })
 
   test('takes no long names and no long values', async () => {
