@@ -119,7 +119,7 @@ const strategies = {
     /** Share of its targets, drawn anew each time. */
     share: share('share').default(1),
   }),
-  /** Calls honest targets that it finds valid so, but under an address that nobody has: each liar has one of its own. */
+  /** Calls honest targets that it finds valid so, but under an unused address: each liar has one of its own. */
   'false-address': z.strictObject({
     kind: z.literal('false-address'),
     /**

@@ -167,7 +167,7 @@ const equivocating = (_honest: Conduct, node: NodeContext): Partial<Conduct> => 
   },
 })
 
-/** Visits for real and has the receipts; of each that is no accomplice it names an address that nobody has. */
+/** Visits for real and has the receipts, but names an unused address for each target that is not an accomplice. */
 const namingFalsely =
   (accomplices: ReadonlySet<string>) =>
   (_honest: Conduct, node: NodeContext): Partial<Conduct> => ({

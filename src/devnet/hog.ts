@@ -25,7 +25,7 @@ const streamsByProtocol: ReadonlyMap<string, number> = new Map([
   [protocols.sync, 2],
   [relayProtocol, 4],
 ])
-/** Half of what a node takes of one peer: with fewer than one left, the hog's own daemon could not do its duties. */
+/** Half of what a node takes of one peer: the hog's own daemon needs the rest for its duties. */
 const connectionsPerVictim = 2
 /** Of all hogs together at one victim: its TLS endpoint has places for 256. */
 const tlsSockets = 288
@@ -45,7 +45,7 @@ interface Place {
 }
 
 /**
- * Holds places at every node that is no hog, from the first snapshot on: idle and unfinished streams under the key of
+ * Holds places at every node that is not a hog, from the first snapshot on: idle and unfinished streams under the key of
  * its seat, and idle sockets at both ports. Their number is bounded, and what is lost is taken again.
  */
 export const startHog = async (node: NodeContext, options: HogOptions): Promise<Hog> => {
@@ -71,7 +71,7 @@ export const startHog = async (node: NodeContext, options: HogOptions): Promise<
   }
 
   const hold = async (place: Place): Promise<void> => {
-    // A victim that lets nobody in is asked again, like one that ended what was held.
+    // A victim that refused is asked again, like one that ended what was held.
     await place.take().catch(() => undefined)
     lost[place.is].push(place)
   }

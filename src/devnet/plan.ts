@@ -17,7 +17,7 @@ export const deviantKinds = {
   flaky: 'is down in every second epoch',
   late: 'announces itself and starts in the middle of the week',
   hog: 'holds connections, streams and sockets open at every node but its own kind, and asks nothing on them',
-  'false-address': 'calls the nodes that it finds valid so, but under an address that is not theirs',
+  'false-address': 'calls valid nodes valid, but under an address that is not theirs',
   twin: 'runs with the keys and the seat of an honest node, beside it, from another address',
 } as const
 export type DeviantKind = keyof typeof deviantKinds

@@ -139,7 +139,7 @@ export const prepareDevnet = async (
   }
   try {
     await mkdir(dir, { recursive: true })
-    // A twin lives behind the name of its owner, who is the one that is found there.
+    // The name of a twin leads to its owner.
     const named = plan.nodes.filter(({ twinOf }) => twinOf === null)
     const hosts = Object.fromEntries([...named, plan.guest].map(({ host, ip }) => [host, ip]))
     const certificateOf = async (node: PlannedNode) =>

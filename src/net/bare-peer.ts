@@ -25,7 +25,7 @@ export interface BarePeer {
 export interface BareStream {
   send(bytes: Uint8Array): void
   end(): void
-  /** Resolves when the stream ends, whoever ends it. */
+  /** Resolves when either side ends the stream. */
   ended: Promise<void>
 }
 

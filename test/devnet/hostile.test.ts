@@ -36,7 +36,7 @@ describe('a hog', () => {
     const held = [...Object.values(protocols).filter((name) => name !== protocols.dialBack), relayProtocol]
     const holdsAll = (): boolean => held.every((name) => host.openStreams(name) > 0)
     await until(holdsAll)
-    // Nobody but the hog has connected.
+    // Only the hog has connected.
     const [peer, ...others] = host.peers()
     expect(peer?.peerKey).toEqual(own.row.peer)
     expect(peer?.connections).toBe(2)
@@ -52,7 +52,7 @@ describe('a hog', () => {
 })
 
 describe('a liar about addresses', () => {
-  test('R-TALLY-3 names others than it found, of valid targets that are no such liars', async () => {
+  test('R-TALLY-3 names others than it found, of valid targets that are not such liars', async () => {
     network = await createTestNetwork({ nodes: 8, params: { committee: 5 } })
     const node = await network.start(1)
     const { daemon, row } = node

@@ -100,7 +100,7 @@ describe('liars about addresses', () => {
           const right = attesting.filter((cell) => isTrue(ring, target, cell))
           const isLiedOf = cells.some((cell) => isLie[cell] === 1)
           if (isLiedOf) expect(2 * right.length).toBeLessThanOrEqual(k)
-          // Of a liar nobody of its own group lies.
+          // Liars spare their own group.
           if (ring.actorAt[target] === 1) expect(isLiedOf).toBe(false)
         }
       }),
