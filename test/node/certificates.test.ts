@@ -43,8 +43,11 @@ const memoOf = (certificate: Uint8Array): string => {
 const ask = async (node: TestNode, index: number): Promise<void> =>
   node.daemon.finality.certifier.askCertificate(network.rows[index]!, AbortSignal.timeout(60_000))
 
-/** A seat without a daemon that answers for certificates as the test wants it. */
-const startAnswering = async (index: number, answer: CheckpointAnswer | Uint8Array): Promise<void> => {
+/** A seat without a daemon that answers for certificates as the test wants it. It is there before those who ask it. */
+const startAnswering = async (
+  index: number,
+  answerOf: () => CheckpointAnswer | Uint8Array,
+): Promise<void> => {
   const peer = await network.startPeer({ index })
   const limits = {
     maxRequestBytes: 1_000,
@@ -53,9 +56,10 @@ const startAnswering = async (index: number, answer: CheckpointAnswer | Uint8Arr
     maxConcurrentPerPeer: 4,
     maxConcurrent: 8,
   }
-  await peer.handle(protocols.checkpoint, limits, () =>
-    Promise.resolve(answer instanceof Uint8Array ? answer : checkpointAnswerCodec.encode(answer)),
-  )
+  await peer.handle(protocols.checkpoint, limits, () => {
+    const answer = answerOf()
+    return Promise.resolve(answer instanceof Uint8Array ? answer : checkpointAnswerCodec.encode(answer))
+  })
 }
 
 test('R-SYNC-2 a node that gossip never reached learns a certificate before its anchor', async () => {
@@ -83,9 +87,9 @@ test('R-SYNC-2 seats that hide the certificate, or make one up, end nothing: oth
   if (decoded.is === 'bad') throw new Error(decoded.code)
   await holder.daemon.checkpoints.putCertificate(network.networkId, decoded.value.certificate)
   const forged = certificate.map((byte, i) => (i === certificate.length - 1 ? byte ^ 1 : byte))
-  await startAnswering(1, ['unknown'])
-  await startAnswering(2, ['certificate', forged])
-  await startAnswering(3, Uint8Array.of(0xff))
+  await startAnswering(1, () => ['unknown'])
+  await startAnswering(2, () => ['certificate', forged])
+  await startAnswering(3, () => Uint8Array.of(0xff))
   const victim = await startFrozen(victimIndex)
   for (const index of [1, 2]) await ask(victim, index)
   await expect(ask(victim, 3)).rejects.toMatchObject({ code: 'CHECKPOINT_ANSWER' })
@@ -96,18 +100,20 @@ test('R-SYNC-2 seats that hide the certificate, or make one up, end nothing: oth
 })
 
 test('R-SYNC-2 one of another branch costs the seat that gave it nothing', async () => {
+  let elsewhere: Uint8Array = new Uint8Array()
+  await startAnswering(1, () => ['certificate', elsewhere])
   const victim = await startFrozen(victimIndex)
-  const elsewhere = certificateOf(network, stateOf(victim), seedOf('another block F'), 1)
-  await startAnswering(1, ['certificate', elsewhere])
+  elsewhere = certificateOf(network, stateOf(victim), seedOf('another block F'), 1)
   await ask(victim, 1)
   expect(victim.daemon.finality.certifier.certified()).toBeNull()
   expect(await victim.penalties()).toBe(0)
 })
 
 test('R-SYNC-2 a node that knows a certificate, or has no week to certify, asks for none', async () => {
+  let certificate: Uint8Array = new Uint8Array()
+  await startAnswering(1, () => ['certificate', certificate])
   const victim = await startFrozen(victimIndex)
-  const certificate = certificateOf(network, stateOf(victim), stateOf(victim).duty.frame.freezeHash, 1)
-  await startAnswering(1, ['certificate', certificate])
+  certificate = certificateOf(network, stateOf(victim), stateOf(victim).duty.frame.freezeHash, 1)
   await ask(victim, 1)
   await until(() => victim.daemon.finality.certifier.certified() !== null)
   // Nobody is there to answer: to ask would fail.
