@@ -1,6 +1,10 @@
 /** Everything that src/net counts: name, what it says, and what its one label tells apart. */
 export const netCounters = {
   gossip_messages: { help: 'Gossip messages judged', label: 'verdict and code' },
+  gossip_dropped: {
+    help: 'Gossip dropped unread because its sender was above its budget, in whole or in part',
+    label: 'stranger or registered',
+  },
   gossip_published: { help: 'Own gossip messages sent', label: 'topic' },
   requests_sent: { help: 'Requests made of other nodes', label: 'ok, or the code of the error' },
   requests_served: { help: 'Requests of other nodes', label: 'ok, busy, or what broke' },

@@ -1,11 +1,28 @@
 import { createHash } from 'node:crypto'
-import { gossipsub, StrictNoSign, TopicValidatorResult, type GossipSub } from '@libp2p/gossipsub'
+import {
+  gossipsub,
+  type GossipSub,
+  type GossipSubComponents,
+  StrictNoSign,
+  TopicValidatorResult,
+} from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import { bytesToHex, type Validation } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import type { NetMetrics } from './counters.ts'
+import { defaultGossipLimits, type GossipLimits } from './gossip/budget.ts'
+import {
+  type GossipGuard,
+  type GossipGuardOptions,
+  guardRouter,
+  maxMessagesPerRpc,
+  maxRpcBytes,
+} from './gossip/guard.ts'
+import { defaultMemoryLimits, type MemoryLimits } from './gossip/memory.ts'
+import type { GossipRouter } from './gossip/router.ts'
 import { peerKeyOf } from './peer-address.ts'
 import type { Reputation } from './reputation.ts'
 
@@ -22,21 +39,14 @@ export type GossipValidator = (
   from: Uint8Array,
 ) => Promise<Validation<unknown>> | Validation<unknown>
 
-// One set of 40,000 attestations, spread over five minutes, is 133 a second; an IHAVE names those of the last three
-// heartbeats, 400, and an answer to it holds as many. 2,500 leave room for bursts. With 400 bytes each that is 1 MB.
-const maxMessagesPerRpc = 2_500
-export const maxRpcBytes = 1_048_576
 const heartbeatMs = 1_000
+// For one peer: 4,000 attestations at once, and what a slow link is behind.
+const maxUnsentBytes = 2_097_152
 // Validations that wait or run. Native verification does 6,000 a second, so this is well below a second of work.
 const maxPendingValidations = 2_048
 
-// What one peer may be the first to bring: three times what the whole network makes at its busiest, and at once some
-// more than one answer to an IWANT holds. What is above is not judged at all; sync brings it later.
-const maxPerSecondPerPeer = 400
-const maxBurstPerPeer = 4_000
-
-// Scores. Those of rejected messages and penalties come from our own memory (P5), which a reconnect does not wipe; the
-// router's invalid-message counter (P4) acts within the second. Delivery quotas (P3) are off: between two epochs there
+// Scores. Those of rejected messages and penalties come from our own memory (P5), which outlives the router's; its own
+// invalid-message counter (P4) acts within the second. Delivery quotas (P3) are off: between two epochs there
 // is nothing to deliver, and a quota would punish the quiet. The rest is the usual shape of gossipsub 1.1.
 const decayOver = (ms: number): number => 0.1 ** (1_000 / ms)
 const topicScore = {
@@ -62,24 +72,63 @@ const thresholds = {
   opportunisticGraftThreshold: 1,
 }
 
-/** The router has more than its published type says. */
-export interface GossipRouter extends GossipSub {
-  /** Peer ids of those that pass messages of the topic on to us, and we to them. */
-  getMeshPeers(topic: string): string[]
-  /** By peer id. */
-  getScore(peerId: string): number
-}
+// A stranger costs nothing to be: below 0 it has no place in the mesh, which is for those who owe this node gossip. No score
+// of a peer outside of the mesh makes up for it (5 of each topic at most), and it is still told and sent what it asks for.
+const strangerScore = -16
 
 export interface GossipOptions {
   topics: readonly GossipTopic[]
   reputation: Reputation
   /** With loopback addresses, many nodes share one, and colocation means nothing. */
   allowLoopback: boolean
+  /** Key in hex. Of a node that does not know the registry yet, everybody's is. */
+  isRegistered: (peer: string) => boolean
+  onFault: GossipGuardOptions['onFault']
+  metrics: NetMetrics
+  world: World
+  limits?: GossipLimits
+  memory?: MemoryLimits
 }
 
-/** The router, as a service of libp2p. */
-export const createGossipService = ({ topics, reputation, allowLoopback }: GossipOptions) =>
-  gossipsub({
+/** The router, as a service of libp2p, and the guard around it once it was made. */
+export interface Gossip {
+  service: (components: GossipSubComponents) => GossipSub
+  guard(): GossipGuard
+}
+
+export const createGossip = (options: GossipOptions, make = createRouter): Gossip => {
+  const { isRegistered, onFault, metrics, world } = options
+  let guard: GossipGuard | undefined
+  return {
+    service: (components) => {
+      const router = make(options, components)
+      guard = guardRouter(router, {
+        limits: options.limits ?? defaultGossipLimits,
+        memory: options.memory ?? defaultMemoryLimits,
+        isRegistered,
+        onDropped: (isKnown) => metrics.increment('gossip_dropped', isKnown ? 'registered' : 'stranger'),
+        onFault,
+        world,
+      })
+      return router
+    },
+    guard: () => {
+      if (guard === undefined) throw new Error('the router was not made yet')
+      return guard
+    },
+  }
+}
+
+/** The router without its guard. */
+export const createRouter = (
+  { topics, reputation, allowLoopback, isRegistered }: GossipOptions,
+  components: GossipSubComponents,
+): GossipRouter => {
+  const scoreOf = (id: string): number => {
+    const peer = bytesToHex(peerKeyOf(peerIdFromString(id)) ?? new Uint8Array())
+    return (isRegistered(peer) ? 0 : strangerScore) - reputation.points(peer)
+  }
+  return gossipsub({
     // Messages carry their own signatures; the router's would tell who published and sign a second time.
     globalSignaturePolicy: StrictNoSign,
     msgIdFn: (message) => createHash('sha256').update(message.data).digest(),
@@ -98,21 +147,22 @@ export const createGossipService = ({ topics, reputation, allowLoopback }: Gossi
     Dscore: 4,
     Dout: 2,
     heartbeatInterval: heartbeatMs,
-    // Longer than an honest message travels; later copies are found to be known by the validator.
-    seenTTL: 360_000,
+    // A promise is broken when what was announced and asked for does not come: not by a slow link that is busy.
+    gossipsubIWantFollowupMs: 15_000,
     idontwantMinDataSize: 1_024,
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
     maxInboundDataLength: maxRpcBytes,
-    maxOutboundBufferSize: 4 * maxRpcBytes,
+    maxOutboundBufferSize: maxUnsentBytes,
     maxTopicBytesPerPeer: 16_384,
     decodeRpcLimits: {
       maxSubscriptions: 4 * topics.length,
       maxMessages: maxMessagesPerRpc,
-      maxIhaveMessageIDs: maxMessagesPerRpc,
-      maxIwantMessageIDs: maxMessagesPerRpc,
+      // As many as other routers announce and ask for. What they cost is paid by their number.
+      maxIhaveMessageIDs: 5_000,
+      maxIwantMessageIDs: 5_000,
       maxIdontwantMessageIDs: 512,
-      maxControlMessages: 64,
+      maxControlMessages: 16,
       maxPeerInfos: 0,
     },
     scoreThresholds: thresholds,
@@ -122,7 +172,7 @@ export const createGossipService = ({ topics, reputation, allowLoopback }: Gossi
       ),
       topicScoreCap,
       appSpecificWeight: 1,
-      appSpecificScore: (peerId) => -reputation.points(peerId),
+      appSpecificScore: scoreOf,
       IPColocationFactorWeight: allowLoopback ? 0 : -5,
       IPColocationFactorThreshold: 10,
       behaviourPenaltyWeight: -1,
@@ -132,7 +182,8 @@ export const createGossipService = ({ topics, reputation, allowLoopback }: Gossi
       decayToZero: 0.01,
       retainScore: 3_600_000,
     },
-  })
+  })(components) as GossipRouter
+}
 
 // Required by the type and unused with their weights at 0.
 const defaultTopicScore = {
@@ -147,17 +198,16 @@ const defaultTopicScore = {
 export interface ValidatorOptions {
   topic: GossipTopic
   validate: GossipValidator
+  guard: GossipGuard
   metrics: NetMetrics
   logger: Logger
-  world: World
   /** Called with the key (hex) of a peer that passed on what no honest peer does. */
   onReject: (peer: string, code: 'invalid-message' | 'oversize-message') => void
 }
 
 /** Joins a topic: the verdicts of `validate` become the router's. */
 export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void => {
-  const { topic, validate, metrics, logger } = options
-  const budget = createBudget(options.world)
+  const { topic, validate, guard, metrics, logger } = options
   let pending = 0
 
   const verdictOf = async (from: PeerId, message: Uint8Array): Promise<TopicValidatorResult> => {
@@ -167,10 +217,6 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
       metrics.increment('gossip_messages', 'reject too-long')
       options.onReject(bytesToHex(key), 'oversize-message')
       return TopicValidatorResult.Reject
-    }
-    if (!budget.spend(bytesToHex(key))) {
-      metrics.increment('gossip_messages', 'ignore flood')
-      return TopicValidatorResult.Ignore
     }
     if (pending >= maxPendingValidations) {
       metrics.increment('gossip_messages', 'ignore overloaded')
@@ -185,7 +231,10 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
         verdict.is === 'accept' ? 'accept' : `${verdict.is} ${verdict.code}`,
       )
       if (verdict.is === 'accept') return TopicValidatorResult.Accept
-      if (verdict.is === 'ignore') return TopicValidatorResult.Ignore
+      if (verdict.is === 'ignore') {
+        if (verdict.isUnverified === true) guard.chargeUnjudged(bytesToHex(key))
+        return TopicValidatorResult.Ignore
+      }
       options.onReject(bytesToHex(key), 'invalid-message')
       return TopicValidatorResult.Reject
     } catch (error) {
@@ -201,29 +250,3 @@ export const joinTopic = (router: GossipRouter, options: ValidatorOptions): void
   router.topicValidators.set(topic.name, (from, message) => verdictOf(from, message.data))
   router.subscribe(topic.name)
 }
-
-/** A bucket of tokens for each peer that has spent some lately. */
-const createBudget = (world: World) => {
-  const bucketsByPeer = new Map<string, { tokens: number; atMs: number }>()
-  return {
-    spend: (peer: string): boolean => {
-      const nowMs = world.monotonicMs()
-      const bucket = bucketsByPeer.get(peer) ?? { tokens: maxBurstPerPeer, atMs: nowMs }
-      bucketsByPeer.set(peer, bucket)
-      const earned = ((nowMs - bucket.atMs) / 1_000) * maxPerSecondPerPeer
-      bucket.tokens = Math.min(maxBurstPerPeer, bucket.tokens + earned)
-      bucket.atMs = nowMs
-      // More peers than can be connected: those that have been silent for long have full buckets, and need none.
-      if (bucketsByPeer.size > maxBuckets) {
-        for (const [name, { atMs }] of bucketsByPeer) {
-          if (nowMs - atMs > (1_000 * maxBurstPerPeer) / maxPerSecondPerPeer) bucketsByPeer.delete(name)
-        }
-      }
-      if (bucket.tokens < 1) return false
-      bucket.tokens--
-      return true
-    },
-  }
-}
-
-const maxBuckets = 2_000

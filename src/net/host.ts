@@ -10,7 +10,12 @@ import { eitherOf } from '../async/abort.ts'
 import { type CapacityLimits, type Occupant, stageOf, surplusOf } from './capacity.ts'
 import { noMetrics, type NetMetrics } from './counters.ts'
 import { createGater, type GaterLimits } from './gater.ts'
-import { joinTopic, type GossipRouter, type GossipValidator } from './gossip.ts'
+import { createGossip, type GossipValidator, joinTopic } from './gossip.ts'
+import type { GossipOffender } from './gossip/budget.ts'
+import type { GossipGuard } from './gossip/guard.ts'
+import type { RememberedKind } from './gossip/memory.ts'
+import { rehearseGossip } from './gossip/rehearsal.ts'
+import type { GossipRouter } from './gossip/router.ts'
 import { createGuards } from './guards/guards.ts'
 import { isDht } from './guards/stream-rules.ts'
 import {
@@ -84,12 +89,16 @@ export interface PeerInfo {
   score: number
 }
 
+export interface GossipStatus {
+  /** Entries by kind: each has a bound, whatever others send. */
+  entries: Record<RememberedKind, number>
+  /** In the last ten minutes, at most 16, the worst first. */
+  offenders: readonly GossipOffender[]
+}
+
 /** A node on the network: everything that moves bytes between peers, and nothing of what they mean. */
 export interface Host {
-  /**
-   * Errors: NET_CANNOT_LISTEN; NET_UNGUARDED (an installed library does not stop at a limit that it must stop at). A host that
-   * was stopped can be started again.
-   */
+  /** Errors: NET_CANNOT_LISTEN; NET_UNGUARDED (a library lacks a bound). A host that was stopped can be started again. */
   start(): Promise<void>
   /** Ends requests under way with NET_STOPPED. */
   stop(): Promise<void>
@@ -135,6 +144,8 @@ export interface Host {
   gossipPeers(topic: string): number
   /** Of these, the neighbours in its mesh: they pass messages on to this node, and it to them. */
   gossipNeighbours(topic: string): number
+  /** What gossip makes this node remember, and who was above its budget; null while it does not run. */
+  gossipStatus(): GossipStatus | null
   penalise(peerKey: Uint8Array, code: PenaltyCode): void
   /** Connects, unless there is a connection already; errors as of `request`. */
   dial(target: RequestTarget, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>
@@ -210,6 +221,7 @@ export const createHost = (options: HostOptions): Host => {
     sessions: () => (sessions ??= sessionMakerOf(options)),
   })
   const validatorsByTopic = new Map<string, GossipValidator>()
+  let isRegistryKnown = false
   let running: Running | null = null
   let changing: Promise<void> = Promise.resolve()
 
@@ -237,8 +249,8 @@ export const createHost = (options: HostOptions): Host => {
     })
   }
 
-  const join = (router: GossipRouter, name: string, validate: GossipValidator): void =>
-    joinTopic(router, { topic: topicOf(name), validate, metrics, logger, world, onReject: penalise })
+  const join = ({ router, guard }: Running, name: string, validate: GossipValidator): void =>
+    joinTopic(router, { topic: topicOf(name), validate, guard, metrics, logger, onReject: penalise })
 
   /** Told to close, which takes a while: they count no more, and others do not go in their place. */
   const leaving = new WeakSet<Connection>()
@@ -286,10 +298,20 @@ export const createHost = (options: HostOptions): Host => {
 
   const start = async (): Promise<void> => {
     if (running !== null) return
+    await (rehearsed ??= rehearseGossip(world))
+    const gossip = createGossip({
+      topics: options.topics,
+      allowLoopback,
+      reputation,
+      world,
+      isRegistered: (peer) => !isRegistryKnown || gater.isRegistered(peer),
+      onFault: penalise,
+      metrics,
+    })
     const node = await createLibp2pNode(options, {
       limits,
       gater: gater.libp2p,
-      reputation,
+      gossip,
       guards,
       world,
     })
@@ -312,13 +334,14 @@ export const createHost = (options: HostOptions): Host => {
     const now: Running = {
       node,
       router: node.services.pubsub as GossipRouter,
+      guard: gossip.guard(),
       links: createLinks(node, { metrics, world, idleExtraMs: limits.idleExtraMs }),
       searches: createSearches(node, stopping.signal, { allowLoopback, logger }),
       stopping,
     }
     running = now
     node.addEventListener('connection:open', () => void makeRoom(now))
-    for (const [name, validate] of validatorsByTopic) join(now.router, name, validate)
+    for (const [name, validate] of validatorsByTopic) join(now, name, validate)
     await requests.serve(node, stopping.signal)
     await relayLinks.serve(node, stopping.signal)
     logger.info({ peer: keys.peerId, addresses: node.getMultiaddrs().map(String) }, 'network host started')
@@ -352,7 +375,7 @@ export const createHost = (options: HostOptions): Host => {
       const { name } = topicOf(topic)
       if (validatorsByTopic.has(name)) throw new Error(`topic ${name} is subscribed already`)
       validatorsByTopic.set(name, validate)
-      if (running !== null) join(running.router, name, validate)
+      if (running !== null) join(running, name, validate)
     },
     publish: async (topic, message) => {
       const { name, maxMessageBytes } = topicOf(topic)
@@ -376,7 +399,10 @@ export const createHost = (options: HostOptions): Host => {
     },
     gates: () => requests.gates(),
     held: () => requests.held(),
-    setRegistered: (peers) => gater.setRegistered(peers instanceof Set ? peers : new Set(peers.keys())),
+    setRegistered: (peers) => {
+      isRegistryKnown = peers.size > 0
+      gater.setRegistered(peers instanceof Set ? peers : new Set(peers.keys()))
+    },
     peers: () => {
       const { node, router } = started()
       return node.getPeers().flatMap((peer): PeerInfo[] => {
@@ -400,6 +426,8 @@ export const createHost = (options: HostOptions): Host => {
     isExpected: (ip) => [...gater.peersAt(ip)].some((peer) => requests.hasDuty(peer)),
     gossipPeers: (topic) => started().router.getSubscribers(topic).length,
     gossipNeighbours: (topic) => started().router.getMeshPeers(topic).length,
+    gossipStatus: () =>
+      running && { entries: running.guard.memory.entries(), offenders: running.guard.offenders() },
     penalise: (peerKey, code) => penalise(bytesToHex(peerKey), code),
     dial: async (target, { timeoutMs = dialTimeoutMs, signal } = {}) => {
       const { node, links } = started()
@@ -427,6 +455,9 @@ export const createHost = (options: HostOptions): Host => {
   }
 }
 
+/** Once in each process, in which a library does not change. */
+let rehearsed: Promise<void> | null = null
+
 const sessionMakerOf = async ({ keys, networkId, world }: HostOptions): Promise<SessionMaker> =>
   createSessionMaker({ networkId, privateKey: await generateKeyPairFromSeed('Ed25519', keys.seed), world })
 
@@ -441,6 +472,7 @@ const logToll = (logger: Logger, { puzzle, expectedMs }: Toll): void => {
 interface Running {
   node: Libp2pNode
   router: GossipRouter
+  guard: GossipGuard
   links: Links
   searches: Searches
   stopping: AbortController

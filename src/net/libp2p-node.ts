@@ -10,12 +10,11 @@ import { createLibp2p } from 'libp2p'
 import type { NetworkId } from '../../protocol/index.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import { createBoundedDatastore } from './bounded-datastore.ts'
-import { createGossipService, type GossipTopic } from './gossip.ts'
+import type { Gossip, GossipTopic } from './gossip.ts'
 import { type Components, type Guards, maxWindowBytes } from './guards/guards.ts'
 import { rehearse } from './guards/rehearsal.ts'
 import { dhtProtocolOf, maxAddressesTold, maxProvidersTold } from './guards/stream-rules.ts'
 import { isDialable, multiaddrOf, type PeerAddress } from './peer-address.ts'
-import type { Reputation } from './reputation.ts'
 import type { World } from '../world.ts'
 
 export interface NodeOptions {
@@ -48,10 +47,10 @@ export const dialTimeoutMs = 5_000
  */
 export const createLibp2pNode = async (
   options: NodeOptions,
-  parts: { limits: NodeLimits; gater: ConnectionGater; reputation: Reputation; guards: Guards; world: World },
+  parts: { limits: NodeLimits; gater: ConnectionGater; gossip: Gossip; guards: Guards; world: World },
 ) => {
-  const { keys, networkId, allowLoopback, localAddress, topics } = options
-  const { limits, gater, reputation, guards, world } = parts
+  const { keys, networkId, allowLoopback, localAddress } = options
+  const { limits, gater, gossip, guards, world } = parts
   const listen = multiaddrOf({ ip: options.listen.address, port: options.listen.port })
   const made = Promise.withResolvers<Components>()
   const node = await createLibp2p({
@@ -128,7 +127,7 @@ export const createLibp2pNode = async (
         // Nothing is stored in it but who provides what: no records of any kind are taken.
         validators: { pk: refuseRecord },
       }),
-      pubsub: createGossipService({ topics, reputation, allowLoopback }),
+      pubsub: gossip.service,
     },
   })
   await rehearse({ guards, components: await made.promise, networkId, world })

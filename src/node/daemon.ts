@@ -215,6 +215,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     const { effort, waiting, circuits } = relay.status()
     return [...host.gates(), { purpose: relayProtocol, effort, waiting, inside: circuits.strangers }]
   })
+  metrics.watchGossip(() => host.gossipStatus())
   const checkpoints = createCheckpointStore(store)
   const finality = createFinality(
     node,

@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { hexToBytes, peerIdOfKey } from '../../protocol/index.ts'
 import { type NetCounter, netCounters, type NetMetrics } from '../net/counters.ts'
+import type { GossipStatus } from '../net/host.ts'
 import type { GateStatus } from '../net/puzzle-gate.ts'
 
 /** Every metric of the daemon, declared in one place. */
@@ -30,6 +32,8 @@ export interface NodeMetrics {
   net: NetMetrics
   /** Whom to ask, whenever somebody looks, how strangers fare on each protocol (R-PUZ-4, R-PUZ-5). */
   watchGates(gates: () => readonly Gate[]): void
+  /** Whom to ask, whenever somebody looks, what gossip makes this node remember; null while it does not run. */
+  watchGossip(read: () => GossipStatus | null): void
 }
 
 /** Set by the self-diagnosis at each look. */
@@ -80,6 +84,35 @@ const ofGates = {
   },
 }
 
+/** Series of peers that are no offenders any more are gone: there are never more than a few. */
+const createGossipGauges = (registers: Registry[]): NodeMetrics['watchGossip'] => {
+  let read: () => GossipStatus | null = () => null
+  const entries = new Gauge({
+    name: 'secnode_gossip_entries',
+    help: 'What gossip makes this node remember, by kind: each has a bound, whatever others send',
+    labelNames: ['of'],
+    registers,
+    collect: () => {
+      for (const [kind, count] of Object.entries(read()?.entries ?? {})) entries.set({ of: kind }, count)
+    },
+  })
+  const offenders = new Gauge({
+    name: 'secnode_gossip_offenders',
+    help: 'Units of work of peers above their budget of gossip in the last ten minutes, dropped unread: the 16 worst',
+    labelNames: ['peer'],
+    registers,
+    collect: () => {
+      offenders.reset()
+      for (const { peer, dropped } of read()?.offenders ?? []) {
+        offenders.set({ peer: peerIdOfKey(hexToBytes(peer)) }, dropped)
+      }
+    },
+  })
+  return (source) => {
+    read = source
+  }
+}
+
 export const createNodeMetrics = (): NodeMetrics => {
   const registry = new Registry()
   const registers = [registry]
@@ -111,6 +144,7 @@ export const createNodeMetrics = (): NodeMetrics => {
     watchGates: (read) => {
       gates = read
     },
+    watchGossip: createGossipGauges(registers),
     net: { increment: (counter, label) => ofNet.get(counter)?.inc({ is: label }) },
     confirmedHeight: new Gauge({
       name: 'secnode_confirmed_height',

@@ -4,6 +4,8 @@ import { expect, test, vi } from 'vitest'
 import { concatBytes } from '../../protocol/index.ts'
 import { createNodeKeys } from '../../src/keys/node-key.ts'
 import { type Components, createGuards, type Guards } from '../../src/net/guards/guards.ts'
+import { noMetrics } from '../../src/net/counters.ts'
+import { createGossip } from '../../src/net/gossip.ts'
 import { createLibp2pNode } from '../../src/net/libp2p-node.ts'
 import { createReputation } from '../../src/net/reputation.ts'
 import { realWorld, type World } from '../../src/world.ts'
@@ -29,7 +31,15 @@ const create = (guards: Guards, world: World) =>
     {
       limits: { handshakeTimeoutMs: 10_000 },
       gater: {},
-      reputation: createReputation(world),
+      gossip: createGossip({
+        topics,
+        allowLoopback: true,
+        reputation: createReputation(world),
+        world,
+        isRegistered: () => true,
+        onFault: () => undefined,
+        metrics: noMetrics,
+      }),
       guards,
       world,
     },

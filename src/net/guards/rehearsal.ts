@@ -13,7 +13,7 @@ import { multiaddrOf } from '../peer-address.ts'
 import { dataType, pingType, synFlag, writeHeader } from './frames.ts'
 import type { Components, Guards } from './guards.ts'
 import type { HostileSign } from './hostile.ts'
-import { dhtProtocolOf, gossipProtocols, identifyPushProtocol, pingProtocol } from './stream-rules.ts'
+import { dhtProtocolOf, identifyPushProtocol, pingProtocol } from './stream-rules.ts'
 
 export interface RehearsalOptions {
   guards: Guards
@@ -159,11 +159,6 @@ const attacksOf = (networkId: NetworkId): Attack[] => [
     what: 'a large message of identify',
     sign: 'large message',
     run: (stage) => sendOnStream(stage, identifyPushProtocol, largeLength),
-  },
-  {
-    what: 'a large message of gossip',
-    sign: 'large message',
-    run: (stage) => sendOnStream(stage, gossipProtocols[0]!, Uint8Array.of(0x80, 0x80, 0x80, 1)),
   },
   {
     what: 'a ping without end',

@@ -1,6 +1,5 @@
 import type { MessageStreamDirection } from '@libp2p/interface'
 import type { NetworkId } from '../../../protocol/index.ts'
-import { maxRpcBytes } from '../gossip.ts'
 import { createByteInspector, createMessageInspector, type MessageRules } from './messages.ts'
 import type { Inspector } from './watch.ts'
 
@@ -38,9 +37,11 @@ export const isDht = (protocol: string): boolean => protocol.endsWith(dhtSuffix)
 export const identifyProtocol = '/ipfs/id/1.0.0'
 export const identifyPushProtocol = '/ipfs/id/push/1.0.0'
 export const pingProtocol = '/ipfs/ping/1.0.0'
-export const gossipProtocols = ['/meshsub/1.2.0', '/meshsub/1.1.0', '/meshsub/1.0.0']
 
-/** By protocol and by who opened the stream. Our own protocols read their messages themselves (exchange.ts). */
+/**
+ * By protocol and by who opened the stream. Our own protocols read their messages themselves (exchange.ts), and gossip has a
+ * guard of its own (gossip/guard.ts).
+ */
 export const createStreamRules = (
   networkId: NetworkId,
 ): ReadonlyMap<string, Record<MessageStreamDirection, StreamRules>> => {
@@ -48,7 +49,6 @@ export const createStreamRules = (
     messages: { maxMessageBytes: maxIdentifyBytes, maxMessages: maxIdentifyMessages, isWork: true },
   }
   const ping = { maxBytes: maxPingBytes, maxUnreadBytes: maxPingBytes }
-  const gossip = { messages: { maxMessageBytes: maxRpcBytes }, maxUnreadBytes: 2 * maxRpcBytes }
   return new Map<string, Record<MessageStreamDirection, StreamRules>>([
     [
       identifyProtocol,
@@ -69,7 +69,6 @@ export const createStreamRules = (
       },
     ],
     [pingProtocol, { inbound: ping, outbound: ping }],
-    ...gossipProtocols.map((protocol) => [protocol, { inbound: gossip, outbound: gossip }] as const),
     [
       dhtProtocolOf(networkId),
       {
