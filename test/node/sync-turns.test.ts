@@ -188,6 +188,15 @@ describe('R-SYNC-2 a turn', () => {
     expect(turns.answered).toEqual([true])
   })
 
+  test('goes on when a seat keeps silent, after the time of one request', async () => {
+    const honest = await network.start(3)
+    const equivocator = await giveProof(honest, 2)
+    for (const index of [1, 2]) await startHostile(index, () => new Promise(() => undefined))
+    const victim = await startVictim()
+    await turnsOf(victim, false).take()
+    expect(await proofsOf(victim)).toEqual([equivocator])
+  })
+
   test('of a node whom nobody answers ends, and is known as such', async () => {
     await startHostile(1, async () => ['refused', 'busy'])
     const victim = await startVictim()
