@@ -7,6 +7,7 @@ import {
   syncRequestCodec,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
+import { messageOf } from '../../src/errors.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
 import { createTestNetwork } from '../fixtures/test-network.ts'
@@ -14,8 +15,8 @@ import type { LocalHost } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 import { epoch, networkOptions } from './parties.ts'
 
-/** Answered of those made, by what was asked, and the longest wait for an answer. */
-export type Tally = Record<string, { made: number; answered: number; longestMs: number }>
+/** Answered of those made, by what was asked, the longest wait for an answer, and what the others said. */
+export type Tally = Record<string, { made: number; answered: number; longestMs: number; failures: string[] }>
 
 /** What honest peers do with the victim all the time, with the deadlines of a real network (responseMs 5 s). */
 export interface Honest extends AsyncDisposable {
@@ -39,7 +40,7 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
   )) as [LocalHost, LocalHost, LocalHost]
   const options = { timeoutMs, dialTimeoutMs: timeoutMs, maxResponseBytes: 500_000 }
 
-  const challenge = async (signal: AbortSignal): Promise<boolean> => {
+  const challenge = async (signal: AbortSignal): Promise<string | null> => {
     const request = challengeRequestCodec.encode([
       'challenge',
       network.networkId,
@@ -51,18 +52,18 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
     ])
     const bytes = await asking.request(target, protocols.challenge, request, { ...options, signal })
     const answer = challengeAnswerCodec.decode(bytes)
-    return answer.is === 'ok' && answer.value[0] === 'receipt'
+    return answer.is === 'ok' && answer.value[0] === 'receipt' ? null : JSON.stringify(answer)
   }
 
-  const sync = async (signal: AbortSignal): Promise<boolean> => {
+  const sync = async (signal: AbortSignal): Promise<string | null> => {
     const request = syncRequestCodec.encode(['of-seat', 3, 0, 4])
     const bytes = await probing.request(target, protocols.sync, request, { ...options, signal })
     const answer = syncAnswerCodec.decode(bytes)
-    return answer.is === 'ok' && answer.value[0] === 'attestations'
+    return answer.is === 'ok' && answer.value[0] === 'attestations' ? null : JSON.stringify(answer)
   }
 
-  const probe = async (signal: AbortSignal): Promise<boolean> => {
-    const { is } = await probeTls({
+  const probe = async (signal: AbortSignal): Promise<string | null> => {
+    const probed = await probeTls({
       host: own.host,
       ip: network.ip(0),
       port: own.tls,
@@ -76,26 +77,33 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
       verify,
       signal,
     })
-    return is === 'ok'
+    return probed.is === 'ok' ? null : probed.detail
   }
 
   /** A connection of its own, handshake and all. */
-  const dial = async (signal: AbortSignal): Promise<boolean> => {
+  const dial = async (signal: AbortSignal): Promise<string | null> => {
     await dialling.knock(target, { timeoutMs, signal })
-    return true
+    return null
   }
 
-  const kinds: Record<string, (signal: AbortSignal) => Promise<boolean>> = { challenge, sync, probe, dial }
+  /** Each gives null, or why it failed. */
+  const kinds: Record<string, (signal: AbortSignal) => Promise<string | null>> = {
+    challenge,
+    sync,
+    probe,
+    dial,
+  }
 
   const keepAsking = async (name: string, tally: Tally, signal: AbortSignal): Promise<void> => {
-    const row = (tally[name] = { made: 0, answered: 0, longestMs: 0 })
+    const row = (tally[name] = { made: 0, answered: 0, longestMs: 0, failures: [] })
     while (!signal.aborted) {
       const begunMs = performance.now()
-      const isAnswered = await kinds[name]!(signal).catch(() => false)
+      const failure = await kinds[name]!(signal).catch((error: unknown) => messageOf(error))
       // Cut off by the end of the run: it says nothing.
-      if (signal.aborted && !isAnswered) return
+      if (signal.aborted && failure !== null) return
       row.made++
-      if (isAnswered) row.answered++
+      if (failure === null) row.answered++
+      else row.failures.push(failure)
       row.longestMs = Math.max(row.longestMs, Math.round(performance.now() - begunMs))
       await wait(pauseMs, undefined, { signal }).catch(() => undefined)
     }

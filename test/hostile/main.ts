@@ -57,8 +57,9 @@ const play = async (
   }
   const stillServed = await askFor(honest, 2)
   const faults: string[] = []
-  for (const [name, { made, answered }] of Object.entries(attacked))
-    if (answered < made || made === 0) faults.push(`${made - answered} of ${made} ${name} not answered`)
+  for (const [name, { made, answered, failures }] of Object.entries(attacked))
+    if (answered < made || made === 0)
+      faults.push(`${made - answered} of ${made} ${name} not answered: ${failures[0] ?? 'none was made'}`)
   for (const [name, { made, answered }] of Object.entries(stillServed))
     if (answered < made) faults.push(`${made - answered} of ${made} ${name} not answered after the attack`)
   if (during.heldMs > before.heldMs + maxMoreHeldMs) faults.push(`event loop held for ${during.heldMs} ms`)
