@@ -95,7 +95,7 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
   }
 
   const keepAsking = async (name: string, tally: Tally, signal: AbortSignal): Promise<void> => {
-    const row = (tally[name] = { made: 0, answered: 0, longestMs: 0, failures: [] })
+    const row: Tally[string] = (tally[name] = { made: 0, answered: 0, longestMs: 0, failures: [] })
     while (!signal.aborted) {
       const begunMs = performance.now()
       const failure = await kinds[name]!(signal).catch((error: unknown) => messageOf(error))
