@@ -118,11 +118,22 @@ describe('a length that does not end', () => {
     await expectHonestWork()
   })
 
+  test('on many streams at once is one fault', async () => {
+    const connection = await attack()
+    await until(() => victim.peers().length > 0)
+    const opened = Array.from({ length: 50 }, (_, i) => frame(data, syn, 2 * i + 1, endless(16)))
+    connection.frames.send(concatBytes(...opened))
+    await isOver(connection)
+    await expectHonestWork()
+    expect(counted('hostile_connections endless prefix, stranger')).toBe(1)
+    expect(counted('penalties hostile-bytes')).toBe(1)
+  })
+
   test('on a stream of gossip', async () => {
     const connection = await attack()
     connection.frames.send(onStream(1, gossip, endless(1_000)))
     await until(() => counted('penalties malformed-exchange') > 0)
-    await expectHonestWork()
+    expect(await ask()).toEqual(request)
   })
 
   test('of a peer that this node dials, before the handshake', async () => {

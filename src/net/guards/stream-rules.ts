@@ -15,6 +15,8 @@ export interface StreamRules {
   maxSentBytes?: number
 }
 
+export type RulesByProtocol = ReadonlyMap<string, Record<MessageStreamDirection, StreamRules>>
+
 /** At most so many addresses of a peer are told to others: as many as libp2p dials. */
 export const maxAddressesTold = 8
 /** At most so many providers of one content are told; whoever looks for some stops at 20. */
@@ -42,9 +44,7 @@ export const pingProtocol = '/ipfs/ping/1.0.0'
  * By protocol and by who opened the stream. Our own protocols read their messages themselves (exchange.ts), and gossip has a
  * guard of its own (gossip/guard.ts).
  */
-export const createStreamRules = (
-  networkId: NetworkId,
-): ReadonlyMap<string, Record<MessageStreamDirection, StreamRules>> => {
+export const createStreamRules = (networkId: NetworkId): RulesByProtocol => {
   const identity = {
     messages: { maxMessageBytes: maxIdentifyBytes, maxMessages: maxIdentifyMessages, isWork: true },
   }
