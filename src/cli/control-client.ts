@@ -2,14 +2,17 @@ import { request } from 'node:http'
 import type { Readable } from 'node:stream'
 import { SecnodeError } from '../errors.ts'
 import type { ControlError } from '../node/control.ts'
-import { controlSocketOf } from '../node/data-dir.ts'
+import { trustedControlSocket } from '../node/control-socket.ts'
 
 /** Without a byte: a daemon that brings a large week together, or takes one in, is silent for long. */
 const silenceMs = 30 * 60_000
 /** The longest answer that is kept in memory: the tally of 40,000 seats has some 30 MB. */
 const maxAnswerBytes = 512 * 1024 * 1024
 
-/** Asks the daemon that has this data directory open; with a `body` it is posted. Refusals are thrown as they are. */
+/**
+ * Asks the daemon that has this data directory open; with a `body` it is posted. Refusals are thrown as they are. Errors
+ * besides: CONTROL_UNREACHABLE, CONTROL_UNSAFE.
+ */
 export const askDaemon = async (
   dir: string,
   path: string,
@@ -23,16 +26,14 @@ export const streamFromDaemon = async (
   path: string,
   signal: AbortSignal,
   body?: string,
-): Promise<Readable> =>
-  await new Promise((resolve, reject) => {
+): Promise<Readable> => {
+  const socketPath = await trustedControlSocket(dir)
+  return await new Promise((resolve, reject) => {
     const method = body === undefined ? 'GET' : 'POST'
-    const asked = request(
-      { socketPath: controlSocketOf(dir), path, method, signal, timeout: silenceMs },
-      (response) => {
-        if (response.statusCode === 200) resolve(response)
-        else textOf(response).then((text) => reject(refusalOf(text)), reject)
-      },
-    )
+    const asked = request({ socketPath, path, method, signal, timeout: silenceMs }, (response) => {
+      if (response.statusCode === 200) resolve(response)
+      else textOf(response).then((text) => reject(refusalOf(text)), reject)
+    })
     asked.on('timeout', () => asked.destroy(new Error('the daemon did not answer in time')))
     asked.on('error', (error) => {
       reject(
@@ -44,6 +45,7 @@ export const streamFromDaemon = async (
     })
     asked.end(body)
   })
+}
 
 const textOf = async (stream: Readable): Promise<string> => {
   const chunks: Buffer[] = []

@@ -1,4 +1,5 @@
 import { isSecnodeError, messageOf } from '../errors.ts'
+import { asciiJson, withoutEscapes } from './printable.ts'
 
 /** Where a command writes: stdout is the result, stderr is the log and the progress. */
 export interface CliIo {
@@ -14,19 +15,21 @@ export interface CliIo {
 }
 
 export const printJson = (io: CliIo, value: unknown): void => {
-  io.stdout(`${JSON.stringify(value)}\n`)
+  io.stdout(`${asciiJson(JSON.stringify(value))}\n`)
 }
 
 /** Message, then what to do; the stack only when asked for. Returns the exit code. */
 export const printError = (io: CliIo, error: unknown, verbose: boolean): 0 | 1 | 2 | 3 => {
+  const print = (line: string): void => io.stderr(`${withoutEscapes(line)}\n`)
+  const printStack = (stack: string): void => stack.split('\n').forEach((line) => print(`  ${line}`))
   if (isSecnodeError(error)) {
-    io.stderr(`secnode: ${error.message} [${error.code}]\n`)
-    if (error.hint !== undefined) io.stderr(`  ${error.hint}\n`)
-    if (verbose && error.stack !== undefined) io.stderr(`${error.stack}\n`)
+    print(`secnode: ${error.message} [${error.code}]`)
+    if (error.hint !== undefined) print(`  ${error.hint}`)
+    if (verbose && error.stack !== undefined) printStack(error.stack)
     return error.exitCode
   }
-  io.stderr(`secnode: ${messageOf(error)}\n`)
-  if (verbose && error instanceof Error && error.stack !== undefined) io.stderr(`${error.stack}\n`)
-  else io.stderr('  This is a fault of Secnode; run again with --verbose and report what it prints.\n')
+  print(`secnode: ${messageOf(error)}`)
+  if (verbose && error instanceof Error && error.stack !== undefined) printStack(error.stack)
+  else print('  This is a fault of Secnode; run again with --verbose and report what it prints.')
   return 1
 }

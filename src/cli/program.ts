@@ -21,6 +21,7 @@ import { historyExportCommand } from './history-export.ts'
 import { historyImportCommand } from './history-import.ts'
 import { initCommand } from './init.ts'
 import { type CliIo, printError } from './io.ts'
+import { pageCommand } from './page.ts'
 import { payoutBuildCommand } from './payout-build.ts'
 import { payoutConsolidateCommand } from './payout-consolidate.ts'
 import { payoutSendCommand } from './payout-send.ts'
@@ -148,6 +149,7 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(startCommand(io))
     .addCommand(statusCommand(io))
     .addCommand(peersCommand(io))
+    .addCommand(pageCommand(io))
     .addCommand(fleetCommand(io))
     .addCommand(alertCommand(io))
     .addCommand(backupCommand(io))

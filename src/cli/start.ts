@@ -8,6 +8,7 @@ import { kinds } from '../setup/findings.ts'
 import { realWorld } from '../world.ts'
 import { askDaemon } from './control-client.ts'
 import type { CliIo } from './io.ts'
+import { asciiJson } from './printable.ts'
 
 export const startCommand = (io: CliIo): Command =>
   new Command('start')
@@ -33,7 +34,8 @@ const checkMs = 15_000
 
 const start = async (io: CliIo, flags: { config: string; force?: true }): Promise<void> => {
   const configFile = flags.config
-  const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }))
+  const options = { level: 'info', hooks: { streamWrite: asciiJson } }
+  const logger = pino(options, pino.destination({ dest: 2, sync: true }))
   logger.level = (await loadConfig(configFile)).log
   await lookFirst(io, configFile, flags.force === true, logger)
   const reloads = createReloads()

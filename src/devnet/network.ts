@@ -141,7 +141,8 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
         hostLimits: { ...devnetLimits, handshakeTimeoutMs: handshakeTimeoutMs * slow },
       },
     })
-    const control = createControlServer(assembled, node.config.dir, logger)
+    const pageUrl = (): string | null => started.web?.operatorUrl() ?? null
+    const control = createControlServer(assembled, node.config.dir, logger, pageUrl)
     const started: RunningNode = { assembled, control, web: null, hog: null }
     running.set(node, started)
     await assembled.start()

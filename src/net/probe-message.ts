@@ -14,7 +14,7 @@ export interface NodeIdentity {
   seat: number
   /** hash160 of the stake, 40 hex digits (R-REG-3). */
   stake: string
-  /** Version of the software. */
+  /** Version of the software, at most 64 characters of printable ASCII. */
   version: string
   /** Epoch of the last challenge that it answered, if any. */
   lastSolved: number | null
@@ -25,7 +25,8 @@ export const ProbeAnswer = z.object({
   peer: z.string().max(64),
   seat: z.int().min(0).max(0xffff_ffff),
   stake: z.string().regex(/^[0-9a-f]{40}$/),
-  version: z.string().max(64),
+  // It ends on pages, in the API and on terminals: nothing but what a line of text is made of.
+  version: z.string().regex(/^[ -~]{0,64}$/),
   lastSolved: z.int().min(0).max(0xffff_ffff).nullable(),
   /** 64 bytes in canonical base64. */
   signature: z.string().regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/),

@@ -16,7 +16,7 @@ import { explainSourcesOfNode, verifierOfNode } from './explaining.ts'
 import { importAnchored, importAnswerOf, type ImportTarget } from '../tally/import-bundle.ts'
 import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
-import { controlSocketOf } from './data-dir.ts'
+import { controlSocketOf, prepareControlSocket } from './control-socket.ts'
 import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
 import { formatHistory } from './history.ts'
 import { relayRoutes } from './relay-routes.ts'
@@ -63,7 +63,13 @@ const importTargetOfNode = ({ daemon, network, follower }: AssembledNode): Impor
   admit: (context, bytes) => daemon.collector.takeAnchored(context, bytes),
 })
 
-export const createControlServer = (node: AssembledNode, dir: string, logger: Logger): ControlServer => {
+/** `pageUrl`: where the operator finds the page of this node; null if none is served. */
+export const createControlServer = (
+  node: AssembledNode,
+  dir: string,
+  logger: Logger,
+  pageUrl: () => string | null = () => null,
+): ControlServer => {
   const stopping = new AbortController()
   const app = new Hono()
   app.route('/', watchRoutes(node, stopping.signal))
@@ -98,6 +104,16 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
   app.get('/history', async (context) => {
     const text = formatHistory(await node.history.read(), node.historyOwner, node.daemon.node.world)
     return context.json({ text })
+  })
+  app.get('/page', (context) => {
+    const url = pageUrl()
+    if (url === null) {
+      throw new SecnodeError('WEB_OFF', 'this node serves no page', {
+        exitCode: 3,
+        hint: 'Write `web: {}` into its configuration; if it has that, the log says why there is no page.',
+      })
+    }
+    return context.json({ url })
   })
   app.get('/standing', (context) => context.json(daemonStanding(node)))
   app.post('/dial-back', bodyLimit({ maxSize: 4_096 }), async (context) => {
@@ -140,8 +156,7 @@ export const createControlServer = (node: AssembledNode, dir: string, logger: Lo
   const path = controlSocketOf(dir)
   return {
     async start() {
-      // Left behind by a daemon that was killed; the lock of the store says that none runs now.
-      await rm(path, { force: true })
+      await prepareControlSocket(dir)
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
         server.listen(path, resolve)

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { loadNetwork, type Network, type Profile } from '../chain/profiles.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 
@@ -52,15 +50,4 @@ export const networkOfDirectory = async (dir: string): Promise<Network> => {
     })
   }
   return await loadNetwork(profileFile(dir))
-}
-
-/** A socket's path has room for 108 bytes, on some systems 104. */
-const maxSocketPathBytes = 100
-
-/** Where a running daemon answers the command line of its own machine. */
-export const controlSocketOf = (dir: string): string => {
-  const path = join(dir, 'control.sock')
-  if (Buffer.byteLength(path) <= maxSocketPathBytes) return path
-  const name = createHash('sha256').update(resolve(dir)).digest('hex').slice(0, 32)
-  return join(tmpdir(), `secnode-${name}.sock`)
 }

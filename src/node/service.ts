@@ -117,8 +117,8 @@ export const startNode = async (
   const node: AssembledNode = await assembleNode(config, { logger, world, daemon })
   // One daemon, one process: its memory and processor time are the daemon's.
   collectDefaultMetrics({ register: node.daemon.metrics.registry })
-  const control = createControlServer(node, config.dir, logger)
   let web: WebServer | null = null
+  const control = createControlServer(node, config.dir, logger, () => web?.operatorUrl() ?? null)
   const stop = async (): Promise<void> => {
     await web?.stop()
     await control.stop()

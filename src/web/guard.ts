@@ -1,18 +1,25 @@
-import { isIPv6 } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
+import { groupsOfAddress } from '../net/peer-address.ts'
 import type { World } from '../world.ts'
+import type { OperatorSession } from './operator-session.ts'
 import { Refusal } from './refusal.ts'
 import { createTokenBuckets } from './token-buckets.ts'
 
 /** What hono gets from Node's server with each request. */
 export interface WebEnv {
   Bindings: HttpBindings
+  Variables: {
+    /** The request belongs to the operator's own session. */
+    isOperator: boolean
+  }
 }
 
 export interface GuardOptions {
   /** `host:port` as a browser writes them; whatever else is asked for is DNS rebinding, or a mistake. */
   hosts: ReadonlySet<string>
+  session: Pick<OperatorSession, 'isOwn'>
   world: World
   onRefused: () => void
 }
@@ -21,7 +28,7 @@ export interface GuardOptions {
 const maxTargetChars = 1_024
 /** The one thing that the page does rather than shows: it sends a test to whoever is told of troubles. */
 export const testAlertsPath = '/alerts/test'
-/** A page loads with its style, script and icon: some seven pages a second, which nobody reads. */
+/** A page loads with its style, script and icon: some seven pages a second, more than anyone reads. */
 const limits = { burst: 300, perSecond: 30, maxClients: 1_024 }
 
 /**
@@ -29,7 +36,8 @@ const limits = { burst: 300, perSecond: 30, maxClients: 1_024 }
  * this server's (DNS rebinding), requests that other sites make, odd paths, and whoever asks too often. What does
  * something is asked for by a page of ours, or not at all.
  */
-export const createGuard = ({ hosts, world, onRefused }: GuardOptions): MiddlewareHandler<WebEnv> => {
+export const createGuard = (options: GuardOptions): MiddlewareHandler<WebEnv> => {
+  const { hosts, session, world, onRefused } = options
   const buckets = createTokenBuckets(limits, world)
   return async (context, next) => {
     const { incoming } = context.env
@@ -37,16 +45,21 @@ export const createGuard = ({ hosts, world, onRefused }: GuardOptions): Middlewa
       const { method = '', url = '', headers } = incoming
       const isAction = url === testAlertsPath
       checkMethod(method, isAction)
-      checkHost(hosts, headers.host)
+      checkHost(hosts, incoming)
       checkTarget(url)
       checkSite(headers, url)
       if (isAction) checkOwnPage(headers)
       if (hasBody(headers)) throw new Refusal(400, 'BODY_NOT_ALLOWED', 'a request here has no body')
-      const seconds = buckets.take(clientOf(incoming.socket.remoteAddress), costOf(url))
+      const isOperator = session.isOwn(incoming)
+      context.set('isOperator', isOperator)
+      const client = isOperator ? 'operator' : `${clientOf(incoming.socket.remoteAddress)} ${kindOf(url)}`
+      const seconds = buckets.take(client, costOf(url))
       if (seconds !== null) {
         throw new Refusal(429, 'RATE_LIMITED', 'too many requests', {
           headers: { 'retry-after': String(seconds) },
-          hint: `Ask again in ${seconds} s; answers have ETags, and 304 is as good as an answer.`,
+          hint:
+            `Ask again in ${seconds} s; answers have ETags, and 304 is as good as an answer. ` +
+            '`secnode page` prints a link whose requests no other program uses up.',
         })
       }
     } catch (error) {
@@ -64,8 +77,10 @@ const checkMethod = (method: string, isAction: boolean): void => {
   throw new Refusal(405, 'METHOD_NOT_ALLOWED', message, { headers: { allow: allowed.join(', ') } })
 }
 
-const checkHost = (hosts: ReadonlySet<string>, host: string | undefined): void => {
-  if (host !== undefined && hosts.has(host.toLowerCase())) return
+const checkHost = (hosts: ReadonlySet<string>, { headersDistinct }: IncomingMessage): void => {
+  // Of several, Node shows the first only, and whatever stands between may have looked at another one.
+  const [host, ...others] = headersDistinct['host'] ?? []
+  if (host !== undefined && others.length === 0 && hosts.has(host.toLowerCase())) return
   throw new Refusal(421, 'HOST_REFUSED', 'this server does not go by that name', {
     hint: 'Use the address that the log names, or add the name to `web.hosts` of the configuration.',
   })
@@ -114,8 +129,11 @@ const hasBody = (headers: Record<string, string | string[] | undefined>): boolea
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
 
 /** An IPv6 host has its whole /64. */
-const clientOf = (address = ''): string =>
-  isIPv6(address) && !address.startsWith('::ffff:') ? address.split(':').slice(0, 4).join(':') : address
+const clientOf = (address = ''): string => groupsOfAddress(address)[0]
+
+/** Programs that ask the API too often leave the pages to people. */
+const kindOf = (target: string): 'programs' | 'pages' =>
+  /^\/(?:api\/v1|metrics)\b/.test(target) ? 'programs' : 'pages'
 
 /** A verdict's page asks another node for evidence, and reads the chain; a test calls on other services. */
 const costOf = (target: string): number => {

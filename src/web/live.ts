@@ -13,6 +13,8 @@ export interface Live {
 
 /** More than an operator has windows; each holds a socket. */
 export const maxLive = 24
+/** Besides these: of the operator's own session. */
+export const maxOperatorLive = 12
 /** How often it is looked whether anything changed: one look for all. */
 const lookMs = 1_000
 /** So that a connection that is gone is noticed, and proxies keep the others. */
@@ -21,14 +23,14 @@ const beatLooks = 25
 const maxLooks = 3_600
 
 export const createLive = (stampOf: () => string, world: World): Live => {
-  const clients = new Set<(stamp: string) => void>()
+  const clients = new Map<(stamp: string) => void, { isOperator: boolean }>()
   let cancel: (() => void) | null = null
   let isStopped = false
 
   const look = (): void => {
     cancel = null
     const stamp = stampOf()
-    for (const tell of clients) tell(stamp)
+    for (const tell of clients.keys()) tell(stamp)
     if (clients.size > 0) schedule()
   }
   const schedule = (): void => {
@@ -37,8 +39,10 @@ export const createLive = (stampOf: () => string, world: World): Live => {
 
   return {
     handle(context) {
-      if (isStopped || clients.size >= maxLive) {
-        throw new Refusal(429, 'LIVE_FULL', `${maxLive} pages are being kept up to date already`, {
+      const isOperator = context.get('isOperator')
+      const alike = [...clients.values()].filter((client) => client.isOperator === isOperator).length
+      if (isStopped || alike >= (isOperator ? maxOperatorLive : maxLive)) {
+        throw new Refusal(429, 'LIVE_FULL', `${alike} pages are being kept up to date already`, {
           headers: { 'retry-after': '30' },
           hint: 'The page works without; load it again to see what is new.',
         })
@@ -55,7 +59,7 @@ export const createLive = (stampOf: () => string, world: World): Live => {
         send(stamp)
       }
       // Counted before the stream begins: a thousand requests at once must not all find room.
-      clients.add(tell)
+      clients.set(tell, { isOperator })
       context.header('x-accel-buffering', 'no')
       const answer = streamSSE(context, async (stream) => {
         send = (stamp) => {
@@ -82,7 +86,7 @@ export const createLive = (stampOf: () => string, world: World): Live => {
     stop() {
       isStopped = true
       cancel?.()
-      for (const tell of clients) tell('')
+      for (const tell of clients.keys()) tell('')
     },
   }
 }

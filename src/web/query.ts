@@ -18,8 +18,14 @@ export const PageNumber = NumberText.refine((page) => page >= 1 && page <= 1_000
   error: 'must be from 1 on',
 }).default(1)
 
-/** A parameter that comes twice is no parameter: what is left of it fits no schema. */
+/** A parameter that comes twice is not one: what is left of it fits no schema. */
 export const singleValues = (queries: Record<string, string[]>): Record<string, unknown> =>
   Object.fromEntries(
-    Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+    Object.entries(queries).map(([name, values]) => {
+      const [value = '', ...others] = values.map(withoutControls)
+      return [withoutControls(name), others.length === 0 ? value : values]
+    }),
   )
+
+/** Answers repeat what was asked for: escapes of a terminal, and what turns the direction of a text, are not in it. */
+const withoutControls = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')

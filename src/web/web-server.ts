@@ -1,6 +1,7 @@
-import { createAdaptorServer } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
+import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
@@ -9,12 +10,14 @@ import type { Config } from '../node/config.ts'
 import { readAssets } from './assets.ts'
 import { createApi } from './api/api.ts'
 import { createGuard, testAlertsPath, type WebEnv } from './guard.ts'
-import { createLive, maxLive } from './live.ts'
+import { createLive, maxLive, maxOperatorLive } from './live.ts'
+import { createOperatorSession, entryPath } from './operator-session.ts'
 import { errorPage } from './pages/api-page.ts'
 import { layout } from './pages/layout.ts'
 import { createPages, frameOf } from './pages/pages.ts'
 import { Refusal, refuse } from './refusal.ts'
 import { createResponder } from './respond.ts'
+import { boundSockets } from './sockets.ts'
 import { createViewParts, NotFound } from './view/parts.ts'
 
 export type WebConfig = Exclude<Config['web'], false>
@@ -30,6 +33,8 @@ export interface WebServer {
   stop(): Promise<void>
   /** `http://127.0.0.1:9736`, once started. */
   url(): string
+  /** The same with the path that begins the operator's own session. */
+  operatorUrl(): string
 }
 
 /** Starts what the configuration asks for; null for none. A page that cannot be served takes no node down. */
@@ -54,20 +59,22 @@ export const startWebServer = async (
 /** Nothing here has a body, and no header of a browser is longer. */
 const maxHeaderBytes = 8_192
 const requestTimeoutMs = 10_000
-const maxSockets = 256
+/** How often it is looked whether a request, or its headers, take too long: by default twice a minute only. */
+const lookMs = 1_000
 
 export const createWebServer = (node: AssembledNode, config: WebConfig, logger: Logger): WebServer => {
   const { world } = node.daemon.node
   const stopping = new AbortController()
   const parts = createViewParts(node)
   const live = createLive(() => parts.stamp(), world)
+  const session = createOperatorSession(world)
   const startedMs = world.monotonicMs()
   let requests = 0
   let refused = 0
   const hosts = new Set<string>()
   const respond = createResponder(
     parts,
-    () => ({ startedMs, requests, refused, live: live.count(), maxLive }),
+    () => ({ startedMs, requests, refused, live: live.count(), maxLive: maxLive + maxOperatorLive }),
     stopping.signal,
   )
 
@@ -77,7 +84,14 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
     requests++
     await next()
   })
-  app.use(createGuard({ hosts, world, onRefused: () => refused++ }))
+  app.use(createGuard({ hosts, session, world, onRefused: () => refused++ }))
+  app.get(entryPath, (context) => {
+    if (!context.get('isOperator'))
+      throw new Refusal(403, 'SESSION_REFUSED', 'that is not the key of this session')
+    context.header('set-cookie', session.cookie(portOf(server)))
+    context.header('cache-control', 'no-store')
+    return context.redirect('/', 303)
+  })
   app.get('/live', (context) => {
     if (context.req.method === 'HEAD') throw new Refusal(405, 'METHOD_NOT_ALLOWED', 'a stream has no head')
     return live.handle(context)
@@ -123,16 +137,22 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
   app.notFound((context) => answerError(context, new Refusal(404, 'NOT_FOUND', 'there is no such page')))
   app.onError((error, context) => answerError(context, error))
 
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: {
+  const server = createServer(
+    {
       maxHeaderSize: maxHeaderBytes,
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: lookMs,
       keepAliveTimeout: 5_000,
     },
+    getRequestListener(app.fetch),
+  )
+  boundSockets(server, {
+    isOperator: (request) => session.isOwn(request),
+    world,
+    metrics: node.daemon.metrics.net,
+    logger,
   })
-  if ('maxConnections' in server) server.maxConnections = maxSockets
   let stage: 'new' | 'running' | 'stopped' = 'new'
   let url = ''
 
@@ -154,7 +174,7 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
           cause: error,
         })
       }
-      const { port } = server.address() as AddressInfo
+      const port = portOf(server)
       for (const host of hostsOf(config, port)) hosts.add(host)
       url = `http://${bracketed(config.address)}:${port}`
       logger.info({ url: `${url}/` }, 'the page is served')
@@ -168,14 +188,17 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
       if (wasRunning) {
         await new Promise<void>((resolve) => {
           server.close(() => resolve())
-          if ('closeAllConnections' in server) server.closeAllConnections()
+          server.closeAllConnections()
         })
       }
       await parts.stop()
     },
     url: () => url,
+    operatorUrl: () => `${url}${session.entry}`,
   }
 }
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 /** No script but our own file, nothing from elsewhere, in no frame, and no word to other sites of where one was. */
 const secure = secureHeaders({

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { cp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { controlSocketOf } from '../../src/node/data-dir.ts'
+import { controlSocketOf } from '../../src/node/control-socket.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
 import type { PreparedNode } from '../../src/devnet/prepare.ts'
 

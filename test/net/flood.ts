@@ -16,7 +16,10 @@ export interface FloodOptions {
 }
 
 export interface Flood extends AsyncDisposable {
+  /** So far. */
   opened(): number
+  /** Now. */
+  open(): number
 }
 
 /** Connections that send what they are told, and nothing after it; one that is ended is opened again. */
@@ -45,6 +48,7 @@ export const startFlood = ({ to, from, perAddress, bytes, pauseMs = 20 }: FloodO
   )
   return {
     opened: () => opened,
+    open: () => sockets.size,
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
       for (const socket of sockets) socket.destroy()

@@ -77,6 +77,24 @@ describe('R-PROBE-1 tls unbound (8)', () => {
     })
   })
 
+  test.each([
+    ['an escape of a terminal', '0.1.0\u001b[2J'],
+    ['a C1 control', '0.1.0\u009b2J'],
+    ['a turn of direction', '0.1.0\u202e'],
+    ['letters beyond ASCII', '0.1.0-ä'],
+    ['a line break', '0.1.0\n'],
+    ['65 characters', '1'.repeat(65)],
+  ])('a version with %s', async (_what, version) => {
+    await using endpoint = await startEndpoint(good, { identity: () => ({ ...identity, version }) })
+    expect(await probe(endpoint.port())).toEqual(failure(8))
+  })
+
+  test('but not one of 64 printable characters', async () => {
+    const version = '~'.repeat(64)
+    await using endpoint = await startEndpoint(good, { identity: () => ({ ...identity, version }) })
+    expect(await probe(endpoint.port())).toMatchObject({ is: 'ok', version })
+  })
+
   test('a signature by another key', async () => {
     const other = createNodeKeys((length) => world.randomBytes(length))
     await using endpoint = await startEndpoint(good, { sign: (message) => other.sign(message) })

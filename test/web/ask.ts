@@ -59,11 +59,16 @@ export interface OpenStream {
   close(): void
 }
 
-export const openStream = async (base: string, path: string, localAddress?: string): Promise<OpenStream> =>
+export const openStream = async (
+  base: string,
+  path: string,
+  localAddress?: string,
+  headers: Record<string, string> = {},
+): Promise<OpenStream> =>
   await new Promise((resolve, reject) => {
     const { hostname, port } = new URL(base)
     const from = localAddress === undefined ? {} : { localAddress }
-    const asked = request({ hostname, port, path, agent: false, ...from }, (response) => {
+    const asked = request({ hostname, port, path, agent: false, headers, ...from }, (response) => {
       let received = ''
       response.on('data', (chunk: Buffer) => (received += chunk.toString('utf8')))
       response.on('error', () => undefined)

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { maxLive } from '../../src/web/live.ts'
+import { runInProcess } from '../cli/in-process.ts'
+import { startFlood } from '../net/flood.ts'
 import { until } from '../net/local-hosts.ts'
 import { startAlertingPage } from './alerting-page.ts'
 import { type Answer, ask, askRaw, openStream, type OpenStream } from './ask.ts'
@@ -34,6 +36,8 @@ export const describeHostile = (page: () => PlayedPage): void => {
         (await ask(page().url, '/', { headers: { host: `LOCALHOST:${port}` }, ...from(1) })).status,
       ).toBe(200)
       expect(await askRaw(page().url, 'GET / HTTP/1.1\r\n\r\n')).toContain('400')
+      const twice = `GET / HTTP/1.1\r\nHost: ${host}\r\nHost: evil.example\r\n\r\n`
+      expect(await askRaw(page().url, twice)).toMatch(/ 4(00|21) /)
       expect(await askRaw(page().url, 'GET / HTTP/1.1\r\nHost: \r\n\r\n')).toMatch(/ 4[0-9][0-9] /)
       expect(await askRaw(page().url, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/ 4[0-9][0-9] /)
       const absolute = `GET http://evil.example/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`
@@ -212,6 +216,62 @@ export const describeHostile = (page: () => PlayedPage): void => {
       expect(headers['content-security-policy']).toContain("default-src 'none'")
       const filtered = await ask(page().url, `/nodes?host=${encodeURIComponent('"><b>')}`, from(6))
       expect(filtered.body).not.toContain('"><b>')
+    })
+
+    test('escapes of terminals and turns of direction in a query do not come back', async () => {
+      const text = '\u001b[31mred\u009b0m \u202eeno\u2066 two\u0000\u2028'
+      for (const path of ['/search?q=', '/nodes?host=', '/api/v1/search?q=']) {
+        const { body } = await ask(page().url, `${path}${encodeURIComponent(text)}`, from(6))
+        expect(body, path).not.toMatch(
+          /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2028\u2066-\u2069]/,
+        )
+      }
+      const name = await ask(page().url, `/api/v1/nodes?${encodeURIComponent(text)}=1`, from(6))
+      expect(name.status).toBe(400)
+      expect(name.body).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
+    })
+
+    test('300 sockets that say nothing, more than there are places, keep no page away, and are ended', async () => {
+      const { hostname, port } = new URL(page().url)
+      const to = { ip: hostname, port: Number(port) }
+      await using flood = startFlood({ to, from: ['127.61.4.1'], perAddress: 300, pauseMs: 1_000_000 })
+      const displaced = async (): Promise<number> => {
+        const { body } = await ask(page().url, '/metrics', from(11))
+        return Number(/connections_displaced_total\{is="page silent"\} ([0-9]+)/.exec(body)?.[1] ?? 0)
+      }
+      await until(async () => (await displaced()) >= 44)
+      expect((await ask(page().url, '/', from(11))).status).toBe(200)
+      // The rest is ended by the deadline for headers.
+      await until(() => flood.open() === 0)
+    })
+
+    test('the operator’s own session asks on, and has a stream, whatever other programs of the machine do', async () => {
+      const { stdout, exitCode } = await runInProcess('page', '--dir', page().own.config.dir)
+      expect(exitCode).toBe(0)
+      const { origin, pathname, search } = new URL(stdout.trim())
+      expect(origin).toBe(new URL(page().url).origin)
+      const local = from(13)
+      const statuses = new Set<number>()
+      while (!statuses.has(429)) {
+        const asked = Array.from({ length: 50 }, () => ask(page().url, '/assets/icon.svg', local))
+        for (const { status } of await Promise.all(asked)) statuses.add(status)
+      }
+      const streams: OpenStream[] = []
+      while (streams.at(-1)?.status !== 429) {
+        streams.push(await openStream(page().url, '/live', `127.61.6.${1 + (streams.length % 20)}`))
+      }
+      const entered = await ask(page().url, `${pathname}${search}`, local)
+      expect(entered).toMatchObject({ status: 303, headers: { location: '/' } })
+      const [cookie = ''] = entered.headers['set-cookie'] ?? []
+      expect(cookie).toMatch(/^secnode-[0-9]+=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict$/)
+      const headers = { cookie: cookie.split(';', 1)[0]! }
+      expect((await ask(page().url, '/', { ...local, headers })).status).toBe(200)
+      const own = await openStream(page().url, '/live', local.localAddress, headers)
+      expect(own.status).toBe(200)
+      for (const stream of [...streams, own]) stream.close()
+      const wrong = await ask(page().url, `/session?key=${'0'.repeat(64)}`, from(14))
+      expect(wrong.status).toBe(403)
+      expect(wrong.headers['set-cookie']).toBeUndefined()
     })
 
     test('whoever asks too often is told when to ask again', async () => {
