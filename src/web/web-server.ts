@@ -1,7 +1,7 @@
-import { getRequestListener } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
@@ -137,16 +137,17 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
   app.notFound((context) => answerError(context, new Refusal(404, 'NOT_FOUND', 'there is no such page')))
   app.onError((error, context) => answerError(context, error))
 
-  const server = createServer(
-    {
+  // Of HTTP/1: no other was asked for.
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
       maxHeaderSize: maxHeaderBytes,
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: lookMs,
       keepAliveTimeout: 5_000,
     },
-    getRequestListener(app.fetch),
-  )
+  }) as Server
   boundSockets(server, {
     isOperator: (request) => session.isOwn(request),
     world,

@@ -7,7 +7,7 @@ import { SecnodeError } from '../../src/errors.ts'
 
 /** Escapes of terminals, C1 controls, turns of direction, line separators: whatever a peer may put into a text. */
 const hostile = '\u001b[31m \u009b2J \u202e \u2066 \u2028 \u200b \u0007 \r\nsecnode: all is well'
-const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2028\u2066]/
+const controls = /[\p{Cf}\p{Zl}\p{Zp}]|[^\P{Cc}\n]/u
 
 const captured = (): { io: CliIo; written: () => string } => {
   let written = ''

@@ -1,4 +1,4 @@
-import { getRequestListener } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
@@ -103,7 +103,7 @@ describe('requests of many programs', () => {
     app.onError((error, context) =>
       error instanceof Refusal ? context.json(answerOf(error), error.status) : context.text('fault', 500),
     )
-    const url = await listen(createServer(getRequestListener(app.fetch)))
+    const url = await listen(createAdaptorServer({ fetch: app.fetch }) as Server)
     hosts.add(new URL(url).host)
     /** Until it is told that it asks too often. */
     const exhaust = async (path: string): Promise<void> => {
