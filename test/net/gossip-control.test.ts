@@ -295,12 +295,16 @@ describe('R-MSG-2 peers that do not read', () => {
     await until(() => victim.gossipPeers(topic) === 19)
     let most = 0
     for (let i = 0; i < 3_000; i++) {
-      await victim.publish(topic, junk(0, 'long', i))
+      await victim.publish(topic, Uint8Array.of(...junk(0, 'long', i), ...new Uint8Array(800)))
+      // Whoever reads is given time to do so.
+      if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
       most = Math.max(most, entries()['unsent bytes'])
     }
     expect(most).toBeLessThan(40_000_000)
     for (const seat of seats) seat.setReading(true)
     await until(() => entries()['unsent bytes'] === 0)
+    let tries = 0
+    await until(async () => (await victim.publish(topic, junk(0, 'again', tries++))) === 19)
     await goesOn('after')
   })
 })
