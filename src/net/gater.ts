@@ -142,8 +142,9 @@ export const createGater = (options: GaterOptions): Gater => {
       denyInboundConnection: (connection) => {
         if (connection.status !== 'open') return true
         const ip = ipOf(connection.remoteAddr)
-        if (!rate.take(ip)) return refuse('rate')
-        const door = known.has(ip) ? knownHandshakes : handshakes
+        const isKnown = known.has(ip)
+        if (!rate.take(ip, isKnown)) return refuse('rate')
+        const door = isKnown ? knownHandshakes : handshakes
         if (!door.admit(connection, ip)) return true
         connection.addEventListener('close', () => door.leave(connection))
         return false
@@ -203,7 +204,7 @@ const bytesReadOf = (connection: MultiaddrConnection): number =>
   (connection as { socket?: Pick<Socket, 'bytesRead'> }).socket?.bytesRead ?? 0
 
 /** libp2p has such a limit, too, but counts whole IPv6 addresses, of which one host has as many as it likes. */
-const createRate = (perSecond: number, world: World): { take(ip: string): boolean } => {
+const createRate = (perSecond: number, world: World): { take(ip: string, isKnown: boolean): boolean } => {
   const allowanceOf = (times: number) =>
     createAllowance(
       { burst: times * perSecond, everyMs: 1_000 / (times * perSecond), maxNames: maxRatedAddresses },
@@ -212,9 +213,10 @@ const createRate = (perSecond: number, world: World): { take(ip: string): boolea
   const ofAddress = allowanceOf(1)
   const ofNetwork = allowanceOf(networkFactor)
   return {
-    take: (ip) => {
+    take: (ip, isKnown) => {
       const [address, network] = groupsOfAddress(ip)
-      return ofAddress.take(address) && ofNetwork.take(network)
+      // What others of its network do is not the fault of an address that a registered peer has proved.
+      return ofAddress.take(address) && (isKnown || ofNetwork.take(network))
     },
   }
 }

@@ -147,6 +147,27 @@ describe('who may connect', () => {
     expect(host.counts.get('connections_displaced p2p handshake silent')).toBe(2)
     for (const socket of sockets) socket.destroy()
   })
+
+  test('a registered peer from where it was before, however fast others of its network connect', async () => {
+    // The clock stands, so nothing comes back of what an address or a network may have each second.
+    const world = { ...realWorld(), monotonicMs: () => 0 }
+    await using host = await startHost('127.5.0.7', { world, limits: { maxNewPerSecondPerAddress: 3 } })
+    await using registered = await startRawPeer('127.5.1.60')
+    host.setRegistered(new Map([[bytesToHex(registered.peerKey), { seat: 1 }]]))
+    await registered.connect(host.target().address!)
+    await until(() => host.peers().length === 1)
+    const { ip, port } = host.target().address!
+    const sockets = Array.from({ length: 24 }, (_, i) =>
+      connect({ host: ip, port, localAddress: `127.5.1.${61 + (i % 12)}` }),
+    )
+    for (const socket of sockets) socket.on('error', () => undefined)
+    await until(() => (host.counts.get('connections_refused p2p rate') ?? 0) > 0)
+    await registered.node.hangUp(registered.node.getPeers()[0]!)
+    await registered.connect(host.target().address!)
+    await using stranger = await startRawPeer('127.5.1.90')
+    await expect(stranger.connect(host.target().address!)).rejects.toThrow(/\w/)
+    for (const socket of sockets) socket.destroy()
+  })
 })
 
 describe('who may not', () => {
