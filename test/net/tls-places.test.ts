@@ -26,7 +26,7 @@ describe('R-PROBE-1 places of the endpoint', () => {
     expect(flood.opened()).toBeGreaterThan(270)
   })
 
-  test('nor do a botnet, a connection from each of its networks, while they are silent', async () => {
+  test('nor does a botnet with a connection from each of its networks, while it is silent', async () => {
     const { metrics, counts } = createCounts()
     await using endpoint = await startEndpoint(good, { metrics })
     const to = { ip: '127.0.0.1', port: endpoint.port() }
