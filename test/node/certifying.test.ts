@@ -1,22 +1,39 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import {
+  beaconOf,
   certifiersOf,
+  checkpointAnswerCodec,
   checkpointRequestCodec,
   cidOf,
   createProof,
   decodeCheckpoint,
+  decodeProofPage,
   encodeProof,
   type Epoch,
+  maxLeaves,
   parseAnchor,
+  type ProposalAnswer,
+  proposalAnswerCodec,
   protocols,
+  type SyncRequest,
+  syncRequestCodec,
   topicsOf,
   type Week,
 } from '../../protocol/index.ts'
+import { createCertifierPeers } from '../../src/node/certifier-peers.ts'
 import { certificateOf, createWeeks, registryOf, seniorCount, weeksAt } from '../fixtures/frozen-weeks.ts'
 import { createTestChain } from '../fixtures/test-chain.ts'
 import { attest, attestOtherwise, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
+
+const handlerLimits = {
+  maxRequestBytes: 2_000_000,
+  maxResponseBytes: 2_000_000,
+  timeoutMs: 60_000,
+  maxConcurrentPerPeer: 4,
+  maxConcurrent: 16,
+}
 
 let network: TestNetwork
 afterEach(() => network.stop())
@@ -32,12 +49,12 @@ interface FrozenWeek {
 const startBeforeFreeze = async (
   last: Epoch,
   at = network.height(last + 2) - 2,
-  started = seniorCount,
+  started: readonly number[] = [...Array(seniorCount).keys()],
 ): Promise<FrozenWeek> => {
   const freezeHeight = network.height(last + 2)
   const frozen = await weeksAt(network, freezeHeight)
   const nodes: TestNode[] = []
-  for (let index = 0; index < started; index++) {
+  for (const index of started) {
     const chain = createTestChain(network.blocks, at)
     chain.registry = registryOf(network)
     // Without a freeze, and yet with the weeks whose data must be kept.
@@ -137,6 +154,50 @@ test('R-MSG-1 a stranger who asks for bits of everything keeps no week from bein
 describe('R-CP-3 what a certifier demands', () => {
   const last = 41
 
+  /** Indexes of the certifiers of view 0 by position. */
+  const positions = async (): Promise<number[]> => {
+    const { records } = await weeksAt(network, network.height(last + 2))
+    const { seniors, freeze } = records.findLast((record) => record.seniors !== null)!
+    const beacon = beaconOf(network.networkId, last + 2, freeze!.hash!)
+    const drawn = certifiersOf(seniors!, beacon, 0, network.params.certifiers)
+    return drawn.map(({ seat }) => network.rows.findIndex((row) => row.seat === seat))
+  }
+
+  test('is gathered from all at once, though one names what nobody has and gives nothing', async () => {
+    network = await createWeeks(42)
+    const order = await positions()
+    const liar = order.at(-1)!
+    const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, order.slice(0, -1))
+    const informed = nodes.filter(({ index }) => index !== order[0])
+    await equivocate(informed, liar, 3)
+    await equivocate(informed, order[1]!, 30)
+    const lying = await network.startPeer({ index: liar })
+    const asked: SyncRequest[] = []
+    let proposals = 0
+    await lying.handle(protocols.propose, handlerLimits, () => {
+      proposals++
+      const row = (epoch: Epoch): [number, number, Uint8Array] => [epoch, liar, seedOf('nothing', epoch)]
+      // The first is of the week that runs.
+      const wants: ProposalAnswer = ['wants', [row(last + 1), row(3)], [], [[5, 1]]]
+      return Promise.resolve(proposalAnswerCodec.encode(wants))
+    })
+    await lying.handle(protocols.sync, handlerLimits, (bytes) => {
+      const request = syncRequestCodec.decode(bytes)
+      if (request.is === 'ok') asked.push(request.value)
+      return Promise.reject(new Error('gives nothing'))
+    })
+    await freeze()
+    const checkpoint = await untilCertified(nodes, week)
+    const page = decodeProofPage(
+      (await nodes[0]!.daemon.checkpoints.get(checkpoint.weeks[0]!.proofPages[0]!))!,
+    )
+    expect(page.is === 'ok' && page.value.proofs).toHaveLength(2)
+    expect(proposals).toBe(2)
+    const fetched = asked.filter(([kind]) => kind === 'fetch' || kind === 'proofs')
+    expect(fetched.map(([, epoch]) => epoch)).toContain(3)
+    expect(asked.filter(([kind, epoch]) => kind === 'fetch' && epoch > last)).toEqual([])
+  })
+
   test('who was away while an epoch closed calls nothing late that the others held in time', async () => {
     network = await createWeeks(42, seniorCount + 1)
     const { week, nodes, freeze } = await startBeforeFreeze(last, network.height(last))
@@ -163,6 +224,27 @@ describe('R-CP-3 what a certifier demands', () => {
   })
 })
 
+test('R-CP-3 a proposer that tells of leaves without end is asked for no more than the snapshot has', async () => {
+  network = await createWeeks(42)
+  const node = await network.start(0, { height: network.height(5) })
+  const { daemon } = node
+  const lying = await network.startPeer({ index: 1 })
+  let asked = 0
+  const leaves = Array.from({ length: maxLeaves }, (_, seat): [number, Uint8Array] => [
+    seat,
+    seedOf('leaf', seat),
+  ])
+  await lying.handle(protocols.checkpoint, handlerLimits, () => {
+    asked++
+    return Promise.resolve(checkpointAnswerCodec.encode(['leaves', leaves]))
+  })
+  const peers = createCertifierPeers(daemon.node, daemon.collector, daemon.checkpoints)
+  const liar = registryOf(network)[network.rows[1]!.seat]!
+  const asking = peers.askLeaves(liar, cidOf(seedOf('checkpoint')), 4, AbortSignal.timeout(60_000))
+  await expect(asking).rejects.toMatchObject({ code: 'CHECKPOINT_ANSWER' })
+  expect(asked).toBeLessThanOrEqual(2)
+})
+
 describe('R-CP-4 certificates in gossip', () => {
   const last = 41
   const topic = () => topicsOf(network.networkId).certificates.name
@@ -170,7 +252,7 @@ describe('R-CP-4 certificates in gossip', () => {
   /** One node whose week is frozen, and a peer that it hears. */
   const startListening = async () => {
     network = await createWeeks(42)
-    const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, 1)
+    const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, [0])
     await freeze()
     const node = nodes[0]!
     await until(() => node.daemon.finality.certifier.state()?.views.length === 1)
