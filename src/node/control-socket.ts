@@ -79,6 +79,8 @@ const unsafe = (message: string): SecnodeError =>
 
 const unlessMissing = (error: NodeJS.ErrnoException): undefined => {
   // What may not be looked at may not be opened either, and that says so.
-  if (error.code !== 'ENOENT' && error.code !== 'EACCES') throw error
+  if (!missing.has(error.code ?? '')) throw error
   return undefined
 }
+
+const missing: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
