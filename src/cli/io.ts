@@ -24,7 +24,8 @@ export const printError = (io: CliIo, error: unknown, verbose: boolean): 0 | 1 |
   const printStack = (stack: string): void => stack.split('\n').forEach((line) => print(`  ${line}`))
   if (isSecnodeError(error)) {
     print(`secnode: ${error.message} [${error.code}]`)
-    if (error.hint !== undefined) for (const line of `  ${error.hint}`.split('\n')) print(line)
+    // Indented, so that no line of it passes for one of ours.
+    for (const line of error.hint?.split('\n') ?? []) print(`  ${line}`)
     if (verbose && error.stack !== undefined) printStack(error.stack)
     return error.exitCode
   }

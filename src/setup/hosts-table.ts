@@ -167,6 +167,6 @@ const refuse = ({ name, hint }: Source, faults: readonly Fault[]): void => {
   if (faults.length > told.length) told.push(`and ${faults.length - told.length} more`)
   throw new SecnodeError('HOSTS_TABLE', `${name}: ${faults.length} mistakes`, {
     exitCode: 2,
-    hint: [...told, hint].join('\n  '),
+    hint: [...told, hint].join('\n'),
   })
 }
