@@ -55,7 +55,7 @@ describe('R-ADM-1', () => {
     expect(world.of('other')).toEqual(['read', 'work'])
   })
 
-  test('seats that have been read share the places, one each, in turn', () => {
+  test('R-ADM-2 seats that have been read share the places, one each, in turn', () => {
     const world = play()
     world.ask('a1', 'a', seat)
     world.ask('a2', 'a', seat)
@@ -90,7 +90,7 @@ describe('R-ADM-1', () => {
     expect(world.last('a')).toBe('refuse')
   })
 
-  test('under the bound in bytes the lowest rank stays, and the last of equals goes', () => {
+  test('R-ADM-2 under the bound in bytes the lowest rank stays, and the last of equals goes', () => {
     const world = play()
     world.open('r5', 'r5', duty(5))
     world.step({ is: 'sized', id: 'r5', bytes: 600 })

@@ -158,7 +158,7 @@ describe('R-ADM-1 sixteen seats hold 64 unfinished requests, and each honest que
     [protocols.propose, 'a length and nothing more', onlyLength, 2],
   ]
 
-  test.each(cases)('on %s: %s', async (protocolName, _, leaveUnfinished, perPeer) => {
+  test.each(cases)('R-ADM-3 on %s: %s', async (protocolName, _, leaveUnfinished, perPeer) => {
     const [, asking, answer] = questions.find(([name]) => name === protocolName)!
     const streams = await holdStreams(protocolName, leaveUnfinished)
     for (let i = 0; i < 12; i++) expect(await asking()).toEqual(answer)
