@@ -39,7 +39,7 @@ export interface Responder {
 /** Digests computed at once: each reads 64 blocks, and challengers of an epoch come at random moments. */
 const maxDigests = 4
 
-/** As many as a committee has at most (R-COM-2), twice: one that gave up may ask again while its first question waits. */
+/** As many as a committee has at most, twice: one that gave up may ask again while its first question waits. */
 const maxWaitingDigests = 96
 
 /** As many names as two epochs have at most. */
