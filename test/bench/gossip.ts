@@ -21,11 +21,12 @@ import {
 import { createEd25519Verifier, ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import type { EpochContext } from '../../src/epochs/epoch-book.ts'
 import { createHeldEpoch } from '../../src/node/held-epoch.ts'
+import { compareRouters } from './gossip-router.ts'
 
 /**
  * What gossip costs a node of a network with committees of 11: validations of attestations a second, against native
  * Ed25519 verification alone of the same signatures in the same run, on the calling thread and on the thread pool; and
- * the memory of those held. The validator is `readAttestation` and the verifier of `src/keys`, as the daemon puts them
+ * the memory of those held; then processor time of the router in front of it, with its guard and without. The validator is `readAttestation` and the verifier of `src/keys`, as the daemon puts them
  * together. Options: `--seconds <n>` per case (4), `--seats <n>` (2,000).
  */
 export const run = async (options: string[]): Promise<void> => {
@@ -83,6 +84,7 @@ export const run = async (options: string[]): Promise<void> => {
   print({ case: 'thread pool', ...(await compare(pooled(isValidAsync), pooled(isSignedAsync))) })
   print({ case: 'read', ...readOnly(rows, read, milliseconds) })
   print({ case: 'memory', ...memoryOfHeld(rows) })
+  for (const row of await compareRouters(milliseconds)) print(row)
 }
 
 const networkId = '0123456789abcdef0123456789abcdef' as NetworkId

@@ -77,7 +77,7 @@ const guardReading = (parts: RouterParts, budget: GossipBudget, { onFault }: Gos
     const rpc = decode(peer, packet.subarray())
     if (rpc === null) return null
     // Messages have no authors beside the ones that they name (R-MSG-1): whatever was put there would be passed on.
-    for (const message of rpc.messages) delete message.from
+    for (const message of rpc.messages) if (message.from !== undefined) delete message.from
     const { messages, control } = workOfRpc(rpc)
     const owed = Math.max(messages + control - ofBytes, 0)
     const left = messages + control - owed + (owed > 0 ? budget.spend(peer, owed) : 0)
