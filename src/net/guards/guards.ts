@@ -42,8 +42,11 @@ export interface Guards {
   rehearse: Senders['rehearse']
 }
 
-/** So long data frames can be at most: one window. 2 MB a second and stream at a round trip of 250 ms. */
-export const maxWindowBytes = 524_288
+/**
+ * No data frame is longer than the window of its stream, which therefore stays what it is at first: 1 MB a second and stream
+ * at a round trip of 250 ms.
+ */
+export const maxWindowBytes = 262_144
 
 /** What carries an encrypted connection, and who is at the other end. */
 interface Secured {
