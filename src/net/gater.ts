@@ -30,6 +30,8 @@ export interface GaterOptions {
   limits: GaterLimits
   /** Whether something is being done for this peer, or it waits for it (R-PUZ-5): then its place stays its own. */
   isServed: (peer: string) => boolean
+  /** Whether this node owes the peer an answer (R-ADM-1): then it may connect, whatever it did. */
+  hasDuty: (peer: string) => boolean
   allowLoopback: boolean
   world: World
   metrics: NetMetrics
@@ -57,7 +59,7 @@ const maxBans = 10_000
 const maxRatedAddresses = 16_384
 
 export const createGater = (options: GaterOptions): Gater => {
-  const { limits, isServed, allowLoopback, world, metrics } = options
+  const { limits, isServed, hasDuty, allowLoopback, world, metrics } = options
   let registered: ReadonlySet<string> = new Set()
   const banEndsByPeer = new Map<string, number>()
   const known = createKnownAddresses()
@@ -111,7 +113,7 @@ export const createGater = (options: GaterOptions): Gater => {
   /** Null to let it in, or why not. Strangers have a door besides. */
   const refusal = (peer: string | null): string | null => {
     if (peer === null) return 'key type'
-    if (isBanned(peer)) return 'banned'
+    if (isBanned(peer) && !hasDuty(peer)) return 'banned'
     // One that was closed while it was let in has told nobody.
     for (const connection of peers.keys()) if (connection.status !== 'open') leave(connection)
     const ofPeer = [...peers.values()].filter((other) => other === peer).length

@@ -180,6 +180,7 @@ export const createHost = (options: HostOptions): Host => {
   const gater = createGater({
     limits,
     isServed: (peer) => requests.isServed(peer) || relayLinks.isServed(peer),
+    hasDuty: (peer) => requests.hasDuty(peer),
     allowLoopback,
     world,
     metrics,

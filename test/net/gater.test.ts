@@ -3,6 +3,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { describe, expect, test } from 'vitest'
 import { bytesToHex } from '../../protocol/index.ts'
 import { multiaddrOf } from '../../src/net/peer-address.ts'
+import type { Duty } from '../../src/net/service.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, registerAll, startHost, until } from './local-hosts.ts'
 import { protocolOf, type RawPeer, startRawPeer } from './raw-peer.ts'
@@ -216,6 +217,20 @@ describe('who may not', () => {
     await until(() => bob.peers().length === 0)
     offsetMs = 6 * 60_000
     expect(await bob.request(alice.target(), 'echo/1', request, asked)).toEqual(request)
+  })
+
+  test('R-ADM-1 a peer that is owed an answer can ask although it is shut out', async () => {
+    await using alice = await startHost('127.5.0.21', { limits: few })
+    await using bob = await startHost('127.5.0.22')
+    registerAll(alice, bob)
+    const owed = bytesToHex(bob.peerKey)
+    const dutyOf = (peer: string): Duty => (peer === owed ? { is: 'owed', rank: 0 } : { is: 'none' })
+    await alice.handle('owed/1', { ...small, dutyOf }, async (request) => request)
+    for (let i = 0; i < 5; i++) alice.penalise(bob.peerKey, 'false-data')
+    expect(alice.counts.get('bans registered')).toBe(1)
+    const asked = { timeoutMs: 60_000, maxResponseBytes: 10 }
+    const request = Uint8Array.of(1)
+    expect(await bob.request(alice.target(), 'owed/1', request, asked)).toEqual(request)
   })
 })
 

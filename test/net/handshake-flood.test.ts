@@ -71,6 +71,7 @@ const startGater = () => {
   const { libp2p } = createGater({
     limits: defaultHostLimits,
     isServed: () => false,
+    hasDuty: () => false,
     allowLoopback: true,
     world: { ...realWorld(), monotonicMs: () => nowMs },
     metrics,
