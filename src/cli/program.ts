@@ -35,6 +35,7 @@ import { restoreCommand } from './restore.ts'
 import { simCommand } from './sim.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
+import { takeoverCommand } from './takeover.ts'
 import { tallyCommand } from './tally.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
@@ -155,6 +156,7 @@ export const createProgram = (io: CliIo): Command => {
     .addCommand(backupCommand(io))
     .addCommand(restoreCommand(io))
     .addCommand(historyCommand(io))
+    .addCommand(takeoverCommand(io))
     .addCommand(tallyCommand(io))
     .addCommand(explainCommand(io))
     .addCommand(devnetCommand(io))

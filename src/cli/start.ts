@@ -14,6 +14,7 @@ export const startCommand = (io: CliIo): Command =>
   new Command('start')
     .description('run the node')
     .requiredOption('--config <file>', 'its configuration (YAML)')
+    .option('--standby', 'only stand by: warm, as a stranger, signing nothing until `secnode takeover`')
     .option('--force', 'start in spite of what the doctor finds')
     .addHelpText(
       'after',
@@ -23,26 +24,37 @@ chain node, one of another network, a full disk) keeps it from starting; whateve
 SIGTERM or Ctrl-C stops it; SIGHUP makes it read its configuration and its certificate again. A configuration that is
 wrong does not take it down: the old one stays in use, and the log says why.
 
-Example:
+A standby follows the chain, gossip and sync with keys of its own. It watches its certificate, its ports and the seat, and
+takes nothing over by itself.
+
+Examples:
   secnode start --config /etc/secnode/secnode.yaml
+  secnode start --config /etc/secnode/secnode.yaml --standby
 `,
     )
-    .action(async (flags: { config: string; force?: true }) => await start(io, flags))
+    .action(async (flags: StartFlags) => await start(io, flags))
+
+interface StartFlags {
+  config: string
+  standby?: true
+  force?: true
+}
 
 /** The daemon is not kept waiting for what does not answer. */
 const checkMs = 15_000
 
-const start = async (io: CliIo, flags: { config: string; force?: true }): Promise<void> => {
+const start = async (io: CliIo, flags: StartFlags): Promise<void> => {
   const configFile = flags.config
   const options = { level: 'info', hooks: { streamWrite: asciiJson } }
   const logger = pino(options, pino.destination({ dest: 2, sync: true }))
   logger.level = (await loadConfig(configFile)).log
-  await lookFirst(io, configFile, flags.force === true, logger)
+  const isStandby = flags.standby === true
+  await lookFirst(io, configFile, { isStandby, isForced: flags.force === true }, logger)
   const reloads = createReloads()
   const reload = (): void => reloads.request()
   process.on('SIGHUP', reload)
   try {
-    await runService({ configFile, logger, world: realWorld(), signal: io.signal, reloads })
+    await runService({ configFile, logger, world: realWorld(), signal: io.signal, reloads, isStandby })
   } finally {
     process.off('SIGHUP', reload)
   }
@@ -52,13 +64,19 @@ const start = async (io: CliIo, flags: { config: string; force?: true }): Promis
  * The doctor's look from inside; from outside the running daemon looks itself. Errors: a finding that stops, unless
  * forced. What the daemon refuses by itself is left to it.
  */
-const lookFirst = async (io: CliIo, configFile: string, isForced: boolean, logger: Logger): Promise<void> => {
+const lookFirst = async (
+  io: CliIo,
+  configFile: string,
+  { isStandby, isForced }: { isStandby: boolean; isForced: boolean },
+  logger: Logger,
+): Promise<void> => {
   const report = await runDoctor({
     configFile,
     world: realWorld(),
     logger,
     signal: io.signal,
     scope: 'inside',
+    isStandby,
     checkMs,
     askDaemon,
   })

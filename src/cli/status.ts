@@ -50,7 +50,7 @@ const headLines = (status: NodeStatus): string[] => {
   return [
     `${status.host}  ${seat === null ? 'no seat yet' : `seat ${seat}`}  stake ${stake}  version ${status.version}`,
     `network ${status.network}  peer ${status.peer}`,
-    ...(status.signing.is === 'on' ? [] : ['signs nothing: another daemon runs with its keys']),
+    ...signingLines(status.signing),
     `chain ${chain.status} at ${chain.confirmedHeight}${tip}${detail}`,
     status.epoch === null ? 'before the first epoch' : `epoch ${status.epoch} of week ${status.week ?? '?'}`,
     `peers ${peers.total}, of these registered ${peers.registered}  attestations held ${held.join(', ') || 'none'}`,
@@ -64,6 +64,24 @@ const contactLines = ({ contact: { neighbours, hearing } }: NodeStatus): string[
   const heard =
     hearing === null ? '' : `  heard ${hearing.heard} of ${hearing.others} in epoch ${hearing.epoch}`
   return [`gossip neighbours ${neighbours}${heard}`]
+}
+
+const signingLines = (signing: NodeStatus['signing']): string[] => {
+  if (signing.is === 'on') return []
+  const { seat, silentEpoch, takeover } = signing
+  const which = seat === null ? 'its seat' : `seat ${seat}`
+  const silent = silentEpoch === null ? '' : `, which was silent in epoch ${silentEpoch}`
+  const why = signing.is === 'standby' ? `standby for ${which}${silent}` : 'another daemon runs with its keys'
+  return [
+    `signs nothing: ${why}`,
+    ...(takeover === null
+      ? []
+      : [
+          takeover.is === 'waiting'
+            ? `takeover: waiting for ${takeover.why}`
+            : `takeover: given up, ${takeover.why}`,
+        ]),
+  ]
 }
 
 const whyNobody = (stake: NodeStatus['stake'], chain: NodeStatus['chain']): string => {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type Alerter, createAlerter } from '../alerts/alerter.ts'
 import { createAlertCommand } from '../alerts/command.ts'
@@ -6,9 +7,9 @@ import { createWebhook } from '../alerts/webhook.ts'
 import { type Follower, openFollower } from '../chain/follower/follower.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import { createRpcClient, type RpcClient, type RpcClientOptions } from '../chain/rpc/client.ts'
-import { SecnodeError } from '../errors.ts'
+import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
-import { loadNodeKeyFile } from '../keys/node-key.ts'
+import { createNodeKeyFile, loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { createAlertStore } from '../store/alerts.ts'
@@ -59,7 +60,12 @@ export interface AssembleOptions {
   world: World
   /** What devnets and benchmarks change. */
   daemon?: Partial<Pick<DaemonOptions, 'conduct' | 'signProbe' | 'hostLimits' | 'resolveHost'>>
+  /** As what the node runs: for its seat by default. */
+  role?: NodeRole
 }
+
+/** `standby`: warm, and a stranger (R-ATT-8). `taken-over`: for its seat, in a process that began as a standby. */
+export type NodeRole = 'seat' | 'standby' | 'taken-over'
 
 const dnsTimeoutMs = 5_000
 
@@ -75,7 +81,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       hint: 'Remove the field; it is for devnets.',
     })
   }
-  const keys = await loadNodeKeyFile(config.keys)
+  const seatKeys = await loadNodeKeyFile(config.keys)
   await makeDirectory(config.dir)
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
@@ -92,6 +98,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   try {
     // Only now is it certain that the directory is this daemon's and this network's.
     await writeProfile(config.dir, profile)
+    const keys = options.role === 'standby' ? await standbyKeysOf(config.dir, world) : seatKeys
     const bls = createBls()
     const follower = await openFollower({
       network,
@@ -111,6 +118,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       genesis: profile.genesis,
       schedule: profile.schedule,
       keys,
+      ...(options.role === 'standby' ? { standbyFor: seatKeys } : {}),
       stake,
       hostName: config.host,
       listen: config.listen,
@@ -133,7 +141,15 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       ...options.daemon,
     })
     const alerter = createAlerterOf(config, daemon, store, logger, world)
-    const diagnosis = createDiagnosis({ daemon, follower, config, anchorWallet, alerter, logger })
+    const diagnosis = createDiagnosis({
+      daemon,
+      follower,
+      config,
+      anchorWallet,
+      alerter,
+      logger,
+      hasTakenOver: options.role === 'taken-over',
+    })
     let stopping: Promise<void> | null = null
     return {
       daemon,
@@ -145,7 +161,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       alerter,
       rpc,
       history: createHistoryStore(store, config.dir),
-      historyOwner: historyOwnerOf(config, network, keys),
+      historyOwner: historyOwnerOf(config, network, seatKeys),
       weeks: {
         genesis: profile.genesis,
         networkId: network.networkId,
@@ -184,6 +200,17 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** A standby's own identity: made once, and kept. */
+const standbyKeysOf = async (dir: string, world: World): Promise<NodeKeys> => {
+  const path = join(dir, 'standby.key')
+  try {
+    return await createNodeKeyFile(path, (length) => world.randomBytes(length))
+  } catch (error) {
+    if (!isSecnodeError(error, 'KEY_FILE_EXISTS')) throw error
+    return await loadNodeKeyFile(path)
   }
 }
 

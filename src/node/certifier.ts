@@ -128,9 +128,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
   /** The frozen week without an anchor, if it can be certified. */
   const dueWeek = (): WeekRecord | null => {
     const record = parts.weeks().records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)
-    return record === undefined || record.anchor !== null || record.isPending || record.seniors === null
-      ? null
-      : record
+    if (record === undefined || record.anchor !== null || record.isPending || record.seniors === null) {
+      return null
+    }
+    return node.signing.maySign(record.freeze!.height) ? record : null
   }
 
   const begin = async (record: WeekRecord): Promise<Work | null> => {
@@ -479,7 +480,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
   }
 
   const onHeight = async (): Promise<void> => {
-    const record = node.signing.isOn() ? dueWeek() : null
+    const record = dueWeek()
     if (record === null) {
       end()
       return

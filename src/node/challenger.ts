@@ -106,7 +106,7 @@ export const createChallenger = (
 
   const begin = async (epoch: Epoch): Promise<void> => {
     if (running !== null && running.context.epoch === epoch) return
-    if (!node.signing.isOn()) return
+    if (!node.signing.maySign(epochStart(node.genesis, epoch))) return
     const context = await node.epochs.get(epoch)
     const ownSeat = node.ownSeat()
     if (context === undefined || ownSeat === undefined) return
@@ -132,7 +132,7 @@ export const createChallenger = (
       // Its secret is on disk before the first nonce leaves: one nonce per target, also across crashes.
       await node.work.putWork(state, { sync: true })
     }
-    if (!node.epochs.isCanonical(context)) return
+    if (!node.epochs.isCanonical(context) || !node.signing.maySign(context.phases.opens)) return
     running?.abort.abort(new Error('the next epoch has begun'))
     running = { context, own, state, targets, abort: new AbortController(), queue: Promise.resolve() }
   }
@@ -234,7 +234,7 @@ export const createChallenger = (
       )
       return
     }
-    if (!node.signing.isOn()) return
+    if (!node.signing.maySign(context.phases.opens)) return
     // Never two signatures for one epoch and beacon, whatever brought us here (R-ATT-5).
     if ((await node.attestations.ownSigned(context.epoch, context.beacon)) !== undefined) return
     const said = await node.conduct.attested(context, findings)

@@ -22,9 +22,13 @@ export interface NodeContext {
   networkId: NetworkId
   schedule: ParamsSchedule
   keys: NodeKeys
+  /** Those under which the seat is announced; `keys`, but for a standby (R-ATT-8). */
+  seatKeys: NodeKeys
+  /** It follows all, but has no seat: that of its stake is another daemon's. */
+  isStandby: boolean
   /** hash160 of the one stake that this daemon answers for (R-REG-4). */
   stake: Uint8Array
-  /** The seat of that stake, once it was announced. */
+  /** The seat of that stake, once it was announced; a standby has none. */
   ownSeat(): Seat | undefined
   chain: ChainView
   epochs: EpochBook

@@ -18,8 +18,8 @@ import { weekDataOf } from '../tally/week-data.ts'
 import type { AssembledNode } from './assemble.ts'
 import { controlSocketOf, prepareControlSocket } from './control-socket.ts'
 import { daemonStanding, outsideSights, SightRequest } from './doctor-answers.ts'
-import { formatHistory } from './history.ts'
 import { relayRoutes } from './relay-routes.ts'
+import { takeoverRoutes } from './takeover-routes.ts'
 import { watchRoutes } from './watch-routes.ts'
 
 /**
@@ -74,6 +74,7 @@ export const createControlServer = (
   const app = new Hono()
   app.route('/', watchRoutes(node, stopping.signal))
   app.route('/', relayRoutes(node))
+  app.route('/', takeoverRoutes(node))
   app.get('/tally/:week', async (context) => {
     const tally = await tallyOfWeek(node.weeks, context.req.param('week'), stopping.signal)
     return context.body(formatTally(tally), 200, { 'content-type': 'application/json' })
@@ -100,10 +101,6 @@ export const createControlServer = (
       })
     }
     return context.json(due)
-  })
-  app.get('/history', async (context) => {
-    const text = formatHistory(await node.history.read(), node.historyOwner, node.daemon.node.world)
-    return context.json({ text })
   })
   app.get('/page', (context) => {
     const url = pageUrl()

@@ -19,7 +19,7 @@ import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
 import { createHost, type Host, type HostLimits } from '../net/host.ts'
 import { type ResolveHost, resolveObservedAddress } from '../net/resolve.ts'
-import { createSelfLook } from '../net/self-look.ts'
+import { createSelfLook, type SelfSeen } from '../net/self-look.ts'
 import { createTlsEndpoint, type ServedCertificate, type TlsEndpoint } from '../net/tls-endpoint.ts'
 import { createAttestationStore } from '../store/attestations.ts'
 import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
@@ -51,6 +51,7 @@ import { createSeenVersions } from './seen-versions.ts'
 import { createSigning } from './signing.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
 import { createSyncTurns } from './sync-turns.ts'
+import { createTakeover, type Takeover } from './takeover.ts'
 import { createTasks } from './tasks.ts'
 
 /** Version that the TLS endpoint shows. */
@@ -60,6 +61,8 @@ export interface DaemonOptions {
   genesis: Genesis
   schedule: ParamsSchedule
   keys: NodeKeys
+  /** The keys of the seat that it stands by for; then `keys` are its own, a stranger's (R-ATT-8). */
+  standbyFor?: NodeKeys
   /** hash160 of the stake that this node is for. */
   stake: Uint8Array
   /** The announced name. */
@@ -108,6 +111,7 @@ export interface Daemon {
   readonly checkpoints: CheckpointStore
   readonly sync: SyncClient
   readonly contact: Contact
+  readonly takeover: Takeover
   readonly host: Host
   /** For whoever asks from outside the daemon's roles: pages, commands, tallies. */
   readonly epochs: EpochBook
@@ -130,6 +134,9 @@ export interface Daemon {
   reloadCertificate(): Promise<boolean>
 }
 
+/** What a standby says that it is for: nothing. */
+export const noStake = new Uint8Array(20)
+
 /** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
 const maxTasks = 24
 const maxWaitingTasks = 256
@@ -139,6 +146,7 @@ const recoveryPauseMs = 2_000
 export const createDaemon = (options: DaemonOptions): Daemon => {
   const { genesis, schedule, keys, chain, logger, world, store } = options
   const networkId = networkIdOf(genesis)
+  const isStandby = options.standbyFor !== undefined
   const metrics = createNodeMetrics()
   const epochs = createEpochBook(genesis, networkId, schedule, chain.view)
   const host = createHost({
@@ -160,15 +168,22 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     networkId,
     schedule,
     keys,
+    seatKeys: options.standbyFor ?? keys,
+    isStandby,
     stake: options.stake,
-    ownSeat: () => chain.view.seatOfStake(options.stake),
+    ownSeat: () => (isStandby ? undefined : chain.view.seatOfStake(options.stake)),
     chain: chain.view,
     epochs,
     host,
     attestations: createAttestationStore(store),
     evidence: createEvidenceStore(store),
     work: createWorkStore(store, options.directory),
-    signing: createSigning(createSigningStore(store, options.directory), logger, world),
+    signing: createSigning({
+      store: createSigningStore(store, options.directory),
+      isStandby,
+      logger,
+      world,
+    }),
     // All come from snapshots, and the registry judged them (R-REG-6). In a large network a key is asked for once an
     // epoch: keeping 40,000 of them would cost 85 MB and spare 2 s of processor time in four hours.
     verifier: createEd25519Verifier({ maxKeys: 2_048, areRegistered: true }),
@@ -201,7 +216,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const challenger = createChallenger(node, outgoing, sync, tasks)
   node.signing.onStop(() => challenger.abandon())
   const selfLook = createSelfLook({
-    peerKey: keys.peerKey,
+    peerKey: node.seatKeys.peerKey,
     networkId,
     roots: options.roots,
     verify: node.verifier.verify,
@@ -210,6 +225,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   })
   const look = (): void => void tasks.run('look for a twin', lookForTwin)
   node.signing.onHint(look)
+  const takeover = createTakeover(node, {
+    collector,
+    heardOf: (context, seat) => heardOf(context, seat),
+    look: (context, seat, signal) => lookAtSeat(context, seat, signal),
+  })
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
     const { effort, waiting, circuits } = relay.status()
@@ -238,8 +258,9 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let stopTimer: (() => void) | null = null
   let lastEpoch: Epoch | null = null
   let handledHeight = -1
-  /** The last height that was handled at the tip. */
+  /** The last height that was handled at the tip, and the first since which none was missed. */
   let lastAtTip = -1
+  let watchedFrom: number | null = null
   let onHandled: () => void = () => undefined
   /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
   let startEpoch: Epoch | null = null
@@ -253,9 +274,10 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   const onConnected = async (height: number): Promise<void> => {
     metrics.confirmedHeight.set(height)
     const current = epochs.current()
-    await contact.onHeight(height, isCaughtUp(), heardOf)
+    await contact.onHeight(height, isCaughtUp(), (context) => heardOf(context, node.ownSeat()))
     // While catching up there is nobody to challenge: weeks go by in seconds.
     if (current === null || !isCaughtUp()) {
+      watchedFrom = null
       node.signing.loseSight()
       return await finality.onHeight(height, false)
     }
@@ -285,19 +307,23 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     await outgoing.onHeight(height)
     await challenger.onHeight(height)
     await finality.onHeight(height, true)
+    await takeover.onHeight(height, watchedFrom)
   }
 
   /** A chain that stood still and comes back at once may be that of a machine that was set back while it ran. */
   const watchTip = async (current: Epoch, height: number): Promise<void> => {
     const context = await epochs.get(current)
-    if (context === undefined || height - lastAtTip > context.params.attestBlocks) node.signing.loseSight()
+    if (context === undefined || height - lastAtTip > context.params.attestBlocks) {
+      watchedFrom = null
+      node.signing.loseSight()
+    }
     lastAtTip = height
+    watchedFrom ??= height
     node.signing.regainSight(current)
   }
 
   /** R-EPOCH-3: other seats whose attestation was held by mustHold. */
-  const heardOf = async (context: EpochContext): Promise<number> => {
-    const own = node.ownSeat()
+  const heardOf = async (context: EpochContext, own: Seat | undefined): Promise<number> => {
     const held = await collector.held(context)
     return held.filter(({ seat, heldAt }) => seat !== own && heldAt < context.phases.mustHold).length
   }
@@ -366,19 +392,30 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     const current = epochs.current()
     const own = current === null ? null : await ownEpoch(current)
     if (own === null) return
-    const { host: name, tls } = own.context.rowOf(own.seat)!
-    const resolution = await resolveObservedAddress(name, node.resolveHost, {
+    const seen = await lookAtSeat(own.context, own.seat, signal)
+    // One that has answered no challenge yet may be a doctor that tries the ports of the next machine.
+    if (seen?.is === 'another' && seen.lastSolved !== null) {
+      await node.signing.foundElsewhere(own.context.epoch, seen.at)
+    }
+  }
+
+  /** Who answers at the announced address of the seat with its key; null if it has no address. */
+  const lookAtSeat = async (
+    context: EpochContext,
+    seat: Seat,
+    signal: AbortSignal,
+  ): Promise<(SelfSeen & { at: string }) | null> => {
+    const row = context.rowOf(seat)
+    if (row === undefined) return null
+    const resolution = await resolveObservedAddress(row.host, node.resolveHost, {
       allowLoopback: node.allowLoopback,
       signal,
     })
-    if (resolution.is !== 'ok') return
+    if (resolution.is !== 'ok') return null
     const { ip } = resolution.address
-    const seen = await selfLook.look({ host: name, ip, port: tls }, signal)
-    logger.debug({ ip, port: tls, seen }, 'looked who answers at the own address')
-    // One that has answered no challenge yet may be a doctor that tries the ports of the next machine.
-    if (seen.is === 'another' && seen.lastSolved !== null) {
-      await node.signing.foundElsewhere(own.context.epoch, `${ip} port ${tls}`)
-    }
+    const seen = await selfLook.look({ host: row.host, ip, port: row.tls }, signal)
+    logger.debug({ ip, port: row.tls, seen }, 'looked who answers at the address of the seat')
+    return { ...seen, at: `${ip} port ${row.tls}` }
   }
 
   /** R-ATT-5: before anything is signed, others are asked what they know of this node. */
@@ -455,6 +492,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     checkpoints,
     sync,
     contact,
+    takeover,
     host,
     epochs: epochs.forOthers,
     metrics,
@@ -490,7 +528,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
         identity: () => ({
           peer: keys.peerId,
           seat: node.ownSeat() ?? unseated,
-          stake: bytesToHex(options.stake),
+          stake: bytesToHex(isStandby ? noStake : options.stake),
           version: daemonVersion,
           lastSolved: responder?.lastSolved() ?? null,
         }),

@@ -4,7 +4,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
-import { type AssembledNode, type AssembleOptions, assembleNode } from './assemble.ts'
+import { type AssembledNode, type AssembleOptions, assembleNode, type NodeRole } from './assemble.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createControlServer } from './control.ts'
 
@@ -15,6 +15,8 @@ export interface ServiceOptions {
   /** Ends the service, gracefully. */
   signal: AbortSignal
   reloads: Reloads
+  /** Warm, and a stranger, until it takes its seat over by its operator's word (R-ATT-8). */
+  isStandby?: boolean
 }
 
 /** Requests to read the configuration again; those that come while one is served are one. */
@@ -44,14 +46,23 @@ export const runService = async (options: ServiceOptions): Promise<void> => {
   const { configFile, logger, signal, reloads } = options
   let config = await loadConfig(configFile)
   logger.level = config.log
-  let running = await startNode(config, options)
+  let role: NodeRole = options.isStandby === true ? 'standby' : 'seat'
+  let running = await startNode(config, { ...options, role })
   // Nothing else keeps the process alive once all sockets are idle.
   const alive = setInterval(() => undefined, 60_000)
   try {
     let requested = reloads.next().then(() => 'reload' as const)
     const stopped = untilAborted(signal).then(() => 'stop' as const)
-    while ((await Promise.race([running.failed, stopped, requested])) === 'reload') {
-      ;({ running, config } = await reload(running, config, options))
+    for (;;) {
+      const event = await Promise.race([running.failed, running.takeoverDue, stopped, requested])
+      if (event === 'stop') break
+      if (event === 'takeover') {
+        role = 'taken-over'
+        await running.stop()
+        running = await startNode(config, { ...options, role })
+        continue
+      }
+      ;({ running, config } = await reload(running, config, { ...options, role }))
       logger.level = config.log
       requested = reloads.next().then(() => 'reload' as const)
     }
@@ -67,7 +78,11 @@ interface Current {
   config: Config
 }
 
-const reload = async (running: Running, config: Config, options: ServiceOptions): Promise<Current> => {
+const reload = async (
+  running: Running,
+  config: Config,
+  options: ServiceOptions & { role: NodeRole },
+): Promise<Current> => {
   const { configFile, logger } = options
   let wanted: Config
   try {
@@ -104,6 +119,8 @@ const logRefusal = (logger: Logger, error: unknown): void => {
 export interface Running {
   readonly node: AssembledNode
   failed: Promise<never>
+  /** Resolves when a standby is to go on as the seat. */
+  takeoverDue: Promise<'takeover'>
   reloadCertificate(): Promise<boolean>
   /** Idempotent. */
   stop(): Promise<void>
@@ -112,11 +129,13 @@ export interface Running {
 /** Starts the node of a configuration with its control socket, its page and the metrics of its process. */
 export const startNode = async (
   config: Config,
-  { logger, world, daemon = {} }: AssembleOptions,
+  { logger, world, daemon = {}, role = 'seat' }: AssembleOptions,
 ): Promise<Running> => {
-  const node: AssembledNode = await assembleNode(config, { logger, world, daemon })
+  const node: AssembledNode = await assembleNode(config, { logger, world, daemon, role })
   // One daemon, one process: its memory and processor time are the daemon's.
   collectDefaultMetrics({ register: node.daemon.metrics.registry })
+  const takeoverDue = Promise.withResolvers<'takeover'>()
+  node.daemon.takeover.onDue(() => takeoverDue.resolve('takeover'))
   let web: WebServer | null = null
   const control = createControlServer(node, config.dir, logger, () => web?.operatorUrl() ?? null)
   const stop = async (): Promise<void> => {
@@ -133,10 +152,16 @@ export const startNode = async (
     throw error
   }
   logger.info(
-    { host: config.host, peer: node.daemon.host.peerId, network: node.network.networkId },
+    { host: config.host, peer: node.daemon.host.peerId, network: node.network.networkId, role },
     'the node runs',
   )
-  return { node, failed: node.failed, reloadCertificate: () => node.daemon.reloadCertificate(), stop }
+  return {
+    node,
+    failed: node.failed,
+    takeoverDue: takeoverDue.promise,
+    reloadCertificate: () => node.daemon.reloadCertificate(),
+    stop,
+  }
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>

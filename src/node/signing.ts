@@ -1,17 +1,19 @@
 import type { Logger } from 'pino'
-import { type Epoch, firstRemembered, isOfTwin } from '../../protocol/index.ts'
+import { type Epoch, firstRemembered, type Height, isOfTwin } from '../../protocol/index.ts'
 import type { SigningRecord, SigningStore, TwinSighting } from '../store/signing.ts'
 import type { World } from '../world.ts'
 
 /**
  * Whether this daemon signs attestations and votes. It stops for good, until the operator acts, once another daemon is
- * known to have the same keys (R-ATT-7).
+ * known to have the same keys (R-ATT-7); a standby never does (R-ATT-8).
  */
 export interface Signing {
   /** Reads the record; before that nothing is signed. */
   load(): Promise<void>
   /** False while nothing may be signed, or sent that was signed before. */
   isOn(): boolean
+  /** Whether anything of an epoch or week that began at this confirmed height may be signed. */
+  maySign(beganAt: Height): boolean
   /** The other daemon that was noticed. */
   twin(): TwinSighting | null
   /** Others have told what they know of this node's attestations (R-ATT-5); `lastOwn` is the newest of them. */
@@ -30,9 +32,22 @@ export interface Signing {
   onHint(listener: () => void): void
   /** Called once signing has stopped. */
   onStop(listener: () => void): void
+  /** The epoch in which the operator said that the other daemon is stopped (R-ATT-8). */
+  saidIn(): Epoch | null
+  /** The operator says so; null takes it back. Durable before it resolves. */
+  setSaidIn(epoch: Epoch | null): Promise<void>
+  /** The seat is this daemon's from what begins after this height on. Durable before it resolves. */
+  takeOver(height: Height, current: Epoch): Promise<void>
 }
 
-export const createSigning = (store: SigningStore, logger: Logger, world: Pick<World, 'now'>): Signing => {
+export interface SigningOptions {
+  store: SigningStore
+  isStandby: boolean
+  logger: Logger
+  world: Pick<World, 'now'>
+}
+
+export const createSigning = ({ store, isStandby, logger, world }: SigningOptions): Signing => {
   let record: SigningRecord | null = null
   let rememberedFrom: Epoch | null = null
   let isBlind = false
@@ -40,21 +55,32 @@ export const createSigning = (store: SigningStore, logger: Logger, world: Pick<W
   let onHint: () => void = () => undefined
   let lastHint: Epoch | null = null
 
+  /** In memory first: nothing is signed while the row is being written. */
+  const change = async (changes: Partial<SigningRecord>): Promise<void> => {
+    if (record === null) throw new Error('what may be signed was not read yet')
+    record = { ...record, ...changes }
+    await store.write(record)
+  }
+
   const stop = async (by: TwinSighting['by'], epoch: Epoch, what: string): Promise<void> => {
     if (record?.twin !== null) return
     const twin = { by, epoch, what, at: new Date(world.now()).toISOString() }
-    // In memory first: nothing is signed while the row is being written.
-    record = { ...record, twin }
+    const written = change({ twin, saidIn: null })
     onStop()
     logger.error(twin, 'another daemon runs with the keys of this node: this one signs nothing any more')
-    await store.write(record)
+    await written
   }
+
+  const isOn = (): boolean => !isStandby && record !== null && record.twin === null
 
   return {
     async load() {
       record = await store.read()
+      // Started for its seat it needs no word any more; an old one must not come to life in a later standby.
+      if (isOn() && record.saidIn !== null) await change({ saidIn: null })
     },
-    isOn: () => record !== null && record.twin === null,
+    isOn,
+    maySign: (beganAt) => isOn() && (record?.fence ?? -1) < beganAt,
     twin: () => record?.twin ?? null,
     remembers(current, lastOwn) {
       rememberedFrom = firstRemembered(current, lastOwn)
@@ -84,6 +110,13 @@ export const createSigning = (store: SigningStore, logger: Logger, world: Pick<W
     },
     onStop(listener) {
       onStop = listener
+    },
+    saidIn: () => record?.saidIn ?? null,
+    setSaidIn: (epoch) => change({ saidIn: epoch }),
+    async takeOver(height, current) {
+      // What the other daemon signed is no news any more.
+      if (rememberedFrom !== null) rememberedFrom = Math.max(rememberedFrom, firstRemembered(current, null))
+      await change({ twin: null, saidIn: null, fence: height })
     },
   }
 }

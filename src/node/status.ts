@@ -7,6 +7,7 @@ import type { ObservedContact } from './contact/contact.ts'
 import { daemonVersion } from './daemon.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 import type { TwinSighting } from '../store/signing.ts'
+import type { WatchedSeat } from './takeover.ts'
 
 /** What a daemon says of itself. JSON. */
 export interface NodeStatus {
@@ -17,8 +18,11 @@ export interface NodeStatus {
   seat: number | null
   /** Of the stake, as of the last confirmed block. */
   stake: 'active' | 'retired' | 'not announced'
-  /** Whether it attests and votes, or since when another daemon has been known to have its keys (R-ATT-7). */
-  signing: { is: 'on' } | ({ is: 'stopped' } & TwinSighting)
+  /**
+   * Whether it attests and votes; or how another daemon with its keys was noticed (R-ATT-7), or that it stands by, with what
+   * is known of the seat (R-ATT-8).
+   */
+  signing: { is: 'on' } | ({ is: 'stopped' } & TwinSighting & WatchedSeat) | ({ is: 'standby' } & WatchedSeat)
   chain: { status: string; confirmedHeight: number; tip: number | null; detail: string | null }
   epoch: number | null
   week: string | null
@@ -61,6 +65,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
   const diagnosed = diagnosis.current()
   const certificate = daemon.certificate()
   const twin = daemon.node.signing.twin()
+  const watched = daemon.takeover.watched()
   return {
     network: network.networkId,
     version: daemonVersion,
@@ -69,7 +74,12 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     seat: daemon.node.ownSeat() ?? null,
     stake:
       standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
-    signing: twin === null ? { is: 'on' } : { is: 'stopped', ...twin },
+    signing:
+      watched === null
+        ? { is: 'on' }
+        : twin === null || daemon.node.isStandby
+          ? { is: 'standby', ...watched }
+          : { is: 'stopped', ...twin, ...watched },
     chain: {
       status: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,

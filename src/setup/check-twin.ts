@@ -23,6 +23,9 @@ export const twinCheck: Check = {
     const at = { host, ip: chosen.ip, port: tls }
     const seen = await (await facts.selfLook()).look(at, signal)
     const where = `${at.ip} port ${at.port}`
+    if (seen.is === 'another' && facts.options.isStandby === true) {
+      return { findings: [], detail: `the seat answers at ${where}` }
+    }
     if (seen.is === 'another') {
       return { findings: [finding('ANOTHER_RUNS', `a node with these keys answers at ${where}`)], detail: '' }
     }

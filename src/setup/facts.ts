@@ -40,6 +40,8 @@ export interface DoctorOptions {
   isBeforeAnnouncement?: boolean
   /** Without `outside` no port is opened and nobody is asked: what `secnode start` looks at before it starts. */
   scope?: 'all' | 'inside'
+  /** The seat is another daemon's, and its answer at the announced address is as it should be. */
+  isStandby?: boolean
   /** For each check, if that is shorter than its own bound. */
   checkMs?: number
   /** Asks the daemon that has this data directory open. Errors: CONTROL_UNREACHABLE. */

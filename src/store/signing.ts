@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { storeDamaged } from './errors.ts'
 import { keyOf, prefixes } from './keys.ts'
-import { del, put, type Store } from './store.ts'
+import { put, type Store } from './store.ts'
 
 /** How another daemon with the same keys was noticed (R-ATT-7). */
 export const TwinSighting = z.strictObject({
@@ -20,6 +20,10 @@ export type TwinSighting = z.infer<typeof TwinSighting>
 export const SigningRecord = z.strictObject({
   /** Why it signs nothing until the operator acts (R-ATT-7); null while it may sign. */
   twin: TwinSighting.nullable(),
+  /** The epoch in which the operator said that the other daemon is stopped, until that has led to something (R-ATT-8). */
+  saidIn: z.int().min(0).nullable(),
+  /** Nothing of an epoch or week that began up to this height is signed (R-ATT-8). */
+  fence: z.int().min(0).nullable(),
 })
 export type SigningRecord = z.infer<typeof SigningRecord>
 
@@ -29,7 +33,7 @@ export interface SigningStore {
   write(record: SigningRecord): Promise<void>
 }
 
-const mayAll: SigningRecord = { twin: null }
+const mayAll: SigningRecord = { twin: null, saidIn: null, fence: null }
 
 export const createSigningStore = (store: Store, directory: string): SigningStore => {
   const key = keyOf(prefixes.signing)
@@ -43,10 +47,7 @@ export const createSigningStore = (store: Store, directory: string): SigningStor
         throw storeDamaged(directory, 'it cannot be read whether this node may sign', error)
       }
     },
-    async write(record) {
-      const isPlain = record.twin === null
-      const row = new TextEncoder().encode(JSON.stringify(record))
-      await store.batch([isPlain ? del(key) : put(key, row)], { sync: true })
-    },
+    write: (record) =>
+      store.batch([put(key, new TextEncoder().encode(JSON.stringify(record)))], { sync: true }),
   }
 }

@@ -469,8 +469,9 @@ test('R-ATT-7 there is one finding, and it is critical', () => {
 test('R-ATT-7 a record of it that cannot be read stops the start', async () => {
   const store = createMemoryStore()
   const twin = { by: 'attestation' as const, epoch: 5, what: 'bafy', at: '2026-11-20T00:00:00Z' }
-  await createSigningStore(store, 'memory').write({ twin })
-  expect(await createSigningStore(store, 'memory').read()).toEqual({ twin })
+  const record = { twin, saidIn: 7, fence: 90 }
+  await createSigningStore(store, 'memory').write(record)
+  expect(await createSigningStore(store, 'memory').read()).toEqual(record)
   await store.batch([{ type: 'put', key: Uint8Array.of(0x50), value: Uint8Array.of(0x7b) }])
   await expect(network.start(0, { store })).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
 })

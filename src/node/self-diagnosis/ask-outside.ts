@@ -1,8 +1,7 @@
-import type { SeatRecord } from '../../../protocol/index.ts'
 import { messageOf } from '../../errors.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
 import type { Daemon } from '../daemon.ts'
-import { askDialBack } from '../dial-back.ts'
+import { askDialBack, type DialBackQuestion } from '../dial-back.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { drawOthers } from '../recovery.ts'
 import type { ObservedOutside, OutsideAnswer } from './observations.ts'
@@ -14,7 +13,7 @@ const askedSeats = 5
 export const askOutside = async (
   { node, probesAnswered }: Pick<Daemon, 'node' | 'probesAnswered'>,
   context: EpochContext,
-  own: SeatRecord,
+  own: DialBackQuestion,
   signal: AbortSignal,
 ): Promise<ObservedOutside> => {
   const others = drawOthers(context.snapshot, own.seat, node.world.randomBytes(32), askedSeats)

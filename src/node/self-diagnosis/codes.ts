@@ -14,6 +14,11 @@ export const remedies = {
     'The reasons say what this node could not judge. Check its chain node, its outgoing connections, and IPv6 if targets have no IPv4 address.',
   'another-runs':
     'Stop the other daemon for good, or this one. On the one that stays, run `secnode takeover --i-stopped-it` (docs/operators.md).',
+  'seat-silent':
+    'Look at the machine of the seat. If its daemon is stopped for good, run `secnode takeover --i-stopped-it` here (docs/operators.md).',
+  'took-over': 'Start this node without --standby from now on: in the unit of its service, for example.',
+  'takeover-given-up':
+    'Stop the other daemon for good, then run `secnode takeover --i-stopped-it` again (docs/operators.md).',
   equivocated:
     'Stop the other daemon that has the same keys, or the copy of this machine: two attestations of one epoch were signed.',
   isolated: 'Check the outgoing connections of this machine and its DNS: no registered node is connected.',

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino'
-import { Verdict } from '../../../protocol/index.ts'
+import { unseated, Verdict } from '../../../protocol/index.ts'
 import { type Finding, findingKey } from '../../alerts/finding.ts'
 import type { Alerter } from '../../alerts/alerter.ts'
 import { messageOf } from '../../errors.ts'
+import { type Config, publicPortsOf } from '../config.ts'
+import { noStake } from '../daemon.ts'
+import type { DialBackQuestion } from '../dial-back.ts'
 import { askOutside } from './ask-outside.ts'
 import { createSelfGauges } from './gauges.ts'
 import { judge, type Judgement } from './judge.ts'
@@ -65,7 +68,8 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   const isAskDue = (judgement: Judgement, height: number): boolean => {
     const why = doubtsOf(judgement)
     const isUnreached = judgement.findings.some(({ code }) => code === 'unreachable')
-    if (why === '' && !isUnreached) return false
+    // A standby has no challengers whose words would tell.
+    if (why === '' && !isUnreached && !node.isStandby) return false
     // A height below the last one means that the chain was reorganised.
     if (asked === null || height < asked.atHeight) return true
     const blocks = height - asked.atHeight
@@ -75,12 +79,12 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
 
   /** True if anybody answered. */
   const ask = async (judgement: Judgement): Promise<boolean> => {
-    const own = options.follower.standingOf(node.stake)
+    const own = node.isStandby ? strangerOf(config) : options.follower.standingOf(node.stake)?.record
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
     const atHeight = daemon.handledHeight()
     if (own === undefined || context === undefined || !isAskDue(judgement, atHeight)) return false
-    const answer = await askOutside(daemon, context, own.record, signal)
+    const answer = await askOutside(daemon, context, own, signal)
     const isFine = answer.views.length > 0 && answer.views.every(isReached)
     asked = { atHeight, why: doubtsOf(judgement), isFine }
     if (answer.views.length === 0) return false
@@ -169,6 +173,14 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     },
   }
 }
+
+/** As what a standby wants to be found: under its own name and ports, and of no seat. */
+const strangerOf = (config: Pick<Config, 'host' | 'listen' | 'public'>): DialBackQuestion => ({
+  host: config.host,
+  ...publicPortsOf(config),
+  seat: unseated,
+  stake: noStake,
+})
 
 const isReached = ({ p2p, tls }: OutsideAnswer): boolean =>
   p2p.verdict === Verdict.valid && tls.verdict === Verdict.valid

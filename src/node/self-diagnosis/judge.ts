@@ -5,7 +5,7 @@ import type { FindingCode } from './codes.ts'
 import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
 import type { Observations } from './observations.ts'
 import { judgeOutside } from './outside.ts'
-import { judgeTwin } from './twins.ts'
+import { judgeStandby, judgeTwin } from './twins.ts'
 import { judgeCertificate, judgeDisk, judgeHotWallet, judgeRegistration } from './upkeep.ts'
 import { judgeVerdicts } from './verdicts.ts'
 import { judgeVisits } from './visits.ts'
@@ -20,6 +20,7 @@ type Judge = (observations: Observations) => Finding[] | null
 
 const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeTwin, 'another-runs'],
+  [judgeStandby, 'seat-silent', 'took-over', 'takeover-given-up'],
   [judgeVerdicts, 'verdicts-bad', 'verdicts-minority'],
   [judgeVisits, 'visits-missing'],
   [judgeOutside, 'unreachable'],

@@ -2,6 +2,7 @@ import type { Epoch, Height, Seat } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
 import type { ObservedContact } from '../contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
+import type { WatchedSeat } from '../takeover.ts'
 
 /** What a daemon sees of itself at one moment. Null where nothing can be said now. */
 export interface Observations {
@@ -26,6 +27,11 @@ export interface Observations {
   isEquivocator: boolean
   /** Another daemon with the same keys, since which nothing is signed (R-ATT-7). */
   twin: TwinSighting | null
+  isStandby: boolean
+  /** The seat of another daemon, for a standby and for a node that has stopped signing (R-ATT-8). */
+  watched: WatchedSeat | null
+  /** Whether this process began as a standby and has taken the seat over. */
+  hasTakenOver: boolean
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null
   contact: ObservedContact | null
 }

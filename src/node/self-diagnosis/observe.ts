@@ -36,6 +36,8 @@ export interface ObserverOptions {
   config: Pick<Config, 'host' | 'dir' | 'listen' | 'public' | 'anchor'>
   /** Null if the configuration names none. */
   anchorWallet: Pick<AnchorWallet, 'balance' | 'needed'> | null
+  /** Whether this process began as a standby. */
+  hasTakenOver?: boolean
 }
 
 /** It changes once a week. */
@@ -47,7 +49,13 @@ export interface Observer {
   observe(outside: ObservedOutside | null, signal: AbortSignal): Promise<Observations>
 }
 
-export const createObserver = ({ daemon, follower, config, anchorWallet }: ObserverOptions): Observer => {
+export const createObserver = ({
+  daemon,
+  follower,
+  config,
+  anchorWallet,
+  hasTakenOver = false,
+}: ObserverOptions): Observer => {
   const { node, epochs, collector, challenger, host, contact } = daemon
   const { world } = node
   const words = createWordReader(daemon)
@@ -78,9 +86,9 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
     const { record, balance } = standing
     const { p2p, tls } = publicPortsOf(config)
     const pairs: readonly [Difference['what'], string, string][] = [
-      ['peer id', peerIdOfKey(record.peer), node.keys.peerId],
+      ['peer id', peerIdOfKey(record.peer), node.seatKeys.peerId],
       ['host', record.host, config.host],
-      ['voting key', bytesToHex(record.bls), bytesToHex(node.keys.blsPublicKey)],
+      ['voting key', bytesToHex(record.bls), bytesToHex(node.seatKeys.blsPublicKey)],
       ['p2p port', String(record.p2p), String(p2p)],
       ['tls port', String(record.tls), String(tls)],
     ]
@@ -230,6 +238,9 @@ export const createObserver = ({ daemon, follower, config, anchorWallet }: Obser
         isEquivocator:
           context !== undefined && seat !== null && (await collector.equivocators(context.week)).has(seat),
         twin: node.signing.twin(),
+        isStandby: node.isStandby,
+        watched: daemon.takeover.watched(),
+        hasTakenOver,
         network:
           context === undefined
             ? null

@@ -1,10 +1,12 @@
 import { isLikelyTwin, Verdict } from '../../../protocol/index.ts'
 import type { Finding } from '../../alerts/finding.ts'
-import { remedies } from './codes.ts'
+import { type FindingCode, remedies } from './codes.ts'
 import type { ObservedDuty, ObservedOutside, Observations } from './observations.ts'
 
 /** R-ATT-7: another daemon with the keys of this one. Proof stops it; what others say is a warning. */
-export const judgeTwin = ({ twin, duty, outside, seat }: Observations): Finding[] => {
+export const judgeTwin = ({ twin, duty, outside, seat, isStandby }: Observations): Finding[] => {
+  // That the seat's daemon runs is as it should be.
+  if (isStandby) return []
   const finding = (severity: Finding['severity'], title: string, detail: string): Finding => ({
     code: 'another-runs',
     subject: `seat ${seat ?? '?'}`,
@@ -38,6 +40,57 @@ export const judgeTwin = ({ twin, duty, outside, seat }: Observations): Finding[
         'machine runs, both lose credits, and the week if both attest.',
     ),
   ]
+}
+
+/** R-ATT-8: the seat of another daemon, which this one may take over by its operator's word. */
+export const judgeStandby = ({ watched, isStandby, hasTakenOver, twin }: Observations): Finding[] => {
+  const finding = (
+    code: FindingCode,
+    severity: Finding['severity'],
+    title: string,
+    detail: string,
+  ): Finding => ({
+    code,
+    subject: `seat ${watched?.seat ?? '?'}`,
+    severity,
+    title,
+    detail,
+    remedy: remedies[code],
+    evidence: [],
+  })
+  const findings: Finding[] = []
+  if (hasTakenOver && twin === null) {
+    findings.push(
+      finding(
+        'took-over',
+        'warning',
+        'this node has taken over the seat, but was started as a standby',
+        'It signs for the seat until it ends. Started with --standby again, it would only stand by, and the seat would be silent.',
+      ),
+    )
+  }
+  if (watched?.takeover?.is === 'given-up') {
+    findings.push(
+      finding(
+        'takeover-given-up',
+        'critical',
+        'the takeover was given up',
+        `The operator said that the other daemon is stopped, but ${watched.takeover.why}. This node signs nothing.`,
+      ),
+    )
+  }
+  // While the operator's word stands, nobody needs to be called.
+  if (isStandby && watched !== null && watched.silentEpoch !== null && watched.takeover === null) {
+    findings.push(
+      finding(
+        'seat-silent',
+        'critical',
+        `the seat attested nothing in epoch ${watched.silentEpoch}`,
+        "This standby followed that epoch from its opening, and heard at least half of the other seats. It takes nothing over without its operator's word.",
+      ),
+    )
+  }
+  return findings
 }
 
 const whyByTargets = (duty: ObservedDuty | null): string[] => {

@@ -343,7 +343,9 @@ export const Status = named(
     /** Confirmed blocks until the next epoch. */
     epochEnds: Count.nullable(),
     own: z.strictObject({
+      /** Of a standby it is null, though the stake has one. */
       seat: SeatNumber.nullable(),
+      isStandby: z.boolean(),
       stake: z.string(),
       host: z.string().nullable(),
       peer: z.string(),

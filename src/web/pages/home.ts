@@ -43,11 +43,15 @@ const unannounced = (status: Status): Markup => html`
   <section class="hero warn" aria-labelledby="health" id="hero" data-live>
     <span class="mark" aria-hidden="true">!</span>
     <div>
-      <h1 id="health">My node <span class="word">has no seat yet</span></h1>
+      <h1 id="health">
+        My node <span class="word">${status.own.isStandby ? 'is a standby' : 'has no seat yet'}</span>
+      </h1>
       <p>
         ${
           status.chain.state === 'following'
-            ? 'The chain shows no announcement of its stake. It is challenged from the third epoch after one on.'
+            ? status.own.isStandby
+              ? 'It signs nothing, and takes the seat of its stake over by your word only.'
+              : 'The chain shows no announcement of its stake. It is challenged from the third epoch after one on.'
             : `It follows the chain (${status.chain.state}): block ${Math.max(0, status.chain.confirmedHeight)} so far.`
         }
       </p>

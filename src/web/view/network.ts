@@ -35,6 +35,7 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
     epochEnds: epoch === null ? null : epochStart(genesis, epoch + 1) - follower.confirmedHeight,
     own: {
       seat: seat ?? null,
+      isStandby: node.isStandby,
       stake: addressOfStake(genesis.chain, node.stake),
       host: seat === undefined ? null : (registered.seats[seat]?.host ?? null),
       peer: host.peerId,
