@@ -45,7 +45,7 @@ import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from '../epochs/open-epochs.ts'
 import { createOutgoing } from './outgoing.ts'
 import { createNodeRelay } from './relay.ts'
-import { recoverOwn } from './recovery.ts'
+import { askForSeat, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
 import { createSigning } from './signing.ts'
@@ -229,6 +229,9 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     collector,
     heardOf: (context, seat) => heardOf(context, seat),
     look: (context, seat, signal) => lookAtSeat(context, seat, signal),
+    askOthers: async (context, seat, from, signal) =>
+      await askForSeat(node, collector, sync, { snapshot: context.snapshot, seat, from }, signal),
+    run: (work) => tasks.run('takeover', work),
   })
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
@@ -307,7 +310,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     await outgoing.onHeight(height)
     await challenger.onHeight(height)
     await finality.onHeight(height, true)
-    await takeover.onHeight(height, watchedFrom)
+    await takeover.onHeight(watchedFrom)
   }
 
   /** A chain that stood still and comes back at once may be that of a machine that was set back while it ran. */

@@ -4,6 +4,8 @@ import {
   cidOf,
   createStream,
   decodeAttestation,
+  encodeSigned,
+  type Epoch,
   equalBytes,
   maxSyncEpochs,
   type Seat,
@@ -50,22 +52,55 @@ export const recoverOwn = async (
   ownSeat: Seat,
   signal: AbortSignal,
 ): Promise<Recovery> => {
-  const others = drawOthers(snapshot, ownSeat, node.world.randomBytes(32), snapshot.length)
+  let learned = 0
+  const { answered, isEnough } = await askThree(node, snapshot, ownSeat, signal, async (other) => {
+    learned += await learnFrom(node, collector, sync, other, ownSeat, signal)
+  })
+  if (learned > 0) return { is: 'learned', count: learned }
+  return isEnough ? { is: 'complete' } : { is: 'unanswered', answered }
+}
+
+/** R-ATT-8: takes in what three other seats hold of a seat, from an epoch on. False if fewer answered. */
+export const askForSeat = async (
+  node: NodeContext,
+  collector: Collector,
+  sync: SyncClient,
+  { snapshot, seat, from }: { snapshot: Snapshot; seat: Seat; from: Epoch },
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { isEnough } = await askThree(node, snapshot, seat, signal, async (other) => {
+    for (const signed of await sync.attestationsOf(other, seat, from, maxSyncEpochs, signal)) {
+      await collector.take(encodeSigned(signed), 'sync')
+    }
+  })
+  return isEnough
+}
+
+/** Asks random other seats, one after the other, until three have answered, or all that there are. */
+const askThree = async (
+  node: NodeContext,
+  snapshot: Snapshot,
+  seat: Seat,
+  signal: AbortSignal,
+  ask: (other: SnapshotRow) => Promise<void>,
+): Promise<{ answered: number; isEnough: boolean }> => {
+  const others = drawOthers(snapshot, seat, node.world.randomBytes(32), snapshot.length)
   const needed = Math.min(askedSeats, others.length)
   let answered = 0
-  let learned = 0
   for (const other of others) {
     if (answered === needed) break
     try {
-      learned += await learnFrom(node, collector, sync, other, ownSeat, signal)
+      await ask(other)
       answered++
     } catch (error) {
       signal.throwIfAborted()
-      node.logger.debug({ host: other.host, reason: messageOf(error) }, 'could not ask for own attestations')
+      node.logger.debug(
+        { host: other.host, seat, reason: messageOf(error) },
+        'could not ask for attestations of a seat',
+      )
     }
   }
-  if (learned > 0) return { is: 'learned', count: learned }
-  return answered === needed ? { is: 'complete' } : { is: 'unanswered', answered }
+  return { answered, isEnough: answered === needed }
 }
 
 /**

@@ -17,6 +17,8 @@ export interface ServiceOptions {
   reloads: Reloads
   /** Warm, and a stranger, until it takes its seat over by its operator's word (R-ATT-8). */
   isStandby?: boolean
+  /** What devnets change. */
+  daemon?: NonNullable<AssembleOptions['daemon']>
 }
 
 /** Requests to read the configuration again; those that come while one is served are one. */

@@ -25,7 +25,7 @@ export interface WatchedSeat {
 /** Going on as a seat whose daemon is stopped, by its operator's word (R-ATT-8). There is no other way. */
 export interface Takeover {
   /** After each height that was handled at the tip; `watchedFrom` is that since which no block was missed. */
-  onHeight(height: Height, watchedFrom: Height | null): Promise<void>
+  onHeight(watchedFrom: Height | null): Promise<void>
   /** Null for a node that signs for its seat. */
   watched(): WatchedSeat | null
   /** The seat that could be taken over. Errors: TAKEOVER_NOTHING, TAKEOVER_NO_SEAT, TAKEOVER_KEYS. */
@@ -42,10 +42,17 @@ export interface TakeoverParts {
   heardOf(context: EpochContext, seat: Seat | undefined): Promise<number>
   /** Who answers at the announced address with the seat's key. */
   look(context: EpochContext, seat: Seat, signal: AbortSignal): Promise<(SelfSeen & { at: string }) | null>
+  /** Takes in what three other seats hold of this one, from an epoch on. False if fewer answered. */
+  askOthers(context: EpochContext, seat: Seat, from: Epoch, signal: AbortSignal): Promise<boolean>
+  /** Runs beside the caller; false if there is no room now. */
+  run(work: (signal: AbortSignal) => Promise<void>): boolean
 }
 
-export const createTakeover = (node: NodeContext, { collector, heardOf, look }: TakeoverParts): Takeover => {
+export const createTakeover = (node: NodeContext, parts: TakeoverParts): Takeover => {
   const { signing, epochs } = node
+  const { collector } = parts
+  let watchedFrom: Height | null = null
+  let isAsking = false
   let silentEpoch: Epoch | null = null
   let waitsFor = 'the next block'
   let givenUp: string | null = null
@@ -65,7 +72,7 @@ export const createTakeover = (node: NodeContext, { collector, heardOf, look }: 
         epoch,
         phases: context.phases,
         others: context.snapshot.length - (isInIt ? 1 : 0),
-        heard: await heardOf(context, seat),
+        heard: await parts.heardOf(context, seat),
         isSeatHeard: isInIt && (await collector.heldOf(context, [seat])).length > 0,
       })
     }
@@ -78,42 +85,71 @@ export const createTakeover = (node: NodeContext, { collector, heardOf, look }: 
     await signing.setSaidIn(null)
   }
 
-  const act = async (standing: TakeoverStanding, current: Epoch, height: Height): Promise<void> => {
-    if (standing.is === 'void') {
-      return await giveUp(
-        standing.why === 'seat-heard'
-          ? `the seat attested epoch ${standing.epoch}, which opened after the word was given`
-          : 'no epoch was seen whole for so long that the word is too old',
-      )
-    }
-    if (standing.is === 'waiting') {
-      waitsFor = whyWaiting(standing)
+  const standingNow = async (
+    saidIn: Epoch,
+  ): Promise<{ standing: TakeoverStanding; current: Epoch } | null> => {
+    const current = epochs.current()
+    if (current === null) return null
+    const seen = await watchedEpochs(current, seatOf())
+    const { confirmedHeight } = node.chain
+    return { standing: standingOfTakeover(saidIn, confirmedHeight, watchedFrom, seen), current }
+  }
+
+  /** What a standing that is not due asks for. */
+  const note = async (standing: Exclude<TakeoverStanding, { is: 'due' }>): Promise<void> => {
+    if (standing.is === 'waiting') waitsFor = whyWaiting(standing)
+    else if (standing.why === 'too-old')
+      await giveUp('no epoch was seen whole for so long that the word is too old')
+    else await giveUp(`the seat attested epoch ${standing.epoch}, which opened after the word was given`)
+  }
+
+  /** The last questions before it is taken over, which wait on others. */
+  const takeOver = async (saidIn: Epoch, silent: Epoch, signal: AbortSignal): Promise<void> => {
+    const seat = seatOf()
+    const context = await epochs.get(epochs.current() ?? 0)
+    if (context === undefined || seat === undefined) return
+    if (!(await parts.askOthers(context, seat, silent, signal))) {
+      waitsFor = 'three other seats to say what they hold of the seat'
       return
     }
-    const context = await epochs.get(current)
-    const seat = seatOf()
-    const seen = context === undefined || seat === undefined ? null : await look(context, seat, node.stopping)
+    const seen = await parts.look(context, seat, signal)
     if (seen?.is === 'another') {
       waitsFor = `the daemon that answers at ${seen.at} with the keys of the seat to stop`
       return
     }
-    await signing.takeOver(height, current)
+    // Others may have known of attestations that this node did not hold, and time has passed.
+    const now = await standingNow(saidIn)
+    if (now === null || signing.saidIn() !== saidIn) return
+    if (now.standing.is !== 'due') return await note(now.standing)
+    const height = node.chain.confirmedHeight
+    await signing.takeOver(height, now.current)
     node.logger.warn(
-      { epoch: standing.epoch, height },
+      { epoch: silent, height },
       'the seat was silent for a whole epoch: this node takes it over',
     )
     if (node.isStandby) onDue()
   }
 
   return {
-    async onHeight(height, watchedFrom) {
-      const current = epochs.current()
-      if (!isWatching() || current === null) return
-      const seen = await watchedEpochs(current, seatOf())
-      const silence = standingOfTakeover(current, height, watchedFrom, seen)
-      silentEpoch = silence.is === 'due' ? silence.epoch : null
+    async onHeight(from) {
+      watchedFrom = from
+      if (!isWatching()) return
+      // What it would say if the word were given now.
+      const silence = await standingNow(epochs.current() ?? 0)
+      silentEpoch = silence?.standing.is === 'due' ? silence.standing.epoch : null
       const saidIn = signing.saidIn()
-      if (saidIn !== null) await act(standingOfTakeover(saidIn, height, watchedFrom, seen), current, height)
+      const now = saidIn === null ? null : await standingNow(saidIn)
+      if (now === null || saidIn === null) return
+      const { standing } = now
+      if (standing.is !== 'due') return await note(standing)
+      if (isAsking) return
+      isAsking = parts.run(async (signal) => {
+        try {
+          await takeOver(saidIn, standing.epoch, signal)
+        } finally {
+          isAsking = false
+        }
+      })
     },
     watched() {
       if (!isWatching()) return null
