@@ -161,7 +161,7 @@ describe('R-ATT-8 a standby', () => {
   test('cut off from the seat it does not take over, however long, and not by the word of its operator either', async () => {
     const isCutOff = { now: true }
     const nodes = await readyNodes(network)
-    const [node, ...others] = nodes as [TestNode, ...TestNode[]]
+    const [node] = nodes as [TestNode, ...TestNode[]]
     const standby = await network.start(0, {
       isStandby: true,
       ip: network.ip(20),
