@@ -51,6 +51,7 @@ export const createLibp2pNode = async (
 ) => {
   const { keys, networkId, allowLoopback, localAddress } = options
   const { limits, gater, gossip, guards, world } = parts
+  let isRehearsing = true
   const listen = multiaddrOf({ ip: options.listen.address, port: options.listen.port })
   const made = Promise.withResolvers<Components>()
   const node = await createLibp2p({
@@ -95,7 +96,7 @@ export const createLibp2pNode = async (
         }),
       ),
     ],
-    connectionGater: gater,
+    connectionGater: unlessRehearsing(gater, () => isRehearsing),
     connectionManager: {
       // All three are bounded by the gater and by the host: libp2p refuses the newest before it knows who comes, closes
       // without knowing who is of use, and counts whole IPv6 addresses.
@@ -131,9 +132,19 @@ export const createLibp2pNode = async (
     },
   })
   await rehearse({ guards, components: await made.promise, networkId, world })
+  isRehearsing = false
   return node
 }
 
 const refuseRecord = (): never => {
   throw new Error('no records are stored here')
 }
+
+/** Connections of the rehearsal come from nowhere: they take no places, and do not count in any rate. */
+const unlessRehearsing = (gater: ConnectionGater, isRehearsing: () => boolean): ConnectionGater => ({
+  ...gater,
+  denyInboundConnection: (connection) =>
+    !isRehearsing() && (gater.denyInboundConnection?.(connection) ?? false),
+  denyInboundEncryptedConnection: (peer, connection) =>
+    !isRehearsing() && (gater.denyInboundEncryptedConnection?.(peer, connection) ?? false),
+})
