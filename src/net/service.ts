@@ -41,6 +41,8 @@ export interface HandlerLimits {
   onBusy?: Uint8Array
   /** R-ADM-1: what this node owes the peer (hex of its key) on this protocol now. Without it, it owes nothing. */
   dutyOf?: (peer: string) => Duty
+  /** Strangers have no business here: they are refused unread. */
+  isForSeats?: boolean
   /** Lengths of all requests that are being read together, in bytes. */
   maxReadingBytes?: number
 }
@@ -124,7 +126,7 @@ export const createService = (
   const classOf = (peer: string): StreamClass => {
     const duty = limits.dutyOf?.(peer) ?? { is: 'none' }
     if (duty.is === 'no-business') return { is: 'outsider' }
-    if (!isRegistered(peer)) return { is: 'stranger' }
+    if (!isRegistered(peer)) return { is: limits.isForSeats === true ? 'outsider' : 'stranger' }
     return duty.is === 'owed' ? { is: 'duty', rank: duty.rank } : { is: 'seat' }
   }
 

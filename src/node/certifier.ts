@@ -517,6 +517,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           // For seats that ask before this node has the frozen week: it cannot tell yet whether they are drawn.
           maxConcurrent: 4,
           dutyOf: certifierDuty(() => work, { is: 'no-business' }),
+          isForSeats: true,
           maxReadingBytes: maxProposalBytes,
           onBusy: proposalAnswerCodec.encode(['later', 'busy']),
         },

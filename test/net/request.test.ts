@@ -344,6 +344,14 @@ describe('R-ADM-1 above the limits', () => {
     expect([...bob.counts.keys()].filter((name) => name.startsWith('penalties'))).toEqual([])
   })
 
+  test('R-ADM-2 a stranger is refused unread where only seats have business, and a seat is served', async () => {
+    await bob.handle('seats/1', { ...limits, isForSeats: true }, async (request) => request)
+    await expect(askTimes(1, alice, 'seats/1')[0]).rejects.toMatchObject({ code: 'NET_CLOSED' })
+    expect(bob.counts.get('streams_refused seats/1 no-business')).toBe(1)
+    registerAll(alice, bob)
+    expect(await askTimes(1, alice, 'seats/1')[0]).toEqual(hello)
+  })
+
   test('requests being read share a bound in bytes: the rank decides, not who came first', async () => {
     await using carol = await startHost('127.3.0.13')
     await using slow = await startRawPeer('127.3.0.15')
