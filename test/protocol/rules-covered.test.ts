@@ -40,6 +40,10 @@ describe('SPEC.md', () => {
     expect(rules.length).toBeGreaterThan(50)
   })
 
+  test('has no line of more than 120 characters', () => {
+    expect(specification.split('\n').filter((line) => [...line].length > 120)).toEqual([])
+  })
+
   test('every rule that it cites is defined', () => {
     expect([...new Set(rulesIn(specification))].filter((rule) => !rules.includes(rule))).toEqual([])
   })
