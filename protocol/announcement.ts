@@ -116,9 +116,29 @@ export const isSignedByStake = (networkId: NetworkId, announcement: Announcement
 }
 
 /**
- * R-REG-1, R-REG-2: everything about an announcement that needs no registry but the stake's last accepted `at`
- * (null if none). `minedAt` is the height of its block. The dear checks come last.
+ * R-REG-2: everything about an announcement that needs no registry but the stake's last accepted `at` (null if none),
+ * except the proof of possession, which a block's announcements are asked for together. `minedAt` is the height of its
+ * block. The dear check comes last.
  */
+export const checkUnprovedAnnouncement = (
+  genesis: Genesis,
+  networkId: NetworkId,
+  announcement: Announcement,
+  minedAt: Height,
+  lastAt: Height | null,
+): Validation => {
+  if (announcement.at > minedAt) return reject('announcement-from-the-future')
+  if (minedAt - announcement.at > genesis.announceBlocks) return reject('announcement-too-old')
+  if (isReplayed(announcement, lastAt)) return reject('announcement-replayed')
+  if (!isSignedByStake(networkId, announcement)) return reject('announcement-signature')
+  return accept(undefined)
+}
+
+/** R-REG-2: `at` rises from one accepted announcement of a stake to the next. */
+export const isReplayed = (announcement: Announcement, lastAt: Height | null): boolean =>
+  lastAt !== null && announcement.at <= lastAt
+
+/** The same with the proof of possession: for an announcement on its own. */
 export const checkAnnouncement = (
   genesis: Genesis,
   networkId: NetworkId,
@@ -127,14 +147,10 @@ export const checkAnnouncement = (
   lastAt: Height | null,
   bls: BlsVerifier,
 ): Validation => {
-  if (announcement.at > minedAt) return reject('announcement-from-the-future')
-  if (minedAt - announcement.at > genesis.announceBlocks) return reject('announcement-too-old')
-  if (lastAt !== null && announcement.at <= lastAt) return reject('announcement-replayed')
-  if (!isSignedByStake(networkId, announcement)) return reject('announcement-signature')
-  if (!bls.verifyPossession(announcement.bls, announcement.stake, announcement.pop)) {
-    return reject('announcement-possession')
-  }
-  return accept(undefined)
+  const checked = checkUnprovedAnnouncement(genesis, networkId, announcement, minedAt, lastAt)
+  if (checked.is !== 'accept') return checked
+  const [isProved] = bls.verifyPossessions(networkId, [announcement])
+  return isProved === true ? accept(undefined) : reject('announcement-possession')
 }
 
 /** The key under which maps hold a stake. */

@@ -1,27 +1,36 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { concatBytes } from './bytes.ts'
+import type { NetworkId } from './ids.ts'
+import { signedBytes } from './signed.ts'
+
+/** What an announcement claims of its voting key (R-REG-2). */
+export interface PossessionClaim {
+  /** The key, 48 bytes. */
+  bls: Uint8Array
+  /** hash160 of the stake that the key is announced for, 20 bytes. */
+  stake: Uint8Array
+  /** The proof of possession, 96 bytes. */
+  pop: Uint8Array
+}
 
 /** BLS12-381 with keys of 48 bytes in G1 and signatures of 96 in G2; `src/keys` has the fast one. */
 export interface BlsVerifier {
-  /** R-REG-1: `proof` signs key || hash160 of the stake under the tag of proofs of possession. Never throws. */
-  verifyPossession(publicKey: Uint8Array, stake: Uint8Array, proof: Uint8Array): boolean
+  /** R-REG-2, R-REG-6: of each claim, in order, whether it holds. Never throws. */
+  verifyPossessions(networkId: NetworkId, claims: readonly PossessionClaim[]): readonly boolean[]
   /**
-   * R-CP-4: whether `signature` is the sum of one signature of each key over `message` under `voteTag`
-   * (FastAggregateVerify of the draft). Sound only for keys whose possession was proved (R-REG-1). False for no keys.
+   * R-CP-4: whether `signature` is the sum of one signature of each key over `message` under `signatureTag`
+   * (FastAggregateVerify of the draft). Sound only for keys whose possession was proved (R-REG-2). False for no keys.
    * Never throws.
    */
   verifyAggregate(publicKeys: readonly Uint8Array[], message: Uint8Array, signature: Uint8Array): boolean
 }
 
-/** The proof-of-possession tag of draft-irtf-cfrg-bls-signature, minimal-pubkey-size. */
-export const possessionTag = 'BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_'
+/** The tag of signatures in the proof-of-possession scheme of draft-irtf-cfrg-bls-signature (R-SIG-1). */
+export const signatureTag = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_'
 
-/** The tag of signatures in the draft's proof-of-possession scheme: what votes are signed under (R-CP-3). */
-export const voteTag = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_'
-
-/** What a proof of possession signs: bound to the stake, so that it cannot be copied to another seat. */
-export const possessionMessage = (publicKey: Uint8Array, stake: Uint8Array): Uint8Array =>
-  concatBytes(publicKey, stake)
+/** R-REG-2: what a proof of possession signs: bound to the network and the stake, so that it cannot be copied. */
+export const possessionMessage = (networkId: NetworkId, bls: Uint8Array, stake: Uint8Array): Uint8Array =>
+  signedBytes('pop', networkId, concatBytes(bls, stake))
 
 const bls = bls12_381.longSignatures
 
@@ -37,42 +46,42 @@ export const isAcceptableBlsKey = (publicKey: Uint8Array): boolean => {
   }
 }
 
-/** The reference: noble, 32 ms a proof, 20 ms and 1 ms a key for votes. */
+/** The reference, for tests: noble, 32 ms a proof, 20 ms and 1 ms a key for votes. */
 export const nobleBls: BlsVerifier = {
-  verifyPossession: (publicKey, stake, proof) => {
-    if (proof.length !== 96 || !isAcceptableBlsKey(publicKey)) return false
-    try {
-      const message = bls.hash(possessionMessage(publicKey, stake), possessionTag)
-      return bls.verify(proof, message, publicKey)
-    } catch {
-      return false
-    }
-  },
+  verifyPossessions: (networkId, claims) =>
+    claims.map(({ bls: key, stake, pop }) => {
+      if (pop.length !== 96 || !isAcceptableBlsKey(key)) return false
+      try {
+        return bls.verify(pop, bls.hash(possessionMessage(networkId, key, stake), signatureTag), key)
+      } catch {
+        return false
+      }
+    }),
   verifyAggregate: (publicKeys, message, signature) => {
     if (signature.length !== 96 || publicKeys.length === 0) return false
     if (!publicKeys.every((key) => key.length === 48)) return false
     try {
       const key = bls.aggregatePublicKeys([...publicKeys])
-      return !key.is0() && bls.verify(signature, bls.hash(message, voteTag), key)
+      return !key.is0() && bls.verify(signature, bls.hash(message, signatureTag), key)
     } catch {
       return false
     }
   },
 }
 
-/** A vote: 96 bytes. `secretKey` is 32 bytes. */
-export const nobleSignVote = (secretKey: Uint8Array, message: Uint8Array): Uint8Array =>
-  bls.sign(bls.hash(message, voteTag), secretKey).toBytes()
+/** A signature under `signatureTag`: 96 bytes. `secretKey` is 32 bytes. */
+export const nobleSignBls = (secretKey: Uint8Array, message: Uint8Array): Uint8Array =>
+  bls.sign(bls.hash(message, signatureTag), secretKey).toBytes()
 
 /** R-CP-4: the sum of signatures, 96 bytes. Throws for none, and for what is no point. */
 export const nobleAggregateVotes = (signatures: readonly Uint8Array[]): Uint8Array =>
   bls.aggregateSignatures([...signatures]).toBytes()
 
-/** The proof that goes into an announcement; `secretKey` is 32 bytes. */
-export const provePossession = (secretKey: Uint8Array, stake: Uint8Array): Uint8Array => {
-  const publicKey = bls.getPublicKey(secretKey).toBytes()
-  const message = bls.hash(possessionMessage(publicKey, stake), possessionTag)
-  return bls.sign(message, secretKey).toBytes()
-}
+/** The proof that goes into an announcement, 96 bytes; `secretKey` is 32 bytes. */
+export const nobleProvePossession = (
+  networkId: NetworkId,
+  secretKey: Uint8Array,
+  stake: Uint8Array,
+): Uint8Array => nobleSignBls(secretKey, possessionMessage(networkId, blsPublicKey(secretKey), stake))
 
 export const blsPublicKey = (secretKey: Uint8Array): Uint8Array => bls.getPublicKey(secretKey).toBytes()

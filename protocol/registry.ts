@@ -1,7 +1,8 @@
 import {
   type Announcement,
-  checkAnnouncement,
+  checkUnprovedAnnouncement,
   isAnnouncementMemo,
+  isReplayed,
   parseMemo,
   stakeKey,
 } from './announcement.ts'
@@ -9,6 +10,7 @@ import type { BlsVerifier } from './bls.ts'
 import { bytesToHex, equalBytes } from './bytes.ts'
 import type { Height, NetworkId, Seat } from './ids.ts'
 import type { Genesis } from './params.ts'
+import { reject, type Validation } from './validation.ts'
 
 /** `<txid in internal order, hex>:<index>`. */
 export type OutpointKey = string
@@ -126,7 +128,7 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
   if (block.height !== registry.height + 1) {
     throw new Error(`block ${block.height} does not follow ${registry.height}`)
   }
-  const { genesis, networkId } = registry
+  const { genesis } = registry
   const seats = new Map<Seat, SeatRecord>()
   const seatsOfNewStakes = new Map<string, Seat>()
   const created = new Map<OutpointKey, StakeOutput>()
@@ -159,23 +161,16 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
     for (const output of created.values()) if (output.seat === seat) created.delete(output.outpoint)
   }
 
-  const announce = (transaction: ChainTransaction, index: number): void => {
-    if (transaction.memo === null || !isAnnouncementMemo(transaction.memo)) return
-    const parsed = parseMemo(genesis.chain, transaction.memo)
-    if (parsed.is !== 'accept') {
-      refused.push({ index, code: parsed.code })
+  const announce = (judged: Validation<Announcement>, index: number): void => {
+    if (judged.is !== 'accept') {
+      refused.push({ index, code: judged.code })
       return
     }
-    const announcement = parsed.value
-    if (!paysItsStake(genesis, transaction, announcement)) {
-      refused.push({ index, code: 'announcement-without-stake' })
-      return
-    }
+    const announcement = judged.value
     const known = seatOfStake(announcement.stake)
-    const lastAt = known === undefined ? null : record(known)!.at
-    const checked = checkAnnouncement(genesis, networkId, announcement, block.height, lastAt, bls)
-    if (checked.is !== 'accept') {
-      refused.push({ index, code: checked.code })
+    // Judged once more: an earlier transaction of this block may have raised it (R-REG-3).
+    if (known !== undefined && isReplayed(announcement, record(known)!.at)) {
+      refused.push({ index, code: 'announcement-replayed' })
       return
     }
     const seat = known ?? registry.seats.length + seatsOfNewStakes.size
@@ -197,9 +192,11 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
     touched.add(seat)
   }
 
+  const announcements = judgeAnnouncements(registry, block, bls)
   for (const [index, transaction] of block.transactions.entries()) {
     for (const outpoint of transaction.spends) remove(outpoint)
-    announce(transaction, index)
+    const judged = announcements.get(index)
+    if (judged !== undefined) announce(judged, index)
     for (const payment of transaction.payments) {
       const seat = seatOfStake(payment.payee)
       if (seat === undefined) continue
@@ -230,6 +227,46 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
     removed: [...removed.values()],
     refused,
   }
+}
+
+/**
+ * The announcements of a block by index of transaction, each judged by R-REG-1 and R-REG-2 against the state before the
+ * block, and all proofs of possession together.
+ */
+const judgeAnnouncements = (
+  registry: Registry,
+  block: ChainBlock,
+  bls: BlsVerifier,
+): ReadonlyMap<number, Validation<Announcement>> => {
+  const judged = new Map<number, Validation<Announcement>>()
+  for (const [index, transaction] of block.transactions.entries()) {
+    if (transaction.memo === null || !isAnnouncementMemo(transaction.memo)) continue
+    judged.set(index, judgeUnproved(registry, block.height, transaction, transaction.memo))
+  }
+  const claims = [...judged].flatMap(([index, judgement]) =>
+    judgement.is === 'accept' ? [{ index, ...judgement.value }] : [],
+  )
+  const isProved = bls.verifyPossessions(registry.networkId, claims)
+  for (const [i, { index }] of claims.entries()) {
+    if (isProved[i] !== true) judged.set(index, reject('announcement-possession'))
+  }
+  return judged
+}
+
+const judgeUnproved = (
+  { genesis, networkId, seatByStake, seats }: Registry,
+  height: Height,
+  transaction: ChainTransaction,
+  memo: string,
+): Validation<Announcement> => {
+  const parsed = parseMemo(genesis.chain, memo)
+  if (parsed.is !== 'accept') return parsed
+  const announcement = parsed.value
+  if (!paysItsStake(genesis, transaction, announcement)) return reject('announcement-without-stake')
+  const seat = seatByStake.get(stakeKey(announcement.stake))
+  const lastAt = seat === undefined ? null : seats[seat]!.at
+  const checked = checkUnprovedAnnouncement(genesis, networkId, announcement, height, lastAt)
+  return checked.is === 'accept' ? parsed : checked
 }
 
 /** R-REG-5: falling below retires a seat and only a new announcement revives it. */

@@ -119,6 +119,11 @@ def unhex(text):
     return bytes.fromhex(text)
 
 
+def signed_bytes(kind, payload):
+    """R-SIG-1."""
+    return f"secnode:{kind}:{network_id}".encode() + b"\x00" + payload
+
+
 network = load("network")
 network_id = network["networkId"]
 genesis, params = network["genesis"], network["params"]
@@ -204,7 +209,7 @@ for epoch in load("attestations"):
             [unhex(address) for address in row["addresses"]], Cid.parse(row["evidence"]),
         ])
         same(payload.hex(), row["signed"]["payload"], "R-ATT-1")
-        same((f"secnode:att:{network_id}".encode() + b"\x00" + payload).hex(), row["signedBytes"], "R-SIG-1")
+        same(signed_bytes("att", payload).hex(), row["signedBytes"], "R-SIG-1")
         leaves.append(encode([row["seat"], Cid(sha256(payload))]))
         same(leaves[-1].hex(), row["leaf"], "R-SYNC-1 leaf")
     same(merkle_root(leaves).hex(), epoch["root"], "R-SYNC-1 root")
@@ -245,7 +250,7 @@ for view in checkpoint["views"]:
     same([seniors[i] for i in order[: params["certifiers"]]], view["certifiers"], "R-CP-2")
 certificate = checkpoint["certificate"]
 vote = encode(["vote", 1, network_id, week, certificate["view"], cid, freeze_hash])
-same((f"secnode:vote:{network_id}".encode() + b"\x00" + vote).hex(), checkpoint["voteMessage"], "R-CP-3")
+same(signed_bytes("vote", vote).hex(), checkpoint["voteMessage"], "R-CP-3")
 bitmap = bytes([sum(1 << row["position"] for row in checkpoint["votes"])])
 same(bitmap.hex(), certificate["signers"], "R-CP-4 bitmap")
 signature = unhex(certificate["signature"])
@@ -272,6 +277,11 @@ def climb(leaves, index, path):
 
 path = [unhex(step) for step in inclusion["path"]]
 same(climb(leaves, inclusion["index"], path).hex(), checkpoint["epochs"][-1]["root"], "R-CP-7")
+
+possession = load("possession")
+payload = unhex(possession["claims"][0]["bls"] + possession["claims"][0]["stake"])
+for kind, name in (("pop", "signedBytes"), ("vote", "voteBytes")):
+    same(signed_bytes(kind, payload).hex(), possession[name], f"R-SIG-1 {kind}")
 
 puzzle = load("puzzle")
 cookie, effort, nonce = unhex(puzzle["cookie"]), puzzle["effort"], unhex(puzzle["nonce"])

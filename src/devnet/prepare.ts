@@ -12,7 +12,6 @@ import {
   hash,
   hexToBytes,
   type Params,
-  provePossession,
   reversedHex,
   stakeOfAddress,
   threadValue,
@@ -24,6 +23,7 @@ import { loadNetwork, type Network, networkOf, type Profile } from '../chain/pro
 import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
 import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
+import { provePossession } from '../keys/bls.ts'
 import { createNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import type { Config } from '../node/config.ts'
 import { profileJson } from '../node/data-dir.ts'
@@ -209,7 +209,7 @@ export const prepareDevnet = async (
         at: chain.tip.height,
         stake: addressOfStake(profile.genesis.chain, node.stake),
         bls: keys.blsPublicKey,
-        pop: provePossession(keys.blsSecretKey, node.stake),
+        pop: provePossession(network.networkId, keys.blsSecretKey, node.stake),
       })
       const signature = await signMessage(rpc, node.address, announcementMessage(network.networkId, unsigned))
       const operation = await zSendMany(rpc, {

@@ -2,47 +2,40 @@ import {
   PublicKey,
   SecretKey,
   Signature,
+  type SignatureSet,
   aggregateSignatures,
   fastAggregateVerify,
   verify,
+  verifyMultipleAggregateSignatures,
 } from '@chainsafe/blst'
-import { bls12_381 } from '@noble/curves/bls12-381.js'
-import { possessionMessage, possessionTag, type BlsVerifier } from '../../protocol/index.ts'
+import {
+  type BlsVerifier,
+  type NetworkId,
+  type PossessionClaim,
+  possessionMessage,
+} from '../../protocol/index.ts'
 
 /**
- * BLS12-381 on blst: keys of 48 bytes in G1, signatures of 96 bytes in G2, both compressed. Votes are signed under
+ * BLS12-381 on blst: keys of 48 bytes in G1, signatures of 96 bytes in G2, both compressed. Everything is signed under
  * `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_` (draft-irtf-cfrg-bls-signature, the proof-of-possession scheme), the
- * one tag that the binding of blst knows.
+ * one tag that the binding of blst knows; the kind in the signed bytes tells votes and proofs apart (R-SIG-1).
  */
 export interface Bls extends BlsVerifier {
   /** Under one message, by a key that need not have been checked before. Never throws. */
   verifyVote(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
   /**
-   * R-CP-4: all of `publicKeys` signed `message`. Sound only for keys whose possession was proved (R-REG-1), which
+   * R-CP-4: all of `publicKeys` signed `message`. Sound only for keys whose possession was proved (R-REG-2), which
    * also means that they are valid points: they are not checked again. Never throws; false for no keys.
    */
   verifyAggregate(publicKeys: readonly Uint8Array[], message: Uint8Array, signature: Uint8Array): boolean
 }
 
 export const createBls = (): Bls => ({
-  verifyPossession: (publicKey, stake, proof) => {
-    // Infinity and subgroup of both by blst, 0.2 ms; it has no other tag than that of signatures, so the rest is noble.
-    const key = pointOfKey(publicKey)
-    const signature = pointOfSignature(proof)
-    if (key === null || signature === null) return false
-    try {
-      const message = noble.hash(possessionMessage(publicKey, stake), possessionTag)
-      const keyPoint = G1.fromBytes(key.toBytes(false))
-      const signaturePoint = G2.fromBytes(signature.toBytes(false))
-      // e(key, H(message)) = e(g, signature), as a product of two pairings with one final exponentiation.
-      const product = bls12_381.pairingBatch([
-        { g1: keyPoint, g2: message },
-        { g1: negatedGenerator, g2: signaturePoint },
-      ])
-      return bls12_381.fields.Fp12.eql(product, bls12_381.fields.Fp12.ONE)
-    } catch {
-      return false
-    }
+  verifyPossessions: (networkId, claims) => {
+    const sets = claims.map((claim) => signatureSetOf(networkId, claim))
+    const wellFormed = sets.filter((set) => set !== null)
+    const areAllProved = wellFormed.length > 1 && isTrue(() => verifyMultipleAggregateSignatures(wellFormed))
+    return sets.map((set) => set !== null && (areAllProved || isTrue(() => verify(set.msg, set.pk, set.sig))))
   },
   verifyVote: (publicKey, message, signature) => {
     const key = pointOfKey(publicKey)
@@ -52,13 +45,13 @@ export const createBls = (): Bls => ({
   verifyAggregate: (publicKeys, message, signature) => {
     const point = pointOfSignature(signature)
     if (point === null || publicKeys.length === 0) return false
-    try {
-      return fastAggregateVerify(message, publicKeys.map(keyWithoutCheck), point)
-    } catch {
-      return false
-    }
+    return isTrue(() => fastAggregateVerify(message, publicKeys.map(keyWithoutCheck), point))
   },
 })
+
+/** R-REG-2: the proof that goes into an announcement, 96 bytes. `secretKey` is 32 bytes. */
+export const provePossession = (networkId: NetworkId, secretKey: Uint8Array, stake: Uint8Array): Uint8Array =>
+  signVote(secretKey, possessionMessage(networkId, blsPublicKeyOf(secretKey), stake))
 
 /** 96 bytes. `secretKey` is 32 bytes. */
 export const signVote = (secretKey: Uint8Array, message: Uint8Array): Uint8Array =>
@@ -83,10 +76,20 @@ export const blsSecretKeyOf = (keyMaterial: Uint8Array): Uint8Array =>
 export const blsPublicKeyOf = (secretKey: Uint8Array): Uint8Array =>
   new Uint8Array(SecretKey.fromBytes(secretKey).toPublicKey().toBytes())
 
-const noble = bls12_381.longSignatures
-const G1 = bls12_381.G1.Point
-const G2 = bls12_381.G2.Point
-const negatedGenerator = G1.BASE.negate()
+/** What blst verifies of a claim; null if its key or its proof is no valid point. */
+const signatureSetOf = (networkId: NetworkId, { bls, stake, pop }: PossessionClaim): SignatureSet | null => {
+  const pk = pointOfKey(bls)
+  const sig = pointOfSignature(pop)
+  return pk === null || sig === null ? null : { msg: possessionMessage(networkId, bls, stake), pk, sig }
+}
+
+const isTrue = (verifies: () => boolean): boolean => {
+  try {
+    return verifies()
+  } catch {
+    return false
+  }
+}
 
 /** On the curve, in the subgroup, not infinity, and in the compressed form: blst reads the other one too. */
 const pointOfKey = (publicKey: Uint8Array): PublicKey | null => {

@@ -7,13 +7,13 @@ import {
   type Height,
   messageDigest,
   parseMemo,
-  provePossession,
   recoverHash160,
   stakeOfAddress,
 } from '../../protocol/index.ts'
 import type { UriPayment } from '../chain/payment-uri.ts'
 import type { Network } from '../chain/profiles.ts'
 import { SecnodeError } from '../errors.ts'
+import { provePossession } from '../keys/bls.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import { type Config, publicPortsOf } from '../node/config.ts'
 
@@ -45,7 +45,7 @@ export const prepareAnnouncement = (
     at,
     stake: address,
     bls: keys.blsPublicKey,
-    pop: provePossession(keys.blsSecretKey, stake),
+    pop: provePossession(network.networkId, keys.blsSecretKey, stake),
   })
   const text = announcementMessage(network.networkId, unsignedMemo)
   return { host: config.host, stake: address, at, unsignedMemo, text }

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
  * `run(options: string[]): Promise<void>` and prints JSON lines, each with a reference measured in the same run.
  */
 const names = [
+  'announcements',
   'chain',
   'daemon',
   'embedded-chain',

@@ -5,16 +5,24 @@ import { describe, expect, test } from 'vitest'
 import {
   blsPublicKey,
   hexToBytes,
+  type NetworkId,
   nobleBls,
-  possessionTag,
-  provePossession,
+  nobleProvePossession,
+  possessionMessage,
+  signatureTag,
   utf8ToBytes,
 } from '../../protocol/index.ts'
-import { aggregateVotes, blsPublicKeyOf, blsSecretKeyOf, createBls, signVote } from '../../src/keys/bls.ts'
+import {
+  aggregateVotes,
+  blsPublicKeyOf,
+  blsSecretKeyOf,
+  createBls,
+  provePossession,
+  signVote,
+} from '../../src/keys/bls.ts'
 
 const bls = createBls()
 const noble = bls12_381.longSignatures
-const voteTag = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_'
 const secrets = [1, 2, 3, 4].map((n) => blsSecretKeyOf(new Uint8Array(32).fill(n)))
 const keys = secrets.map(blsPublicKeyOf)
 const stake = new Uint8Array(20).fill(9)
@@ -31,43 +39,63 @@ const offSubgroupKey = (): Uint8Array => {
 const infinityKey = Uint8Array.from({ length: 48 }, (_, i) => (i === 0 ? 0xc0 : 0))
 const infinitySignature = Uint8Array.from({ length: 96 }, (_, i) => (i === 0 ? 0xc0 : 0))
 
+const networkId = 'a'.repeat(32) as NetworkId
+
 describe.each([
-  ['blst and noble', bls],
-  ['noble alone', nobleBls],
-])('R-REG-1 proof of possession, %s', (_name, verifier) => {
-  const proof = provePossession(secrets[0]!, stake)
-
-  test('holds for its key and its stake, and for no other of either', () => {
-    expect(verifier.verifyPossession(keys[0]!, stake, proof)).toBe(true)
-    expect(verifier.verifyPossession(keys[1]!, stake, proof)).toBe(false)
-    expect(verifier.verifyPossession(keys[0]!, new Uint8Array(20).fill(8), proof)).toBe(false)
-  })
-
-  test('a vote over the same bytes is no proof: the tags differ', () => {
-    const vote = signVote(secrets[0]!, Uint8Array.of(...keys[0]!, ...stake))
-    expect(verifier.verifyPossession(keys[0]!, stake, vote)).toBe(false)
-  })
+  ['blst', bls],
+  ['noble', nobleBls],
+])('R-REG-2 proof of possession, %s', (_name, verifier) => {
+  const proof = nobleProvePossession(networkId, secrets[0]!, stake)
+  const isProved = (key: Uint8Array, pop: Uint8Array) =>
+    verifier.verifyPossessions(networkId, [{ bls: key, stake, pop }])[0]
 
   test('R-REG-6 the identity, points outside of the subgroup and other forms are refused', () => {
-    expect(verifier.verifyPossession(infinityKey, stake, infinitySignature)).toBe(false)
-    expect(verifier.verifyPossession(keys[0]!, stake, infinitySignature)).toBe(false)
-    expect(verifier.verifyPossession(offSubgroupKey(), stake, proof)).toBe(false)
+    expect(isProved(keys[0]!, proof)).toBe(true)
+    expect(isProved(infinityKey, infinitySignature)).toBe(false)
+    expect(isProved(keys[0]!, infinitySignature)).toBe(false)
+    expect(isProved(offSubgroupKey(), proof)).toBe(false)
     const uncompressed = bls12_381.G1.Point.fromBytes(keys[0]!).toBytes(false)
     expect(uncompressed).toHaveLength(96)
-    expect(verifier.verifyPossession(uncompressed, stake, proof)).toBe(false)
-    expect(verifier.verifyPossession(new Uint8Array(), stake, new Uint8Array())).toBe(false)
+    expect(isProved(uncompressed, proof)).toBe(false)
+    expect(isProved(new Uint8Array(), new Uint8Array())).toBe(false)
+  })
+
+  test('R-REG-2 the tag of the standard proofs is not that of ours', () => {
+    const tag = 'BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_'
+    const message = possessionMessage(networkId, keys[0]!, stake)
+    expect(isProved(keys[0]!, noble.sign(noble.hash(message, tag), secrets[0]!).toBytes())).toBe(false)
+    expect(isProved(keys[0]!, noble.sign(noble.hash(keys[0]!, tag), secrets[0]!).toBytes())).toBe(false)
+  })
+
+  test('R-REG-2 of many claims each is judged as if it stood alone', () => {
+    const good = secrets.map((secret, i) => ({
+      bls: keys[i]!,
+      stake,
+      pop: nobleProvePossession(networkId, secret, stake),
+    }))
+    expect(verifier.verifyPossessions(networkId, [])).toEqual([])
+    expect(verifier.verifyPossessions(networkId, good)).toEqual(good.map(() => true))
+    // Proofs that are wrong and sum to the sum of the right ones.
+    const swapped = [{ ...good[0]!, pop: good[1]!.pop }, { ...good[1]!, pop: good[0]!.pop }, good[2]!]
+    expect(verifier.verifyPossessions(networkId, swapped)).toEqual([false, false, true])
+    const malformed = [good[0]!, { ...good[1]!, pop: new Uint8Array(96) }, { ...good[2]!, bls: infinityKey }]
+    expect(verifier.verifyPossessions(networkId, malformed)).toEqual([true, false, false])
+    expect(verifier.verifyPossessions(networkId, [...good, ...good])).toEqual(
+      [...good, ...good].map(() => true),
+    )
   })
 })
 
-test('R-REG-1 both verifiers agree on proofs with a bit changed', () => {
-  const proof = provePossession(secrets[1]!, stake)
+test('R-REG-2 both libraries make the same proof, and agree on proofs with a bit changed', () => {
+  const proof = provePossession(networkId, secrets[1]!, stake)
+  expect(proof).toEqual(nobleProvePossession(networkId, secrets[1]!, stake))
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 767 }), (bit) => {
       const changed = proof.slice()
       changed[bit >> 3]! ^= 1 << (bit & 7)
-      const verdict = bls.verifyPossession(keys[1]!, stake, changed)
-      expect(verdict).toBe(false)
-      expect(nobleBls.verifyPossession(keys[1]!, stake, changed)).toBe(verdict)
+      const claims = [{ bls: keys[1]!, stake, pop: changed }]
+      expect(bls.verifyPossessions(networkId, claims)).toEqual([false])
+      expect(nobleBls.verifyPossessions(networkId, claims)).toEqual([false])
     }),
     { numRuns: 10 },
   )
@@ -76,7 +104,6 @@ test('R-REG-1 both verifiers agree on proofs with a bit changed', () => {
 test('draft-irtf-cfrg-bls-signature 2.3: KeyGen and public keys are those of noble', () => {
   expect(keys[0]).toEqual(blsPublicKey(secrets[0]!))
   expect(keys[0]).not.toEqual(keys[1])
-  expect(possessionTag).toBe('BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_')
 })
 
 test('EIP-2333 test case 0: KeyGen of a known seed', () => {
@@ -93,9 +120,9 @@ test('R-CP-4 a vote is signed and verified under the standard tag, by blst and n
   const vote = signVote(secrets[0]!, message)
   expect(vote).toHaveLength(96)
   expect(bls.verifyVote(keys[0]!, message, vote)).toBe(true)
-  expect(noble.verify(vote, noble.hash(message, voteTag), keys[0]!)).toBe(true)
+  expect(noble.verify(vote, noble.hash(message, signatureTag), keys[0]!)).toBe(true)
   expect(
-    bls.verifyVote(keys[0]!, message, noble.sign(noble.hash(message, voteTag), secrets[0]!).toBytes()),
+    bls.verifyVote(keys[0]!, message, noble.sign(noble.hash(message, signatureTag), secrets[0]!).toBytes()),
   ).toBe(true)
   expect(bls.verifyVote(keys[1]!, message, vote)).toBe(false)
   expect(bls.verifyVote(keys[0]!, utf8ToBytes('other'), vote)).toBe(false)

@@ -26,7 +26,7 @@ import {
   outpointKey,
   Params,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
   type Sign,
   type Signed,
   type SignedAttestation,
@@ -177,14 +177,17 @@ export const memoOf = (
     at,
     stake: addressOfStake(genesis.chain, wallet.stake),
     bls: changes.bls ?? blsPublicKey(blsKey),
-    pop: changes.pop ?? provePossession(blsKey, wallet.stake),
+    pop: changes.pop ?? nobleProvePossession(networkId, blsKey, wallet.stake),
     ...changes,
   })
   return formatMemo(unsigned, wallet.signMessage(announcementMessage(networkId, unsigned)))
 }
 
 /** Possession was tested elsewhere; a proof of real pairings costs 32 ms. */
-export const trustingBls: BlsVerifier = { verifyPossession: () => true, verifyAggregate: () => true }
+export const trustingBls: BlsVerifier = {
+  verifyPossessions: (_, claims) => claims.map(() => true),
+  verifyAggregate: () => true,
+}
 
 let transactions = 0
 

@@ -16,7 +16,7 @@ import {
   hexToBytes,
   type NetworkId,
   nobleAggregateVotes,
-  nobleSignVote,
+  nobleSignBls,
   proofPagesOf,
   proveInclusion,
   registryRootOf,
@@ -125,7 +125,7 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
   const votes = voting.map(({ seat, position }) => ({
     position,
     seat,
-    signature: nobleSignVote(hexToBytes(others.announcements[seat]!.blsSecret), message),
+    signature: nobleSignBls(hexToBytes(others.announcements[seat]!.blsSecret), message),
   }))
   const certificate: Certificate = {
     week,

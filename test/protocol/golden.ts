@@ -48,7 +48,7 @@ import {
   Params,
   paramsHash,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
   receiptResponse,
   sampleSeed,
   samplesOf,
@@ -67,6 +67,7 @@ import {
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { checkpointVector } from './golden-checkpoint.ts'
+import { possessionVector } from './golden-possession.ts'
 import { puzzleVector } from './golden-puzzle.ts'
 import { relayVector } from './golden-relay.ts'
 
@@ -125,7 +126,7 @@ const ownerOf = (label: string, at: number): Owner => {
   const node = ed25519FromSeed(secretOf(`node ${label}`))
   const blsSecret = blsSecretOf(`bls ${label}`)
   const bls = blsPublicKey(blsSecret)
-  const pop = provePossession(blsSecret, stake)
+  const pop = nobleProvePossession(networkId, blsSecret, stake)
   const host = `${label}.example.org`
   const unsigned = formatUnsignedMemo({
     peer: peerIdOfKey(node.publicKey),
@@ -506,6 +507,16 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
         document: JSON.parse(JSON.stringify(tally.document)) as Json,
         digest: tally.digest,
       },
+    ],
+    [
+      'possession',
+      possessionVector({
+        networkId,
+        secret: blsSecretOf('bls a'),
+        stake: people[0]!.stake,
+        otherSecret: blsSecretOf('bls b'),
+        otherStake: people[1]!.stake,
+      }),
     ],
     [
       'puzzle',

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import {
   addressOfStake,
   blsPublicKey,
+  type BlsVerifier,
   bytesToHex,
   type ChainName,
   chains,
@@ -18,14 +19,14 @@ import {
   messageDigest,
   nobleBls,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
   recoverHash160,
   stakeOfAddress,
 } from '../../protocol/index.ts'
 import { createBls } from '../../src/keys/bls.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { readVectorJson } from '../vectors/read.ts'
-import { seedOf, walletOf } from './fixture.ts'
+import { networkId, seedOf, walletOf } from './fixture.ts'
 
 describe('R-REG-6 peer ids', () => {
   test('R-REG-6 are those of libp2p, read and written', () => {
@@ -200,28 +201,11 @@ describe('R-REG-2 message signatures', () => {
   })
 })
 
-describe('R-REG-2 BLS keys and proofs', () => {
-  const vectors = readVectorJson('bls-pop/proofs.json') as {
-    secretKey: string
-    publicKey: string
-    proof: string
-  }[]
+describe('R-REG-6 BLS keys and proofs', () => {
   const blst = createBls()
   const none = new Uint8Array(0)
-
-  test.each(vectors.map((vector) => [vector.publicKey.slice(0, 16), vector] as const))(
-    'R-REG-2 the standard proof of possession of %s… is ours for an empty stake',
-    (_, { secretKey, publicKey, proof }) => {
-      const key = hexToBytes(publicKey)
-      expect(bytesToHex(blsPublicKey(hexToBytes(secretKey)))).toBe(publicKey)
-      expect(bytesToHex(provePossession(hexToBytes(secretKey), none))).toBe(proof)
-      for (const bls of [nobleBls, blst]) {
-        expect(bls.verifyPossession(key, none, hexToBytes(proof))).toBe(true)
-        // PopVerify signs the key only, so it does not fit: with a stake it is another message.
-        expect(bls.verifyPossession(key, seedOf('stake').slice(0, 20), hexToBytes(proof))).toBe(false)
-      }
-    },
-  )
+  const isProved = (bls: BlsVerifier, key: Uint8Array, stake: Uint8Array, pop: Uint8Array) =>
+    bls.verifyPossessions(networkId, [{ bls: key, stake, pop }])[0]
 
   const field =
     0x1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaabn
@@ -250,13 +234,13 @@ describe('R-REG-2 BLS keys and proofs', () => {
         const odd = withX(key, xOf(key, 0) + field, 0)
         expect(isAcceptableBlsKey(key)).toBe(true)
         expect(isAcceptableBlsKey(odd)).toBe(false)
-        const proof = provePossession(secret, stake)
-        expect(blst.verifyPossession(odd, stake, proof)).toBe(false)
-        expect(nobleBls.verifyPossession(odd, stake, proof)).toBe(false)
+        const proof = nobleProvePossession(networkId, secret, stake)
+        expect(isProved(blst, odd, stake, proof)).toBe(false)
+        expect(isProved(nobleBls, odd, stake, proof)).toBe(false)
         const at = [0, 48].find((at) => xOf(proof, at) + field < (at === 0 ? 2n ** 381n : 2n ** 384n))!
         const oddProof = withX(proof, xOf(proof, at) + field, at)
-        expect(blst.verifyPossession(key, stake, oddProof)).toBe(false)
-        expect(nobleBls.verifyPossession(key, stake, oddProof)).toBe(false)
+        expect(isProved(blst, key, stake, oddProof)).toBe(false)
+        expect(isProved(nobleBls, key, stake, oddProof)).toBe(false)
       }
       if (tried === 3) break
     }
@@ -285,8 +269,8 @@ describe('R-REG-2 BLS keys and proofs', () => {
         fc.uint8Array({ minLength: 48, maxLength: 48 }),
         fc.uint8Array({ minLength: 96, maxLength: 96 }),
         (key, proof) => {
-          expect(nobleBls.verifyPossession(key, none, proof)).toBe(false)
-          expect(blst.verifyPossession(key, none, proof)).toBe(false)
+          expect(isProved(nobleBls, key, none, proof)).toBe(false)
+          expect(isProved(blst, key, none, proof)).toBe(false)
         },
       ),
       { numRuns: 50 },

@@ -2,10 +2,12 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   applyChange,
+  type BlsVerifier,
   type ChainBlock,
   type ChainTransaction,
   createRegistry,
   epochStart,
+  equalBytes,
   isAnnouncementCandidate,
   judgeBlock,
   outpointKey,
@@ -117,6 +119,37 @@ describe('R-REG-3 seats', () => {
     )
     expect(registry.seats.map((record) => record.host)).toEqual(['three.devnet.test'])
     expect(changes[1]!.refused).toEqual([{ index: 1, code: 'announcement-replayed' }])
+  })
+
+  test('R-REG-3 the proofs of a block are asked for together, once, and only where all else holds', () => {
+    const asked: number[] = []
+    const stakeOfB = walletOf('b').stake
+    const bls: BlsVerifier = {
+      ...trustingBls,
+      verifyPossessions: (_, claims) => {
+        asked.push(claims.length)
+        return claims.map(({ stake }) => !equalBytes(stake, stakeOfB))
+      },
+    }
+    const registry = createRegistry(genesis, networkId)
+    const judge = (i: number, transactions: ChainTransaction[]) => {
+      const change = judgeBlock(registry, blockOf(first + i, transactions), bls)
+      applyChange(registry, change)
+      return change.refused
+    }
+    const a = announcing('a', first)
+    expect(judge(0, [a, announcing('b', first), announcing('c', first), announcing('a', first)])).toEqual([
+      { index: 1, code: 'announcement-possession' },
+      { index: 3, code: 'announcement-replayed' },
+    ])
+    expect(registry.seats.map(({ stake }) => stake)).toEqual([walletOf('a').stake, walletOf('c').stake])
+    // A refused one of this block does not count as the last; a copy of an old one costs no proof.
+    expect(judge(1, [announcing('a', first), announcing('b', first + 1), announcing('b', first)])).toEqual([
+      { index: 0, code: 'announcement-replayed' },
+      { index: 1, code: 'announcement-possession' },
+      { index: 2, code: 'announcement-possession' },
+    ])
+    expect(asked).toEqual([4, 2])
   })
 
   test('R-REG-3 what is refused changes nothing and says why', () => {

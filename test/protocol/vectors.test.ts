@@ -15,6 +15,8 @@ import {
   attestationMessage,
   type NetworkId,
 } from '../../protocol/index.ts'
+import { createBls } from '../../src/keys/bls.ts'
+import type { possessionVector } from './golden-possession.ts'
 import { goldenVectors } from './golden.ts'
 
 const folder = new URL('../../protocol/vectors/', import.meta.url)
@@ -57,7 +59,29 @@ describe('golden vectors read back', () => {
     for (const { peer, peerKey, stake, stakeAddress, bls, pop } of announcements) {
       expect(keyOfPeerId(peer)).toEqual(hexToBytes(peerKey))
       expect(stakeOfAddress('zcash-regtest', stakeAddress)).toEqual(hexToBytes(stake))
-      expect(nobleBls.verifyPossession(hexToBytes(bls), hexToBytes(stake), hexToBytes(pop))).toBe(true)
+      const claim = { bls: hexToBytes(bls), stake: hexToBytes(stake), pop: hexToBytes(pop) }
+      expect(nobleBls.verifyPossessions(networkId, [claim])).toEqual([true])
+    }
+  })
+
+  test.each([
+    ['noble', nobleBls],
+    ['blst', createBls()],
+  ])('R-REG-2 proofs and votes of possession.json, one by one and all together, by %s', (_, bls) => {
+    const { claims, votes } = read('possession') as ReturnType<typeof possessionVector>
+    const given = claims.map((claim) => ({
+      bls: hexToBytes(claim.bls),
+      stake: hexToBytes(claim.stake),
+      pop: hexToBytes(claim.pop),
+    }))
+    const expected = claims.map(({ isProved }) => isProved)
+    expect(bls.verifyPossessions(networkId, given)).toEqual(expected)
+    expect(given.map((claim) => bls.verifyPossessions(networkId, [claim])[0])).toEqual(expected)
+    const good = given.filter((_claim, i) => expected[i])
+    expect(bls.verifyPossessions(networkId, good)).toEqual(good.map(() => true))
+    for (const { name, keys, message, signature, isValid } of votes) {
+      const isVerified = bls.verifyAggregate(keys.map(hexToBytes), hexToBytes(message), hexToBytes(signature))
+      expect(isVerified, name).toBe(isValid)
     }
   })
 

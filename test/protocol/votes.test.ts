@@ -6,7 +6,7 @@ import {
   isAcceptableBlsKey,
   nobleAggregateVotes,
   nobleBls,
-  nobleSignVote,
+  nobleSignBls,
 } from '../../protocol/index.ts'
 import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
 
@@ -28,7 +28,7 @@ const vectors = JSON.parse(
 describe('R-CP-3 votes of the public vectors', () => {
   for (const { name, secretKey, message, signature } of vectors.sign) {
     test(`case ${name}`, () => {
-      expect(bytesToHex(nobleSignVote(hexToBytes(secretKey), hexToBytes(message)))).toBe(signature)
+      expect(bytesToHex(nobleSignBls(hexToBytes(secretKey), hexToBytes(message)))).toBe(signature)
       expect(bytesToHex(signVote(hexToBytes(secretKey), hexToBytes(message)))).toBe(signature)
     })
   }

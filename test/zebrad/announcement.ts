@@ -6,7 +6,7 @@ import {
   hash,
   type Height,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
   stakeOfAddress,
 } from '../../protocol/index.ts'
 import type { SigningKey } from '../../src/chain/input-signatures.ts'
@@ -43,7 +43,7 @@ export const announcementBy = ({ networkId }: Network, node: AnnouncedNode, at: 
     at,
     stake: address,
     bls: blsPublicKey(blsSecret),
-    pop: provePossession(blsSecret, stakeOfAddress('zcash-regtest', address)!),
+    pop: nobleProvePossession(networkId, blsSecret, stakeOfAddress('zcash-regtest', address)!),
   })
   const signature = signMessage(stakeKey.secretKey, announcementMessage(networkId, unsigned), true)
   return { address, memo: formatMemo(unsigned, signature) }

@@ -5,7 +5,7 @@ import {
   formatMemo,
   formatUnsignedMemo,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
   stakeOfAddress,
   utf8ToBytes,
 } from '../../../protocol/index.ts'
@@ -78,7 +78,7 @@ export const startEmbedded = async (profile: 'devnet' | 'zen-devnet'): Promise<E
       at: chain.tip.height,
       stake: address,
       bls: blsPublicKey(blsSecret),
-      pop: provePossession(blsSecret, stake),
+      pop: nobleProvePossession(network.networkId, blsSecret, stake),
     })
     const signature = await signMessage(rpc, address, announcementMessage(network.networkId, unsigned))
     const operation = await zSendMany(rpc, {

@@ -20,12 +20,13 @@ const possessions = new Map<string, boolean>()
 /** The real verifier, asked once for each proof: the tests follow the same announcements many times. */
 export const bls: BlsVerifier = {
   ...realBls,
-  verifyPossession: (publicKey, stake, proof) => {
-    const key = [publicKey, stake, proof].map(bytesToHex).join()
-    const isValid = possessions.get(key) ?? realBls.verifyPossession(publicKey, stake, proof)
-    possessions.set(key, isValid)
-    return isValid
-  },
+  verifyPossessions: (networkId, claims) =>
+    claims.map((claim) => {
+      const key = [networkId, ...[claim.bls, claim.stake, claim.pop].map(bytesToHex)].join()
+      const isValid = possessions.get(key) ?? realBls.verifyPossessions(networkId, [claim])[0] === true
+      possessions.set(key, isValid)
+      return isValid
+    }),
 }
 
 /** A follower with pauses of milliseconds, started unless told otherwise. */

@@ -11,7 +11,7 @@ import {
   hash160,
   type Height,
   peerIdOfKey,
-  provePossession,
+  nobleProvePossession,
 } from '../../../protocol/index.ts'
 import { parseBlock, serializeBlock } from '../../../src/chain/formats/block.ts'
 import { emptyTransaction } from '../../../src/chain/formats/empty-transaction.ts'
@@ -82,7 +82,6 @@ export const ownerOf = (number: number): Owner => {
   // Below the order of the group.
   blsSecret[0]! &= 0x3f
   const bls = blsPublicKey(blsSecret)
-  const pop = provePossession(blsSecret, stake)
   const owner: Owner = {
     secretKey,
     stake,
@@ -95,7 +94,7 @@ export const ownerOf = (number: number): Owner => {
         at,
         stake: addressOfStake(network.profile.genesis.chain, stake),
         bls,
-        pop,
+        pop: nobleProvePossession(network.networkId, blsSecret, stake),
       })
       return formatMemo(
         unsigned,
