@@ -337,6 +337,15 @@ export const Scenario = z
       .enum(['statistical', 'messages'], { error: 'write statistical or messages' })
       .default('statistical'),
     network: NetworkPlan.optional(),
+    /** Rules that the protocol does not have, to compare it with. */
+    comparator: z
+      .strictObject({
+        /** R-TALLY-2 with the class alone, as if an address had no part in it. */
+        agreement: z
+          .enum(['by-address', 'by-class'], { error: 'write by-address or by-class' })
+          .default('by-address'),
+      })
+      .prefault({}),
     protocol: parameters.prefault({}),
     economy: z
       .strictObject({
@@ -447,12 +456,14 @@ const whyEngineFails = (
   {
     engine,
     network,
+    comparator,
     relay,
     population,
     attackers,
   }: {
     engine: 'statistical' | 'messages'
     network?: NetworkPlan | undefined
+    comparator: { agreement: 'by-address' | 'by-class' }
     relay?: Relay | undefined
     population: readonly Pick<Honest, 'nodes'>[]
     attackers: readonly Attacker[]
@@ -471,6 +482,12 @@ const whyEngineFails = (
     faults.push({
       path: ['relay'],
       message: 'the messages engine has no circuits: write engine: statistical, or leave relay out',
+    })
+  }
+  if (engine === 'messages' && comparator.agreement !== 'by-address') {
+    faults.push({
+      path: ['comparator', 'agreement'],
+      message: 'the messages engine plays the protocol alone: write engine: statistical, or by-address',
     })
   }
   if (engine === 'messages' && total > maxMessageNodes) {

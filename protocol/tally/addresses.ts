@@ -1,48 +1,62 @@
 import type { Committees } from '../committee.ts'
 import { Verdict } from '../verdict.ts'
 import type { EpochClasses } from './classes.ts'
+import type { AttestedVerdicts } from './input.ts'
 
 /** A valid seat's address of an epoch: the IPv4 address or IPv6 /64, and how many challengers name it. */
-interface NamedAddress {
-  index: number
+export interface MajorityAddress {
   /** 4 or 8 bytes. */
   address: Uint8Array
+  /** More than half of the assigned. */
   namedBy: number
+}
+
+interface NamedSeat extends MajorityAddress {
+  index: number
 }
 
 /** What R-TALLY-3 finds wrong with a valid seat. */
 export type AddressFault = 'no address' | 'address shared' | 'prefix full'
 
 /** An IPv6 host has its /64 to itself, so that is what counts as one address. */
-const significant = (address: Uint8Array): Uint8Array =>
+export const significant = (address: Uint8Array): Uint8Array =>
   address.length === 4 ? address : address.subarray(0, 8)
 
-/** R-TALLY-3: by index of the snapshot, for valid seats only. */
-export const addressFaults = (
-  epoch: EpochClasses,
-  committees: Committees,
-  maxPerPrefix: number,
-): Map<number, AddressFault> => {
-  const { size, k, ring } = committees
-  const faults = new Map<number, AddressFault>()
-  const offsets = addressOffsets(epoch, k)
-  let named: NamedAddress[] = []
+/** R-TALLY-3: at each index of the snapshot, null where the class is not valid or no address has a majority. */
+export const majorityAddresses = (
+  attested: readonly (AttestedVerdicts | undefined)[],
+  classes: Uint8Array,
+  { size, k, ring }: Committees,
+): (MajorityAddress | null)[] => {
+  const named: (MajorityAddress | null)[] = Array.from({ length: size }, () => null)
+  const offsets = addressOffsets(attested, k)
   const candidates: Uint8Array[] = []
   for (let position = 0; position < size; position++) {
     const index = ring[position]!
-    if (epoch.classes[index] !== Verdict.valid) continue
+    if (classes[index] !== Verdict.valid) continue
     candidates.length = 0
     for (let i = 0; i < k; i++) {
       const challenger = ring[(position + size - 1 - i) % size]!
-      const attestation = epoch.attested[challenger]
+      const attestation = attested[challenger]
       if (attestation === undefined || attestation.verdicts[i] !== Verdict.valid) continue
       candidates.push(attestation.addresses[offsets[challenger * k + i]!]!)
     }
-    const most = majorityOf(candidates, k)
-    if (most === null) faults.set(index, 'no address')
-    else named.push({ index, ...most })
+    named[index] = majorityOf(candidates, k)
   }
-  named.sort((a, b) => a.index - b.index)
+  return named
+}
+
+/** R-TALLY-3: by index of the snapshot, for valid seats only. */
+export const addressFaults = (
+  epoch: Pick<EpochClasses, 'classes' | 'named'>,
+  maxPerPrefix: number,
+): Map<number, AddressFault> => {
+  const faults = new Map<number, AddressFault>()
+  let named: NamedSeat[] = []
+  for (const [index, most] of epoch.named.entries()) {
+    if (most !== null) named.push({ index, ...most })
+    else if (epoch.classes[index] === Verdict.valid) faults.set(index, 'no address')
+  }
   named = keepPerGroup(named, (address) => address, 1, 'address shared', faults)
   if (maxPerPrefix > 0) {
     const v4 = named.filter(({ address }) => address.length === 4)
@@ -55,9 +69,9 @@ export const addressFaults = (
 }
 
 /** Addresses stand in an attestation for its verdicts 0 only: at [index · k + i], which one is that of verdict i. */
-const addressOffsets = (epoch: EpochClasses, k: number): Uint8Array => {
-  const offsets = new Uint8Array(epoch.attested.length * k)
-  for (const [index, attestation] of epoch.attested.entries()) {
+const addressOffsets = (attested: readonly (AttestedVerdicts | undefined)[], k: number): Uint8Array => {
+  const offsets = new Uint8Array(attested.length * k)
+  for (const [index, attestation] of attested.entries()) {
     let zeros = 0
     for (let i = 0; i < k; i++) {
       offsets[index * k + i] = zeros
@@ -71,10 +85,7 @@ const addressOffsets = (epoch: EpochClasses, k: number): Uint8Array => {
  * What more than k/2 name, in its significant bytes: if there is such an address it outlives every pairing of
  * different ones (Boyer and Moore's majority vote), and a second look counts it.
  */
-const majorityOf = (
-  candidates: readonly Uint8Array[],
-  k: number,
-): { address: Uint8Array; namedBy: number } | null => {
+const majorityOf = (candidates: readonly Uint8Array[], k: number): MajorityAddress | null => {
   let winner: Uint8Array | undefined
   let lead = 0
   for (const address of candidates) {
@@ -97,15 +108,15 @@ const isSameHost = (a: Uint8Array, b: Uint8Array): boolean => {
 
 /** Of those in one group the `keep` that most challengers name stay (ties: lowest seat); the others get `fault`. */
 const keepPerGroup = (
-  named: readonly NamedAddress[],
+  named: readonly NamedSeat[],
   groupOf: (address: Uint8Array) => Uint8Array,
   keep: number,
   fault: AddressFault,
   faults: Map<number, AddressFault>,
-): NamedAddress[] => {
+): NamedSeat[] => {
   // One character a byte: a name of a group, of which there may be as many as seats.
   const groups = Map.groupBy(named, ({ address }) => String.fromCharCode(...groupOf(address)))
-  const kept: NamedAddress[] = []
+  const kept: NamedSeat[] = []
   for (const group of groups.values()) {
     if (group.length <= keep) {
       kept.push(...group)

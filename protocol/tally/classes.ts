@@ -1,6 +1,8 @@
 import type { Committees } from '../committee.ts'
 import { isWellFormed } from '../attestation.ts'
+import { compareBytes } from '../bytes.ts'
 import { lastInvalidVerdict, Verdict } from '../verdict.ts'
+import { majorityAddresses, type MajorityAddress, significant } from './addresses.ts'
 import type { AttestedVerdicts, TallyEpoch } from './input.ts'
 
 /** 0 valid, 1…9 invalid with this reason, or undecided (R-TALLY-1). */
@@ -13,6 +15,8 @@ export interface EpochClasses {
   attestedCount: number
   /** R-TALLY-1. */
   classes: Uint8Array
+  /** R-TALLY-3: of each seat whose class is valid the address that more than half of its challengers name, or null. */
+  named: readonly (MajorityAddress | null)[]
   /** R-TALLY-2: 1 if the seat agrees, as a challenger. */
   agrees: Uint8Array
   /** Abstentions in the seat's own attestation. */
@@ -40,30 +44,48 @@ export const classify = (epoch: Pick<TallyEpoch, 'attestations'>, committees: Co
     }
     classes[ring[position]!] = classOf(counts, k)
   }
+  const named = majorityAddresses(attested, classes, committees)
   const agrees = new Uint8Array(size)
   const abstentions = new Uint8Array(size)
   let attestedCount = 0
   for (let position = 0; position < size; position++) {
     const index = ring[position]!
-    const verdicts = attested[index]?.verdicts
-    if (verdicts === undefined) continue
+    const attestation = attested[index]
+    if (attestation === undefined) continue
     attestedCount++
     let same = 0
     let judged = 0
+    let zeros = 0
     for (let i = 0; i < k; i++) {
-      const verdict = verdicts[i]!
-      if (verdict === Verdict.abstain) {
-        abstentions[index]!++
-        continue
-      }
-      const decided = classes[ring[(position + 1 + i) % size]!]!
-      if (decided === undecided) continue
+      const verdict = attestation.verdicts[i]!
+      if (verdict === Verdict.abstain) abstentions[index]!++
+      const address = verdict === Verdict.valid ? attestation.addresses[zeros++] : undefined
+      const target = ring[(position + 1 + i) % size]!
+      const isSame = verdictAgrees(classes[target]!, named[target]!, verdict, address)
+      if (isSame === null) continue
       judged++
-      if ((verdict === Verdict.valid) === (decided === Verdict.valid)) same++
+      if (isSame) same++
     }
     agrees[index] = 2 * same >= judged ? 1 : 0
   }
-  return { attested, attestedCount, classes, agrees, abstentions }
+  return { attested, attestedCount, classes, named, agrees, abstentions }
+}
+
+/**
+ * R-TALLY-2: whether a verdict, with its address if it is 0, agrees with what was decided of its target: the class, and
+ * the address that most name. Null if it does not count.
+ */
+export const verdictAgrees = (
+  decided: number,
+  named: MajorityAddress | null,
+  verdict: number,
+  address: Uint8Array | undefined,
+): boolean | null => {
+  if (verdict === Verdict.abstain || decided === undecided) return null
+  if (decided !== Verdict.valid) return verdict !== Verdict.valid
+  if (verdict !== Verdict.valid) return false
+  if (named === null) return null
+  return address !== undefined && compareBytes(significant(address), named.address) === 0
 }
 
 /** `counts[code]` of k assigned challengers: more than half of all assigned decide, whoever kept silent. */

@@ -70,7 +70,8 @@ export const judgeFlatEpoch = (
   const { size, k, ring } = committees
   const { counted, abstentions, attested } = countAttestations(committees, epoch)
   const classes = classesAlongRing(committees, epoch, counted)
-  const faults = addressFaultsAlongRing(committees, epoch, counted, classes, maxPerPrefix, prefixes)
+  const named = majoritiesAlongRing(committees, epoch, counted, classes)
+  const faults = addressFaultsAlongRing(committees, classes, named, maxPerPrefix, prefixes)
   const validityIsEnough = 2 * attested < size
   const outcomes = new Uint8Array(size)
   for (let position = 0; position < size; position++) {
@@ -83,7 +84,7 @@ export const judgeFlatEpoch = (
     else if (validityIsEnough) outcome = credited
     else if (counted[position] === 0) outcome = notAttested
     else if (2 * abstentions[position]! > k) outcome = abstained
-    else outcome = agreesAt(committees, epoch, classes, position) ? credited : disagrees
+    else outcome = agreesAt(committees, epoch, classes, named, position) ? credited : disagrees
     outcomes[ring[position]!] = outcome
   }
   return { outcomes, attested }
@@ -156,8 +157,9 @@ const reasonOf = (counts: Uint8Array, k: number): number => {
 /** R-TALLY-2. */
 const agreesAt = (
   { size, k }: Committees,
-  { verdicts }: FlatEpoch,
+  { verdicts, addresses }: FlatEpoch,
   classes: Uint8Array,
+  { named, namedBy }: FlatMajorities,
   position: number,
 ): boolean => {
   const row = position * k
@@ -169,22 +171,29 @@ const agreesAt = (
     const decided = classes[target]!
     const verdict = verdicts[row + i]!
     if (decided === undecided || verdict === Verdict.abstain) continue
-    judged++
-    if ((verdict === Verdict.valid) === (decided === Verdict.valid)) same++
+    if (decided !== Verdict.valid || verdict !== Verdict.valid) {
+      judged++
+      if ((verdict === Verdict.valid) === (decided === Verdict.valid)) same++
+    } else if (namedBy[target] !== 0) {
+      judged++
+      if (addresses[row + i] === named[target]) same++
+    }
   }
   return 2 * same >= judged
 }
 
-/** R-TALLY-3: at each position an outcome's code, 0 where nothing is wrong. */
-const addressFaultsAlongRing = (
-  { size, k, ring }: Committees,
+/** R-TALLY-3: at each position the address that more than half name, and how many: 0 without one. */
+interface FlatMajorities {
+  named: Uint32Array
+  namedBy: Uint8Array
+}
+
+const majoritiesAlongRing = (
+  { size, k }: Committees,
   { verdicts, addresses }: FlatEpoch,
   counted: Uint8Array,
   classes: Uint8Array,
-  maxPerPrefix: number,
-  prefixes: FlatPrefixes,
-): Uint8Array => {
-  const faults = new Uint8Array(size)
+): FlatMajorities => {
   const named = new Uint32Array(size)
   const namedBy = new Uint8Array(size)
   const candidates = new Uint32Array(k)
@@ -208,10 +217,24 @@ const addressFaultsAlongRing = (
       }
       by = countOf(candidates, length, winner)
     }
-    if (2 * by > k) {
-      named[position] = winner
-      namedBy[position] = by
-    } else faults[position] = noAddress
+    if (2 * by <= k) continue
+    named[position] = winner
+    namedBy[position] = by
+  }
+  return { named, namedBy }
+}
+
+/** R-TALLY-3: at each position an outcome's code, 0 where nothing is wrong. */
+const addressFaultsAlongRing = (
+  { size, ring }: Committees,
+  classes: Uint8Array,
+  { named, namedBy }: FlatMajorities,
+  maxPerPrefix: number,
+  prefixes: FlatPrefixes,
+): Uint8Array => {
+  const faults = new Uint8Array(size)
+  for (let position = 0; position < size; position++) {
+    if (classes[position] === Verdict.valid && namedBy[position] === 0) faults[position] = noAddress
   }
   /** Whether the seat at position a stays before the one at b. */
   const ranksBefore = (a: number, b: number): boolean =>

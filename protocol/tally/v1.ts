@@ -50,7 +50,7 @@ export const judgeEpoch = (
   const committees = createCommittees(epoch.beacon, epoch.attestations.length, params.committee)
   const { size, k } = committees
   const judged = classify(epoch, committees)
-  const faults = addressFaults(judged, committees, params.maxPerPrefix)
+  const faults = addressFaults(judged, params.maxPerPrefix)
   const attested = attestedInAll ?? judged.attestedCount
   const validityIsEnough = 2 * attested < size
 

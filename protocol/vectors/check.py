@@ -334,6 +334,105 @@ same(encode(["sent", unhex(relay["txid"])]).hex(), relay["messages"]["sent"], "R
 frame = struct.pack(">HH", relay["frameBytes"] - 2, len(extend)) + extend
 same(frame.ljust(relay["frameBytes"], b"\x00").hex(), relay["frame"], "R-RELAY-4 frame")
 
+WORDS = (
+    "valid", "unresolvable", "unreachable", "timeout", "wrong digest", "bad receipt",
+    "tls unreachable", "tls invalid", "tls unbound", "evidence invalid",
+)
+
+
+def words_of(attestation, k):
+    """R-TALLY-0: (code, address or None) of each target; None where the attestation is absent."""
+    if attestation is None:
+        return None
+    codes, addresses = unhex(attestation["verdicts"]), [unhex(text) for text in attestation["addresses"].split()]
+    wrapped = (b"\x00" * 10 + b"\xff\xff", b"\x00\x64\xff\x9b" + b"\x00" * 8)
+    is_fit = len(codes) == k and len(addresses) == codes.count(0) and not any(10 <= code <= 254 for code in codes)
+    if not is_fit or any(len(a) not in (4, 16) or len(a) == 16 and a[:12] in wrapped for a in addresses):
+        return None
+    return [(code, addresses.pop(0)[:8] if code == 0 else None) for code in codes]
+
+
+def judge(case):
+    """R-TALLY-1 to R-TALLY-4."""
+    n = len(case["attestations"])
+    k = min(case["committee"], n - 1)
+    ring = shuffle(h("shuffle", unhex(case["beacon"])), n)
+    said = [words_of(attestation, k) for attestation in case["attestations"]]
+    targets = {ring[p]: [ring[(p + 1 + i) % n] for i in range(k)] for p in range(n)}
+    about = {index: [] for index in range(n)}
+    for index in range(n):
+        for target, word in zip(targets[index], said[index] or []):
+            about[target].append(word)
+    classes, named = {}, {}
+    for index, words in about.items():
+        faults = [code for code, _ in words if 1 <= code <= 9]
+        addresses = [address for code, address in words if code == 0]
+        classes[index], named[index] = "undecided", None
+        if 2 * len(addresses) > k:
+            classes[index] = "valid"
+            most = max(addresses, key=addresses.count)
+            if 2 * addresses.count(most) > k:
+                named[index] = (most, addresses.count(most))
+        elif 2 * len(faults) > k:
+            reason = min(faults, key=lambda code: (-faults.count(code), code))
+            classes[index] = f"invalid: {WORDS[reason]}"
+    late = {index: "undecided: no address" for index in range(n) if classes[index] == "valid" and not named[index]}
+    stay = sorted((index for index in range(n) if named[index]), key=lambda index: (-named[index][1], index))
+    limits = [(8, (4, 8), 1, "invalid: address shared")]
+    if case["maxPerPrefix"] > 0:
+        limits += [(3, (4,), case["maxPerPrefix"], "invalid: prefix full")]
+        limits += [(2, (4,), case["maxPerPrefix"], "invalid: prefix full")]
+        limits += [(6, (8,), case["maxPerPrefix"], "invalid: prefix full")]
+    for size, families, most, word in limits:
+        room, kept = {}, []
+        for index in stay:
+            address = named[index][0]
+            prefix = address[:size]
+            if len(address) in families and room.get(prefix, 0) == most:
+                late[index] = word
+                continue
+            if len(address) in families:
+                room[prefix] = room.get(prefix, 0) + 1
+            kept.append(index)
+        stay = kept
+
+    def agrees(index):
+        """R-TALLY-2."""
+        counted = []
+        for target, (code, address) in zip(targets[index], said[index]):
+            if code == 255 or classes[target] == "undecided":
+                continue
+            if classes[target] != "valid":
+                counted.append(code != 0)
+            elif code != 0:
+                counted.append(False)
+            elif named[target]:
+                counted.append(address == named[target][0])
+        return 2 * sum(counted) >= len(counted)
+
+    attested = sum(words is not None for words in said)
+
+    def outcome(index):
+        if classes[index] != "valid":
+            return classes[index]
+        if index in late:
+            return late[index]
+        if n < 4:
+            return "valid: too few seats"
+        if 2 * attested < n:
+            return "credited"
+        if said[index] is None:
+            return "valid: not attested"
+        if 2 * sum(code == 255 for code, _ in said[index]) > k:
+            return "valid: abstained"
+        return "credited" if agrees(index) else "valid: disagrees"
+
+    return attested, [outcome(index) for index in range(n)]
+
+
+for case in load("judging"):
+    same(judge(case), (case["attested"], case["outcomes"]), "R-TALLY-0 to R-TALLY-4")
+
 tally = load("tally")
 # All texts are ASCII and all numbers integers, so this is RFC 8785.
 canonical = json.dumps(tally["document"], sort_keys=True, separators=(",", ":"))

@@ -14,6 +14,7 @@ import { createPopulation, type Population } from '../population.ts'
 import { rulesOf } from '../rules.ts'
 import type { Scenario } from '../scenario.ts'
 import { createAccount, type Measures, type WeekRow } from './account.ts'
+import { agreeByClass } from './agreement.ts'
 import {
   answerAmongHogs,
   answerFromPartialChain,
@@ -133,7 +134,9 @@ export const runStatistical = (
     unproved = [now, before]
     twins.strike(ring)
 
-    const { outcomes, attested } = judgeFlatEpoch(committees, flat, maxPerPrefix)
+    const judged = judgeFlatEpoch(committees, flat, maxPerPrefix)
+    if (scenario.comparator.agreement === 'by-class') agreeByClass(committees, flat, judged)
+    const { outcomes, attested } = judged
     account.epoch(ring, seats, outcomes, drawn)
     relay?.closed(seats, outcomes, attested)
   }

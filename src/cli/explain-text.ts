@@ -134,7 +134,7 @@ const dutyLines = ({ duty }: EpochExplanation, { seat }: Explanation): string[] 
   const lines = [
     duty.attestation === null
       ? '  its own duty: no attestation of its own counts'
-      : `  its own duty: attested; ${duty.agreeing} of ${duty.judged} verdicts on decided targets agree, ${duty.abstentions} abstentions`,
+      : `  its own duty: attested; ${duty.agreeing} of ${duty.judged} counted verdicts agree, ${duty.abstentions} abstentions`,
   ]
   for (const { about, is, detail } of duty.checks) {
     if (is === 'fails' || is === 'missing') lines.push(`    ${about}: ${printable(detail)}`)
@@ -142,8 +142,9 @@ const dutyLines = ({ duty }: EpochExplanation, { seat }: Explanation): string[] 
   for (const verdict of duty.verdicts) {
     if (verdict.agrees !== false && verdict.said !== 'abstain') continue
     const saw = verdict.saw === null ? '' : ` (${printable(verdict.saw)})`
+    const said = verdict.said + placed(verdict.at) + saw
     lines.push(
-      `    of seat ${verdict.seat} ${verdict.host} it says ${verdict.said}${saw}, decided is ${verdict.decided}`,
+      `    of seat ${verdict.seat} ${verdict.host} it says ${said}, decided is ${verdict.decided}${placed(verdict.decidedAt)}`,
     )
   }
   if (duty.audit !== null) {
@@ -153,6 +154,8 @@ const dutyLines = ({ duty }: EpochExplanation, { seat }: Explanation): string[] 
   }
   return lines
 }
+
+const placed = (ip: string | null): string => (ip === null ? '' : ` at ${ip}`)
 
 /** The lines of a verification, then the sum of them. */
 export const formatVerified = ({ result, lines }: VerifiedCase): string => {

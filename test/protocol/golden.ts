@@ -68,6 +68,7 @@ import {
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { checkpointVector } from './golden-checkpoint.ts'
 import { possessionVector } from './golden-possession.ts'
+import { judgingVector } from './golden-judging.ts'
 import { puzzleVector } from './golden-puzzle.ts'
 import { relayVector } from './golden-relay.ts'
 
@@ -530,6 +531,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
       }),
     ],
     ['relay', relayVector()],
+    ['judging', judgingVector()],
   ])
   const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]
   return vectors.set('checkpoint', checkpointVector(others, blockHash))

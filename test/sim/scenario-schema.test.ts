@@ -64,6 +64,11 @@ describe('a bad scenario names the field and says what to write', () => {
       /strategies\.0\.kind: the engine messages does not play twin: write engine: statistical, or one of silent, /,
     ],
     [
+      'a comparator among messages',
+      { engine: 'messages', comparator: { agreement: 'by-class' } },
+      /comparator\.agreement: the messages engine plays the protocol alone/,
+    ],
+    [
       'an impossible committee',
       { protocol: { committee: 49 } },
       /protocol\.committee: a committee has 1 to 48 members/,

@@ -103,36 +103,39 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(none['honestUp.wronglyFailed']).toBeLessThan(1e-4)
   })
 
-  test('false-address R-TALLY-3: takes what a false verdict takes, and costs the liars nothing, however sparingly they lie', () => {
+  test('false-address R-TALLY-2: takes what a false verdict takes, and costs as much; by class alone it costs nothing', () => {
     const lying = (lie: string, ...settings: string[]) =>
       meansOf('false-address', ...quick, `attackers.liars.strategies.false-address.lie=${lie}`, ...settings)
+    const byClass = 'comparator.agreement=by-class'
     const always = lying('always')
     expect(always['honestUp.uncredited']).toBeGreaterThan(0.01)
     expect(always['rate undecided: no address.honest']).toBeGreaterThan(0.01)
     expect(always['honestUp.wronglyFailed']).toBeLessThan(1e-4)
-    expect(always['creditRate.liars']).toBe(1)
-    // Of those that it does not win it lies in vain.
+    expect(always['creditRate.liars']).toBeLessThan(0.15)
+    expect(always['payoutShare.liars']).toBe(0)
+    const alwaysByClass = lying('always', byClass)
+    expect(alwaysByClass['creditRate.liars']).toBe(1)
+    expect(alwaysByClass['honestUp.uncredited']).toBeCloseTo(always['honestUp.uncredited']!, 3)
+    // What still costs nothing: lies that win, which take all that there is to take, and lies of half of the targets.
     const wins = lying('where-it-wins')
-    expect(wins['honestUp.uncredited']).toBe(always['honestUp.uncredited'])
+    expect(wins['honestUp.uncredited']).toBeCloseTo(always['honestUp.uncredited']!, 3)
     expect(wins['creditRate.liars']).toBe(1)
     const half = lying('half')
     expect(half['honestUp.uncredited']).toBeLessThan(always['honestUp.uncredited']!)
     expect(half['honestUp.uncredited']).toBeGreaterThan(0.8 * always['honestUp.uncredited']!)
+    expect(half['creditRate.liars']).toBeGreaterThan(0.999)
     // Nodes that are silent name no address: with all of them up it takes a captured committee.
     const sure = ['population.honest.availability=1', 'population.honest.missRate=0']
-    const up = lying('always', ...sure)
+    const up = lying('where-it-wins', ...sure)
     expect(up['honestUp.uncredited']).toBeCloseTo(up['committee.captured']!, 10)
-    const down = lying('always', 'population.honest.availability=0.9')
+    const down = lying('where-it-wins', 'population.honest.availability=0.9')
     expect(down['honestUp.uncredited']).toBeGreaterThan(3 * up['honestUp.uncredited']!)
-    // The same nodes by false verdicts take as much, and earn nothing.
-    const accusing = meansWithStrategies(
-      'false-address',
-      [{ kind: 'accuse', when: 'always' }],
-      ...quick,
-      ...sure,
-    )
-    expect(accusing['honestUp.uncredited']).toBeCloseTo(up['honestUp.uncredited']!, 2)
-    expect(accusing['payoutShare.liars']).toBe(0)
+    // The same nodes by false verdicts take as much, and earn nothing, unless they accuse only where that wins.
+    const accusing = (when: string) =>
+      meansWithStrategies('false-address', [{ kind: 'accuse', when }], ...quick, ...sure)
+    expect(accusing('always')['honestUp.uncredited']).toBeCloseTo(up['honestUp.uncredited']!, 2)
+    expect(accusing('always')['payoutShare.liars']).toBe(0)
+    expect(accusing('majority')['creditRate.liars']).toBe(1)
     // Control: they name the right ones.
     const none = meansWithStrategies('false-address', [], ...quick)
     expect(none['honestUp.uncredited']).toBeLessThan(0.001)

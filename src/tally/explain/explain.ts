@@ -21,9 +21,12 @@ import {
   type Week,
   type WeekState,
 } from '../../../protocol/index.ts'
+import { addressOfBytes } from '../../net/resolve.ts'
+import { addressOfVerdict, ownAgreement } from './agreement.ts'
 import { type Check, checkAttestation, checkEvidence, type FoundEvidence, type Recompute } from './checks.ts'
 import { checkAudit } from './audit.ts'
 import { answerHashOf, describeEntry } from './evidence-words.ts'
+import { majorityAddressText } from './named-addresses.ts'
 import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 import { whyOf } from './why.ts'
@@ -113,7 +116,7 @@ export interface DutyExplanation {
   checks: Check[]
   verdicts: DutyVerdict[]
   abstentions: number
-  /** Of the verdicts on decided targets, how many are of the decided class. */
+  /** Of the counted verdicts, how many agree (R-TALLY-2). */
   agreeing: number
   judged: number
   audit: { epoch: Epoch; check: Check } | null
@@ -125,7 +128,11 @@ export interface DutyVerdict {
   said: string
   /** `valid`, `invalid: <reason>` or `undecided` (R-TALLY-1). */
   decided: string
-  /** Null where it abstained or nothing was decided. */
+  /** The address that it named with a verdict 0. */
+  at: string | null
+  /** The address that more than half of the target's challengers name (R-TALLY-3). */
+  decidedAt: string | null
+  /** Null where the verdict does not count (R-TALLY-2). */
   agrees: boolean | null
   saw: string | null
 }
@@ -307,13 +314,15 @@ const explainDuty = async (
     if (verdict === undefined) break
     const decided = classes.classes[target]!
     const row = context.snapshot[target]!
-    const isJudged = verdict !== Verdict.abstain && decided !== undecided
+    const address = addressOfVerdict(own!, i)
     verdicts.push({
       seat: row.seat,
       host: row.host,
       said: wordOf(verdict),
       decided: decidedWord(decided),
-      agrees: isJudged ? (verdict === Verdict.valid) === (decided === Verdict.valid) : null,
+      at: address === undefined ? null : (addressOfBytes(address)?.ip ?? null),
+      decidedAt: majorityAddressText(classes, context.committees, target),
+      agrees: ownAgreement(classes, index, target, i),
       saw: entries[i] === undefined ? null : describeEntry(entries[i]),
     })
   }

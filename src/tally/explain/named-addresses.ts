@@ -2,10 +2,11 @@ import {
   bytesToHex,
   challengersOf,
   type Committees,
+  compareBytes,
   type EpochClasses,
-  Verdict,
 } from '../../../protocol/index.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
+import { addressOfVerdict } from './agreement.ts'
 
 /** An address that challengers saw a seat at, in their verdicts 0. */
 export interface NamedAddress {
@@ -25,9 +26,8 @@ export const namedAddresses = (
   const byGroup = new Map<string, NamedAddress>()
   for (const [i, challenger] of challengersOf(committees, index).entries()) {
     const attestation = attested[challenger]
-    if (attestation?.verdicts[i] !== Verdict.valid) continue
-    const before = attestation.verdicts.subarray(0, i).filter((verdict) => verdict === Verdict.valid).length
-    const bytes = attestation.addresses[before]!
+    const bytes = attestation === undefined ? undefined : addressOfVerdict(attestation, i)
+    if (bytes === undefined) continue
     const group = bytesToHex(bytes.length === 4 ? bytes : bytes.subarray(0, 8))
     const known = byGroup.get(group)
     if (known === undefined) byGroup.set(group, { ip: addressOfBytes(bytes)?.ip ?? '', group, namedBy: 1 })
@@ -36,15 +36,20 @@ export const namedAddresses = (
   return [...byGroup.values()].sort((a, b) => b.namedBy - a.namedBy)
 }
 
+/** The address that more than half of the challengers name, as text; null without one (R-TALLY-3). */
+export const majorityAddressText = (
+  epoch: Pick<EpochClasses, 'attested' | 'named'>,
+  committees: Committees,
+  index: number,
+): string | null =>
+  (epoch.named[index] ?? null) === null ? null : namedAddresses(epoch, committees, index)[0]!.ip
+
 /** Indexes of the other valid seats that more than half of their challengers saw at the same address (R-TALLY-3). */
-export const sharingSeats = (epoch: EpochClasses, committees: Committees, index: number): number[] => {
-  const groupOf = (other: number): string | null => {
-    const [most] = namedAddresses(epoch, committees, other)
-    return most !== undefined && 2 * most.namedBy > committees.k ? most.group : null
-  }
-  const own = groupOf(index)
-  if (own === null) return []
-  return Array.from({ length: committees.size }, (_, other) => other).filter(
-    (other) => other !== index && epoch.classes[other] === Verdict.valid && groupOf(other) === own,
-  )
+export const sharingSeats = ({ named }: Pick<EpochClasses, 'named'>, index: number): number[] => {
+  const own = named[index]?.address
+  if (own === undefined) return []
+  return [...named.keys()].filter((other) => {
+    const address = named[other]?.address
+    return other !== index && address !== undefined && compareBytes(address, own) === 0
+  })
 }

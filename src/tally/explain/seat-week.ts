@@ -330,7 +330,7 @@ const partOfSeat = async (
 ): Promise<Omit<PartOfEpoch, 'outcome' | 'attested' | 'isOpen'>> => {
   const { snapshot, committees } = context
   const index = indexOfSeat(snapshot, seat)
-  const sharing = sharingSeats(classes, committees, index)
+  const sharing = sharingSeats(classes, index)
   const deciders = decidersOf(committees, classes, index, sharing)
   const held = new Map<Seat, HeldAttestation>()
   for await (const one of standing(context)) {

@@ -3,9 +3,9 @@ import {
   lastInvalidVerdict,
   minCommitteeSeats,
   targetsOf,
-  undecided,
   Verdict,
 } from '../../../protocol/index.ts'
+import { ownAgreement } from './agreement.ts'
 import { seatList } from './checks.ts'
 import { namedAddresses } from './named-addresses.ts'
 import type { SeatEpoch } from './seat-week.ts'
@@ -64,18 +64,14 @@ const countWords = ({ context, index, classes }: Pick<SeatEpoch, 'context' | 'in
   return counts
 }
 
-/** The targets of which it said otherwise than their majority. */
+/** The targets of which it said otherwise than their majority, or named another address (R-TALLY-2). */
 const disagreements = ({
   context,
   index,
   classes,
 }: Pick<SeatEpoch, 'context' | 'index' | 'classes'>): string => {
-  const seats = targetsOf(context.committees, index).flatMap((target, i) => {
-    const verdict = classes.attested[index]?.verdicts[i]
-    const decided = classes.classes[target]!
-    if (verdict === undefined || verdict === Verdict.abstain || decided === undecided) return []
-    const agrees = (verdict === Verdict.valid) === (decided === Verdict.valid)
-    return agrees ? [] : [context.snapshot[target]!.seat]
-  })
+  const seats = targetsOf(context.committees, index)
+    .filter((target, i) => ownAgreement(classes, index, target, i) === false)
+    .map((target) => context.snapshot[target]!.seat)
   return seats.length === 0 ? 'none' : `it says otherwise about ${seatList(seats)}`
 }

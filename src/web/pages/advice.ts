@@ -22,7 +22,7 @@ export const adviceFor: Readonly<Record<string, string>> = {
   'valid: abstained':
     'It abstained on most of its targets: its own chain node was behind, or its network was down.',
   'valid: disagrees':
-    'Most of its verdicts are not those of the majority: its network may reach only a part of the others.',
+    'Most of its verdicts, or of the addresses in them, are not those of the majority: its network may reach only a part of the others, or its name servers give other addresses.',
   'invalid: address shared':
     'Another seat was seen at the same address: each node needs an address of its own.',
 }

@@ -94,16 +94,22 @@ const judge = (epoch: TallyEpoch, equivocators: ReadonlySet<number>, params: Par
     } else classes.set(index, 'undecided')
   }
   // R-TALLY-2
+  const majorityAddressOf = (target: number): string | null => {
+    const named = saidOf.get(target)!.flatMap(({ address }) => (address === null ? [] : [address]))
+    return named.find((one) => named.filter((other) => other === one).length > k / 2) ?? null
+  }
   const agrees = (by: number): boolean => {
-    const own = [...saidOf]
-      .flatMap(([target, said]) =>
-        said.filter((one) => one.by === by).map(({ code }) => ({ code, is: classes.get(target)! })),
-      )
-      .filter(({ code, is }) => code !== 255 && is !== 'undecided')
-    return (
-      own.length === 0 ||
-      own.filter(({ code, is }) => (code === 0) === (is === 'valid')).length >= own.length / 2
-    )
+    const counted: boolean[] = []
+    for (const [target, said] of saidOf) {
+      const own = said.find((one) => one.by === by)
+      const is = classes.get(target)!
+      if (own === undefined || own.code === 255 || is === 'undecided') continue
+      const address = majorityAddressOf(target)
+      if (is !== 'valid') counted.push(own.code !== 0)
+      else if (own.code !== 0) counted.push(false)
+      else if (address !== null) counted.push(own.address === address)
+    }
+    return counted.filter(Boolean).length >= counted.length / 2
   }
   // R-TALLY-3
   const late = new Map<number, string>()

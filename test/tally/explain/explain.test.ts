@@ -364,6 +364,34 @@ describe('addresses and equivocation', () => {
     )
   })
 
+  test('R-TALLY-2 who names other addresses than most disagrees: the duty says which, and which most name', async () => {
+    const lied = await playSmallWeek({
+      nodes: 5,
+      epochs: 4,
+      addressOf: ({ epoch, challenger, target }) =>
+        epoch === 3 && challenger === 3
+          ? Uint8Array.of(127, 99, 0, 9)
+          : Uint8Array.of(127, 77, 0, target + 1),
+    })
+    const own = await explanationOf(await sourcesOf(lied, await storeOf(lied)), {
+      seat: { is: 'seat', seat: 3 },
+    })
+    const { outcome, why, duty } = detailOf(3, own)
+    expect(outcome).toBe('valid: disagrees')
+    expect(why).toMatch(/agree with what was decided: it says otherwise about seats 0, 1, 2 and 4$/)
+    expect([duty.agreeing, duty.judged]).toEqual([0, 4])
+    for (const { seat, said, at, decided, decidedAt, agrees } of duty.verdicts) {
+      expect({ said, at, decided, decidedAt, agrees }).toEqual({
+        said: 'valid',
+        at: '127.99.0.9',
+        decided: 'valid',
+        decidedAt: `127.77.0.${seat + 1}`,
+        agrees: false,
+      })
+    }
+    expect(detailOf(2, own).duty).toMatchObject({ agreeing: 4, judged: 4 })
+  })
+
   test('R-ATT-3 who signed twice is struck all week, and scores nothing', async () => {
     const twice = await playSmallWeek({ nodes: 6, epochs: 4, equivocators: new Map([[2, 3]]) })
     const sources = await sourcesOf(twice, await storeOf(twice))
