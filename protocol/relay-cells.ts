@@ -68,6 +68,19 @@ export const endCodeOf = (payload: Uint8Array): string | null => {
   return /^[a-z0-9-]{1,48}$/.test(code) ? code : null
 }
 
+/** R-RELAY-3: how a hop ends the link away from the client, whatever ended the circuit. */
+export const endCodeForth = 'gone'
+
+/** R-RELAY-3: what a hop may say towards the client of why a link further on ended; anything else is `gone`. */
+export const endCodesBack: readonly string[] = ['busy', 'late', 'malformed', 'gone']
+
+/** R-RELAY-3: with what code a hop ends the link towards the client when the next link ended with `code`. */
+export const endCodeBack = (code: string): string => {
+  // Work asked for between hops is work that a hop cannot do: no room, for now.
+  if (code === 'toll') return 'busy'
+  return endCodesBack.includes(code) ? code : 'gone'
+}
+
 /** Largest frame (R-RELAY-4), its length included: with eight sessions around it, it fills a cell. */
 export const maxFrameBytes = cellPayloadBytes - maxHops * sessionBytes
 /** Least of the bounds that are drawn for a circuit. */

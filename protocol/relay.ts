@@ -101,10 +101,10 @@ export const isApart = (
 
 /**
  * R-RELAY-2: who may be at fault when a circuit fails. `link` is the one that broke while the circuit was built (0 from
- * the client to the first hop), or null if it broke afterwards.
+ * the client to the first hop), or null if it broke afterwards. All that was sent for a link passed every hop before it.
  */
 export const suspectsOf = (path: readonly Seat[], link: number | null): readonly Seat[] =>
-  link === null ? path : path.slice(Math.max(0, link - 1), link + 1)
+  link === null ? path : path.slice(0, link + 1)
 
 /** A candidate that was passed over once fits no better later: its prefix stays taken. So the order goes on. */
 const nextApart = <T extends RelayCandidate>(

@@ -322,6 +322,21 @@ for draw in relay["draws"]:
         if is_fit and len(drawn) < 3:
             drawn.append(seat)
     same(drawn, draw["path"], "R-RELAY-1 draw")
+for failure in relay["failures"]:
+    path, link = failure["path"], failure["link"]
+    suspects = path if link is None else path[: link + 1]
+    same(suspects, failure["suspects"], "R-RELAY-2 suspects")
+    order = [relay["candidates"][i]["seat"] for i in reversed(shuffle(unhex(failure["seed"]), len(addresses)))]
+    places = [None if seat in suspects else seat for seat in path]
+    for place, kept in enumerate(places):
+        if kept is None:
+            taken = [prefix(seat) for seat in places if seat is not None]
+            fit = (seat for seat in order if seat not in suspects and prefix(seat) not in taken)
+            places[place] = next(fit)
+    same(places, failure["next"], "R-RELAY-2 next path")
+for row in relay["endCodes"]:
+    back = {"toll": "busy", "busy": "busy", "late": "late", "malformed": "malformed"}.get(row["read"], "gone")
+    same([back, "gone"], [row["back"], row["forth"]], "R-RELAY-3 codes passed on")
 contents = {"data": (0, unhex(relay["payload"])), "open": (1, b""), "end": (2, b"idle"), "toll": (3, b"puzzle")}
 for name, (kind, content) in contents.items():
     cell = struct.pack(">H", 1_024 * kind + len(content)) + content

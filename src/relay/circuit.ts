@@ -104,8 +104,7 @@ export const buildCircuit = async (options: CircuitOptions): Promise<Circuit> =>
       const step = within(clientStepMs, signal)
       await ask(session, ['extend', hop.seat, hop.peer], step)
       const answer = await answerOf(session, link, step)
-      if (answer[0] !== 'extended')
-        throw new Error(`seat ${path[index - 1]!.seat} answers ${wordsOf(answer)}`)
+      if (answer[0] !== 'extended') throw new Refused(path[index - 1]!.seat, answer)
       const startMs = world.monotonicMs()
       session = await session.nest(hop.peer, step)
       reached(hop, startMs)
@@ -187,11 +186,17 @@ const answerOf = async (session: Session, link: OutboundLink, signal: AbortSigna
 /** If a hop said why it ended the circuit, that says more than the error of whoever waited. */
 const whyEnded = async (link: OutboundLink, error: unknown): Promise<unknown> => {
   link.end('done')
+  if (error instanceof Refused) return error
   const { code } = await link.ended
   return code === 'done' ? error : new Error(`a hop says ${code}`, { cause: error })
 }
 
-const wordsOf = (answer: RelayAnswer): string => (answer[0] === 'refused' ? answer[1] : answer[0])
+/** A hop said in its session that it does not extend, which is more than any code at the end of a link says. */
+class Refused extends Error {
+  constructor(seat: Seat, answer: RelayAnswer) {
+    super(`seat ${seat} answers ${answer[0] === 'refused' ? answer[1] : answer[0]}`)
+  }
+}
 
 const within = (ms: number, signal: AbortSignal): AbortSignal =>
   AbortSignal.any([AbortSignal.timeout(ms), signal])

@@ -1,5 +1,8 @@
 import {
+  bytesToHex,
   concatBytes,
+  endCodeBack,
+  endCodeForth,
   equalBytes,
   maxTransactionBytes,
   puzzleAnswerCodec,
@@ -9,6 +12,7 @@ import {
   relayRequestCodec,
   type Seat,
 } from '../../protocol/index.ts'
+import { createPlaces } from '../admission/places.ts'
 import { isSecnodeError } from '../errors.ts'
 import type { Host } from '../net/host.ts'
 import type { PeerAddress } from '../net/peer-address.ts'
@@ -37,8 +41,6 @@ export interface HopLimits {
   idleMs: number
   /** However busy. */
   maxAgeMs: number
-  /** A registered peer's circuit that is older makes room when there is none for another one. */
-  holdMs: number
   /** For a handshake, for what the client wants then, and for a link to the next hop. */
   stepTimeoutMs: number
   /** For each further part of a transaction. */
@@ -48,7 +50,7 @@ export interface HopLimits {
 /**
  * A circuit takes a second, a slow one ten, and few a minute: 192 at a time are some hundred transactions a second through
  * this one hop. A neighbour's are at most 64, a third. A circuit's buffers are bounded by the 512 cells that a link carries, 0.5 MB.
- * Whoever fills the places with circuits that do nothing must build them anew every ten seconds, or others have them.
+ * Places are shared evenly (R-RELAY-6): a neighbour that fills them has what those with fewer circuits do not ask for.
  */
 export const defaultHopLimits: HopLimits = {
   maxRegistered: 192,
@@ -56,7 +58,6 @@ export const defaultHopLimits: HopLimits = {
   maxPerStranger: 4,
   idleMs,
   maxAgeMs,
-  holdMs: 10_000,
   stepTimeoutMs: 5_000,
   partTimeoutMs: 30_000,
 }
@@ -98,12 +99,19 @@ export interface RelayHop {
 }
 
 const sweepMs = 5_000
+/** Streams of a neighbour beside its circuits: links whose first cell is still on its way. */
+const maxOpening = 16
 
 export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   const { host, gate, world } = options
   const limits = { ...defaultHopLimits, ...options.limits }
   const circuits = new Set<Circuit>()
   const links = new Set<InboundLink>()
+  const places = createPlaces<InboundLink>({
+    maxPlaces: limits.maxRegistered,
+    levels: [{ maxPlaces: limits.maxPerPeer, weight: 1 }],
+    graceMs: 0,
+  })
   const serving = new Set<Promise<void>>()
   const refusals = new Map<string, number>()
   const cells = { received: 0, sent: 0 }
@@ -135,10 +143,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   }
 
   const enter = async (link: InboundLink, payment: Uint8Array): Promise<void> => {
-    if (link.isRegistered) {
-      if (countOf(true) >= limits.maxRegistered && !takeBackOldest()) return link.end(refused('busy'))
-      return await serve(link)
-    }
+    if (link.isRegistered) return await enterRegistered(link)
     const gone = new AbortController()
     void link.ended.then(() => gone.abort(new Error('gone')))
     const solution = payment.length === 0 ? null : payment
@@ -164,13 +169,15 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     }
   }
 
-  /** True if a registered peer's circuit has made room. */
-  const takeBackOldest = (): boolean => {
-    const oldest = [...circuits].find(({ link }) => link.isRegistered)
-    if (oldest === undefined || oldest.ageMs < limits.holdMs) return false
-    circuits.delete(oldest)
-    oldest.link.end(refused('busy'))
-    return true
+  /** Where there is no room, the neighbour with the most circuits loses its oldest. Only their order matters, not the time. */
+  const enterRegistered = async (link: InboundLink): Promise<void> => {
+    for (const displaced of places.arrive(link, [bytesToHex(link.peerKey)], 0)) displaced.end(refused('busy'))
+    if (!places.has(link)) return
+    try {
+      await serve(link)
+    } finally {
+      places.leave(link)
+    }
   }
 
   const serve = async (link: InboundLink): Promise<void> => {
@@ -178,7 +185,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     const circuit: Circuit = { link, next: null, cellsSeen: -1, idleMs: 0, ageMs: 0 }
     void link.ended.then(({ code }) => {
       ended.abort(new Error(code))
-      circuit.next?.end(code)
+      circuit.next?.end(endCodeForth)
     })
     circuits.add(circuit)
     sinceStart++
@@ -189,7 +196,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     } catch (error) {
       if (!ended.signal.aborted) failed(link, error)
     } finally {
-      circuit.next?.end('gone')
+      circuit.next?.end(endCodeForth)
       circuits.delete(circuit)
     }
   }
@@ -251,9 +258,8 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     await say(session, ['extended'], within(limits.stepTimeoutMs, signal))
     opened.join(session)
     const first = await Promise.race([link.ended, opened.ended])
-    // What a neighbour says at the end comes from beyond it; a toll between hops is nothing that it can pay.
-    link.end(first.code === 'toll' ? 'busy' : first.code)
-    opened.end(first.code)
+    link.end(endCodeBack(first.code))
+    opened.end(endCodeForth)
     if ((await opened.ended).fault === 'link') host.penalise(opened.peerKey, 'malformed-exchange')
   }
 
@@ -329,7 +335,8 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   return {
     start: () => {
       const onFault = (peerKey: Uint8Array): void => host.penalise(peerKey, 'malformed-exchange')
-      const { maxPerPeer, maxPerStranger, stepTimeoutMs } = limits
+      const { maxPerStranger, stepTimeoutMs } = limits
+      const maxPerPeer = limits.maxPerPeer + maxOpening
       host.serveRelay({ maxPerPeer, maxPerStranger, openTimeoutMs: stepTimeoutMs }, { onLink, onFault })
     },
     async stop() {

@@ -6,10 +6,13 @@ import {
   encodeCell,
   encodeEnd,
   encodeFrame,
+  endCodeBack,
+  endCodeForth,
   hash,
   type RelayCandidate,
   relayAnswerCodec,
   relayRequestCodec,
+  suspectsOf,
   utf8ToBytes,
 } from '../../protocol/index.ts'
 
@@ -26,7 +29,23 @@ const candidates = Array.from({ length: 24 }, (_, seat): RelayCandidate => {
   return { seat, address }
 })
 
-/** R-RELAY-1: the draw of three hops from each of three seeds; R-RELAY-3 and 4: cells, a frame, messages. */
+/** R-RELAY-2: for each link of a path that may fail, and for its failure afterwards, who is suspected and drawn next. */
+const failuresOf = (seats: readonly number[]) =>
+  [0, 1, 2, 3, null].map((link) => {
+    const suspects = suspectsOf(seats, link)
+    const seed = hash('relay failure', String(link))
+    const places = seats.map((seat) => (suspects.includes(seat) ? null : candidates[seat]!))
+    const next = drawHops(
+      { candidates, places, excluded: new Set(suspects), prefixBits: defaultPrefixBits },
+      createStream(seed),
+    )!
+    return { path: seats, link, suspects, seed: hex(seed), next: next.map(({ seat }) => seat) }
+  })
+
+/**
+ * R-RELAY-1: the draw of three hops from each of three seeds; R-RELAY-2: what follows on failures; R-RELAY-3 and 4: cells,
+ * codes at the end, a frame, messages.
+ */
 export const relayVector = () => {
   const txid = hash('txid')
   const extend = relayRequestCodec.encode(['extend', 300, hash('peer')])
@@ -46,6 +65,7 @@ export const relayVector = () => {
       )!
       return { seed: hex(seed), path: path.map(({ seat }) => seat) }
     }),
+    failures: failuresOf([2, 7, 15, 5]),
     payload: hex(counted(600)),
     cells: {
       data: hex(encodeCell({ kind: 'data', payload: counted(600) })),
@@ -53,6 +73,11 @@ export const relayVector = () => {
       end: hex(encodeEnd('idle')),
       toll: hex(encodeCell({ kind: 'toll', payload: utf8ToBytes('puzzle') })),
     },
+    endCodes: ['busy', 'toll', 'late', 'malformed', 'gone', 'done', 'idle', 'circuit-1'].map((read) => ({
+      read,
+      back: endCodeBack(read),
+      forth: endCodeForth,
+    })),
     seat: 300,
     peer: hex(hash('peer')),
     txid: hex(txid),

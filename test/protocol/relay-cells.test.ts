@@ -12,7 +12,10 @@ import {
   encodeCell,
   encodeEnd,
   encodeFrame,
+  endCodeBack,
+  endCodeForth,
   endCodeOf,
+  endCodesBack,
   frameHeadBytes,
   hash,
   maxCellsForth,
@@ -61,6 +64,18 @@ describe('R-RELAY-3 cells', () => {
     expect(decodeCell(encodeEnd(''))).toEqual({ is: 'bad', code: 'cell-code' })
     const end = decodeCell(encodeEnd('idle'))
     expect(end.is === 'ok' && endCodeOf(end.value.payload)).toBe('idle')
+  })
+
+  test('R-RELAY-3 of what a hop reads at the end of the next link, four codes at the most go back', () => {
+    expect(endCodesBack.map(endCodeBack)).toEqual(endCodesBack)
+    expect(endCodesBack).toHaveLength(4)
+    expect(endCodeBack('toll')).toBe('busy')
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z0-9-]{1,48}$/), (code) => {
+        expect(endCodesBack).toContain(endCodeBack(code))
+      }),
+    )
+    expect(endCodesBack).toContain(endCodeForth)
   })
 
   test('R-RELAY-3 whatever a cell holds, it is read or refused, and what is read is canonical', () => {

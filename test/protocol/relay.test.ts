@@ -152,11 +152,21 @@ describe('R-RELAY-1 the choice of hops', () => {
 })
 
 describe('R-RELAY-2 replacement', () => {
-  test('R-RELAY-2 both ends of a link that was not made are suspects, and all hops of a circuit that died', () => {
+  test('R-RELAY-2 all hops up to the far end of a link that was not made are suspects, and all of a circuit that died', () => {
     const path = [5, 6, 7]
     expect(suspectsOf(path, 0)).toEqual([5])
     expect(suspectsOf(path, 1)).toEqual([5, 6])
-    expect(suspectsOf(path, 2)).toEqual([6, 7])
+    expect(suspectsOf(path, 2)).toEqual([5, 6, 7])
     expect(suspectsOf(path, null)).toEqual([5, 6, 7])
+  })
+
+  test('R-RELAY-2 wherever a hop lets a circuit fail that had come to it, it is a suspect', () => {
+    const path = [5, 6, 7, 8, 9]
+    for (const [at, seat] of path.entries()) {
+      for (let link = at; link < path.length; link++) expect(suspectsOf(path, link)).toContain(seat)
+      expect(suspectsOf(path, null)).toContain(seat)
+      // Nobody is blamed for a link that lies before.
+      for (let link = 0; link < at; link++) expect(suspectsOf(path, link)).not.toContain(seat)
+    }
   })
 })
