@@ -174,8 +174,14 @@ const strategies = {
     /** `gossip`: their neighbours; `all`: every way to and from them but that of blocks. */
     of: z.enum(['gossip', 'all'], { error: 'write gossip or all' }).default('gossip'),
   }),
-  /** As a hop, lets every circuit fail of which it is not both ends (R-RELAY-2). */
-  'drop-circuits': z.strictObject({ kind: z.literal('drop-circuits') }),
+  /**
+   * As a hop, lets circuits fail of which it is not both ends (R-RELAY-2): `best`, each at the moment that serves it best,
+   * and none where that would lose the transaction; `afterwards`, every one, when it is whole.
+   */
+  'drop-circuits': z.strictObject({
+    kind: z.literal('drop-circuits'),
+    when: z.enum(['best', 'afterwards'], { error: 'write best or afterwards' }).default('best'),
+  }),
 } as const
 
 export const strategyKinds = Object.keys(strategies) as (keyof typeof strategies)[]

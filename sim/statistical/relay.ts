@@ -16,6 +16,7 @@ import { circuitBothEnds, linkedAtLeastOnce, type PrefixClass } from '../closed-
 import type { Actor, Population } from '../population.ts'
 import type { Scenario } from '../scenario.ts'
 import type { Measures } from './account.ts'
+import { createCutPlan, type Cut, type CutPlan } from './circuit-cuts.ts'
 import type { Membership } from './membership.ts'
 
 /** People who send transactions through circuits (R-RELAY-1 and 2), and what attackers among the hops learn. */
@@ -54,27 +55,44 @@ export const createRelayUse = (
   const actorsOn = (path: readonly Hop[]): Actor[] =>
     path.map(({ node }) => population.actors[population.actorOf[node]!]!)
 
-  /** Whether somebody on the path lets it fail because it does not show him both ends. */
-  const isDropped = (path: readonly Hop[]): boolean => {
+  /** Where somebody on the path lets it fail because it does not show him both ends: the first who does. */
+  const cutOf = (
+    path: readonly Hop[],
+    wasReached: readonly boolean[],
+    left: number,
+    plans: ReadonlyMap<Actor, CutPlan>,
+  ): Cut => {
     const actors = actorsOn(path)
-    return actors.some(
-      (actor) => actor.strategies.has('drop-circuits') && !(actors[0] === actor && actors.at(-1) === actor),
-    )
+    const cuts = attackers.map((actor): Cut => {
+      const strategy = actor.strategies.get('drop-circuits')
+      if (strategy?.kind !== 'drop-circuits' || !actors.includes(actor)) return undefined
+      const isHis = actors.map((hop) => hop === actor)
+      if (strategy.when === 'best') return plans.get(actor)!.cutOf(isHis, wasReached, left)
+      return isHis[0] === true && isHis.at(-1) === true ? undefined : null
+    })
+    return cuts.reduce(earlier, undefined)
   }
 
   /** The path by which a transaction goes out, or null if the client gives up (R-RELAY-2). */
-  const send = (candidates: readonly Hop[], isUp: (node: number) => boolean): Hop[] | null => {
+  const send = (
+    candidates: readonly Hop[],
+    isUp: (node: number) => boolean,
+    plans: ReadonlyMap<Actor, CutPlan>,
+  ): Hop[] | null => {
     const excluded = new Set<Hop['seat']>()
     let places: readonly (Hop | null)[] = Array.from({ length: hops }, () => null)
-    for (let attempt = 0; attempt < maxCircuitAttempts; attempt++) {
+    let wasReached: readonly boolean[] = places.map(() => false)
+    for (let left = maxCircuitAttempts; left > 0; left--) {
       const path = drawHops({ candidates, places, excluded, prefixBits }, stream)
       if (path === null) return null
       sent.circuits++
-      const broken = path.findIndex(({ node }) => !isUp(node))
-      if (broken === -1 && !isDropped(path)) return path
+      const down = path.findIndex(({ node }) => !isUp(node))
+      const broken = earlier(down === -1 ? undefined : down, cutOf(path, wasReached, left, plans))
+      if (broken === undefined) return path
       const seats = path.map(({ seat }) => seat)
-      for (const seat of suspectsOf(seats, broken === -1 ? null : broken)) excluded.add(seat)
+      for (const seat of suspectsOf(seats, broken)) excluded.add(seat)
       places = path.map((hop) => (excluded.has(hop.seat) ? null : hop))
+      wasReached = places.map((hop, i) => hop !== null && (wasReached[i]! || i <= (broken ?? hops)))
     }
     return null
   }
@@ -89,11 +107,14 @@ export const createRelayUse = (
         const node = membership.nodeOfSeat(seat)
         return [{ seat, node, address: addresses[node]! }]
       })
+      const plans = new Map(
+        attackers.map((actor) => [actor, createCutPlan(hops, shareOf(candidates, actor))]),
+      )
       const expected = attackers.map((actor) => expectedOf(candidates, actor, relay.prefixBits, hops))
       for (const user of now) {
         sent.transactions++
         for (const [i, tally] of tallies.entries()) tally.expect(expected[i]!)
-        const path = send(candidates, isUp)
+        const path = send(candidates, isUp, plans)
         if (path === null) continue
         sent.delivered++
         const actors = actorsOn(path)
@@ -149,10 +170,10 @@ interface Expected {
 const expectedOf = (candidates: readonly Hop[], actor: Actor, prefixBits: number, hops: number): Expected => {
   const byPrefix = new Map<number, PrefixClass>()
   let owned = 0
-  for (const { node, address } of candidates) {
-    const prefix = new DataView(address.buffer).getUint32(0) >>> (32 - prefixBits)
+  for (const hop of candidates) {
+    const prefix = new DataView(hop.address.buffer).getUint32(0) >>> (32 - prefixBits)
     const found = byPrefix.get(prefix) ?? { seats: 0, attackers: 0 }
-    const isOwn = node >= actor.first && node < actor.first + actor.nodes ? 1 : 0
+    const isOwn = isOf(hop, actor) ? 1 : 0
     byPrefix.set(prefix, { seats: found.seats + 1, attackers: found.attackers + isOwn })
     owned += isOwn
   }
@@ -161,6 +182,17 @@ const expectedOf = (candidates: readonly Hop[], actor: Actor, prefixBits: number
     square: candidates.length === 0 ? 0 : (owned / candidates.length) ** 2,
   }
 }
+
+/** Of two places at which a circuit fails, the one that comes first. */
+const earlier = (a: Cut, b: Cut): Cut => {
+  const order = (cut: Cut): number => (cut === undefined ? Infinity : (cut ?? Number.MAX_SAFE_INTEGER))
+  return order(b) < order(a) ? b : a
+}
+
+const isOf = ({ node }: Hop, actor: Actor): boolean => node >= actor.first && node < actor.first + actor.nodes
+
+const shareOf = (candidates: readonly Hop[], actor: Actor): number =>
+  candidates.length === 0 ? 0 : candidates.filter((hop) => isOf(hop, actor)).length / candidates.length
 
 /** What one attacker saw of the transactions that went out. */
 const createTally = (users: number) => {

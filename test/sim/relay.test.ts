@@ -8,6 +8,7 @@ import {
   linkedAtLeastOnce,
   type PrefixClass,
 } from '../../sim/closed-forms.ts'
+import { createCutPlan } from '../../sim/statistical/circuit-cuts.ts'
 import { proportion } from '../../sim/statistics.ts'
 import { meansOf, meansWithStrategies } from './built-in.ts'
 
@@ -170,8 +171,43 @@ describe('the built-in scenario relay-deanonymisation', () => {
     expect(unknown['relay.firstOnly.watcher']!).toBeGreaterThan(0.1)
   })
 
-  test('R-RELAY-2 who drops circuits that do not show him both ends sees more of those that go out', () => {
-    const drops = meansWithStrategies(name, [{ kind: 'drop-circuits' }], 'repeats=2')
+  test('R-RELAY-2 who drops each circuit at the best moment is both ends of no more than a new draw for each of his circuits gives', () => {
+    for (const share of [0.1, 0.33]) {
+      const settings = ['repeats=2', `attacker.share=${share}`]
+      const drops = meansWithStrategies(name, [{ kind: 'drop-circuits' }], ...settings)
+      const one = drops['relay.bothEnds.closedForm.watcher']!
+      // Of four circuits, each but the last of which he can drop if a hop is his.
+      const dropped = 1 - (1 - share) ** 3 - one
+      const expected = (one * (1 - dropped ** 4)) / (1 - dropped)
+      // His own hops are a larger share of those that are left when others are excluded.
+      expect(drops['relay.bothEnds.watcher']! / expected).toBeGreaterThan(0.85)
+      expect(drops['relay.bothEnds.watcher']! / expected).toBeLessThan(1.15)
+      // He lets the last circuit go, so hardly anything is lost for what he does.
+      expect(drops['relay.delivered']).toBeGreaterThan(0.99)
+    }
+  })
+
+  test('R-RELAY-2 the best moment to drop a circuit: not before it is whole, where all up to there are suspects', () => {
+    const plan = createCutPlan(3, 0.1)
+    const never = [false, false, false]
+    // Whatever he has of it but both ends, he waits until he knows all, and the last circuit goes out.
+    for (const own of [
+      [true, false, false],
+      [true, true, false],
+      [false, true, true],
+      [false, false, true],
+    ]) {
+      expect(plan.cutOf(own, never, 4)).toBeNull()
+      expect(plan.cutOf(own, never, 1)).toBeUndefined()
+    }
+    expect(plan.cutOf([false, false, false], never, 4)).toBeUndefined()
+    expect(plan.cutOf([true, false, true], never, 4)).toBeUndefined()
+    expect(plan.cutOf([true, true, true], [false, false, true], 2)).toBeUndefined()
+  })
+
+  test('R-RELAY-2 who drops every circuit afterwards that does not show him both ends sees more of those that go out', () => {
+    const strategy = { kind: 'drop-circuits', when: 'afterwards' }
+    const drops = meansWithStrategies(name, [strategy], 'repeats=2')
     const gain = drops['relay.bothEnds.watcher']! / drops['relay.bothEnds.closedForm.watcher']!
     expect(gain).toBeGreaterThan(1.2)
     // Suspects are excluded, so he pays with his own places: he cannot go on until every circuit is his.
