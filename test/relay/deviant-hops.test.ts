@@ -18,7 +18,7 @@ import type { RelaySeat } from '../../src/relay/seats.ts'
 import { realWorld } from '../../src/world.ts'
 import { type LocalHost, networkId, until } from '../net/local-hosts.ts'
 import { type RawPeer, startRawPeer } from '../net/raw-peer.ts'
-import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
+import { type RelayNetwork, startRelayNetwork } from './relay-network.ts'
 
 const world = realWorld()
 const forever = new AbortController().signal
@@ -37,9 +37,9 @@ type Play = (circuit: {
   cells: CellStream
   session: Session
   request: RelayRequest
-  openNext(seat: number, onEnd: (end: LinkEnd) => void): Promise<CellStream>
+  openNext: (seat: number, onEnd: (end: LinkEnd) => void) => Promise<CellStream>
   /** Called at once when the link is over. */
-  whenOver(callback: (end: LinkEnd) => void): void
+  whenOver: (callback: (end: LinkEnd) => void) => void
 }) => Promise<void>
 
 const addDeviant = async (seat: number, host: string, play: Play) => {
@@ -210,23 +210,23 @@ describe('R-RELAY-6 places held by silence', () => {
     host.setRegistered(new Set(peers.map(({ peerKey }) => bytesToHex(peerKey))))
     const sessions = createSessionMaker({ networkId, privateKey: null as never, world })
     const open = async (peer: RawPeer) => {
-      const over = Promise.withResolvers<LinkEnd>()
+      const ended = Promise.withResolvers<LinkEnd>()
       const stream = await peer.open(crowded.addressOf(0), 'relay/1')
-      const cells = new CellStream(stream, { turns, onEnd: over.resolve })
+      const cells = new CellStream(stream, { turns, onEnd: ended.resolve })
       cells.open(new Uint8Array())
       const session = await sessions.outbound(cells, host.peerKey, forever)
-      return { cells, session, over: over.promise }
+      return { cells, session, ended: ended.promise }
     }
     const ask = ({ session }: { session: Session }, bytes: number, part: Uint8Array) =>
       session.write(relayRequestCodec.encode(['broadcast', bytes, part]), forever)
-    let isOver = false
+    const over = new AbortController()
     /** One byte of a large transaction, and silence; anew whenever the hop has ended it. */
     const hold = async (peer: RawPeer): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         try {
           const circuit = await open(peer)
           await ask(circuit, 100_000, Uint8Array.of(1))
-          await circuit.over
+          await circuit.ended
         } catch {
           // Displaced while it was opened: once more.
         }
@@ -243,12 +243,12 @@ describe('R-RELAY-6 places held by silence', () => {
         const read = relayAnswerCodec.decode(await circuit.session.read(forever))
         answers.push(read.is === 'ok' && read.value[0])
         circuit.cells.end('done')
-        await circuit.over
+        await circuit.ended
       }
     }
     await Promise.all([send(), send(), send()])
     expect(answers).toEqual(Array(30).fill('sent'))
-    isOver = true
+    over.abort()
     for (const peer of peers) await peer[Symbol.asyncDispose]()
     await Promise.all(holding)
   })
