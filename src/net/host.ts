@@ -135,6 +135,8 @@ export interface Host {
   /** Keys (hex) of the peers that have reserved places. */
   setRegistered(peers: ReadonlySet<string> | ReadonlyMap<string, unknown>): void
   peers(): PeerInfo[]
+  /** How many registered peers are connected. */
+  registeredPeers(): number
   /**
    * Whether a registered peer to which this node owes an answer has lately proved its key from this address (IPv6: this
    * /64).
@@ -424,6 +426,13 @@ export const createHost = (options: HostOptions): Host => {
         ]
       })
     },
+    registeredPeers: () =>
+      started()
+        .node.getPeers()
+        .filter((peer) => {
+          const peerKey = peerKeyOf(peer)
+          return peerKey !== null && gater.isRegistered(bytesToHex(peerKey))
+        }).length,
     isExpected: (ip) => [...gater.peersAt(ip)].some((peer) => requests.hasDuty(peer)),
     gossipPeers: (topic) => started().router.getSubscribers(topic).length,
     gossipNeighbours: (topic) => started().router.getMeshPeers(topic).length,

@@ -38,7 +38,7 @@ export const createSyncTurns = (node: NodeContext, parts: SyncTurnsParts): SyncT
 
   /** Gossip needs neighbours: while there are few registered peers, or those that there are do not serve, others are dialled. */
   const keepConnected = async ({ snapshot }: EpochContext, signal: AbortSignal): Promise<void> => {
-    const connected = host.peers().filter(({ isRegistered }) => isRegistered).length
+    const connected = host.registeredPeers()
     const wanted = contact.isAlone() ? wantedNeighbours : Math.max(0, wantedNeighbours - connected)
     const others = drawOthers(snapshot, node.ownSeat(), world.randomBytes(32), wanted)
     const dials = others.map((row) =>

@@ -97,7 +97,7 @@ export const createContact = (
 
   const look = (): void => {
     const nowMs = world.monotonicMs()
-    const registered = host.peers().filter(({ isRegistered }) => isRegistered).length
+    const registered = host.registeredPeers()
     neighbours = topics.map((topic) => host.gossipNeighbours(topic))
     // Without any peer it is `isolated`, and the mesh is empty for that reason.
     mesh = stepLevel(mesh, registered === 0 ? null : neighbours.includes(0), nowMs, fullMs)

@@ -218,7 +218,7 @@ export const createObserver = ({
       const context = current === null || watchedFrom === null ? undefined : await epochs.get(current)
       const own = seat === null || context?.rowOf(seat) === undefined ? null : { seat, context }
       contact.look()
-      const registered = host.peers().filter(({ isRegistered }) => isRegistered).length
+      const registered = host.registeredPeers()
       if (registered > 0) since.aloneMs = null
       else since.aloneMs ??= nowMs
       return {
