@@ -41,8 +41,8 @@ afterEach(() => network.stop())
 interface FrozenWeek {
   week: Week
   nodes: TestNode[]
-  /** Opens view 0 for all, last of all for the one that proposes first. */
-  freeze: () => Promise<void>
+  /** Opens view 0 for all, last of all for the one that proposes first, and `meanwhile` happens before that. */
+  freeze: (meanwhile?: () => Promise<void>) => Promise<void>
 }
 
 /** All nodes two blocks before block F of the week whose last epoch is `last`, or at another height before that. */
@@ -62,18 +62,20 @@ const startBeforeFreeze = async (
     chain.weeks = { ...frozen, records }
     nodes.push(await network.start(index, { chain }))
   }
-  const stateOf = ({ daemon }: TestNode) => daemon.finality.certifier.state()!
+  const stateOf = ({ daemon }: TestNode) => daemon.finality.certifier.state()
   return {
     week: frozen.records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)!.week,
     nodes,
-    async freeze() {
+    async freeze(meanwhile) {
       for (const { chain } of nodes) chain.weeks = frozen
       await Promise.all(nodes.map(({ chain }) => chain.advance(freezeHeight - 1)))
-      const { duty } = stateOf(nodes[0]!)
+      const { duty } = stateOf(nodes[0]!)!
       const [first] = certifiersOf(duty.seniors, duty.beacon, 0, duty.params.certifiers)
       const others = nodes.filter(({ row }) => row.seat !== first!.seat)
       await Promise.all(others.map(({ chain }) => chain.advance(freezeHeight)))
-      await until(() => others.every((node) => stateOf(node).height === freezeHeight))
+      const signing = others.filter(({ daemon }) => daemon.node.signing.isOn())
+      await until(() => signing.every((node) => stateOf(node)?.height === freezeHeight))
+      await meanwhile?.()
       await Promise.all(nodes.map(({ chain }) => chain.advance(freezeHeight)))
     },
   }
@@ -107,6 +109,15 @@ const untilCertified = async (nodes: readonly TestNode[], week: Week) => {
     return found !== undefined
   })
   return found!
+}
+
+/** Indexes of the certifiers of view 0 by position, where `last` is the week's last epoch. */
+const positions = async (last: Epoch): Promise<number[]> => {
+  const { records } = await weeksAt(network, network.height(last + 2))
+  const { seniors, freeze } = records.findLast((record) => record.seniors !== null)!
+  const beacon = beaconOf(network.networkId, last + 2, freeze!.hash!)
+  const drawn = certifiersOf(seniors!, beacon, 0, network.params.certifiers)
+  return drawn.map(({ seat }) => network.rows.findIndex((row) => row.seat === seat))
 }
 
 describe('R-CP-1 R-CP-3 proofs of equivocation of old epochs', () => {
@@ -154,18 +165,9 @@ test('R-MSG-1 a stranger who asks for bits of everything keeps no week from bein
 describe('R-CP-3 what a certifier demands', () => {
   const last = 41
 
-  /** Indexes of the certifiers of view 0 by position. */
-  const positions = async (): Promise<number[]> => {
-    const { records } = await weeksAt(network, network.height(last + 2))
-    const { seniors, freeze } = records.findLast((record) => record.seniors !== null)!
-    const beacon = beaconOf(network.networkId, last + 2, freeze!.hash!)
-    const drawn = certifiersOf(seniors!, beacon, 0, network.params.certifiers)
-    return drawn.map(({ seat }) => network.rows.findIndex((row) => row.seat === seat))
-  }
-
   test('is gathered from all at once, though one names what nobody has and gives nothing', async () => {
     network = await createWeeks(42)
-    const order = await positions()
+    const order = await positions(last)
     const liar = order.at(-1)!
     const { week, nodes, freeze } = await startBeforeFreeze(last, undefined, order.slice(0, -1))
     const informed = nodes.filter(({ index }) => index !== order[0])
@@ -221,6 +223,54 @@ describe('R-CP-3 what a certifier demands', () => {
     await freeze()
     const { weeks } = await untilCertified(nodes, week)
     expect(weeks.at(-1)!.epochs.at(-1)).toMatchObject({ epoch: last, count: 1 })
+  })
+})
+
+describe('R-ATT-7 a certifier that meets an attestation by its key that it did not sign', () => {
+  const last = 41
+
+  /** All nodes two blocks before block F; what no other node has signed reaches `twin`, who votes last, by `hear`. */
+  const startWithTwin = async () => {
+    network = await createWeeks(42)
+    const order = await positions(last)
+    const frozen = await startBeforeFreeze(last, network.height(last + 1) - 2)
+    const { nodes } = frozen
+    await until(() => nodes.every(({ daemon }) => !daemon.isRecovering()))
+    const before = network.height(last + 2) - 2
+    await Promise.all(nodes.map(({ chain }) => chain.advance(before)))
+    const place = nodes.findIndex(({ index }) => index === order.at(-1))
+    const twin = nodes[place]!
+    const hear = async (): Promise<void> => {
+      const { bytes } = attest(network, await twin.context(last + 1), twin.index)
+      await twin.daemon.collector.take(bytes, 'gossip')
+      expect(twin.daemon.node.signing.isOn()).toBe(false)
+    }
+    return { ...frozen, before, place, twin, hear }
+  }
+
+  const votesOf = async (nodes: readonly TestNode[], week: Week): Promise<number[]> =>
+    await Promise.all(nodes.map(async ({ daemon }) => (await daemon.checkpoints.votes(week)).length))
+
+  test('votes no more in the week at hand, though it has nothing against the payload', async () => {
+    const { week, nodes, freeze, twin, hear } = await startWithTwin()
+    await freeze(hear)
+    await until(() => twin.daemon.finality.certifier.state()?.agreed.size === 1)
+    await untilCertified(nodes, week)
+    expect(await votesOf(nodes, week)).toEqual(nodes.map((node) => (node === twin ? 0 : 1)))
+  })
+
+  test('takes no part in a later one, also after a restart', async () => {
+    const { week, nodes, freeze, before, place, twin, hear } = await startWithTwin()
+    await hear()
+    await twin.stop()
+    const chain = createTestChain(network.blocks, before)
+    Object.assign(chain, { registry: twin.chain.registry, weeks: twin.chain.weeks })
+    const again = await network.start(twin.index, { store: twin.store, chain })
+    nodes[place] = again
+    await freeze()
+    await untilCertified(nodes, week)
+    expect(again.daemon.finality.certifier.state()).toBe(null)
+    expect(await votesOf(nodes, week)).toEqual(nodes.map((node) => (node === again ? 0 : 1)))
   })
 })
 
