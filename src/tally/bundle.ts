@@ -24,10 +24,10 @@ import {
   rowsPerBlock,
 } from './attestation-block.ts'
 import { bundleError } from './bundle-error.ts'
+import type { BundlePlace } from './car.ts'
 import {
   type AttestationsPart,
   type BundlePart,
-  type BundlePlace,
   bundleOrder,
   readBundle,
   type ReadBundleOptions,

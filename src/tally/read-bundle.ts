@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { asyncIterableReader, readBlockHead, readHeader } from '@ipld/car/decoder'
 import type { CID } from 'multiformats/cid'
 import {
   type Checkpoint,
@@ -8,26 +7,11 @@ import {
   epochRoot,
   equalBytes,
   type ListedEpoch,
-  maxCheckpointBytes,
-  PayloadCid,
   type Week,
 } from '../../protocol/index.ts'
-import { isSecnodeError, messageOf } from '../errors.ts'
-import {
-  decodeAttestationBlock,
-  isAttestationBlock,
-  maxAttestationBlockBytes,
-  rowsPerBlock,
-} from './attestation-block.ts'
+import { decodeAttestationBlock, isAttestationBlock, rowsPerBlock } from './attestation-block.ts'
 import { bundleError } from './bundle-error.ts'
-
-/** Where a block stands in the file. */
-export interface BundlePlace {
-  /** From 0. */
-  block: number
-  /** Of its first byte. */
-  offset: number
-}
+import { type Block, type BundlePlace, maybeBlock, nextBlock, openCar } from './car.ts'
 
 /** The blocks of a bundle in their order (R-CP-8). `place` is null for what does not come from a file. */
 export type BundlePart =
@@ -67,9 +51,6 @@ export const bundleOrder = (checkpoint: Checkpoint): { week: Week; listed: Liste
 
 /** root(e) of an epoch in which nobody attested. */
 const noLeaves = epochRoot([])
-
-/** The largest block there is: that of a checkpoint. */
-const maxBlockBytes = Math.max(maxCheckpointBytes, maxAttestationBlockBytes)
 
 /**
  * Reads a bundle as a stream, a block at a time, and checks that every block is the one that belongs there. What it
@@ -154,93 +135,6 @@ async function* readParts(
   const surplus = ahead ?? (await maybeBlock(file))
   if (surplus !== null) throw bundleError('padded', surplus.place, 'comes after the last attestation')
 }
-
-interface Block {
-  place: BundlePlace
-  cid: CID
-  bytes: Uint8Array
-}
-
-interface CarFile {
-  root: CID
-  reader: ReturnType<typeof asyncIterableReader>
-  block: number
-}
-
-const openCar = async (stream: AsyncIterable<Uint8Array>): Promise<CarFile> => {
-  const reader = boundedReader(stream)
-  let roots: CID[]
-  try {
-    ;({ roots } = await readHeader(reader, 1))
-  } catch (error) {
-    throw asBundleError(error, null, 'it does not begin like a CAR file of version 1')
-  }
-  const [root, ...others] = roots
-  if (root === undefined || others.length > 0 || !PayloadCid.safeParse(root).success) {
-    throw bundleError('foreign', null, 'its root is no checkpoint')
-  }
-  return { root, reader, block: 0 }
-}
-
-/** A length in the file is believed up to the largest block: nobody makes a reader gather gigabytes. */
-const boundedReader = (stream: AsyncIterable<Uint8Array>): CarFile['reader'] => {
-  const reader = asyncIterableReader(stream)
-  return {
-    upTo: (length) => reader.upTo(length),
-    exactly: (length, seek) => {
-      if (length > maxBlockBytes || length < 0) throw new RangeError(`a block of ${length} bytes`)
-      return reader.exactly(length, seek)
-    },
-    seek: (length) => reader.seek(length),
-    get pos() {
-      return reader.pos
-    },
-  }
-}
-
-const nextBlock = async (file: CarFile): Promise<Block> => {
-  const block = await maybeBlock(file)
-  if (block === null) {
-    throw bundleError('cut', { block: file.block, offset: file.reader.pos }, 'is missing')
-  }
-  return block
-}
-
-/** A length, a CID of 36 bytes, and something that it is of. */
-const leastSectionBytes = 38
-
-/** Null at the end of the file. */
-const maybeBlock = async (file: CarFile): Promise<Block | null> => {
-  const { reader } = file
-  const place = { block: file.block, offset: reader.pos }
-  try {
-    const ahead = await reader.upTo(leastSectionBytes)
-    if (ahead.length === 0) return null
-    if (ahead.length < leastSectionBytes) throw bundleError('cut', place, 'the file ends inside of it')
-    const { cid, blockLength } = await readBlockHead(reader)
-    // Whoever compares bytes later compares the digest only: the rest of an id must be what all have.
-    if (!PayloadCid.safeParse(cid).success) {
-      throw bundleError('damaged', place, `its id, of ${cid.bytes.length} bytes, is not one of a bundle`)
-    }
-    // The reader gives views of what it has gathered, which it will not overwrite.
-    const bytes = await reader.exactly(blockLength, true)
-    file.block++
-    return { place, cid, bytes }
-  } catch (error) {
-    throw asBundleError(error, place, 'cannot be read')
-  }
-}
-
-/** The CAR decoder says `Unexpected end of data` where the file ends inside of something. */
-const asBundleError = (error: unknown, place: BundlePlace | null, what: string): unknown => {
-  if (isSecnodeError(error) || (error instanceof Error && error.name === 'AbortError')) return error
-  const message = messageOf(error)
-  if (/unexpected end/i.test(message)) return bundleError('cut', place, 'the file ends inside of it')
-  return isSystemError(error) ? error : bundleError('damaged', place, `${what} (${message})`)
-}
-
-/** What the file system or the network said, as against what the bytes are. */
-const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error
 
 const checkHash = ({ cid, bytes, place }: Block): void => {
   if (!equalBytes(cid.multihash.digest, hash('sha256', bytes, 'buffer'))) {

@@ -18,7 +18,7 @@ import { SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { checkEpoch } from './bundle.ts'
 import { createEpochJudging } from './epoch-judging.ts'
-import type { BundlePlace } from './read-bundle.ts'
+import type { BundlePlace } from './car.ts'
 
 /** One epoch of an anchored set, in a form that threads hand over without copying. */
 export interface EpochJob {

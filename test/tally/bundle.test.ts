@@ -235,7 +235,8 @@ describe('R-CP-8 a bundle that is not whole', () => {
     expect(await codeOf(await carOf(root, [...blocks.slice(0, 4), padding, ...blocks.slice(4)]))).toBe(
       'BUNDLE_PADDED',
     )
-    expect(await codeOf(new Uint8Array([...bytes, 0]))).toBe('BUNDLE_CUT')
+    expect(await codeOf(new Uint8Array([...bytes, 0]))).toBe('BUNDLE_DAMAGED')
+    expect(await codeOf(new Uint8Array([...bytes, 0x25]))).toBe('BUNDLE_CUT')
     expect(await codeOf(new Uint8Array([...bytes, ...new Uint8Array(64)]))).toBe('BUNDLE_DAMAGED')
   })
 
@@ -319,6 +320,35 @@ describe('R-CP-8 a bundle that is not whole', () => {
     }
     await expect(verifyBundle(endless())).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' })
     expect(sent).toBeLessThan(4 * 1_048_576)
+  })
+
+  test('lengths are in their shortest form, and the header has one form', async () => {
+    const bytes = await bundleOf(small.source)
+    const [first] = await blocksOf(bytes)
+    const header = bytes.subarray(0, Buffer.from(bytes).indexOf(first!.bytes) - 38)
+    expect(header).toHaveLength(59)
+    // The header's length, and the first block's, with a group of zeros behind.
+    for (const at of [0, header.length]) {
+      const end = bytes.findIndex((byte, i) => i >= at && byte < 0x80)
+      const longer = Uint8Array.of(...bytes.subarray(at, end), bytes[end]! | 0x80, 0)
+      const changed = new Uint8Array([...bytes.subarray(0, at), ...longer, ...bytes.subarray(end + 1)])
+      expect(await codeOf(changed)).toBe('BUNDLE_DAMAGED')
+    }
+    // What readers of CAR in general take: the members in the other order, a root more.
+    const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+    const [roots, version, root] = [
+      hex('65726f6f7473'),
+      hex('6776657273696f6e01'),
+      encodeCanonical(first!.cid),
+    ]
+    const others = [
+      Buffer.concat([hex('a2'), version, roots, hex('81'), root]),
+      Buffer.concat([hex('a2'), roots, hex('82'), root, root, version]),
+    ]
+    for (const other of others) {
+      const changed = new Uint8Array([other.length, ...other, ...bytes.subarray(header.length)])
+      expect(await codeOf(changed)).toBe('BUNDLE_DAMAGED')
+    }
   })
 
   test('nothing, text and a CAR of version 2 are no bundles', async () => {
