@@ -75,7 +75,7 @@ const judge = (
   const { genesis } = network.profile
   const paid = paymentsOf(transaction).filter(({ payee }) => equalBytes(payee, stake))
   if (paid.length === 0) return { is: 'none' }
-  const memo = memoThatCounts(network, transaction, height)
+  const memo = memoThatCounts(network, transaction)
   if (memo === null || !isAnnouncementMemo(memo)) return { is: 'none' }
   const parsed = parseMemo(genesis.chain, memo)
   if (parsed.is !== 'accept') return { is: 'refused', code: parsed.code }

@@ -9,8 +9,6 @@ export interface ChainFacts {
   noteNetwork: NoteNetwork
   /** Hash of block 0 as people write it; a node with another one serves another chain. */
   genesisHash: string
-  /** Height from which Sapling notes have lead byte 2 (ZIP 212); 0 where there is no Sapling. */
-  canopyHeight: number
   /** Seconds between blocks. */
   spacingSeconds: number
   rpcPort: number
@@ -23,7 +21,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zcash',
     noteNetwork: 'main',
     genesisHash: '00040fe8ec8471911baa1db1266ea15dd06b4a8a5c453883c000b031973dce08',
-    canopyHeight: 1_046_400,
     spacingSeconds: 75,
     rpcPort: 8_232,
     p2shPrefixes: [[0x1c, 0xbd]],
@@ -32,7 +29,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zcash',
     noteNetwork: 'test',
     genesisHash: '05a60a92d99d85997cce3b87616c089f6124d7342af37106edc76126334a2c38',
-    canopyHeight: 1_028_500,
     spacingSeconds: 75,
     rpcPort: 18_232,
     p2shPrefixes: [[0x1c, 0xba]],
@@ -41,7 +37,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zcash',
     noteNetwork: 'regtest',
     genesisHash: '029f11d80ef9765602235e1bc9727e3eb6ba20839319f761fee920d63401e327',
-    canopyHeight: 1,
     spacingSeconds: 75,
     rpcPort: 18_232,
     p2shPrefixes: [[0x1c, 0xba]],
@@ -50,7 +45,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zen',
     noteNetwork: 'main',
     genesisHash: '0007104ccda289427919efc39dc9e4d499804b7bebc22df55f8b834301260602',
-    canopyHeight: 0,
     spacingSeconds: 150,
     rpcPort: 8_231,
     p2shPrefixes: [
@@ -62,7 +56,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zen',
     noteNetwork: 'test',
     genesisHash: '03e1c4bb705c871bf9bfda3e74b7f8f86bff267993c215a89d5795e3708e5e1f',
-    canopyHeight: 0,
     spacingSeconds: 150,
     rpcPort: 18_231,
     p2shPrefixes: [
@@ -74,7 +67,6 @@ export const chainFacts: Readonly<Record<ChainName, ChainFacts>> = {
     family: 'zen',
     noteNetwork: 'regtest',
     genesisHash: '0da5ee723b7923feb580518541c6f098206330dbc711a6678922c11f2ccf1abb',
-    canopyHeight: 0,
     spacingSeconds: 150,
     rpcPort: 18_231,
     p2shPrefixes: [

@@ -48,7 +48,7 @@ Example:
           ? [parseTransaction(bytes, options.family)]
           : parseBlock(bytes, options.family).transactions
       const found = transactions.flatMap((transaction) =>
-        memosOf(transaction, keys, [1, 2]).map((memo) => ({
+        memosOf(transaction, keys).map((memo) => ({
           txid: bytesToHex(transaction.txid.toReversed()),
           ...memo,
         })),

@@ -16,7 +16,6 @@ import {
 import { classifyScript } from '../formats/script.ts'
 import type { Block, Transaction, TransactionInput } from '../formats/types.ts'
 import { memoText } from '../notes/memo.ts'
-import { saplingLeadBytes } from '../notes/sapling.ts'
 import { memosOf } from '../notes/transaction-memos.ts'
 import type { Network } from '../profiles.ts'
 
@@ -39,7 +38,7 @@ export const chainBlockOf = async (
     let memo: string | null = null
     const mayAnchor = anchorParams !== null && isAnchorCandidate(anchorParams, largestOutput(transaction))
     if (mayAnchor || mayAnnounce(genesis, payments)) {
-      memo = memoThatCounts(network, transaction, height)
+      memo = memoThatCounts(network, transaction)
       await nextTurn()
       if (mayAnchor && memo !== null) anchorCandidates.push({ index, memo })
     }
@@ -63,13 +62,8 @@ const mayAnnounce = (genesis: Genesis, payments: readonly ChainPayment[]): boole
   isAnnouncementCandidate(genesis, { payments })
 
 /** R-CHAIN-4: the first text in pool order that begins with our word. */
-export const memoThatCounts = (
-  { viewingKeys, facts }: Network,
-  transaction: Transaction,
-  height: Height,
-): string | null => {
-  const leadBytes = saplingLeadBytes(height, facts.canopyHeight)
-  for (const { memo } of memosOf(transaction, viewingKeys, leadBytes)) {
+export const memoThatCounts = ({ viewingKeys }: Network, transaction: Transaction): string | null => {
+  for (const { memo } of memosOf(transaction, viewingKeys)) {
     const text = memoText(memo)
     if (text?.startsWith(memoPrefix) === true) return text
   }

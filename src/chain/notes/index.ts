@@ -5,7 +5,6 @@ export {
   encryptSaplingOutput,
   recoverSaplingOutput,
   type SaplingLeadByte,
-  saplingLeadBytes,
   type SaplingNote,
   type SaplingPayment,
 } from './sapling.ts'

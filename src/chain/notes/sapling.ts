@@ -39,14 +39,8 @@ export interface SaplingNote {
   memo: Uint8Array
 }
 
-/** ZIP 212: how long the old lead byte is still accepted after Canopy. */
-const LEAD_BYTE_GRACE_BLOCKS = 32_256
-
-/** The lead bytes allowed in a block at `height` of a network where Canopy activates at `canopyHeight` (ZIP 212). */
-export const saplingLeadBytes = (height: number, canopyHeight: number): readonly SaplingLeadByte[] => {
-  if (height < canopyHeight) return [1]
-  return height < canopyHeight + LEAD_BYTE_GRACE_BLOCKS ? [1, 2] : [2]
-}
+/** Both at any height (R-CHAIN-4): ZIP 212 binds who receives money, and here a memo is read under a published key. */
+const LEAD_BYTES: readonly SaplingLeadByte[] = [1, 2]
 
 /**
  * The note of an output that is paid to `ivk` (32 bytes), or null when it is not, or breaks a check of
@@ -55,7 +49,6 @@ export const saplingLeadBytes = (height: number, canopyHeight: number): readonly
 export const decryptSaplingNote = (
   output: Pick<SaplingOutput, 'cmu' | 'ephemeralKey' | 'encCiphertext'>,
   ivk: Uint8Array,
-  leadBytes: readonly SaplingLeadByte[] = [2],
 ): SaplingNote | null => {
   const scalar = saplingIvkScalar(ivk)
   const ephemeralKey = jubjubFromBytes(output.ephemeralKey)
@@ -63,7 +56,7 @@ export const decryptSaplingNote = (
   const shared = multiplyJubjub(ephemeralKey, scalar).clearCofactor()
   // Consensus refuses ephemeral keys of small order; they are the ones that agree on the identity.
   if (shared.is0()) return null
-  const plaintext = openPlaintext(output, shared, leadBytes)
+  const plaintext = openPlaintext(output, shared)
   if (plaintext === null) return null
   const base = diversifyHashSapling(plaintext.diversifier)
   if (base === null) return null
@@ -77,7 +70,6 @@ export const decryptSaplingNote = (
 export const recoverSaplingOutput = (
   output: Pick<SaplingOutput, 'cv' | 'cmu' | 'ephemeralKey' | 'encCiphertext' | 'outCiphertext'>,
   ovk: Uint8Array,
-  leadBytes: readonly SaplingLeadByte[] = [2],
 ): SaplingNote | null => {
   if (ovk.length !== 32) return null
   const outgoing = open(outgoingKey(ovk, output), output.outCiphertext)
@@ -85,7 +77,7 @@ export const recoverSaplingOutput = (
   const key = jubjubKeyFromBytes(outgoing.subarray(0, 32))
   const ephemeralSecret = bytesToNumberLE(outgoing.subarray(32))
   if (key === null || ephemeralSecret === 0n || ephemeralSecret >= JUBJUB_ORDER) return null
-  const plaintext = openPlaintext(output, multiplyJubjub(key, ephemeralSecret).clearCofactor(), leadBytes)
+  const plaintext = openPlaintext(output, multiplyJubjub(key, ephemeralSecret).clearCofactor())
   if (plaintext === null) return null
   const base = diversifyHashSapling(plaintext.diversifier)
   if (base === null || !equalBytes(multiplyJubjub(base, ephemeralSecret).toBytes(), output.ephemeralKey)) {
@@ -171,10 +163,9 @@ export const sealSaplingNote = (
 const openPlaintext = (
   output: Pick<SaplingOutput, 'ephemeralKey' | 'encCiphertext'>,
   shared: JubjubPoint,
-  leadBytes: readonly SaplingLeadByte[],
 ): NotePlaintext<SaplingLeadByte> | null => {
   const bytes = open(noteKey(shared, output.ephemeralKey), output.encCiphertext)
-  return bytes === null ? null : parseNotePlaintext(bytes, leadBytes)
+  return bytes === null ? null : parseNotePlaintext(bytes, LEAD_BYTES)
 }
 
 /** What both ways of decrypting check alike, with g_d = `base` and pk_d = `key`. */

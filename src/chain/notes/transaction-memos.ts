@@ -1,6 +1,6 @@
 import type { OrchardBundle, Transaction } from '../formats/types.ts'
 import { decryptOrchardNote, type OrchardPool } from './orchard.ts'
-import { decryptSaplingNote, type SaplingLeadByte } from './sapling.ts'
+import { decryptSaplingNote } from './sapling.ts'
 import { decryptSproutJoinSplit } from './sprout.ts'
 import type { ViewingKeys } from './viewing-key.ts'
 
@@ -16,8 +16,7 @@ export interface TransactionMemo {
 
 /**
  * The memos of all notes that a transaction pays to `keys`, in pool order Sprout, Sapling, Orchard, Ironwood
- * (R-CHAIN-4) and in the transaction's order within a pool. `leadBytes` are those that the block's height allows:
- * see `saplingLeadBytes`.
+ * (R-CHAIN-4) and in the transaction's order within a pool.
  */
 export const memosOf = (
   transaction: Pick<
@@ -25,10 +24,9 @@ export const memosOf = (
     'joinSplits' | 'joinSplitPublicKey' | 'saplingOutputs' | 'orchard' | 'ironwood'
   >,
   keys: ViewingKeys,
-  leadBytes: readonly SaplingLeadByte[] = [2],
 ): TransactionMemo[] => [
   ...sproutMemos(transaction, keys),
-  ...saplingMemos(transaction, keys, leadBytes),
+  ...saplingMemos(transaction, keys),
   ...orchardMemos(transaction.orchard, keys, 'orchard'),
   ...orchardMemos(transaction.ironwood, keys, 'ironwood'),
 ]
@@ -46,11 +44,10 @@ const sproutMemos = (
 const saplingMemos = (
   { saplingOutputs }: Pick<Transaction, 'saplingOutputs'>,
   { sapling }: ViewingKeys,
-  leadBytes: readonly SaplingLeadByte[],
 ): TransactionMemo[] => {
   if (sapling === undefined) return []
   return saplingOutputs.flatMap((output, index) => {
-    const note = decryptSaplingNote(output, sapling, leadBytes)
+    const note = decryptSaplingNote(output, sapling)
     return note === null ? [] : [memoIn('sapling', index, note)]
   })
 }

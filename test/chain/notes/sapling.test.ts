@@ -7,7 +7,6 @@ import {
   decryptSaplingNote,
   encryptSaplingOutput,
   recoverSaplingOutput,
-  saplingLeadBytes,
   sealSaplingNote,
 } from '../../../src/chain/notes/sapling.ts'
 import { saplingNoteCommitment, saplingValueCommitment } from '../../../src/chain/notes/sapling-commitment.ts'
@@ -95,18 +94,13 @@ describe('official vectors: sapling_note_encryption', () => {
       memo: bytesCell(row, 'memo'),
     }
 
-    test('decrypts with the incoming viewing key', () => {
-      expect(decryptSaplingNote(output, bytesCell(row, 'ivk'), [1])).toEqual(note)
+    test('R-CHAIN-4 decrypts with the incoming viewing key: lead byte 1 counts, whatever the height', () => {
+      expect(decryptSaplingNote(output, bytesCell(row, 'ivk'))).toEqual(note)
       expect(saplingAddress(bytesCell(row, 'ivk'), note.address.diversifier)).toEqual(note.address)
     })
 
     test('decrypts with the outgoing viewing key', () => {
-      expect(recoverSaplingOutput(output, bytesCell(row, 'ovk'), [1])).toEqual(note)
-    })
-
-    test('ZIP 212: its lead byte 1 is refused after the grace period', () => {
-      expect(decryptSaplingNote(output, bytesCell(row, 'ivk'), [2])).toBeNull()
-      expect(recoverSaplingOutput(output, bytesCell(row, 'ovk'), [2])).toBeNull()
+      expect(recoverSaplingOutput(output, bytesCell(row, 'ovk'))).toEqual(note)
     })
 
     test('encrypts to the same bytes', () => {
@@ -126,17 +120,6 @@ describe('official vectors: sapling_note_encryption', () => {
     test('the value commitment is the one of the vector, whose trapdoor is rcm', () => {
       expect(saplingValueCommitment(note.value, bytesToNumberLE(note.randomness))).toEqual(output.cv)
     })
-  })
-})
-
-describe('ZIP 212: lead bytes by height', () => {
-  test.each([
-    [1_046_399, [1]],
-    [1_046_400, [1, 2]],
-    [1_078_655, [1, 2]],
-    [1_078_656, [2]],
-  ])('mainnet height %i', (height, expected) => {
-    expect(saplingLeadBytes(height, 1_046_400)).toEqual(expected)
   })
 })
 
