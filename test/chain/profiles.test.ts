@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
@@ -28,6 +28,17 @@ const wordKey = (words: string): Uint8Array => new Uint8Array(createHash('sha256
 /** JSON as somebody would write it: amounts as strings of digits. */
 const jsonOf = (profile: Profile): string =>
   JSON.stringify(profile, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)
+
+test('R-NET-1 R-NET-2 the profile of docs/implementers.md is one, and each of its members is described there', async () => {
+  const text = await readFile(new URL('../../docs/implementers.md', import.meta.url), 'utf8')
+  const profile = parseProfile(/```json\n([^`]*)```/.exec(text)![1]!, 'docs/implementers.md')
+  expect(networkOf(profile).networkId).toMatch(/^[0-9a-f]{32}$/)
+  expect(profile.schedule.map(({ params }) => [params.committee, params.fund.kind])).toEqual([
+    [11, 'fixed'],
+    [15, 'treasury'],
+  ])
+  for (const member of Object.keys(Profile.shape)) expect(text).toContain(`| \`${member}\` |`)
+})
 
 describe('built-in profiles', () => {
   test('R-NET-1 each is valid and a network of its own', async () => {

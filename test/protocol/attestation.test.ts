@@ -124,6 +124,17 @@ describe('R-ATT-1', () => {
     expect(decodeAttestation(encodeAttestation({ ...largest, addresses: [new Uint8Array(17)] }))).toBe(null)
   })
 
+  test('R-CODEC-1 R-ATT-1 seats and epochs end at 2^32 − 1; how many verdicts and addresses there are is no shape', () => {
+    const whole = attestationOf(epoch, 0)
+    const above = 0x1_0000_0000
+    for (const decode of [decodeAttestation, decodeAttestationBySchema]) {
+      expect(decode(encodeAttestation({ ...whole, epoch: above }))).toBe(null)
+      expect(decode(encodeAttestation({ ...whole, seat: above }))).toBe(null)
+      const odd = { ...whole, verdicts: Uint8Array.of(77), addresses: [new Uint8Array(5), new Uint8Array(0)] }
+      expect(decode(encodeAttestation(odd))).toMatchObject({ seat: whole.seat })
+    }
+  })
+
   test('R-SIG-1 a signed pair is read alike by both readers, from a Buffer too, without sharing memory', () => {
     fc.assert(
       fc.property(
@@ -347,6 +358,17 @@ describe('R-ATT-3 equivocation', () => {
     expect(judge(encodeProof(proof))).toBe(`accept ${nodes[0]!.seat}`)
     expect(encodeProof(createProof(two.signed, one.signed))).toEqual(encodeProof(proof))
     expect(encodeProof(proof).length).toBeLessThan(maxProofBytes)
+  })
+
+  test('R-ATT-3 nothing else of the payloads is judged: no verdicts, addresses of any length, another stake', () => {
+    const odd = {
+      ...attestationOf(epoch, 0),
+      stake: new Uint8Array(20),
+      verdicts: new Uint8Array(),
+      addresses: [new Uint8Array(5)],
+    }
+    const three = signAttestation(odd, nodes[0]!.sign)
+    expect(judge(encodeProof(createProof(one.signed, three.signed)))).toBe(`accept ${nodes[0]!.seat}`)
   })
 
   test('R-ATT-3 the same payload twice, or the other order, is no proof', () => {

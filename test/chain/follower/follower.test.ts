@@ -122,7 +122,7 @@ describe('headers', () => {
 })
 
 describe('registry', () => {
-  test('R-CHAIN-4 R-REG-3 announcements become seats, in the order of the chain', async () => {
+  test('R-CHAIN-4 R-REG-1 R-REG-3 announcements become seats, in the order of the chain, from the activation on', async () => {
     const chain = createTestChain()
     mineTo(chain, activationHeight - 2)
     // Before the activation nothing counts.

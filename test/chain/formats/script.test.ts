@@ -32,7 +32,7 @@ const reference: fc.Arbitrary<BlockReference> = fc.record({
   ),
 })
 
-describe("ZEN's replay protection", () => {
+describe("R-REG-5 ZEN's replay protection", () => {
   // npm zencashjs 2.2.0, test/transaction.js: block hash in display order, height, script.
   const blockHash = hexToBytes('0da5ee723b7923feb580518541c6f098206330dbc711a6678922c11f2ccf1abb')
   test.each([
@@ -102,7 +102,7 @@ describe("ZEN's replay protection", () => {
   })
 })
 
-describe('templates', () => {
+describe('R-REG-5 templates', () => {
   it('without a reference are the same in both families', () => {
     fc.assert(
       fc.property(hash, fc.constantFrom('zcash' as const, 'zen' as const), (hash160, family) => {
@@ -140,6 +140,17 @@ describe('templates', () => {
     expect(() => nullDataScript(new Uint8Array(81))).toThrow(
       expect.objectContaining({ code: 'CHAIN_SCRIPT_SIZE' }) as Error,
     )
+  })
+
+  it('R-PAY-2 R-PAY-4 null data may be pushed by more than the shortest push, not by several, and nothing follows', () => {
+    const data = new Uint8Array(65).fill(7)
+    for (const push of ['41', '4c41', '4d4100']) {
+      const script = new Uint8Array([0x6a, ...hexToBytes(push), ...data])
+      expect(classifyScript(script, 'zcash')).toMatchObject({ kind: 'nulldata', data })
+      expect(classifyScript(Uint8Array.of(...script, 0), 'zcash').kind).toBe('other')
+    }
+    const byPushData4 = new Uint8Array([0x6a, 0x4e, 65, 0, 0, 0, ...data])
+    expect(classifyScript(byPushData4, 'zcash').kind).toBe('other')
   })
 
   it.each(['', '6a0102b4', '6a01', '6a51', '6a4c', '6a4d01', '76a914', 'b4', '6a01016a', '00'])(

@@ -4,7 +4,7 @@ import { memoFromText, memoText, noMemo, padMemo } from '../../../src/chain/note
 
 const memo = (...bytes: number[]): Uint8Array => padMemo(Uint8Array.from(bytes))!
 
-describe('ZIP 302', () => {
+describe('R-CHAIN-4 ZIP 302: what of a memo is text', () => {
   test('text goes in and out', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), (text) => {

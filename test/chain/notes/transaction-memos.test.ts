@@ -12,7 +12,7 @@ import {
 } from '../../../src/chain/notes/orchard.ts'
 import { deriveOrchardKeys } from '../../../src/chain/notes/orchard-keys.ts'
 import { encryptSaplingOutput, recoverSaplingOutput } from '../../../src/chain/notes/sapling.ts'
-import { deriveSaplingKeys } from '../../../src/chain/notes/sapling-keys.ts'
+import { deriveSaplingKeys, saplingAddress } from '../../../src/chain/notes/sapling-keys.ts'
 import { encryptSproutJoinSplit } from '../../../src/chain/notes/sprout.ts'
 import { deriveSproutKeys } from '../../../src/chain/notes/sprout-keys.ts'
 import { memosOf } from '../../../src/chain/notes/transaction-memos.ts'
@@ -201,6 +201,17 @@ describe('R-CHAIN-4: memosOf', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('R-CHAIN-4 a note of 0 to any diversified address of the key counts', () => {
+    const other = Array.from({ length: 256 }, (_, i) =>
+      saplingAddress(sapling.ivk, new Uint8Array(11).fill(i)),
+    ).find((address) => address !== null)!
+    expect(other.diversifier).not.toEqual(sapling.defaultAddress.diversifier)
+    const sealed = encryptSaplingOutput({ ...payment('elsewhere', 0n), address: other }, randomBytes)
+    const saplingOutputs = [{ ...sealed, proof: new Uint8Array(192) }]
+    const [found] = memosOf({ ...transaction, saplingOutputs }, { sapling: sapling.ivk })
+    expect(found).toMatchObject({ amount: 0n, memo: memoFromText('elsewhere') })
   })
 
   test('an Orchard note in the Ironwood bundle is none, and the reverse', () => {

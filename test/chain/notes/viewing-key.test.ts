@@ -32,7 +32,7 @@ const refusal = (text: string, pool?: 'sapling' | 'orchard'): { code: string; hi
   throw new Error('accepted')
 }
 
-describe('R-CHAIN-4: every form in which a viewing key may be published', () => {
+describe('R-NET-1 R-CHAIN-4: every form in which a viewing key may be published', () => {
   test.each(['main', 'test', 'regtest'] as const)('Sprout of %s', (network) => {
     expect(parseViewingKey(encodeSproutViewingKey(sprout.viewingKey, network))).toEqual({
       network: network === 'main' ? 'main' : 'test',

@@ -220,6 +220,32 @@ describe('R-PAY-4 comparison', () => {
     expect(comparison.missingParts).toEqual([1])
   })
 
+  test('R-PAY-4 an OP_RETURN with a value is a stranger, also if it is the marker, which is read all the same', () => {
+    const paid = compare(
+      plan,
+      pay(plan, (outputs) => outputs.with(1, { ...outputs[1]!, value: 7n })),
+    )
+    expect(paid.transactions[0]).toMatchObject({ marker: plan.transactions[0]!.marker, faults: [] })
+    expect(paid.strangers).toMatchObject([{ index: 1, value: 7n }])
+    expect([paid.missingParts, paid.isMatch]).toEqual([[], false])
+  })
+
+  test('R-PAY-4 of a payee the first state that fits: an output of 0 pays it too little, none leaves it out', () => {
+    const unpaid = (seat: number, output: PayoutOutput | null) => {
+      const change: Change = (outputs) =>
+        output === null ? outputs.toSpliced(seat, 1) : outputs.with(seat, output)
+      return compare(plan, pay(plan, change))
+    }
+    expect(stateOf(unpaid(at.seat1, paying(ownerHash('stake', 1), 0n)), 1)?.state).toBe('short')
+    expect(stateOf(unpaid(at.seat1, null), 1)?.state).toBe('missing')
+    // Seat 2 is owed nothing: an output of 0 to it is exact.
+    const zero = compare(
+      plan,
+      pay(plan, (outputs) => [...outputs.slice(0, -1), paying(ownerHash('stake', 2), 0n), outputs.at(-1)!]),
+    )
+    expect([stateOf(zero, 2)?.state, zero.isMatch]).toEqual(['exact', true])
+  })
+
   test('R-PAY-4 finds a marker that is missing, or in another place', () => {
     const missing = compare(
       plan,
