@@ -132,7 +132,8 @@ interface ResolverOptions {
   servers?: readonly string[]
 }
 
-const withResolver = async <T>(
+/** Runs `ask` with a resolver that ends with it, or with the signal. */
+export const withResolver = async <T>(
   options: ResolverOptions,
   signal: AbortSignal | undefined,
   ask: (resolver: Resolver) => Promise<T>,

@@ -45,6 +45,31 @@ export const namesCheck: Check = {
   },
 }
 
+/** Whether all who ask get the same address to dial: those who dial another one disagree with the others (R-TALLY-2). */
+export const nameServersCheck: Check = {
+  name: 'name-servers',
+  timeoutMs: 60_000,
+  isInside: false,
+  run: async (facts, signal) => {
+    const { host } = await facts.config()
+    const { allowLoopback } = (await facts.network()).profile
+    const survey = await facts.survey()
+    const views = survey === null ? [] : await survey(host, { allowLoopback, signal })
+    const serversByAddress = new Map<string, string[]>()
+    for (const { server, addresses } of views) {
+      for (const address of addresses) {
+        serversByAddress.set(address, [...(serversByAddress.get(address) ?? []), server])
+      }
+    }
+    const told = [...serversByAddress].map(([address, servers]) => `${address} by ${servers.join(', ')}`)
+    const findings =
+      told.length < 2
+        ? []
+        : [finding('DNS_DIFFERS', `${host} has more than one lowest address: ${told.join('; ')}`)]
+    return { findings, detail: told.length === 0 ? 'no name server was asked' : told.join('; ') }
+  },
+}
+
 /** Whether the node answers under its IPv6 addresses, which need no forwarding and can be tried from here. */
 export const ipv6Check: Check = {
   name: 'ipv6',

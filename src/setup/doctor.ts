@@ -2,7 +2,7 @@ import { messageOf, SecnodeError } from '../errors.ts'
 import { certificateCheck, endpointCheck } from './check-certificate.ts'
 import { chainCheck } from './check-chain.ts'
 import { configCheck, diskCheck, keysCheck } from './check-machine.ts'
-import { ipv6Check, namesCheck } from './check-names.ts'
+import { ipv6Check, nameServersCheck, namesCheck } from './check-names.ts'
 import { clockCheck, outsideCheck } from './check-outside.ts'
 import { announcementCheck, hotWalletCheck, stakeCheck } from './check-stake.ts'
 import { twinCheck } from './check-twin.ts'
@@ -34,6 +34,7 @@ const checks: readonly Check[] = [
   chainCheck,
   clockCheck,
   namesCheck,
+  nameServersCheck,
   certificateCheck,
   endpointCheck,
   twinCheck,

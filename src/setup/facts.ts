@@ -16,6 +16,7 @@ import { createBls } from '../keys/bls.ts'
 import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
+import { createNameSurvey, type SurveyName } from '../net/name-servers.ts'
 import type { NamedPeer } from '../net/named-peer.ts'
 import { createFamilyResolver, type HostAddresses, type ResolveFamilies } from '../net/resolve.ts'
 import { createSelfLook, type SelfLook } from '../net/self-look.ts'
@@ -48,6 +49,8 @@ export interface DoctorOptions {
   askDaemon: (dir: string, path: string, signal: AbortSignal, body?: string) => Promise<string>
   /** Instead of DNS; a devnet's `hosts` table comes before. */
   resolveFamilies?: ResolveFamilies
+  /** Instead of the name servers of this machine and of the domain. */
+  surveyName?: SurveyName
   /** Free bytes on the disk of a directory. */
   freeBytes?: (dir: string) => Promise<number>
 }
@@ -83,6 +86,8 @@ export interface Facts {
   certificate(): Promise<CertificatePair>
   resolver(): Promise<ResolveFamilies>
   addresses(): Promise<HostAddresses>
+  /** Null where the `hosts` table stands for DNS. */
+  survey(): Promise<SurveyName | null>
   /** What the daemon says if one runs on this directory, else null. */
   daemon(): Promise<DaemonStanding | null>
   rpc(): Promise<RpcClient>
@@ -137,6 +142,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     return await readCertificatePair({ certFile: cert, keyFile: key })
   })
   const resolver = fact('names', async () => resolverOf(options, await config()))
+  const survey = fact('config', async () => surveyOf(options, await config()))
   const addresses = fact('names', async () => {
     const { host } = await config()
     try {
@@ -283,6 +289,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     certificate,
     resolver,
     addresses,
+    survey,
     daemon,
     rpc,
     chain,
@@ -350,6 +357,12 @@ const announcedOf = (found: FoundAnnouncement): Announced => {
     height: found.height,
     standing: null,
   }
+}
+
+const surveyOf = (options: DoctorOptions, { hosts }: Config): SurveyName | null => {
+  if (options.surveyName !== undefined) return options.surveyName
+  const isDns = hosts === undefined && options.resolveFamilies === undefined
+  return isDns ? createNameSurvey({ timeoutMs: dnsTimeoutMs }) : null
 }
 
 /** Names of the `hosts` table first, as the daemon does; a devnet's own names are not asked of anybody's DNS. */

@@ -57,6 +57,10 @@ export const kinds = {
     severity: 'warning',
     hint: 'Challengers dial the numerically lowest IPv4 address only (R-PROBE-2). Leave one record.',
   },
+  DNS_DIFFERS: {
+    severity: 'warning',
+    hint: 'Challengers that dial another address than most lose credits over it, and where no address has a majority the node gets none (R-TALLY-2, R-TALLY-3). Leave one record: no pool from which each answer is drawn, no answers by region, no old name server with old records. Just after a change, wait until old answers have expired.',
+  },
   DNS_IPV6_ONLY: {
     severity: 'warning',
     hint: 'If your host puts machines of others into this /64, one with a lower seat takes this node’s credits. Get an IPv4 address, or a /64 of your own.',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadNetwork } from '../../src/chain/profiles.ts'
-import { namesCheck } from '../../src/setup/check-names.ts'
+import { nameServersCheck, namesCheck } from '../../src/setup/check-names.ts'
 import type { Facts } from '../../src/setup/facts.ts'
 
 const network = await loadNetwork('devnet')
@@ -37,3 +37,23 @@ test.each([
     expect(await codesOf(ipv4, ipv6, allowLoopback)).toEqual(codes)
   },
 )
+
+test.each([
+  ['all the same', [['9.9.9.9'], ['9.9.9.9']], null],
+  ['no DNS', null, null],
+  ['two servers, two addresses', [['9.9.9.9'], ['9.9.9.8']], '9.9.9.9 by ns0; 9.9.9.8 by ns1'],
+  ['one server, two answers', [['9.9.9.9', '9.9.9.8'], ['9.9.9.8']], '9.9.9.9 by ns0; 9.9.9.8 by ns0, ns1'],
+])('R-TALLY-2 a name with more than one lowest address is told: %s', async (_name, answers, told) => {
+  const views = (answers ?? []).map((addresses, i) => ({ server: `ns${i}`, addresses }))
+  const facts = {
+    config: () => Promise.resolve({ host: 'n1.example.org' }),
+    network: () => Promise.resolve(network),
+    survey: () => Promise.resolve(answers === null ? null : () => Promise.resolve(views)),
+  } as unknown as Facts
+  const { findings } = await nameServersCheck.run(facts, AbortSignal.abort())
+  expect(findings.map(({ code, severity, message }) => [code, severity, message])).toEqual(
+    told === null
+      ? []
+      : [['DNS_DIFFERS', 'warning', `n1.example.org has more than one lowest address: ${told}`]],
+  )
+})

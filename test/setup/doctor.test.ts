@@ -236,7 +236,7 @@ describe('a healthy node', () => {
     const path = configFile()
     const run = await runInProcess('doctor', '--config', path)
     expect(run).toMatchObject({ exitCode: 0 })
-    expect(run.stdout.split('\n').filter((line) => line.startsWith('ok '))).toHaveLength(14)
+    expect(run.stdout.split('\n').filter((line) => line.startsWith('ok '))).toHaveLength(15)
     expect(run.stdout).toContain('healthy: 0 failures, 0 warnings')
     const json = await runInProcess('doctor', '--config', path, '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ isHealthy: true })
@@ -428,6 +428,20 @@ const faults: Fault[] = [
     name: 'a name that leads elsewhere',
     codes: ['DNS_OTHER_ADDRESS'],
     plant: () => [{}, resolvesTo([devnet.nodes[2]!.ip])],
+  },
+  {
+    name: 'name servers that differ',
+    codes: ['DNS_DIFFERS?'],
+    plant: () => [
+      {},
+      {
+        surveyName: () =>
+          Promise.resolve([
+            { server: '192.0.2.1', addresses: [patient.ip] },
+            { server: '192.0.2.2', addresses: ['9.9.9.9'] },
+          ]),
+      },
+    ],
   },
   { name: 'a name without addresses', codes: ['DNS_NO_ADDRESS'], plant: () => [{}, resolvesTo([])] },
   {
