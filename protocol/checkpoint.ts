@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { equalBytes } from './bytes.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
 import { bytesOf, type Epoch, EpochNumber, NetworkId, SeatNumber, Week } from './ids.ts'
-import { merkleRootInSteps } from './merkle.ts'
-import type { SeatRecord } from './registry.ts'
+import { leafHash, merkleRootInSteps, merkleRootOfHashesInSteps } from './merkle.ts'
+import { maxAmount } from './params.ts'
+import type { SeatRecord, SnapshotRow } from './registry.ts'
+import type { ListCommitment } from './seniors.ts'
 import { finish, type Steps } from './steps.ts'
 import { accept, reject, type Validation } from './validation.ts'
 import { isWeek } from './week.ts'
@@ -14,6 +16,9 @@ export interface ListedEpoch {
   epoch: Epoch
   /** 32 bytes. */
   beacon: Uint8Array
+  /** Seats in its snapshot, and the root over them (32 bytes). */
+  seats: number
+  snapshotRoot: Uint8Array
   /** Attestations under the root. */
   count: number
   /** root(e), 32 bytes (R-SYNC-1). */
@@ -25,6 +30,8 @@ export interface ListedWeek {
   week: Week
   /** Hash of the parameters in force (R-NET-2), 32 bytes. */
   paramsHash: Uint8Array
+  /** What came in, in base units, before `feeReserve` (R-TALLY-6). */
+  income: bigint
   /** All of the week, in rising order. */
   epochs: readonly ListedEpoch[]
   /** Pages of the proofs against the week's equivocators, in their order (R-ATT-3). */
@@ -37,8 +44,12 @@ export interface Checkpoint {
   week: Week
   /** Hash of block F, internal order. */
   freezeHash: Uint8Array
+  /** The checkpoint whose anchor is the last one up to block F; null if there is none. */
+  previous: CID | null
   /** Over the seats after block F. */
   registryRoot: Uint8Array
+  /** The list that it hands on (R-CP-2). */
+  handsOn: ListCommitment
   /** In rising order; the last is `week`, the others are earlier ones without an anchor (R-CP-6). */
   weeks: readonly ListedWeek[]
 }
@@ -47,40 +58,55 @@ export interface Checkpoint {
 export const maxCheckpointEpochs = 8_192
 /** Pages of proofs in one checkpoint: 128 proofs each, three times the largest network there ever was. */
 export const maxCheckpointPages = 1_024
-/** 8,192 epochs of 79 bytes, 8,192 weeks of 60 at the worst and 1,024 pages of 41 fit. */
+/** 8,192 epochs of 118 bytes, 8,192 weeks of 55 at the worst and 1,024 pages of 41 fit. */
 export const maxCheckpointBytes = 1_572_864
 
 const Root = bytesOf(32)
 const WeekName = Week.refine(isWeek)
-const ListedEpochRow = z.tuple([EpochNumber, Root, SeatNumber, Root])
+/** Below 2^53, as all the money is: the decoder gives a number. */
+const Income = z.int().min(0).max(Number(maxAmount))
+const ListedEpochRow = z.tuple([EpochNumber, Root, SeatNumber, Root, SeatNumber, Root])
 const ListedWeekRow = z.tuple([
   WeekName,
   Root,
+  Income,
   z.array(ListedEpochRow).min(1).max(maxCheckpointEpochs),
   z.array(PayloadCid).max(maxCheckpointPages),
 ])
 const CheckpointRow = z.tuple([
   z.literal('checkpoint'),
-  z.literal(1),
+  z.literal(2),
   NetworkId,
   WeekName,
   Root,
+  PayloadCid.nullable(),
   Root,
+  z.tuple([SeatNumber, Root]),
   z.array(ListedWeekRow).min(1).max(maxCheckpointEpochs),
 ])
 
 export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
   encodeCanonical([
     'checkpoint',
-    1,
+    2,
     checkpoint.networkId,
     checkpoint.week,
     checkpoint.freezeHash,
+    checkpoint.previous,
     checkpoint.registryRoot,
-    checkpoint.weeks.map(({ week, paramsHash, epochs, proofPages }) => [
+    [checkpoint.handsOn.count, checkpoint.handsOn.root],
+    checkpoint.weeks.map(({ week, paramsHash, income, epochs, proofPages }) => [
       week,
       paramsHash,
-      epochs.map(({ epoch, beacon, count, root }) => [epoch, beacon, count, root]),
+      income,
+      epochs.map(({ epoch, beacon, seats, snapshotRoot, count, root }) => [
+        epoch,
+        beacon,
+        seats,
+        snapshotRoot,
+        count,
+        root,
+      ]),
       proofPages,
     ]),
   ])
@@ -89,14 +115,23 @@ export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
 export const decodeCheckpoint = (bytes: Uint8Array): Decoded<Checkpoint> => {
   const decoded = decodeCanonical(CheckpointRow, bytes, maxCheckpointBytes)
   if (decoded.is === 'bad') return decoded
-  const [, , networkId, week, freezeHash, registryRoot, rows] = decoded.value
-  const weeks = rows.map(([week, paramsHash, epochRows, proofPages]) => ({
-    week,
+  const [, , networkId, week, freezeHash, previous, registryRoot, [count, root], rows] = decoded.value
+  const weeks = rows.map(([name, paramsHash, income, epochRows, proofPages]) => ({
+    week: name,
     paramsHash,
-    epochs: epochRows.map(([epoch, beacon, count, root]) => ({ epoch, beacon, count, root })),
+    income: BigInt(income),
+    epochs: epochRows.map(([epoch, beacon, seats, snapshotRoot, attested, contents]) => ({
+      epoch,
+      beacon,
+      seats,
+      snapshotRoot,
+      count: attested,
+      root: contents,
+    })),
     proofPages,
   }))
-  return { is: 'ok', value: { networkId, week, freezeHash, registryRoot, weeks } }
+  const handsOn = { count, root }
+  return { is: 'ok', value: { networkId, week, freezeHash, previous, registryRoot, handsOn, weeks } }
 }
 
 /** What the chain alone fixes of a checkpoint: everything but roots, counts and proofs. */
@@ -104,7 +139,9 @@ export interface CheckpointFrame {
   networkId: NetworkId
   week: Week
   freezeHash: Uint8Array
+  previous: CID | null
   registryRoot: Uint8Array
+  handsOn: ListCommitment
   /** In rising order; the last is `week`. */
   weeks: readonly FramedWeek[]
 }
@@ -112,14 +149,17 @@ export interface CheckpointFrame {
 export interface FramedWeek {
   week: Week
   paramsHash: Uint8Array
+  /** Base units that came in, before `feeReserve`. */
+  income: bigint
   epochs: readonly FramedEpoch[]
 }
 
 export interface FramedEpoch {
   epoch: Epoch
   beacon: Uint8Array
-  /** Seats in its snapshot. */
+  /** Seats in its snapshot, and the root over them. */
   seats: number
+  snapshotRoot: Uint8Array
 }
 
 /** The contents of an epoch: how many attestations, and their root. */
@@ -135,36 +175,77 @@ export const fillFrame = (
   pagesOf: (week: Week) => readonly CID[],
 ): Checkpoint => ({
   ...frame,
-  weeks: frame.weeks.map(({ week, paramsHash, epochs }) => ({
-    week,
-    paramsHash,
-    epochs: epochs.map(({ epoch, beacon }) => ({ epoch, beacon, ...contentsOf(epoch) })),
-    proofPages: pagesOf(week),
+  weeks: frame.weeks.map(({ epochs, ...week }) => ({
+    ...week,
+    epochs: epochs.map((framed) => ({ ...framed, ...contentsOf(framed.epoch) })),
+    proofPages: pagesOf(week.week),
   })),
 })
 
-/** R-CP-1: whether a payload is about what the chain says: exactly these weeks, epochs, block and registry. */
+/**
+ * R-CP-1: whether a payload says what the chain says, member by member: everything but the contents of epochs and the
+ * pages of proofs, whose numbers alone are bounded here.
+ */
 export const checkFrame = (frame: CheckpointFrame, checkpoint: Checkpoint): Validation => {
   if (checkpoint.networkId !== frame.networkId) return reject('checkpoint-network')
   if (checkpoint.week !== frame.week) return reject('checkpoint-week')
   if (!equalBytes(checkpoint.freezeHash, frame.freezeHash)) return reject('checkpoint-freeze')
+  if (!isSameCid(checkpoint.previous, frame.previous)) return reject('checkpoint-previous')
   if (!equalBytes(checkpoint.registryRoot, frame.registryRoot)) return reject('checkpoint-registry')
+  const { count, root } = frame.handsOn
+  if (checkpoint.handsOn.count !== count || !equalBytes(checkpoint.handsOn.root, root)) {
+    return reject('checkpoint-list')
+  }
   if (checkpoint.weeks.length !== frame.weeks.length) return reject('checkpoint-weeks')
   let pages = 0
   for (const [i, framed] of frame.weeks.entries()) {
     const listed = checkpoint.weeks[i]!
     if (listed.week !== framed.week) return reject('checkpoint-weeks')
     if (!equalBytes(listed.paramsHash, framed.paramsHash)) return reject('checkpoint-params')
+    if (listed.income !== framed.income) return reject('checkpoint-income')
     if (listed.epochs.length !== framed.epochs.length) return reject('checkpoint-epochs')
-    for (const [j, { epoch, beacon, seats }] of framed.epochs.entries()) {
+    for (const [j, { epoch, beacon, seats, snapshotRoot }] of framed.epochs.entries()) {
       const row = listed.epochs[j]!
       if (row.epoch !== epoch || !equalBytes(row.beacon, beacon)) return reject('checkpoint-epochs')
+      if (row.seats !== seats || !equalBytes(row.snapshotRoot, snapshotRoot)) {
+        return reject('checkpoint-snapshot')
+      }
       if (row.count > seats) return reject('checkpoint-count')
     }
     pages += listed.proofPages.length
   }
   return pages > maxCheckpointPages ? reject('checkpoint-pages') : accept(undefined)
 }
+
+const isSameCid = (a: CID | null, b: CID | null): boolean =>
+  a === null || b === null ? a === b : a.equals(b)
+
+/** What a checkpoint says of a seat in a snapshot (R-CP-1). */
+export type SnapshotLeaf = Pick<SnapshotRow, 'seat' | 'stake' | 'peer' | 'host'>
+
+/** R-CP-1: root over a snapshot, in rising order of seat: 32 bytes. */
+export const snapshotRootOf = (snapshot: readonly SnapshotLeaf[]): Uint8Array =>
+  finish(snapshotRootInSteps(snapshot))
+
+export const snapshotRootInSteps = (snapshot: readonly SnapshotLeaf[]): Steps<Uint8Array> =>
+  merkleRootOfHashesInSteps(snapshotHashes(snapshot))
+
+const snapshotHashes = function* (snapshot: readonly SnapshotLeaf[]): Generator<Uint8Array> {
+  for (const row of snapshot) yield snapshotLeafHash(row)
+}
+
+/** Rows are shared by the snapshots of weeks and never change. */
+const knownLeafHashes = new WeakMap<SnapshotLeaf, Uint8Array>()
+
+const snapshotLeafHash = (row: SnapshotLeaf): Uint8Array => {
+  let hash = knownLeafHashes.get(row)
+  if (hash === undefined) knownLeafHashes.set(row, (hash = leafHash(snapshotLeaf(row))))
+  return hash
+}
+
+/** R-CP-1: the leaf of a seat under a snapshot root. */
+export const snapshotLeaf = ({ seat, stake, peer, host }: SnapshotLeaf): Uint8Array =>
+  encodeCanonical([seat, stake, peer, host])
 
 /** What a checkpoint fixes of a seat (R-CP-1). */
 export type RegistryRow = Pick<

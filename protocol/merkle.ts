@@ -6,7 +6,7 @@ import type { Seat } from './ids.ts'
 import { finish, type Steps } from './steps.ts'
 
 // RFC 6962 2.1: leaves and nodes are hashed under different first bytes.
-const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concatBytes(Uint8Array.of(0), leaf))
+export const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concatBytes(Uint8Array.of(0), leaf))
 const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array =>
   sha256(concatBytes(Uint8Array.of(1), left, right))
 
@@ -32,7 +32,15 @@ export const merkleRootOf = (leaves: Iterable<Uint8Array>): Uint8Array => finish
 /** Leaves between two pauses: a millisecond or two. */
 const leavesPerStep = 128
 
-export const merkleRootInSteps = function* (leaves: Iterable<Uint8Array>): Steps<Uint8Array> {
+export const merkleRootInSteps = (leaves: Iterable<Uint8Array>): Steps<Uint8Array> =>
+  merkleRootOfHashesInSteps(hashesOf(leaves))
+
+const hashesOf = function* (leaves: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const leaf of leaves) yield leafHash(leaf)
+}
+
+/** The same root from the hashes of the leaves (`leafHash`), for leaves that stand under many roots. */
+export const merkleRootOfHashesInSteps = function* (hashes: Iterable<Uint8Array>): Steps<Uint8Array> {
   const complete: { leaves: number; hash: Uint8Array }[] = []
   const joinLastTwo = (): void => {
     const right = complete.pop()!
@@ -40,9 +48,9 @@ export const merkleRootInSteps = function* (leaves: Iterable<Uint8Array>): Steps
     complete.push({ leaves: left.leaves + right.leaves, hash: nodeHash(left.hash, right.hash) })
   }
   let count = 0
-  for (const leaf of leaves) {
+  for (const hash of hashes) {
     if (++count % leavesPerStep === 0) yield
-    complete.push({ leaves: 1, hash: leafHash(leaf) })
+    complete.push({ leaves: 1, hash })
     while (complete.length > 1 && complete.at(-1)!.leaves === complete.at(-2)!.leaves) joinLastTwo()
   }
   while (complete.length > 1) joinLastTwo()

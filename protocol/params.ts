@@ -41,7 +41,10 @@ export const chains = {
 export const ChainName = z.enum(Object.keys(chains) as [keyof typeof chains])
 export type ChainName = z.infer<typeof ChainName>
 
-const Amount = z.bigint().min(0n).max(2_100_000_000_000_000n) // 21 million coins
+/** 21 million coins, in base units. */
+export const maxAmount = 2_100_000_000_000_000n
+
+const Amount = z.bigint().min(0n).max(maxAmount)
 
 /** What makes a network this one (R-NET-1): two networks that differ here have nothing in common. */
 export const Genesis = z.strictObject({

@@ -8,7 +8,19 @@ import { epochOfHeight, epochStart } from './epoch.ts'
 import type { Epoch, Height, NetworkId, Week } from './ids.ts'
 import { type Genesis, type ParamsSchedule, paramsHash, paramsOfWeek } from './params.ts'
 import type { SeatRecord } from './registry.ts'
-import { certifiersOf, type Senior, seniorityStart, takeSeniors } from './seniors.ts'
+import {
+  certifiersOf,
+  commitmentOf,
+  handedOnBy,
+  type ListCommitment,
+  listOf,
+  type Senior,
+  seniorityStart,
+  type SeniorList,
+  seniorListInSteps,
+  takeSeniors,
+} from './seniors.ts'
+import { finish, type Steps } from './steps.ts'
 import type { WeekState } from './tally/input.ts'
 import { ignore, reject, type Validation } from './validation.ts'
 import { weekOfTime } from './week.ts'
@@ -41,8 +53,12 @@ export interface WeekRecord {
   last: Epoch | null
   /** F = b(last + 2) (R-CP-1), and the hash of block F once it is there. Null while the week runs. */
   freeze: { height: Height; hash: Uint8Array | null } | null
-  /** Kept from the end of the week for as long as it can be certified; null before and after. */
-  seniors: readonly Senior[] | null
+  /** Its own seniors: from its end for as long as it can be certified; null before and after. */
+  own: SeniorList | null
+  /** The list that its certifiers are drawn from (R-CP-2): from block F for as long as it can be certified. */
+  list: SeniorList | null
+  /** What its checkpoint says besides its weeks; fixed by block F. */
+  commits: { previous: CID | null; handsOn: ListCommitment } | null
   /** Earlier weeks that its checkpoint lists, in rising order; fixed by block F. */
   covers: readonly Week[]
   anchor: Anchor | null
@@ -55,9 +71,18 @@ export interface ChainWeeks {
   records: readonly WeekRecord[]
   /** First epoch whose snapshot had `minSeniors` seats (R-CP-2). */
   fullFrom: Epoch | null
+  /** What the checkpoint hands on whose anchor came last; null without one. */
+  handedOn: HandedOn | null
 }
 
-export const noWeeks: ChainWeeks = { records: [], fullFrom: null }
+/** The last week that an anchor of its own checkpoint fixed, and the list that this hands on (R-CP-2). */
+export interface HandedOn {
+  week: Week
+  checkpoint: CID
+  list: SeniorList
+}
+
+export const noWeeks: ChainWeeks = { records: [], fullFrom: null, handedOn: null }
 
 /** A transaction inside an anchor window that passes `isAnchorCandidate`, with the memo that counts. */
 export interface AnchorCandidate {
@@ -87,16 +112,21 @@ export interface WeeksStep {
 }
 
 /** R-CP-1…6: the weeks after one more block. Blocks come in order, from the activation on. */
-export const stepWeeks = (
+export const stepWeeks = (...step: Parameters<typeof stepWeeksInSteps>): WeeksStep =>
+  finish(stepWeeksInSteps(...step))
+
+/** The same with pauses: where a week ends, the root over all its seniors is computed. */
+export const stepWeeksInSteps = function* (
   rules: NetworkRules,
   weeks: ChainWeeks,
   block: WeekBlock,
   bls: Pick<BlsVerifier, 'verifyAggregate'>,
-): WeeksStep => {
+): Steps<WeeksStep> {
   const judged = judgeAnchors(rules, weeks, block, bls)
   // Anchors in block F still count, so both come before the freeze looks for weeks without one.
   const closed = closeWindow(rules, judged.weeks, block.height)
-  return { weeks: freezeWeek(rules, turnWeek(rules, closed, block), block), refused: judged.refused }
+  const turned = yield* turnWeek(rules, closed, block)
+  return { weeks: freezeWeek(rules, turned, block), refused: judged.refused }
 }
 
 /** The week whose anchor may stand in a block at this height, or null: only then are memos tried (R-CHAIN-4). */
@@ -140,9 +170,9 @@ export const checkAnchor = (
 
 /** R-CP-2: the certifiers of a view of a frozen week, by position. */
 export const certifiersOfView = (rules: NetworkRules, record: WeekRecord, view: number): Senior[] => {
-  if (record.seniors === null) throw new Error(`week ${record.week} cannot be certified`)
+  if (record.list === null) throw new Error(`week ${record.week} cannot be certified`)
   return certifiersOf(
-    record.seniors,
+    record.list.seniors,
     beaconOf(rules.networkId, record.last! + 2, record.freeze!.hash!),
     view,
     paramsOfWeek(rules.schedule, record.week).certifiers,
@@ -164,31 +194,41 @@ export const anchorableUntil = (rules: NetworkRules, weeks: ChainWeeks, week: We
   return windowEnd(rules, weeks, index)
 }
 
-/** R-CP-1: what the chain fixes of the checkpoint of a frozen week. `registryRoot` is that after block F. */
+/** What a frame needs besides the weeks. */
+export interface FrameFacts {
+  /** Over the seats as they stand after block F. */
+  registryRoot: Uint8Array
+  /** What came in for a listed week, in base units, before `feeReserve`. */
+  incomeOf: (week: Week) => bigint
+  epochOf: (epoch: Epoch) => Omit<FramedEpoch, 'epoch'>
+}
+
+/** The weeks that the checkpoint of a frozen week lists, in rising order. */
+export const weeksListedBy = (weeks: ChainWeeks, week: Week): WeekRecord[] => {
+  const names = new Set([...(weeks.records.findLast((found) => found.week === week)?.covers ?? []), week])
+  return weeks.records.filter((found) => names.has(found.week))
+}
+
+/** R-CP-1: what the chain fixes of the checkpoint of a frozen week. */
 export const frameOf = (
   rules: NetworkRules,
   weeks: ChainWeeks,
   week: Week,
-  registryRoot: Uint8Array,
-  epochOf: (epoch: Epoch) => Omit<FramedEpoch, 'epoch'>,
+  { registryRoot, incomeOf, epochOf }: FrameFacts,
 ): CheckpointFrame => {
   const record = weeks.records.findLast((found) => found.week === week)
   const freezeHash = record?.freeze?.hash
-  if (record === undefined || freezeHash === undefined || freezeHash === null) {
-    throw new Error(`week ${week} is not frozen`)
-  }
-  const names = new Set([...record.covers, week])
-  const framed = weeks.records
-    .filter((found) => names.has(found.week))
-    .map((found): FramedWeek => ({
-      week: found.week,
-      paramsHash: paramsHash(paramsOfWeek(rules.schedule, found.week)),
-      epochs: Array.from({ length: epochsIn(found) }, (_, i) => ({
-        epoch: found.first + i,
-        ...epochOf(found.first + i),
-      })),
-    }))
-  return { networkId: rules.networkId, week, freezeHash, registryRoot, weeks: framed }
+  if (!record?.commits || !freezeHash) throw new Error(`week ${week} is not frozen`)
+  const framed = weeksListedBy(weeks, week).map((found): FramedWeek => ({
+    week: found.week,
+    paramsHash: paramsHash(paramsOfWeek(rules.schedule, found.week)),
+    income: incomeOf(found.week),
+    epochs: Array.from({ length: epochsIn(found) }, (_, i) => ({
+      epoch: found.first + i,
+      ...epochOf(found.first + i),
+    })),
+  }))
+  return { networkId: rules.networkId, week, freezeHash, registryRoot, ...record.commits, weeks: framed }
 }
 
 /** Epochs of a week that is over. */
@@ -238,24 +278,37 @@ const judgeAnchors = (
       continue
     }
     const { week, view, checkpoint } = parsed.value
-    weeks = anchored(weeks, { height: block.height, blockHash: block.hash, index, week, view, checkpoint })
+    weeks = anchored(rules, weeks, {
+      height: block.height,
+      blockHash: block.hash,
+      index,
+      week,
+      view,
+      checkpoint,
+    })
   }
   return { weeks, refused }
 }
 
-const anchored = (weeks: ChainWeeks, anchor: Anchor): ChainWeeks => {
-  const own = weeks.records.find(({ week }) => week === anchor.week)!
-  const fixed = new Set([...own.covers, own.week])
+const anchored = (rules: NetworkRules, weeks: ChainWeeks, anchor: Anchor): ChainWeeks => {
+  const { week, checkpoint } = anchor
+  const certified = weeks.records.find((record) => record.week === week)!
+  const fixed = new Set([...certified.covers, week])
   return {
     ...weeks,
     records: weeks.records.map((record) =>
-      fixed.has(record.week) ? { ...record, anchor, seniors: null } : record,
+      fixed.has(record.week) ? { ...record, anchor, own: null, list: null } : record,
     ),
+    handedOn: {
+      week,
+      checkpoint,
+      list: handedOnBy(certified.own!, certified.list!, rules.genesis.minSeniors),
+    },
   }
 }
 
 /** R-EPOCH-2: at b(e) a week may end; its seniors are those of the block before (R-CP-2). */
-const turnWeek = (rules: NetworkRules, before: ChainWeeks, block: WeekBlock): ChainWeeks => {
+const turnWeek = function* (rules: NetworkRules, before: ChainWeeks, block: WeekBlock): Steps<ChainWeeks> {
   const { genesis } = rules
   const epoch = epochOfHeight(genesis, block.height)
   if (epoch === null || epochStart(genesis, epoch) !== block.height) return before
@@ -268,12 +321,14 @@ const turnWeek = (rules: NetworkRules, before: ChainWeeks, block: WeekBlock): Ch
     first: epoch,
     last: null,
     freeze: null,
-    seniors: null,
+    own: null,
+    list: null,
+    commits: null,
     covers: [],
     anchor: null,
     isPending: false,
   }
-  if (running === undefined) return { records: [begun], fullFrom }
+  if (running === undefined) return { ...before, records: [begun], fullFrom }
   const last = epoch - 1
   const previousFirst = before.records.at(-2)?.first ?? null
   const from = seniorityStart(genesis, { first: running.first, last }, previousFirst, fullFrom)
@@ -281,19 +336,22 @@ const turnWeek = (rules: NetworkRules, before: ChainWeeks, block: WeekBlock): Ch
     ...running,
     last,
     freeze: { height: epochStart(genesis, last + 2), hash: null },
-    seniors: from === null ? [] : takeSeniors(block.seatsBefore(), from),
+    own: yield* seniorListInSteps(from === null ? [] : takeSeniors(block.seatsBefore(), from)),
   }
-  return { records: [...before.records.slice(0, -1), over, begun], fullFrom }
+  return { ...before, records: [...before.records.slice(0, -1), over, begun], fullFrom }
 }
 
-/** R-CP-1: block F fixes what the checkpoint covers. */
+/** R-CP-1, R-CP-2: block F fixes what the checkpoint covers, the list of its certifiers and the one that it hands on. */
 const freezeWeek = (rules: NetworkRules, weeks: ChainWeeks, block: WeekBlock): ChainWeeks => {
   const index = weeks.records.findLastIndex(({ freeze }) => freeze?.height === block.height)
   if (index === -1) return weeks
   const record = weeks.records[index]!
+  const { minSeniors } = rules.genesis
+  const own = record.own!
+  const list = listOf(own, handedOnTo(weeks, index))
   let epochs = epochsIn(record)
   // R-CP-2: too few seniors, no views. A week too long for any checkpoint stays out of all of them.
-  const isCertifiable = record.seniors!.length >= rules.genesis.minSeniors && epochs <= maxCheckpointEpochs
+  const isCertifiable = list.seniors.length >= minSeniors && epochs <= maxCheckpointEpochs
   const covers: Week[] = []
   for (const earlier of weeks.records.slice(0, index)) {
     if (earlier.anchor !== null || epochs + epochsIn(earlier) > maxCheckpointEpochs) continue
@@ -303,15 +361,32 @@ const freezeWeek = (rules: NetworkRules, weeks: ChainWeeks, block: WeekBlock): C
   return replaceRecord(weeks, index, {
     ...record,
     freeze: { height: block.height, hash: block.hash },
-    seniors: isCertifiable ? record.seniors : null,
+    own: isCertifiable ? own : null,
+    list: isCertifiable ? list : null,
+    commits: {
+      previous: weeks.handedOn?.checkpoint ?? null,
+      handsOn: commitmentOf(handedOnBy(own, list, minSeniors)),
+    },
     covers,
     isPending: !isCertifiable,
   })
 }
 
+/** What the last anchored checkpoint hands on to the week at `index`, and how many weeks lie between. */
+const handedOnTo = (
+  { records, handedOn }: ChainWeeks,
+  index: number,
+): { list: SeniorList; weeksBetween: number } | null =>
+  handedOn === null
+    ? null
+    : {
+        list: handedOn.list,
+        weeksBetween: index - records.findIndex(({ week }) => week === handedOn.week) - 1,
+      }
+
 /** R-CP-6: a week whose window has ended without an anchor waits for the next week's checkpoint. */
 const closeWindow = (rules: NetworkRules, weeks: ChainWeeks, height: Height): ChainWeeks => {
   const index = indexOfCertifiable(weeks)
   if (index === -1 || height < windowEnd(rules, weeks, index)) return weeks
-  return replaceRecord(weeks, index, { ...weeks.records[index]!, seniors: null, isPending: true })
+  return replaceRecord(weeks, index, { ...weeks.records[index]!, own: null, list: null, isPending: true })
 }

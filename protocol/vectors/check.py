@@ -225,25 +225,35 @@ for seat in load("registry")["seats"]:
         seat["at"], seat["activeSince"],
     ]))
 same(merkle_root(leaves).hex(), checkpoint["registryRoot"], "R-CP-1 registry root")
+snapshot_roots = []
+for snapshot in load("registry")["snapshots"]:
+    rows = [[row["seat"], unhex(row["stake"]), unhex(row["peer"]), row["host"]] for row in snapshot["rows"]]
+    snapshot_roots.append(merkle_root([encode(row) for row in rows]))
+same([root.hex() for root in snapshot_roots], checkpoint["snapshotRoots"], "R-CP-1 snapshot roots")
+seniors = [seat["seat"] for seat in load("registry")["seats"] if seat["activeSince"] is not None]
+list_root = merkle_root([encode([seat, unhex(announcements[seat]["bls"])]) for seat in seniors])
+same(list_root.hex(), checkpoint["handsOn"]["root"], "R-CP-1 list")
 page = encode(["proofs", 1, network_id, week, [unhex(load("equivocation")["proof"])]])
 same(page.hex(), checkpoint["proofPages"][0]["bytes"], "R-CP-1 page of proofs")
 leaves_by_epoch, epochs = {}, []
-for epoch in load("attestations"):
+for epoch, snapshot, root in zip(load("attestations"), load("registry")["snapshots"], snapshot_roots):
     leaves = [unhex(row["leaf"]) for row in epoch["attestations"] if row["seat"] not in checkpoint["equivocators"]]
     leaves_by_epoch[epoch["epoch"]] = leaves
-    epochs.append([epoch["epoch"], beacons[epoch["epoch"]], len(leaves), merkle_root(leaves)])
+    same(epoch["epoch"], snapshot["epoch"], "R-CP-1 epochs")
+    beacon = beacons[epoch["epoch"]]
+    epochs.append([epoch["epoch"], beacon, len(snapshot["rows"]), root, len(leaves), merkle_root(leaves)])
 freeze_height = genesis["activationHeight"] + (epochs[-1][0] + 2) * genesis["epochBlocks"]
 same(freeze_height, checkpoint["freezeHeight"], "R-CP-1 F")
 freeze_hash = sha256(f"secnode vectors block {freeze_height}".encode())
 same(freeze_hash.hex(), checkpoint["freezeHash"], "hash of block F")
 payload = encode([
-    "checkpoint", 1, network_id, week, freeze_hash, unhex(checkpoint["registryRoot"]),
-    [[week, unhex(network["paramsHash"]), epochs, [Cid(sha256(page))]]],
+    "checkpoint", 2, network_id, week, freeze_hash, checkpoint["previous"], unhex(checkpoint["registryRoot"]),
+    [len(seniors), list_root],
+    [[week, unhex(network["paramsHash"]), int(params["fund"]["amount"]), epochs, [Cid(sha256(page))]]],
 ])
 same(payload.hex(), checkpoint["payload"], "R-CP-1 payload")
 cid = Cid(sha256(payload))
 same(str(cid), checkpoint["cid"], "R-CP-1 id")
-seniors = [seat["seat"] for seat in load("registry")["seats"] if seat["activeSince"] is not None]
 freeze_beacon = h("beacon", network_id, epochs[-1][0] + 2, freeze_hash)
 for view in checkpoint["views"]:
     order = shuffle(h("certifiers", freeze_beacon, view["view"]), len(seniors))

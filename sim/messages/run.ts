@@ -441,7 +441,7 @@ export const runMessages = (
     candidates.delete(height)
     for (const record of weeks.records) if (!settled.has(record.week)) settle(record)
     const due = weeks.records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)
-    const isDue = due !== undefined && due.anchor === null && !due.isPending && due.seniors !== null
+    const isDue = due !== undefined && due.anchor === null && !due.isPending && due.list !== null
     if (working !== null && (!isDue || working.week !== due.week)) {
       certifying.end()
       working = null
@@ -450,21 +450,21 @@ export const runMessages = (
       working = due
       isAnchorMined = false
       certifying.begin({
-        frame: frameOf(
-          { genesis, networkId, schedule: [{ from: weekOf(0), params }] },
-          weeks,
-          due.week,
-          registryRootOf(membership.seats),
-          (framed) => {
+        frame: frameOf({ genesis, networkId, schedule: [{ from: weekOf(0), params }] }, weeks, due.week, {
+          registryRoot: registryRootOf(membership.seats),
+          incomeOf: () => (params.fund.kind === 'fixed' ? params.fund.amount : 0n),
+          epochOf: (framed) => {
             const context = contexts.get(framed)
             return {
               beacon: context?.beacon ?? hash('simulated beacon', framed),
               seats: context?.committees.size ?? 0,
+              // All nodes see one chain here: what a root is over tells nothing.
+              snapshotRoot: hash('simulated snapshot', framed),
             }
           },
-        ),
+        }),
         freeze: due.freeze!.height,
-        seniors: due.seniors!,
+        seniors: due.list!.seniors,
         beacon: contexts.get(due.last! + 2)!.beacon,
         params,
       })

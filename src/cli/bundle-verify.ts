@@ -46,7 +46,7 @@ Example:
         try {
           const checked = await verifyWeek(
             readBundle(file.open(), { anchored: named.checkpoint, signal: io.signal }),
-            await weeks.chainOf(named),
+            await weeks.chainOf(named, io.signal),
             {
               signal: io.signal,
               onProgress: ({ attestations, total }) =>

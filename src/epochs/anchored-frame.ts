@@ -2,6 +2,7 @@ import {
   type CheckpointFrame,
   type ChainWeeks,
   type Epoch,
+  type FramedEpoch,
   frameOf,
   type Genesis,
   type NetworkId,
@@ -9,8 +10,11 @@ import {
   registryRootInSteps,
   type SeatRecord,
   type Week,
+  weeksListedBy,
 } from '../../protocol/index.ts'
 import { inSlices } from '../async/slices.ts'
+import { SecnodeError } from '../errors.ts'
+import type { ChainView } from './chain-view.ts'
 import type { EpochBook } from './epoch-book.ts'
 
 /** What the frame of a checkpoint is read from; a follower's state has all of it. */
@@ -18,26 +22,58 @@ export interface FrameParts {
   genesis: Genesis
   networkId: NetworkId
   schedule: ParamsSchedule
-  epochs: Pick<EpochBook, 'get'>
+  epochs: Pick<EpochBook, 'beaconOf'>
   weeks(): ChainWeeks
   /** All seats as they stood after block b(epoch). */
   seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  snapshotSummaryOf: ChainView['snapshotSummaryOf']
+  /** What came in for a week of these epochs, before `feeReserve` (R-TALLY-6). */
+  incomeOf(week: Week, epochs: { first: Epoch; last: Epoch }, signal: AbortSignal): Promise<bigint>
 }
 
-/** R-CP-1: what the chain says of a frozen week, and its checkpoint must say too. */
-export const frameOfWeek = async (parts: FrameParts, week: Week): Promise<CheckpointFrame> => {
-  const weeks = parts.weeks()
-  const record = weeks.records.findLast((one) => one.week === week)!
-  const seats = await parts.seatsAfter(record.last! + 2)
-  const framed = new Map<Epoch, { beacon: Uint8Array; seats: number }>()
-  const names = new Set([...record.covers, record.week])
-  for (const { week: name, first, last } of weeks.records) {
-    if (!names.has(name)) continue
-    for (let epoch = first; epoch <= last!; epoch++) {
-      const context = await parts.epochs.get(epoch)
-      if (context !== undefined) framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
-    }
-  }
-  const registryRoot = await inSlices(registryRootInSteps(seats ?? []))
-  return frameOf(parts, weeks, week, registryRoot, (epoch) => framed.get(epoch)!)
+/** What the chain says of a frozen week, and all seats as they stood after its block F. */
+export interface FramedWeekOfChain {
+  frame: CheckpointFrame
+  seats: readonly SeatRecord[]
 }
+
+/**
+ * R-CP-1: what the chain says of a frozen week, and its checkpoint must say too. Snapshots are not read: their roots were
+ * computed when their epochs opened. Undefined if the chain was not followed that far. Errors: those of `incomeOf`.
+ */
+export const frameOfWeek = async (
+  parts: FrameParts,
+  week: Week,
+  signal: AbortSignal,
+): Promise<FramedWeekOfChain | undefined> => {
+  const weeks = parts.weeks()
+  const listed = weeksListedBy(weeks, week)
+  const seats = await parts.seatsAfter(listed.at(-1)!.last! + 2)
+  if (seats === undefined) return undefined
+  const framed = new Map<Epoch, Omit<FramedEpoch, 'epoch'>>()
+  const income = new Map<Week, bigint>()
+  for (const { week: name, first, last } of listed) {
+    for (let epoch = first; epoch <= last!; epoch++) {
+      const [beacon, snapshot] = await Promise.all([
+        parts.epochs.beaconOf(epoch),
+        parts.snapshotSummaryOf(epoch),
+      ])
+      if (beacon === undefined || snapshot === undefined) return undefined
+      framed.set(epoch, { beacon, seats: snapshot.seats, snapshotRoot: snapshot.root })
+    }
+    income.set(name, await parts.incomeOf(name, { first, last: last! }, signal))
+  }
+  const registryRoot = await inSlices(registryRootInSteps(seats))
+  const frame = frameOf(parts, weeks, week, {
+    registryRoot,
+    incomeOf: (name) => income.get(name)!,
+    epochOf: (epoch) => framed.get(epoch)!,
+  })
+  return { frame, seats }
+}
+
+export const notFollowed = (week: Week): SecnodeError =>
+  new SecnodeError('CHAIN_NOT_FOLLOWED', `the chain was not followed up to the freeze of week ${week}`, {
+    exitCode: 3,
+    hint: 'Wait until the follower has caught up.',
+  })

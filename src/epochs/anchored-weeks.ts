@@ -28,7 +28,7 @@ import {
 import { messageOf, SecnodeError } from '../errors.ts'
 import { inSlices } from '../async/slices.ts'
 import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
-import { type FrameParts, frameOfWeek } from './anchored-frame.ts'
+import { type FrameParts, frameOfWeek, notFollowed } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { checkProofPages } from './listed-proofs.ts'
 
@@ -63,7 +63,7 @@ export interface Provider {
 
 /** What an anchored week is put together from. */
 export interface AnchoredParts extends FrameParts {
-  epochs: Pick<EpochBook, 'get' | 'epochsOfWeek'>
+  epochs: Pick<EpochBook, 'get' | 'beaconOf' | 'epochsOfWeek'>
   checkpoints: CheckpointStore
   /** All that is held of an epoch, equivocators included. */
   held(context: EpochContext): Promise<readonly HeldRow[]>
@@ -263,7 +263,7 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     if (decoded.is === 'bad') {
       throw new SecnodeError('ANCHORED_INVALID', `the checkpoint of week ${anchor.week} is no checkpoint`)
     }
-    await checkAgainstChain(anchor, decoded.value)
+    await checkAgainstChain(anchor, decoded.value, signal)
     const listed = decoded.value.weeks.find((one) => one.week === week)!
     const equivocators = await readEquivocators(anchor, week, listed.proofPages, signal)
     for (const [i, epoch] of listed.epochs.entries()) {
@@ -275,9 +275,14 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   }
 
   /** R-CP-1: what the chain says of the week must be what the checkpoint says; otherwise it has no digest. */
-  const checkAgainstChain = async (anchor: Anchor, checkpoint: Checkpoint): Promise<void> => {
-    const frame = await frameOfWeek(parts, anchor.week)
-    const checked = checkFrame(frame, checkpoint)
+  const checkAgainstChain = async (
+    anchor: Anchor,
+    checkpoint: Checkpoint,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const framed = await frameOfWeek(parts, anchor.week, signal)
+    if (framed === undefined) throw notFollowed(anchor.week)
+    const checked = checkFrame(framed.frame, checkpoint)
     if (checked.is !== 'accept') {
       throw new SecnodeError(
         'ANCHORED_INVALID',

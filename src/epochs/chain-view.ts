@@ -1,4 +1,5 @@
 import type { ChainWeeks, Epoch, Height, Seat, SeatRecord, Snapshot } from '../../protocol/index.ts'
+import type { SnapshotSummary } from '../store/registry-encoding.ts'
 
 /** What the daemon's roles need of the chain; the follower gives it. */
 export interface ChainView {
@@ -11,6 +12,8 @@ export interface ChainView {
   transactionCountAt(height: Height): Promise<number | undefined>
   /** Undefined until block b(e − 1) was followed. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  /** What a checkpoint says of it (R-CP-1), without reading it. */
+  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
   /** The seat of a stake (hash160), as of the last confirmed block. */
   seatOfStake(stake: Uint8Array): Seat | undefined
   /** Raw bytes, from a block whose hash is that of the followed header. Throws if the node cannot give them. */

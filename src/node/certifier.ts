@@ -12,7 +12,6 @@ import {
   decodeCertificate,
   type Epoch,
   equalBytes,
-  frameOf,
   type Height,
   type HeldProof,
   ignoreUnverified,
@@ -27,7 +26,6 @@ import {
   type ProposedSet,
   type ProposingEffect,
   protocols,
-  registryRootInSteps,
   reject,
   type ReviewEffect,
   type ReviewEvent,
@@ -48,6 +46,7 @@ import { createDeadline } from '../async/deadline.ts'
 import { createLimit } from '../async/limit.ts'
 import { inSlices } from '../async/slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
+import { type FramedWeekOfChain, type FrameParts, frameOfWeek } from '../epochs/anchored-frame.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { createCertifierPeers } from './certifier-peers.ts'
 import type { CheckpointData } from './checkpoint-data.ts'
@@ -78,6 +77,7 @@ export interface CertifierParts {
   weeks(): ChainWeeks
   /** All seats as they stood after block b(epoch). */
   seatsAfter(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  incomeOf: FrameParts['incomeOf']
   /** From `turn` on this node posts the anchor if it can; null for nodes that were not drawn. */
   onAnchorDue(memo: string, turn: Height | null): void
   postAnchor(memo: string, signal: AbortSignal): Promise<void>
@@ -117,48 +117,58 @@ const maxProposalBytes = 32 * 2 ** 20
 export const createCertifierRole = (node: NodeContext, parts: CertifierParts): CertifierRole => {
   const { collector, data, checkpoints, tasks, bls } = parts
   const peers = createCertifierPeers(node, collector, checkpoints)
-  const rules = { genesis: node.genesis, networkId: node.networkId, schedule: node.schedule }
   const certificateChecks = createAllowance(certificateAllowance, node.world)
   const gathering = createLimit({ maxRunning: maxGathering, maxWaiting: Infinity })
   let work: Work | null = null
   let isBeginning = false
+  const stopping = new AbortController()
   let lastMemo: { week: Week; memo: string } | null = null
   const stepping = new Set<Promise<void>>()
 
   /** The frozen week without an anchor, if it can be certified. */
   const dueWeek = (): WeekRecord | null => {
     const record = parts.weeks().records.findLast(({ freeze }) => freeze !== null && freeze.hash !== null)
-    if (record === undefined || record.anchor !== null || record.isPending || record.seniors === null) {
+    if (record === undefined || record.anchor !== null || record.isPending || record.list === null) {
       return null
     }
     return node.signing.maySign(record.freeze!.height) ? record : null
   }
 
+  const frameParts: FrameParts = {
+    genesis: node.genesis,
+    networkId: node.networkId,
+    schedule: node.schedule,
+    epochs: node.epochs,
+    weeks: () => parts.weeks(),
+    seatsAfter: (epoch) => parts.seatsAfter(epoch),
+    snapshotSummaryOf: (epoch) => node.chain.snapshotSummaryOf(epoch),
+    incomeOf: parts.incomeOf,
+  }
+
+  /** Null if this node cannot tell yet what the chain says; the next block is another try. */
+  const frameOfDue = async (week: Week): Promise<FramedWeekOfChain | null> => {
+    try {
+      return (await frameOfWeek(frameParts, week, stopping.signal)) ?? null
+    } catch (error) {
+      if (!stopping.signal.aborted) {
+        node.logger.warn({ week, reason: messageOf(error) }, 'a frozen week cannot be certified here yet')
+      }
+      return null
+    }
+  }
+
   const begin = async (record: WeekRecord): Promise<Work | null> => {
     const ownSeat = node.ownSeat()
-    const epochOfF = record.last! + 2
-    const seats = await parts.seatsAfter(epochOfF)
-    if (ownSeat === undefined || seats === undefined) return null
-    const weeks = parts.weeks()
-    const names = new Set([...record.covers, record.week])
-    const framed = new Map<Epoch, { beacon: Uint8Array; seats: number }>()
-    for (const { week, first, last } of weeks.records) {
-      if (!names.has(week)) continue
-      for (let epoch = first; epoch <= last!; epoch++) {
-        const context = await node.epochs.get(epoch)
-        if (context === undefined) return null
-        framed.set(epoch, { beacon: context.beacon, seats: context.snapshot.length })
-      }
-    }
-    const registryRoot = await inSlices(registryRootInSteps(seats))
-    const frame = frameOf(rules, weeks, record.week, registryRoot, (epoch) => framed.get(epoch)!)
+    const framed = ownSeat === undefined ? null : await frameOfDue(record.week)
+    if (ownSeat === undefined || framed === null) return null
+    const { frame, seats } = framed
     const params = paramsOfWeek(node.schedule, record.week)
     const duty: CertifierDuty = {
       seat: ownSeat,
       frame,
       freeze: record.freeze!.height,
-      seniors: record.seniors!,
-      beacon: beaconOf(node.networkId, epochOfF, record.freeze!.hash!),
+      seniors: record.list!.seniors,
+      beacon: beaconOf(node.networkId, record.last! + 2, record.freeze!.hash!),
       params,
     }
     const proofs: HeldProof[] = []
@@ -237,6 +247,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       case 'vote': {
         if (!node.signing.isOn()) return
         const { view, checkpoint } = effect
+        // R-CP-2: votes are checked with the key in the list, which an announcement since may have replaced.
+        if (!isListedKey(current)) {
+          return tell(current, effect.to, view, checkpoint, ['refused', 'voting-key-replaced'])
+        }
         // On disk before it is signed, so that a restart votes for nothing else by accident (R-CP-3).
         await checkpoints.recordVote(current.week, { view, checkpoint })
         const signature = signVote(node.keys.blsSecretKey, effect.message)
@@ -263,6 +277,11 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       case 'post-anchor':
         tasks.run('post anchor', (signal) => parts.postAnchor(effect.memo, signal))
     }
+  }
+
+  const isListedKey = ({ state: { duty } }: Work): boolean => {
+    const listed = duty.seniors.find(({ seat }) => seat === duty.seat)
+    return listed !== undefined && equalBytes(listed.bls, node.keys.blsPublicKey)
   }
 
   const keepCertificate = async (bytes: Uint8Array): Promise<void> => {
@@ -537,6 +556,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       node.host.penalise(row.peer, 'false-data')
     },
     async stop() {
+      stopping.abort(new Error('stopping'))
       end()
       await Promise.all(stepping)
     },

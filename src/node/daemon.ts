@@ -247,6 +247,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     chain.finality,
     options.bls,
     options.anchorWallet,
+    options.fund,
     contact,
     logger,
   )

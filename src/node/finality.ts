@@ -10,11 +10,14 @@ import {
   type Week,
   type WeekState,
   weekStateOf,
+  paramsOfWeek,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { Bls } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
+import type { FrameParts } from '../epochs/anchored-frame.ts'
+import type { FundBook } from '../tally/fund.ts'
 import { type AnchoredWeeks, createAnchoredWeeks, type Provider } from '../epochs/anchored-weeks.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
 import { type CertifierRole, createCertifierRole } from './certifier.ts'
@@ -56,6 +59,7 @@ export const createFinality = (
   view: FinalityView,
   bls: Bls,
   wallet: AnchorWallet | null,
+  fund: Pick<FundBook, 'ofWeek'>,
   contact: Pick<Contact, 'wasInTouch'>,
   logger: Logger,
 ): Finality => {
@@ -95,6 +99,9 @@ export const createFinality = (
     })
   }
 
+  const incomeOf: FrameParts['incomeOf'] = (week, { first, last }, signal) =>
+    fund.ofWeek(paramsOfWeek(node.schedule, week).fund, first, last, signal)
+
   const anchored = createAnchoredWeeks({
     genesis: node.genesis,
     networkId: node.networkId,
@@ -102,6 +109,8 @@ export const createFinality = (
     epochs: node.epochs,
     weeks: () => view.weeks(),
     seatsAfter: (epoch) => view.registryAt(epoch),
+    snapshotSummaryOf: (epoch) => node.chain.snapshotSummaryOf(epoch),
+    incomeOf,
     checkpoints,
     held: (context) => collector.held(context),
     verify: node.verifier.verify,
@@ -154,6 +163,7 @@ export const createFinality = (
     bls,
     weeks: () => view.weeks(),
     seatsAfter: (epoch) => view.registryAt(epoch),
+    incomeOf,
     onAnchorDue: (memo, turn) => void tasks.run('check wallet', (signal) => checkWallet(memo, turn, signal)),
     postAnchor,
   })

@@ -18,6 +18,10 @@ export const prefixes = {
   undo: 0x14,
   /** epoch → its snapshot, as a list of (seat, version of its identity). */
   snapshot: 0x15,
+  /** epoch → seats in its snapshot u32, the root over them 32. */
+  snapshotRoot: 0x18,
+  /** height → transparent outputs of its coinbase, in networks with a treasury. */
+  coinbase: 0x19,
   /** seat, txid, index → nothing: the outputs of `stakeOutput` by seat. */
   seatOutput: 0x17,
   /** height → the weeks after this block, which changed them: ends, freezes, anchors. */

@@ -6,7 +6,10 @@ import { type LevelStoreOptions, openLevelStore } from './level-store.ts'
 import { type Store, type StoreOperation, put } from './store.ts'
 
 /** Raised by one whenever a row changes its meaning; `upgrades` then says how to get here from the version before. */
-export const schemaVersion = 1
+export const schemaVersion = 2
+
+/** Older stores are refused: they hold checkpoints of before protocol 1.0, of which no network was live. */
+export const oldestSchema = 2
 
 /**
  * Brings a store from the version before to its own. It may write idempotent batches itself; what it returns is
@@ -23,15 +26,19 @@ export interface OpenStoreOptions extends LevelStoreOptions {
   /** A store belongs to one network for ever. */
   networkId: string
   /** For tests of the upgrade path itself. */
-  schema?: { version: number; upgrades: ReadonlyMap<number, Upgrade> }
+  schema?: { version: number; oldest: number; upgrades: ReadonlyMap<number, Upgrade> }
 }
 
 /**
  * Opens a data directory, guarded against a second process. Errors: those of `openLevelStore`, STORE_SCHEMA (written
- * by a newer Secnode), STORE_NETWORK (another network's), STORE_FOREIGN (not a store of Secnode).
+ * by a newer Secnode, or by one of before protocol 1.0), STORE_NETWORK (another network's), STORE_FOREIGN (not a store of Secnode).
  */
 export const openStore = async (options: OpenStoreOptions): Promise<Store> => {
-  const { directory, networkId, schema = { version: schemaVersion, upgrades } } = options
+  const {
+    directory,
+    networkId,
+    schema = { version: schemaVersion, oldest: oldestSchema, upgrades },
+  } = options
   const store = await openLevelStore(join(directory, 'store'), options)
   try {
     await adopt(store, directory, networkId, schema)
@@ -75,6 +82,15 @@ const adopt = async (
       'STORE_SCHEMA',
       `${directory} was written by a newer Secnode (schema ${version}, this one knows ${schema.version})`,
       { hint: 'Install the newer version again, or choose another --dir.' },
+    )
+  }
+  if (version < schema.oldest) {
+    throw new SecnodeError(
+      'STORE_SCHEMA',
+      `${directory} was written by an older Secnode (schema ${version}); the oldest that can be read is ${schema.oldest}`,
+      {
+        hint: 'Move its folder `store` away: the node follows the chain anew. Keys and configuration stay as they are.',
+      },
     )
   }
   for (let next = version + 1; next <= schema.version; next++) {

@@ -4,6 +4,7 @@ import {
   bytesToHex,
   type Canonical,
   compareBytes,
+  concatBytes,
   decodeCanonical,
   encodeCanonical,
   type Epoch,
@@ -43,6 +44,7 @@ export const identityKey = (seat: Seat, version: number): Uint8Array =>
   keyOf(prefixes.identity, u32(seat), u32(version))
 export const undoKey = (height: Height): Uint8Array => keyOf(prefixes.undo, u32(height))
 export const snapshotKey = (epoch: Epoch): Uint8Array => keyOf(prefixes.snapshot, u32(epoch))
+export const snapshotRootKey = (epoch: Epoch): Uint8Array => keyOf(prefixes.snapshotRoot, u32(epoch))
 export const outputKey = (outpoint: OutpointKey): Uint8Array => {
   const { txid, index } = partsOfOutpoint(outpoint)
   return keyOf(prefixes.stakeOutput, txid, u32(index))
@@ -188,6 +190,20 @@ export const decodeUndo = (row: Uint8Array): [SeatUndo[], StakeOutput[], StakeOu
     outputs(created),
     outputs(removed),
   ]
+}
+
+/** What a checkpoint says of a snapshot (R-CP-1): how many seats, and the root over them. */
+export interface SnapshotSummary {
+  seats: number
+  root: Uint8Array
+}
+
+export const encodeSnapshotSummary = ({ seats, root }: SnapshotSummary): Uint8Array =>
+  concatBytes(u32(seats), root)
+
+export const decodeSnapshotSummary = (row: Uint8Array): SnapshotSummary => {
+  if (row.length !== 36) throw damaged('snapshot root')
+  return { seats: readU32(row), root: row.subarray(4) }
 }
 
 const SnapshotList = z.array(EpochNumber)

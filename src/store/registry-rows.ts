@@ -25,11 +25,13 @@ import {
   decodeOutput,
   decodeSeat,
   decodeSnapshot,
+  decodeSnapshotSummary,
   decodeUndo,
   deleteOutput,
   encodeIdentity,
   encodeSeat,
   encodeSnapshot,
+  encodeSnapshotSummary,
   encodeUndo,
   identityKey,
   isAnnounced,
@@ -42,6 +44,8 @@ import {
   seatKey,
   type SeatVersion,
   snapshotKey,
+  snapshotRootKey,
+  type SnapshotSummary,
   undoKey,
 } from './registry-encoding.ts'
 import { del, put, type Store, type StoreOperation } from './store.ts'
@@ -63,10 +67,12 @@ export interface RegistryRows {
   disconnect(): Promise<StoreOperation[]>
   /** What was given out is written. */
   settle(): void
-  /** Writes the snapshot of an epoch, as it was just taken from the registry. */
-  putSnapshot(epoch: Epoch, snapshot: Snapshot): StoreOperation
+  /** Writes the snapshot of an epoch, as it was just taken from the registry, and its root (R-CP-1). */
+  putSnapshot(epoch: Epoch, snapshot: Snapshot, root: Uint8Array): StoreOperation[]
   /** Undefined if there is none of this epoch. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  /** What a checkpoint says of the snapshot, without reading it. */
+  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
   /**
    * All seats as they stood after block `height`, computed backwards from the present: cost grows with the changes
    * since. Only while what `connect` and `disconnect` gave is written.
@@ -256,8 +262,15 @@ export const openRegistryRows = async (
     return operations
   }
 
-  const putSnapshot = (epoch: Epoch, snapshot: Snapshot): StoreOperation =>
-    put(snapshotKey(epoch), encodeSnapshot(snapshot.map(({ seat }) => ({ seat, version: versions[seat]! }))))
+  const putSnapshot = (epoch: Epoch, snapshot: Snapshot, root: Uint8Array): StoreOperation[] => [
+    put(snapshotKey(epoch), encodeSnapshot(snapshot.map(({ seat }) => ({ seat, version: versions[seat]! })))),
+    put(snapshotRootKey(epoch), encodeSnapshotSummary({ seats: snapshot.length, root })),
+  ]
+
+  const snapshotSummaryOf = async (epoch: Epoch): Promise<SnapshotSummary | undefined> => {
+    const row = await store.get(snapshotRootKey(epoch))
+    return row === undefined ? undefined : decodeSnapshotSummary(row)
+  }
 
   const snapshotOf = async (epoch: Epoch): Promise<Snapshot | undefined> => {
     const row = await store.get(snapshotKey(epoch))
@@ -311,11 +324,15 @@ export const openRegistryRows = async (
     settle: () => pending.clear(),
     putSnapshot,
     snapshotOf,
+    snapshotSummaryOf,
     seatsAfter,
   }
 }
 
-export const deleteSnapshot = (epoch: Epoch): StoreOperation => del(snapshotKey(epoch))
+export const deleteSnapshot = (epoch: Epoch): StoreOperation[] => [
+  del(snapshotKey(epoch)),
+  del(snapshotRootKey(epoch)),
+]
 
 /**
  * Memory for the byte strings of many seats, in pieces of so many bytes: one by one, 100 bytes of a seat take 900, and a

@@ -5,11 +5,13 @@ import {
   decodeCanonical,
   encodeCanonical,
   EpochNumber,
+  equalBytes,
   type Height,
   HeightNumber,
   noWeeks,
   PayloadCid,
   SeatNumber,
+  type SeniorList,
   Week,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
@@ -49,33 +51,53 @@ export const weekRowHeights = async (store: Store): Promise<Height[]> => {
   return heights
 }
 
-const encodeWeeks = ({ records, fullFrom }: ChainWeeks): Uint8Array =>
-  encodeCanonical([
-    fullFrom,
-    records.map(({ week, first, last, freeze, seniors, covers, anchor, isPending }) => [
-      week,
-      first,
-      last,
-      freeze === null ? null : [freeze.height, freeze.hash],
-      seniors === null ? null : seniors.map(({ seat, bls }) => [seat, bls]),
-      covers,
-      anchor === null
-        ? null
-        : [anchor.height, anchor.blockHash, anchor.index, anchor.week, anchor.view, anchor.checkpoint],
-      isPending,
-    ]),
+/** A list that several weeks share is written once: at 40,000 seats it has 2 MB. */
+const encodeWeeks = ({ records, fullFrom, handedOn }: ChainWeeks): Uint8Array => {
+  const lists: SeniorList[] = []
+  const numberOf = (list: SeniorList | null): number | null => {
+    if (list === null) return null
+    const known = lists.findIndex(({ root }) => equalBytes(root, list.root))
+    return known === -1 ? lists.push(list) - 1 : known
+  }
+  const rows = records.map(({ week, first, last, freeze, own, list, commits, covers, anchor, isPending }) => [
+    week,
+    first,
+    last,
+    freeze === null ? null : [freeze.height, freeze.hash],
+    numberOf(own),
+    numberOf(list),
+    commits === null ? null : [commits.previous, commits.handsOn.count, commits.handsOn.root],
+    covers,
+    anchor === null
+      ? null
+      : [anchor.height, anchor.blockHash, anchor.index, anchor.week, anchor.view, anchor.checkpoint],
+    isPending,
   ])
+  const last = handedOn === null ? null : [handedOn.week, handedOn.checkpoint, numberOf(handedOn.list)]
+  return encodeCanonical([
+    fullFrom,
+    lists.map(({ seniors, root }) => [root, seniors.map(({ seat, bls }) => [seat, bls])]),
+    last,
+    rows,
+  ])
+}
 
 const Hash = bytesOf(32)
+/** Where a list stands among those of its row. */
+const ListNumber = z.int().min(0)
 const WeeksRow = z.tuple([
   EpochNumber.nullable(),
+  z.array(z.tuple([Hash, z.array(z.tuple([SeatNumber, bytesOf(48)]))])),
+  z.tuple([Week, PayloadCid, ListNumber]).nullable(),
   z.array(
     z.tuple([
       Week,
       EpochNumber,
       EpochNumber.nullable(),
       z.tuple([HeightNumber, Hash.nullable()]).nullable(),
-      z.array(z.tuple([SeatNumber, bytesOf(48)])).nullable(),
+      ListNumber.nullable(),
+      ListNumber.nullable(),
+      z.tuple([PayloadCid.nullable(), SeatNumber, Hash]).nullable(),
       z.array(Week),
       z.tuple([HeightNumber, Hash, z.int(), Week, z.int(), PayloadCid]).nullable(),
       z.boolean(),
@@ -83,25 +105,35 @@ const WeeksRow = z.tuple([
   ),
 ])
 
-/** Seniors of the largest network, and a century of weeks. */
+/** Three lists of the largest network, and a century of weeks. */
 const maxRowBytes = 64 * 1024 * 1024
 
 const decodeWeeks = (row: Uint8Array): ChainWeeks => {
   const decoded = decodeCanonical(WeeksRow, row, maxRowBytes)
-  if (decoded.is === 'bad') {
-    throw new SecnodeError('STORE_DAMAGED', 'the weeks in the store cannot be read', {
-      hint: 'Move the data directory away and let the node follow the chain anew.',
-    })
+  if (decoded.is === 'bad') throw damaged()
+  const [fullFrom, listRows, handedOn, records] = decoded.value
+  const lists = listRows.map(([root, seniors]): SeniorList => ({
+    root,
+    seniors: seniors.map(([seat, bls]) => ({ seat, bls })),
+  }))
+  const listAt = (number: number): SeniorList => {
+    const list = lists[number]
+    if (list === undefined) throw damaged()
+    return list
   }
-  const [fullFrom, records] = decoded.value
   return {
     fullFrom,
-    records: records.map(([week, first, last, freeze, seniors, covers, anchor, isPending]) => ({
+    handedOn:
+      handedOn === null ? null : { week: handedOn[0], checkpoint: handedOn[1], list: listAt(handedOn[2]) },
+    records: records.map(([week, first, last, freeze, own, list, commits, covers, anchor, isPending]) => ({
       week,
       first,
       last,
       freeze: freeze === null ? null : { height: freeze[0], hash: freeze[1] },
-      seniors: seniors === null ? null : seniors.map(([seat, bls]) => ({ seat, bls })),
+      own: own === null ? null : listAt(own),
+      list: list === null ? null : listAt(list),
+      commits:
+        commits === null ? null : { previous: commits[0], handsOn: { count: commits[1], root: commits[2] } },
       covers,
       anchor:
         anchor === null
@@ -118,3 +150,8 @@ const decodeWeeks = (row: Uint8Array): ChainWeeks => {
     })),
   }
 }
+
+const damaged = (): SecnodeError =>
+  new SecnodeError('STORE_DAMAGED', 'the weeks in the store cannot be read', {
+    hint: 'Move the data directory away and let the node follow the chain anew.',
+  })

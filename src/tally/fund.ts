@@ -13,6 +13,7 @@ import { parseTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
 import { SecnodeError } from '../errors.ts'
 import type { ChainView } from '../epochs/chain-view.ts'
+import { type CoinbaseOutput, coinbasesOf } from '../store/coinbases.ts'
 import { keyOf, prefixes, u32 } from '../store/keys.ts'
 import { put, type Store } from '../store/store.ts'
 
@@ -36,18 +37,17 @@ export const createFundBook = (
   chain: Pick<ChainView, 'hashAt' | 'readTransaction' | 'confirmedHeight'>,
   store: Store,
 ): FundBook => {
+  /** R-TALLY-6: scripts are compared byte for byte. `kept` is what the follower kept of the coinbase, if it did. */
   const incomeOf = async (
     fund: Extract<Fund, { kind: 'treasury' }>,
     height: Height,
+    kept: readonly CoinbaseOutput[] | undefined,
     signal: AbortSignal,
   ): Promise<bigint> => {
     const script = scriptAt(fund, height)
     if (script === null) return 0n
-    const coinbase = parseTransaction(await chain.readTransaction(height, 0, signal), family)
-    return coinbase.outputs.reduce(
-      (sum, output) => (equalBytes(output.script, script) ? sum + output.value : sum),
-      0n,
-    )
+    const outputs = kept ?? parseTransaction(await chain.readTransaction(height, 0, signal), family).outputs
+    return outputs.reduce((sum, output) => (equalBytes(output.script, script) ? sum + output.value : sum), 0n)
   }
 
   const ofEpoch = async (fund: Fund, epoch: Epoch, signal: AbortSignal): Promise<bigint> => {
@@ -68,7 +68,9 @@ export const createFundBook = (
     const known = await store.get(key)
     if (known !== undefined) return BigInt(`0x${bytesToHex(known)}`)
     let income = 0n
-    for (let height = from; height < to; height++) income += await incomeOf(fund, height, signal)
+    for (const [i, kept] of (await coinbasesOf(store, from, to)).entries()) {
+      income += await incomeOf(fund, from + i, kept, signal)
+    }
     // A reorganisation meanwhile mixed two branches: that sum is nobody's.
     const hashNow = await chain.hashAt(to - 1)
     if (hashNow === undefined || !equalBytes(hashNow, lastHash)) return await ofEpoch(fund, epoch, signal)

@@ -6,7 +6,7 @@ import type { RpcClient } from '../chain/rpc/client.ts'
 import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
-import { type FrameParts, frameOfWeek } from '../epochs/anchored-frame.ts'
+import { type FrameParts, frameOfWeek, notFollowed } from '../epochs/anchored-frame.ts'
 import { type AnchoredParts, createAnchoredWeeks, type Provider } from '../epochs/anchored-weeks.ts'
 import type { ChainView } from '../epochs/chain-view.ts'
 import { createEpochBook } from '../epochs/epoch-book.ts'
@@ -38,7 +38,7 @@ export interface StoredWeeks extends WeekSources {
   chain: ChainView
   weeks(): ChainWeeks
   /** What the chain says of the checkpoint that an anchor names. */
-  chainOf(anchor: Anchor): Promise<WeekChain>
+  chainOf(anchor: Anchor, signal: AbortSignal): Promise<WeekChain>
   /** What the store holds of anchored weeks; what it lacks is asked for first. */
   data(signal: AbortSignal): WeekData
   checkpoints: CheckpointStore
@@ -69,6 +69,7 @@ export const openStoredWeeks = async (
     medianTimeAt: async (height) => (await state.index.headerAt(height))?.medianTimePast ?? undefined,
     transactionCountAt: async (height) => (await state.index.headerAt(height))?.transactionCount,
     snapshotOf: (epoch) => state.snapshotOf(epoch),
+    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
     seatOfStake: (stake) => state.seatOfStake(stake),
     readTransaction: (height, index, signal) =>
       blocks?.readTransaction(height, index, signal) ??
@@ -85,6 +86,7 @@ export const openStoredWeeks = async (
   const verifier = createEd25519Verifier({ maxKeys: 50_000 })
   const evidence = createEvidenceStore(store)
   const admit = createAdmission(network.networkId, attestations, verifier, () => chain.confirmedHeight)
+  const fund = createFundBook(genesis, network.facts.family, chain, store)
   const frameParts: FrameParts = {
     genesis,
     networkId: network.networkId,
@@ -92,6 +94,9 @@ export const openStoredWeeks = async (
     epochs,
     weeks: () => state.weeks(),
     seatsAfter: (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
+    incomeOf: (week, { first, last }, signal) =>
+      fund.ofWeek(paramsOfWeek(schedule, week).fund, first, last, signal),
   }
   const { draw, missingHint, onEpoch } = options
   const anchored = createAnchoredWeeks({
@@ -110,12 +115,16 @@ export const openStoredWeeks = async (
   return {
     chain,
     weeks: () => state.weeks(),
-    chainOf: async (anchor) => ({
-      anchored: anchor.checkpoint,
-      frame: await frameOfWeek(frameParts, anchor.week),
-      snapshotOf: async (epoch) => (await epochs.get(epoch))!.snapshot,
-      paramsOf: (week) => paramsOfWeek(schedule, week),
-    }),
+    async chainOf(anchor, signal) {
+      const framed = await frameOfWeek(frameParts, anchor.week, signal)
+      if (framed === undefined) throw notFollowed(anchor.week)
+      return {
+        anchored: anchor.checkpoint,
+        frame: framed.frame,
+        snapshotOf: async (epoch) => (await epochs.get(epoch))!.snapshot,
+        paramsOf: (week) => paramsOfWeek(schedule, week),
+      }
+    },
     data: (signal) => weekDataOf({ anchored, epochs, checkpoints, evidence, heldOf: ofSeats }, signal),
     checkpoints,
     evidence,
@@ -131,7 +140,7 @@ export const openStoredWeeks = async (
     genesis,
     networkId: network.networkId,
     epochs,
-    fund: createFundBook(genesis, network.facts.family, chain, store),
+    fund,
     confirmedHeight: () => chain.confirmedHeight,
     async *standing(context) {
       const equivocators = await equivocatorsOf(attestations, epochs, context.week)

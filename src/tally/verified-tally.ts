@@ -38,7 +38,7 @@ export const tallyOfAnchored = async (
     from.is === 'bundle'
       ? readBundle(from.stream, { anchored: anchor.checkpoint, signal: options.signal })
       : bundleParts(weeks.data(options.signal), week)
-  const verified = await verifyWeek(parts, await weeks.chainOf(anchor), options)
+  const verified = await verifyWeek(parts, await weeks.chainOf(anchor, options.signal), options)
   const { equivocators, epochs } = verified.weeks.get(week)!
   const tally = createTallyOfJudged({
     networkId: weeks.networkId,

@@ -51,12 +51,20 @@ export const frameOfWeek = (week: MadeWeek): CheckpointFrame => ({
   networkId: madeNetwork,
   week: madeWeek,
   freezeHash: hash('bench block F'),
+  previous: null,
   registryRoot: hash('bench registry'),
+  handsOn: { count: week.seats, root: hash('bench list') },
   weeks: [
     {
       week: madeWeek,
       paramsHash: paramsHash(madeParams),
-      epochs: epochsOfWeek(week).map((epoch) => ({ epoch, beacon: beaconOfEpoch(epoch), seats: week.seats })),
+      income: 10_000n * coin,
+      epochs: epochsOfWeek(week).map((epoch) => ({
+        epoch,
+        beacon: beaconOfEpoch(epoch),
+        seats: week.seats,
+        snapshotRoot: hash('bench snapshot', epoch),
+      })),
     },
   ],
 })

@@ -206,10 +206,8 @@ describe('secnode bundle', () => {
       weeks: [weekBefore(week as Week), week],
       attestations,
     })
-    const poor = await run('tally', '--week', week, '--dir', fresh)
-    expect(poor).toMatchObject({ exitCode: 3, stdout: '' })
-    expect(poor.stderr).toContain('CHAIN_NOT_AT_HAND')
-    const tallied = await run('tally', '--week', week, '--dir', fresh, ...rpcArgs, '--json')
+    // What came in was kept as the blocks were read: no chain node is asked any more.
+    const tallied = await run('tally', '--week', week, '--dir', fresh, '--json')
     expect(tallied).toMatchObject({ exitCode: 0, stdout: `${formatTally(devnet)}\n` })
     const again = await run(
       'bundle',

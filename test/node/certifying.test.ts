@@ -114,9 +114,9 @@ const untilCertified = async (nodes: readonly TestNode[], week: Week) => {
 /** Indexes of the certifiers of view 0 by position, where `last` is the week's last epoch. */
 const positions = async (last: Epoch): Promise<number[]> => {
   const { records } = await weeksAt(network, network.height(last + 2))
-  const { seniors, freeze } = records.findLast((record) => record.seniors !== null)!
+  const { list, freeze } = records.findLast((record) => record.list !== null)!
   const beacon = beaconOf(network.networkId, last + 2, freeze!.hash!)
-  const drawn = certifiersOf(seniors!, beacon, 0, network.params.certifiers)
+  const drawn = certifiersOf(list!.seniors, beacon, 0, network.params.certifiers)
   return drawn.map(({ seat }) => network.rows.findIndex((row) => row.seat === seat))
 }
 

@@ -104,12 +104,14 @@ test('R-CP-6 attestations of a week without an anchor stay until a later checkpo
     first,
     last: first + 2,
     freeze: null,
-    seniors: null,
+    own: null,
+    list: null,
+    commits: null,
     covers: [],
     anchor: null,
     isPending: true,
   })
-  chain.weeks = { records: [record(second, 0)], fullFrom: 2 }
+  chain.weeks = { records: [record(second, 0)], fullFrom: 2, handedOn: null }
   await chain.jump(network.height(12))
   expect(await epochsOf(prefixes.attestation)).toEqual(from(2))
   expect(await epochsOf(prefixes.equivocation)).toEqual(from(2))
@@ -123,7 +125,7 @@ test('R-CP-6 attestations of a week without an anchor stay until a later checkpo
     view: 0,
     checkpoint: cidOf(seedOf('cp')),
   }
-  chain.weeks = { records: [{ ...record(second, 0), anchor, isPending: false }], fullFrom: 2 }
+  chain.weeks = { records: [{ ...record(second, 0), anchor, isPending: false }], fullFrom: 2, handedOn: null }
   await chain.jump(network.height(13))
   expect(await epochsOf(prefixes.attestation)).toEqual(from(6))
 })

@@ -43,6 +43,7 @@ import {
   startCertifier,
   stepCertifier,
   type Week,
+  snapshotRootOf,
 } from '../../protocol/index.ts'
 import { aggregateVotes, blsPublicKeyOf, blsSecretKeyOf, createBls, signVote } from '../../src/keys/bls.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
@@ -142,12 +143,20 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     networkId,
     week: theWeek,
     freezeHash: seedOf('block F'),
+    previous: null,
     registryRoot: seedOf('registry'),
+    handsOn: { count, root: seedOf('list') },
     weeks: [
       {
         week: theWeek,
         paramsHash: paramsHash(params),
-        epochs: epochs.map(({ epoch, beacon, nodes }) => ({ epoch, beacon, seats: nodes.length })),
+        income: 5n,
+        epochs: epochs.map(({ epoch, beacon, nodes }) => ({
+          epoch,
+          beacon,
+          seats: nodes.length,
+          snapshotRoot: snapshotRootOf(nodes),
+        })),
       },
     ],
   }

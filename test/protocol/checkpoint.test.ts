@@ -51,6 +51,8 @@ import {
   verifyInclusion,
   wantsAnswer,
   type Week,
+  maxAmount,
+  snapshotRootOf,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import {
@@ -74,15 +76,22 @@ const frame: CheckpointFrame = {
   networkId,
   week,
   freezeHash: seedOf('F'),
+  previous: cidOf(seedOf('previous')),
   registryRoot: seedOf('registry'),
+  handsOn: { count: 7, root: seedOf('list') },
   weeks: [
-    { week: earlier, paramsHash: seedOf('old'), epochs: framed(epochs.slice(0, 2)) },
-    { week, paramsHash: seedOf('new'), epochs: framed(epochs.slice(2)) },
+    { week: earlier, paramsHash: seedOf('old'), income: 3n, epochs: framed(epochs.slice(0, 2)) },
+    { week, paramsHash: seedOf('new'), income: 5n, epochs: framed(epochs.slice(2)) },
   ],
 }
 
 function framed(list: readonly TestEpoch[]) {
-  return list.map(({ epoch, beacon, nodes: { length } }) => ({ epoch, beacon, seats: length }))
+  return list.map(({ epoch, beacon, nodes: snapshot }) => ({
+    epoch,
+    beacon,
+    seats: snapshot.length,
+    snapshotRoot: snapshotRootOf(snapshot),
+  }))
 }
 
 const made = (epoch: TestEpoch, variant = 0) =>
@@ -130,12 +139,21 @@ describe('R-CP-1 the payload', () => {
   })
 
   test('at its largest stays within its limit', () => {
-    const one = { epoch: 0xffff_ffff, beacon: seedOf('b'), count: 0xffff_ffff, root: seedOf('r') }
+    const one = {
+      epoch: 0xffff_ffff,
+      beacon: seedOf('b'),
+      seats: 0xffff_ffff,
+      snapshotRoot: seedOf('s'),
+      count: 0xffff_ffff,
+      root: seedOf('r'),
+    }
     const largest: Checkpoint = {
       ...checkpoint,
+      handsOn: { count: 0xffff_ffff, root: seedOf('list') },
       weeks: Array.from({ length: maxCheckpointEpochs }, (_, i) => ({
         week,
         paramsHash: seedOf('p'),
+        income: maxAmount,
         epochs: [one],
         proofPages: i < 1_024 ? [cidOf(seedOf('page'))] : [],
       })),

@@ -5,6 +5,7 @@ import {
   certifiersOf,
   type CheckpointFrame,
   cidOf,
+  commitmentOf,
   encodeCertificate,
   encodeCheckpoint,
   encodeInclusion,
@@ -21,7 +22,9 @@ import {
   proveInclusion,
   registryRootOf,
   type SeatRecord,
+  seniorListOf,
   signersOf,
+  snapshotRootOf,
   takeSeniors,
   voteMessage,
   type Week,
@@ -33,10 +36,16 @@ interface Others {
     networkId: NetworkId
     paramsHash: string
     genesis: { activationHeight: number; epochBlocks: number }
-    params: { certifiers: number }
+    params: { certifiers: number; fund: { amount: string } }
   }
   announcements: readonly { blsSecret: string; peerKey: string; host: string; bls: string }[]
-  registry: { seats: readonly { seat: number; stake: string; at: number; activeSince: number | null }[] }
+  registry: {
+    seats: readonly { seat: number; stake: string; at: number; activeSince: number | null }[]
+    snapshots: readonly {
+      epoch: Epoch
+      rows: readonly { seat: number; stake: string; peer: string; host: string }[]
+    }[]
+  }
   attestations: readonly {
     epoch: Epoch
     attestations: readonly { seat: number; signed: { payload: string } }[]
@@ -88,19 +97,37 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
         })),
     ]),
   )
+  const list = seniorListOf(takeSeniors(seats, genesis.activationHeight))
+  const snapshotRoots = new Map(
+    others.registry.snapshots.map(({ epoch, rows: snapshot }) => [
+      epoch,
+      snapshotRootOf(
+        snapshot.map(({ seat, stake, peer, host }) => ({
+          seat,
+          stake: hexToBytes(stake),
+          peer: hexToBytes(peer),
+          host,
+        })),
+      ),
+    ]),
+  )
   const frame: CheckpointFrame = {
     networkId,
     week,
     freezeHash,
+    previous: null,
     registryRoot: registryRootOf(seats),
+    handsOn: commitmentOf(list),
     weeks: [
       {
         week,
         paramsHash: hexToBytes(paramsHash),
+        income: BigInt(params.fund.amount),
         epochs: others.epochs.map((row) => ({
           epoch: row.epoch,
           beacon: hexToBytes(row.beacon),
           seats: row.seats,
+          snapshotRoot: snapshotRoots.get(row.epoch)!,
         })),
       },
     ],
@@ -112,10 +139,9 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
   const payload = encodeCheckpoint(fillFrame(frame, contentsOf, () => pages.map(({ cid }) => cid)))
   const checkpoint = cidOf(payload)
 
-  const seniors = takeSeniors(seats, genesis.activationHeight)
   const views = [0, 1, 2].map((view) => ({
     view,
-    certifiers: certifiersOf(seniors, beacon, view, params.certifiers).map(({ seat }) => seat),
+    certifiers: certifiersOf(list.seniors, beacon, view, params.certifiers).map(({ seat }) => seat),
   }))
   const view = 1
   const { certifiers } = views[view]!
@@ -140,7 +166,11 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
     week,
     freezeHeight: freeze,
     freezeHash: hex(freezeHash),
+    previous: null,
     registryRoot: hex(frame.registryRoot),
+    handsOn: { count: frame.handsOn.count, root: hex(frame.handsOn.root) },
+    income: params.fund.amount,
+    snapshotRoots: frame.weeks[0]!.epochs.map(({ snapshotRoot }) => hex(snapshotRoot)),
     equivocators: [others.equivocation.seat],
     proofPages: pages.map(({ cid, bytes }) => ({ bytes: hex(bytes), cid: cid.toString() })),
     epochs: others.epochs.map(({ epoch }) => {

@@ -24,6 +24,7 @@ import {
   parseAnchor,
   type Seat,
   type SeatRecord,
+  seniorListOf,
   signersOf,
   startOfWeek,
   stepWeeks,
@@ -122,7 +123,7 @@ const certify = (
   const record = recordOfWeek(chain, week)
   const freezeHash = record.freeze!.hash!
   const beacon = beaconOf(networkId, record.last! + 2, freezeHash)
-  const certifiers = certifiersOf(record.seniors!, beacon, view, params.certifiers)
+  const certifiers = certifiersOf(record.list!.seniors, beacon, view, params.certifiers)
   const positions = voters ?? certifiers.map((_, position) => position)
   const checkpoint = cidOf(seedOf(label))
   const message = voteMessage(networkId, { week, view, checkpoint, freezeHash })
@@ -257,22 +258,35 @@ describe('R-CP-1 weeks of a chain', () => {
 
   test('the frame names the weeks that a checkpoint lists, with their own parameters', () => {
     const chain = runTo(start(), f2, options)
-    const frame = frameOf(rules, chain.weeks, week2, seedOf('root'), (epoch) => ({
-      beacon: seedOf('beacon', epoch),
-      seats: epoch,
-    }))
+    const frame = frameOf(rules, chain.weeks, week2, {
+      registryRoot: seedOf('root'),
+      incomeOf: (week) => (week === week1 ? 1n : 2n),
+      epochOf: (epoch) => ({
+        beacon: seedOf('beacon', epoch),
+        seats: epoch,
+        snapshotRoot: seedOf('snapshot', epoch),
+      }),
+    })
     expect(frame).toMatchObject({
       networkId,
       week: week2,
       freezeHash: hashAt(f2),
+      previous: null,
       registryRoot: seedOf('root'),
+      handsOn: { count: 7, root: seniorListOf(sevenSeats).root },
     })
+    expect(frame.weeks.map(({ income }) => income)).toEqual([1n, 2n])
     expect(frame.weeks.map(({ week, epochs }) => [week, epochs.map(({ epoch }) => epoch)])).toEqual([
       [week1, [0, 1, 2, 3, 4]],
       [week2, [5, 6, 7, 8]],
     ])
     expect(frame.weeks[0]!.paramsHash).toEqual(paramsHash(params))
-    expect(frame.weeks[0]!.epochs[3]).toEqual({ epoch: 3, beacon: seedOf('beacon', 3), seats: 3 })
+    expect(frame.weeks[0]!.epochs[3]).toEqual({
+      epoch: 3,
+      beacon: seedOf('beacon', 3),
+      seats: 3,
+      snapshotRoot: seedOf('snapshot', 3),
+    })
   })
 
   test('R-CP-1 what is too long for one checkpoint waits for the next, the oldest weeks first', () => {
@@ -281,7 +295,9 @@ describe('R-CP-1 weeks of a chain', () => {
       first,
       last: first + length - 1,
       freeze: { height: 1, hash: seedOf(week) },
-      seniors: null,
+      own: null,
+      list: null,
+      commits: null,
       covers: [],
       anchor: null,
       isPending: true,
@@ -296,12 +312,12 @@ describe('R-CP-1 weeks of a chain', () => {
     const ending: WeekRecord = {
       ...frozen(week1, first, 2),
       freeze: { height: freeze, hash: null },
-      seniors: sevenSeats,
+      own: seniorListOf(sevenSeats),
       isPending: false,
     }
     const running: WeekRecord = { ...frozen(week2, first + 2, 1), last: null, freeze: null, isPending: false }
     const chain: TestChain = {
-      weeks: { records: [...old, ending, running], fullFrom: 2 },
+      weeks: { records: [...old, ending, running], fullFrom: 2, handedOn: null },
       height: freeze - 1,
       refused: [],
     }
@@ -338,7 +354,7 @@ describe('R-CP-5 anchors', () => {
       const before = runTo(atOpening, height - 1, options)
       const record = recordOfWeek(before, week1)
       // Certificates are made while the week can be certified; later ones are the same bytes.
-      const certificate = certify(record.seniors === null ? atOpening : before, week1, view)
+      const certificate = certify(record.list === null ? atOpening : before, week1, view)
       const chain = step(before, options, [candidate(certificate)])
       return chain.refused[0]?.code ?? 'accept'
     }
@@ -449,7 +465,7 @@ describe('R-CP-2 who may certify', () => {
   test('with fewer seniors than minSeniors there are no views, and the week is pending at once', () => {
     const few = { ...options, seats: sevenSeats.slice(0, 3) }
     const chain = runTo(start(), f1, few)
-    expect(recordOfWeek(chain, week1)).toMatchObject({ isPending: true, seniors: null })
+    expect(recordOfWeek(chain, week1)).toMatchObject({ isPending: true, own: null, list: null })
     expect(anchorWindowAt(rules, chain.weeks, opening(0))).toBeNull()
   })
 
@@ -472,7 +488,7 @@ describe('R-CP-2 who may certify', () => {
     ]
     const chain = runTo(start(), f2, { ...options, seats })
     // Week 2 asks back to b(0), the first block of week 1; but the first full snapshot shows b(1).
-    expect(recordOfWeek(chain, week2).seniors!.map(({ seat }) => seat)).toEqual([0, 1, 2, 3, 4, 7])
+    expect(recordOfWeek(chain, week2).list!.seniors.map(({ seat }) => seat)).toEqual([0, 1, 2, 3, 4, 7])
   })
 
   test('seniors are those of the block before the week turned', () => {
@@ -497,6 +513,6 @@ describe('R-CP-2 who may certify', () => {
     )
     chain = { ...chain, weeks: stepped.weeks, height }
     expect(asked).toBe(epochStart(genesis, 5) - 1)
-    expect(recordOfWeek(chain, week1).seniors).toHaveLength(7)
+    expect(recordOfWeek(chain, week1).own!.seniors).toHaveLength(7)
   })
 })

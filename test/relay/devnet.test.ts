@@ -362,12 +362,15 @@ describe('secnode relay', () => {
         networkId,
         week: devnet.plan.week,
         freezeHash: blank,
+        previous: null,
         registryRoot,
+        handsOn: { count: 0, root: blank },
         weeks: [
           {
             week: devnet.plan.week,
             paramsHash: blank,
-            epochs: [{ epoch: 1, beacon: blank, count: 0, root: blank }],
+            income: 0n,
+            epochs: [{ epoch: 1, beacon: blank, seats: 0, snapshotRoot: blank, count: 0, root: blank }],
             proofPages: [],
           },
         ],

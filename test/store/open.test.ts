@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { isSecnodeError } from '../../src/errors.ts'
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openLevelStore } from '../../src/store/level-store.ts'
-import { openStore, schemaVersion, type Upgrade, upgrades } from '../../src/store/open.ts'
+import { oldestSchema, openStore, schemaVersion, type Upgrade, upgrades } from '../../src/store/open.ts'
 import { put } from '../../src/store/store.ts'
 import { newDirectory } from './directories.ts'
 
@@ -37,7 +37,7 @@ test('another network’s directory is refused, and can be opened by its own aft
 
 test('a directory of a newer schema is refused', async () => {
   const directory = newDirectory()
-  const newer = { version: schemaVersion + 1, upgrades: new Map() }
+  const newer = { version: schemaVersion + 1, oldest: 1, upgrades: new Map() }
   await (await openStore({ directory, networkId, schema: newer })).close()
   await expect(openStore({ directory, networkId })).rejects.toSatisfy(withCode('STORE_SCHEMA'))
 })
@@ -54,7 +54,7 @@ test('upgrades run in order, each with its version in one batch; a failing one i
   const directory = newDirectory()
   const key = Uint8Array.of(0xee)
   const at = (version: number, table: [number, Upgrade][]) =>
-    openStore({ directory, networkId, schema: { version, upgrades: new Map(table) } })
+    openStore({ directory, networkId, schema: { version, oldest: 1, upgrades: new Map(table) } })
   {
     await using store = await at(1, [])
     await store.batch([put(key, Uint8Array.of(1))])
@@ -79,10 +79,18 @@ test('upgrades run in order, each with its version in one batch; a failing one i
   expect(await store.get(key)).toEqual(Uint8Array.of(1, 2, 3))
 })
 
-test('there is an upgrade to every schema after the first', () => {
+test('there is an upgrade to every schema after the oldest that is read', () => {
   expect([...upgrades.keys()].sort((a, b) => a - b)).toEqual(
-    Array.from({ length: schemaVersion - 1 }, (_, i) => i + 2),
+    Array.from({ length: schemaVersion - oldestSchema }, (_, i) => oldestSchema + 1 + i),
   )
+})
+
+test('a directory of before the oldest schema is refused, with what to do, and stays as it is', async () => {
+  const directory = newDirectory()
+  const older = { version: oldestSchema - 1, oldest: 1, upgrades: new Map() }
+  await (await openStore({ directory, networkId, schema: older })).close()
+  await expect(openStore({ directory, networkId })).rejects.toSatisfy(withCode('STORE_SCHEMA'))
+  await (await openStore({ directory, networkId, schema: older })).close()
 })
 
 test('no two kinds of rows share a prefix, and a damaged schema row is STORE_DAMAGED', async () => {

@@ -8,6 +8,8 @@ import {
   outpointKey,
   type RegistryChange,
   type SeatRecord,
+  type Snapshot,
+  snapshotRootOf,
   type StakeOutput,
   takeSnapshot,
 } from '../../protocol/index.ts'
@@ -65,6 +67,9 @@ const blockSpending = (height: number, outputs: readonly StakeOutput[]): ChainBl
   transactions: [{ spends: outputs.map(({ outpoint }) => outpoint), payments: [], memo: null }],
   certificateSpends: [],
 })
+
+const putSnapshot = (store: Store, rows: RegistryRows, epoch: number, snapshot: Snapshot): Promise<void> =>
+  store.batch(rows.putSnapshot(epoch, snapshot, snapshotRootOf(snapshot)))
 
 const write = async (store: Store, rows: RegistryRows, change: RegistryChange): Promise<void> => {
   await store.batch(rows.connect(change))
@@ -152,7 +157,7 @@ describe('registry rows', () => {
   test('R-EPOCH-5 a snapshot costs two bytes a seat; identities are stored once, however many snapshots name them', async () => {
     const { store, rows } = await withSeats(1_000)
     for (let epoch = 2; epoch < 44; epoch++) {
-      await store.batch([rows.putSnapshot(epoch, takeSnapshot(rows.registry, 101))])
+      await putSnapshot(store, rows, epoch, takeSnapshot(rows.registry, 101))
     }
     const snapshotBytes = (await store.get(keyOf(prefixes.snapshot, u32(43))))!.length
     expect(snapshotBytes).toBeLessThanOrEqual(2 * 1_000 + 3)
@@ -160,7 +165,7 @@ describe('registry rows', () => {
     // A new identity of one seat is a row more, and old snapshots keep the old one.
     const again = { before: rows.registry.seats[500]!, after: recordOf(500, 102, 1) }
     await write(store, rows, changeAt(102, { seats: [again] }))
-    await store.batch([rows.putSnapshot(44, takeSnapshot(rows.registry, 101))])
+    await putSnapshot(store, rows, 44, takeSnapshot(rows.registry, 101))
     expect(await rowsOf(store, prefixes.identity)).toBe(1_001)
     const reopened = await openRows(store, 102)
     for (const opened of [rows, reopened]) {
@@ -180,8 +185,10 @@ describe('registry rows', () => {
   test('seats that are not in a snapshot leave a gap in it', async () => {
     const { store, rows } = await withSeats(10)
     const some = takeSnapshot(rows.registry, 101).filter(({ seat }) => seat % 3 === 2)
-    await store.batch([rows.putSnapshot(2, some)])
+    await putSnapshot(store, rows, 2, some)
     expect((await rows.snapshotOf(2))!.map(({ seat }) => seat)).toEqual([2, 5, 8])
+    expect(await rows.snapshotSummaryOf(2)).toEqual({ seats: 3, root: snapshotRootOf(some) })
+    expect(await rows.snapshotSummaryOf(3)).toBeUndefined()
   })
 
   const damages: [string, Uint8Array, Uint8Array][] = [

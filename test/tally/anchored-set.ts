@@ -17,6 +17,7 @@ import {
   type SignedAttestation,
   Verdict,
   type Week,
+  snapshotRootOf,
 } from '../../protocol/index.ts'
 import type { WeekData } from '../../src/tally/bundle.ts'
 import type { WeekChain } from '../../src/tally/verify-week.ts'
@@ -107,14 +108,18 @@ export const createAnchoredSet = (options: SetOptions = {}): AnchoredSet => {
     networkId,
     week: byWeek.at(-1)![0],
     freezeHash: seedOf('F'),
+    previous: null,
     registryRoot: seedOf('registry'),
+    handsOn: { count: nodes.length, root: seedOf('list') },
     weeks: byWeek.map(([name, numbers]) => ({
       week: name,
       paramsHash: paramsHash(params),
+      income: 0n,
       epochs: numbers.map((epoch) => ({
         epoch,
         beacon: epochs.find((found) => found.epoch === epoch)!.beacon,
         seats: nodes.length,
+        snapshotRoot: snapshotRootOf(nodes),
       })),
     })),
   }

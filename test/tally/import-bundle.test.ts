@@ -43,12 +43,14 @@ const weeksWith = (anchor: Anchor | null): ChainWeeks => {
     first: 10 as Epoch,
     last: 12 as Epoch,
     freeze: { height: 400, hash: seedOf('F') },
-    seniors: null,
+    own: null,
+    list: null,
+    commits: null,
     covers: [],
     anchor,
     isPending: false,
   }
-  return { records: [record], fullFrom: null }
+  return { records: [record], fullFrom: null, handedOn: null }
 }
 
 /** A real store in memory, on a chain that says what the set says. */

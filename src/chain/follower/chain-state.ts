@@ -14,10 +14,13 @@ import {
   type Seat,
   type SeatRecord,
   type Snapshot,
+  snapshotRootInSteps,
+  snapshotRootOf,
   stakeKey,
-  stepWeeks,
+  stepWeeksInSteps,
   takeSnapshot,
 } from '../../../protocol/index.ts'
+import { inSlices } from '../../async/slices.ts'
 import { SecnodeError } from '../../errors.ts'
 import {
   type ChainIndex,
@@ -26,6 +29,8 @@ import {
   type HeaderRow,
   putHeader,
 } from '../../store/chain-index.ts'
+import { deleteCoinbase, putCoinbase } from '../../store/coinbases.ts'
+import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import { deleteSnapshot, openRegistryRows } from '../../store/registry-rows.ts'
 import type { Store, StoreOperation } from '../../store/store.ts'
 import { deleteWeeksAbove, putWeeks, weeksAt } from '../../store/week-rows.ts'
@@ -50,6 +55,7 @@ export interface ChainState {
   /** Takes back at most `maxBlocks` blocks above `height`; gives them from the highest down. */
   disconnect(height: Height, maxBlocks: number): Promise<HeaderRow[]>
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
   seatsAfter(height: Height): Promise<SeatRecord[] | undefined>
   /** The weeks as of the cursor (R-CP-1…6). */
   weeks(): ChainWeeks
@@ -88,6 +94,7 @@ export const openChainState = async (
   let cursor = await index.cursor()
   const rows = await openRegistryRows(store, genesis, network.networkId, cursor?.height ?? -1)
   let weeks = await weeksAt(store, cursor?.height ?? -1)
+  const hasTreasury = network.profile.schedule.some(({ params }) => params.fund.kind === 'treasury')
   const rules = { genesis, networkId: network.networkId, schedule: network.profile.schedule }
   /** Seats in the snapshots taken in the batch at hand, which is not written yet. */
   const snapshotSizes = new Map<Epoch, number>()
@@ -126,34 +133,38 @@ export const openChainState = async (
     const window = anchorWindowAt(rules, weeks, height)
     const anchorParams = window === null ? null : paramsOfWeek(rules.schedule, window.week)
     const { chainBlock, anchorCandidates } = await chainBlockOf(network, block, height, anchorParams)
-    const stepped = stepWeeks(
-      rules,
-      weeks,
-      {
-        height,
-        hash: block.header.hash.slice(),
-        medianTime: medianTimePast(times),
-        snapshotSeats:
-          height === epochStart(genesis, epoch)
-            ? (snapshotSizes.get(epoch) ?? (await rows.snapshotOf(epoch))?.length ?? 0)
-            : 0,
-        // Before the registry takes the block in.
-        seatsBefore: () => rows.registry.seats,
-        candidates: anchorCandidates,
-      },
-      bls,
+    const stepped = await inSlices(
+      stepWeeksInSteps(
+        rules,
+        weeks,
+        {
+          height,
+          hash: block.header.hash.slice(),
+          medianTime: medianTimePast(times),
+          snapshotSeats:
+            height === epochStart(genesis, epoch)
+              ? (snapshotSizes.get(epoch) ?? (await rows.snapshotSummaryOf(epoch))?.seats ?? 0)
+              : 0,
+          // Before the registry takes the block in.
+          seatsBefore: () => rows.registry.seats,
+          candidates: anchorCandidates,
+        },
+        bls,
+      ),
     )
     if (stepped.weeks !== weeks) {
       weeks = stepped.weeks
       operations.push(putWeeks(height, weeks))
     }
+    if (hasTreasury) operations.push(putCoinbase(height, block.transactions[0]!.outputs))
     await rows.prepare(chainBlock)
     const change = judgeBlock(rows.registry, chainBlock, bls)
     operations.push(...rows.connect(change))
     // R-EPOCH-5: snapshot(e) after block b(e − 1), of the seats active since b(e − 2).
     if (epoch >= 1 && height === epochStart(genesis, epoch)) {
       const snapshot = takeSnapshot(rows.registry, epochStart(genesis, epoch - 1))
-      operations.push(rows.putSnapshot(epoch + 1, snapshot))
+      const root = await inSlices(snapshotRootInSteps(snapshot))
+      operations.push(...rows.putSnapshot(epoch + 1, snapshot, root))
       snapshotSizes.set(epoch + 1, snapshot.length)
     }
     return change
@@ -186,7 +197,8 @@ export const openChainState = async (
         const epoch = epochOfHeight(genesis, row.height)
         if (epoch !== null) {
           operations.push(...(await rows.disconnect()))
-          if (row.height === epochStart(genesis, epoch)) operations.push(deleteSnapshot(epoch + 1))
+          if (row.height === epochStart(genesis, epoch)) operations.push(...deleteSnapshot(epoch + 1))
+          if (hasTreasury) operations.push(deleteCoinbase(row.height))
         }
         operations.push(deleteHeader(row.height))
         gone.push(row)
@@ -200,6 +212,10 @@ export const openChainState = async (
       return gone
     })
 
+  /** R-EPOCH-5: the first two epochs have no seats; whether b(e − 1) was followed all the same. */
+  const isEmpty = (epoch: Epoch): boolean =>
+    epoch < 2 && cursor !== undefined && cursor.height >= epochStart(genesis, epoch - 1)
+
   return {
     index,
     birthday,
@@ -208,10 +224,11 @@ export const openChainState = async (
     },
     connect,
     disconnect,
-    snapshotOf: async (epoch) =>
-      epoch < 2 && cursor !== undefined && cursor.height >= epochStart(genesis, epoch - 1)
-        ? []
-        : exclusively(async () => rows.snapshotOf(epoch)),
+    snapshotOf: async (epoch) => (isEmpty(epoch) ? [] : exclusively(async () => rows.snapshotOf(epoch))),
+    snapshotSummaryOf: async (epoch) =>
+      isEmpty(epoch)
+        ? { seats: 0, root: snapshotRootOf([]) }
+        : exclusively(async () => rows.snapshotSummaryOf(epoch)),
     seatsAfter: async (height) =>
       exclusively(async () =>
         cursor === undefined || height > cursor.height || height < genesis.activationHeight

@@ -10,6 +10,7 @@ import {
 } from '../../../protocol/index.ts'
 import { isSecnodeError } from '../../errors.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
+import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import type { World } from '../../world.ts'
 import type { Network } from '../profiles.ts'
@@ -75,6 +76,7 @@ export interface Follower {
   transactionCountAt(height: Height): Promise<number | undefined>
   /** R-EPOCH-5; undefined until block b(epoch − 1) was followed. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
   /** All seats, active or not, as they stood after a block from the activation on; undefined until it was followed. */
   seatsAfter(height: Height): Promise<readonly SeatRecord[] | undefined>
   /** All seats as they stood after block b(epoch). */
@@ -219,6 +221,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     medianTimeAt: async (height) => (await headerAt(height))?.medianTimePast ?? undefined,
     transactionCountAt: async (height) => (await headerAt(height))?.transactionCount,
     snapshotOf: async (epoch) => state.snapshotOf(epoch),
+    snapshotSummaryOf: async (epoch) => state.snapshotSummaryOf(epoch),
     seatsAfter: async (height) => state.seatsAfter(height),
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
     weeks: () => state.weeks(),

@@ -73,7 +73,7 @@ const certificateOf = async ({ node }: ViewParts, view: WeekView): Promise<WeekD
   if (known === undefined) return null
   const { genesis, schedule } = node.network.profile
   const rules = { genesis, networkId: node.network.networkId, schedule }
-  const certifiers = record.seniors === null ? null : certifiersOfView(rules, record, known.view).length
+  const certifiers = record.list === null ? null : certifiersOfView(rules, record, known.view).length
   const votes = Array.from({ length: 8 * known.signers.length }, (_, i) => hasBit(known.signers, i))
   return {
     view: known.view,

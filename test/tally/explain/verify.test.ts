@@ -15,6 +15,7 @@ import {
   paramsOfWeek,
   signPayload,
   Verdict,
+  snapshotRootOf,
 } from '../../../protocol/index.ts'
 import { createAttestationStore } from '../../../src/store/attestations.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -445,11 +446,14 @@ describe('R-CP-7 inclusion', () => {
     networkId: small.network.networkId,
     week: small.week,
     freezeHash: new Uint8Array(32),
+    previous: null,
     registryRoot: new Uint8Array(32),
+    handsOn: { count: 0, root: new Uint8Array(32) },
     weeks: [
       {
         week: small.week,
         paramsHash: paramsHash(paramsOfWeek(small.network.profile.schedule, small.week)),
+        income: 0n,
         epochs: [2, 3, 4].map((epoch) => {
           const rows = small.played
             .filter(({ attestation }) => attestation.epoch === epoch)
@@ -457,6 +461,8 @@ describe('R-CP-7 inclusion', () => {
           return {
             epoch,
             beacon: small.playedBy(epoch, 0).context.beacon,
+            seats: small.playedBy(epoch, 0).context.snapshot.length,
+            snapshotRoot: snapshotRootOf(small.playedBy(epoch, 0).context.snapshot),
             count: rows.length,
             root: epochRoot(rows),
           }
