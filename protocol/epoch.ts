@@ -14,6 +14,10 @@ export const epochOfHeight = (genesis: EpochShape, height: Height): Epoch | null
     ? null
     : Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
 
+/** The first epoch whose snapshot shows what an announcement at this height says (R-EPOCH-5). */
+export const firstEpochOfAnnouncement = (genesis: EpochShape, height: Height): Epoch =>
+  Math.max(0, Math.ceil((height - genesis.activationHeight) / genesis.epochBlocks)) + 1
+
 /**
  * Where an epoch stands, counted in confirmed blocks only (R-EPOCH-3). All bounds are confirmed heights; something is
  * held *by* one of them if it came while the confirmed height was below it.

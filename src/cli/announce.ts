@@ -5,7 +5,7 @@ import type { Height } from '../../protocol/index.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import { getBlockCount } from '../chain/rpc/methods.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
-import { loadNodeKeyFile } from '../keys/node-key.ts'
+import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
 import { createRpc } from '../node/assemble.ts'
 import { type Config, loadConfig } from '../node/config.ts'
@@ -27,14 +27,18 @@ import { powersText } from './powers-text.ts'
 import { readTextInput } from './text-input.ts'
 import { formatTable } from './week-table.ts'
 
-interface AnnounceFlags {
+/** Of whatever makes an announcement of one node. */
+export interface AnnounceOneFlags {
   config: string
   at?: Height
   signature?: string
+  json?: true
+}
+
+interface AnnounceFlags extends AnnounceOneFlags {
   nodes?: string
   out: string
   signatures?: string
-  json?: true
 }
 
 export const announceCommand = (io: CliIo): Command =>
@@ -68,17 +72,33 @@ Examples:
       const network = await loadNetwork(config.profile)
       if (flags.nodes !== undefined) await announceMany(io, network, config, flags, flags.nodes)
       else if (flags.signatures !== undefined) throw usage('--signatures goes with --nodes')
-      else await announceOne(io, network, config, flags)
+      else {
+        const keys = await loadNodeKeyFile(config.keys)
+        await announceOne(io, network, config, keys, flags, { command: 'announce', next: lockIt })
+      }
     })
 
-const announceOne = async (
+/** What to say for a command that makes an announcement. */
+export interface AnnouncingWords {
+  /** That is called again with the signature. */
+  command: string
+  /** After the payment. */
+  next: string
+}
+
+export const lockIt =
+  'Then lock the output that pays the stake, so that no wallet spends it (docs/wallets.md).\n'
+
+/** The text to sign, or with a signature the payment, of one node under these keys. */
+export const announceOne = async (
   io: CliIo,
   network: Network,
   config: Config,
-  flags: AnnounceFlags,
+  keys: NodeKeys,
+  flags: AnnounceOneFlags,
+  words: AnnouncingWords,
 ): Promise<void> => {
   const folder = dirname(resolve(flags.config))
-  const keys = await loadNodeKeyFile(config.keys)
   if (flags.signature !== undefined) {
     const tip = flags.at ?? (await tipOrNull(io, config))
     const draft = await keptDraft(folder, network, config, keys, tip)
@@ -86,7 +106,7 @@ const announceOne = async (
       flags.signature === '-'
         ? await readTextInput('-', { maxCharacters: 1_000, signal: io.signal })
         : flags.signature
-    finish(io, network, draft, signedMemo(network, draft, signature), flags)
+    finish(io, network, draft, signedMemo(network, draft, signature), flags, words)
     return
   }
   const draft = await draftIn(folder, network, config, keys, flags.at ?? (await tipOf(io, config)))
@@ -106,7 +126,7 @@ const announceOne = async (
       const signature = (await io.ask('Signature (empty: later): ')).trim()
       if (signature === '') break
       try {
-        finish(io, network, draft, signedMemo(network, draft, signature), flags)
+        finish(io, network, draft, signedMemo(network, draft, signature), flags, words)
         return
       } catch (error) {
         if (!isSecnodeError(error)) throw error
@@ -115,7 +135,7 @@ const announceOne = async (
     }
   }
   io.stdout(
-    `Then, so that it is mined by block ${last}:\n  secnode announce --config ${flags.config} --signature SIGNATURE\n`,
+    `Then, so that it is mined by block ${last}:\n  secnode ${words.command} --config ${flags.config} --signature SIGNATURE\n`,
   )
 }
 
@@ -124,7 +144,8 @@ const finish = (
   network: Network,
   draft: UnsignedAnnouncement,
   memo: string,
-  flags: AnnounceFlags,
+  flags: AnnounceOneFlags,
+  words: AnnouncingWords,
 ): void => {
   const payment = paymentText(network, announcementPayments(network, draft, memo))
   const lastHeight = lastHeightOf(network, draft)
@@ -135,7 +156,7 @@ const finish = (
   io.stdout(
     `The signature is good. One transaction with both payments announces the node; it must be mined by block ${lastHeight}.\n\n` +
       `memo\n${memo}\n\n${formatPayment(payment)}\n` +
-      'Then lock the output that pays the stake, so that no wallet spends it (docs/wallets.md).\n',
+      words.next,
   )
 }
 
@@ -269,7 +290,7 @@ const tipOrNull = async (io: CliIo, config: Config): Promise<Height | null> => {
 
 const usage = (message: string): SecnodeError => new SecnodeError('USAGE', message, { exitCode: 2 })
 
-const heightOf = (text: string): Height => {
+export const heightOf = (text: string): Height => {
   const height = Number(text)
   if (!/^[0-9]{1,10}$/.test(text) || height > 0xffff_ffff) throw new InvalidArgumentError('it is no height.')
   return height

@@ -68,6 +68,10 @@ const contactLines = ({ contact: { neighbours, hearing } }: NodeStatus): string[
 
 const signingLines = (signing: NodeStatus['signing']): string[] => {
   if (signing.is === 'on') return []
+  if (signing.is === 'moved') {
+    const { seat: moved, peer, from } = signing
+    return [`signs nothing from epoch ${from} on: seat ${moved} is announced under the key of ${peer}`]
+  }
   const { seat, silentEpoch, takeover } = signing
   const which = seat === null ? 'its seat' : `seat ${seat}`
   const silent = silentEpoch === null ? '' : `, which was silent in epoch ${silentEpoch}`

@@ -16,6 +16,8 @@ export interface ChainView {
   snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
   /** The seat of a stake (hash160), as of the last confirmed block. */
   seatOfStake(stake: Uint8Array): Seat | undefined
+  /** The same with all that it was announced with. */
+  recordOf(stake: Uint8Array): SeatRecord | undefined
   /** Raw bytes, from a block whose hash is that of the followed header. Throws if the node cannot give them. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }

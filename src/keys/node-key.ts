@@ -30,15 +30,22 @@ export interface NodeKeys {
 export const createNodeKeys = (randomBytes: (length: number) => Uint8Array): NodeKeys =>
   nodeKeysOf(randomBytes(32), blsSecretKeyOf(randomBytes(32)))
 
+/** An identity of its own with a voting key that there is already: it keeps a seat senior (R-CP-2). */
+const withVotingKey = (
+  randomBytes: (length: number) => Uint8Array,
+  { blsSecretKey }: Pick<NodeKeys, 'blsSecretKey'>,
+): NodeKeys => nodeKeysOf(randomBytes(32), blsSecretKey)
+
 /**
- * Writes new keys into a file that nobody else may read, and that appears whole or not at all. Errors: KEY_FILE_EXISTS
- * (it never overwrites), KEY_FILE_UNWRITABLE.
+ * Writes new keys, or a new identity with a given voting key, into a file that nobody else may read, and that appears whole
+ * or not at all. Errors: KEY_FILE_EXISTS (it never overwrites), KEY_FILE_UNWRITABLE.
  */
 export const createNodeKeyFile = async (
   path: string,
   randomBytes: (length: number) => Uint8Array,
+  votingKey: Pick<NodeKeys, 'blsSecretKey'> | null = null,
 ): Promise<NodeKeys> => {
-  const keys = createNodeKeys(randomBytes)
+  const keys = votingKey === null ? createNodeKeys(randomBytes) : withVotingKey(randomBytes, votingKey)
   const text = `${JSON.stringify(
     {
       format: fileFormat,

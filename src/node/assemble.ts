@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type Alerter, createAlerter } from '../alerts/alerter.ts'
 import { createAlertCommand } from '../alerts/command.ts'
@@ -7,9 +6,9 @@ import { createWebhook } from '../alerts/webhook.ts'
 import { type Follower, openFollower } from '../chain/follower/follower.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
 import { createRpcClient, type RpcClient, type RpcClientOptions } from '../chain/rpc/client.ts'
-import { isSecnodeError, SecnodeError } from '../errors.ts'
+import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
-import { createNodeKeyFile, loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
+import { loadNodeKeyFile } from '../keys/node-key.ts'
 import { createProbeRoots } from '../net/certificate-chain.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import { createAlertStore } from '../store/alerts.ts'
@@ -26,6 +25,7 @@ import { type Config, stakeOf } from './config.ts'
 import { makeDirectory, writeProfile } from './data-dir.ts'
 import { fixedWeekOf } from '../tally/fixed-week.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
+import { standbyKeysOf } from './standby-key.ts'
 import { createDiagnosis, type Diagnosis } from './self-diagnosis/diagnosis.ts'
 import { type HistoryOwner, historyOwnerOf } from './history.ts'
 import { watchStore } from './watched-store.ts'
@@ -64,8 +64,11 @@ export interface AssembleOptions {
   role?: NodeRole
 }
 
-/** `standby`: warm, and a stranger (R-ATT-8). `taken-over`: for its seat, in a process that began as a standby. */
-export type NodeRole = 'seat' | 'standby' | 'taken-over'
+/**
+ * `standby`: warm, and a stranger (R-ATT-8). In a process that began as one: `taken-over`, for its seat under the keys of the
+ * configuration by the operator's word, and `successor`, for its seat under its own keys by the chain.
+ */
+export type NodeRole = 'seat' | 'standby' | 'taken-over' | 'successor'
 
 const dnsTimeoutMs = 5_000
 
@@ -81,7 +84,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       hint: 'Remove the field; it is for devnets.',
     })
   }
-  const seatKeys = await loadNodeKeyFile(config.keys)
+  const namedKeys = await loadNodeKeyFile(config.keys)
   await makeDirectory(config.dir)
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
@@ -98,7 +101,9 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   try {
     // Only now is it certain that the directory is this daemon's and this network's.
     await writeProfile(config.dir, profile)
-    const keys = options.role === 'standby' ? await standbyKeysOf(config.dir, world) : seatKeys
+    const isOwnIdentity = options.role === 'standby' || options.role === 'successor'
+    const keys = isOwnIdentity ? await standbyKeysOf(config.dir, namedKeys, world) : namedKeys
+    const seatKeys = options.role === 'successor' ? keys : namedKeys
     const bls = createBls()
     const follower = await openFollower({
       network,
@@ -148,7 +153,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       anchorWallet,
       alerter,
       logger,
-      hasTakenOver: options.role === 'taken-over',
+      takenOver: options.role === 'taken-over' ? 'by-word' : options.role === 'successor' ? 'by-chain' : null,
     })
     let stopping: Promise<void> | null = null
     return {
@@ -200,17 +205,6 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   } catch (error) {
     await close()
     throw error
-  }
-}
-
-/** A standby's own identity: made once, and kept. */
-const standbyKeysOf = async (dir: string, world: World): Promise<NodeKeys> => {
-  const path = join(dir, 'standby.key')
-  try {
-    return await createNodeKeyFile(path, (length) => world.randomBytes(length))
-  } catch (error) {
-    if (!isSecnodeError(error, 'KEY_FILE_EXISTS')) throw error
-    return await loadNodeKeyFile(path)
   }
 }
 

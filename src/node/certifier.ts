@@ -162,6 +162,8 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     const framed = ownSeat === undefined ? null : await frameOfDue(record.week)
     if (ownSeat === undefined || framed === null) return null
     const { frame, seats } = framed
+    // The week is certified by the daemon whose key the registry has after block F: one of two with one voting key (R-CP-3).
+    if (!equalBytes(seats[ownSeat]?.peer ?? new Uint8Array(), node.keys.peerKey)) return null
     const params = paramsOfWeek(node.schedule, record.week)
     const duty: CertifierDuty = {
       seat: ownSeat,

@@ -108,13 +108,11 @@ export const createChallenger = (
     if (running !== null && running.context.epoch === epoch) return
     if (!node.signing.maySign(epochStart(node.genesis, epoch))) return
     const context = await node.epochs.get(epoch)
-    const ownSeat = node.ownSeat()
-    if (context === undefined || ownSeat === undefined) return
-    const own = context.rowOf(ownSeat)
-    // Not in this epoch's snapshot, or with keys of another daemon: nothing to do (R-EPOCH-5).
-    if (own === undefined || !equalBytes(own.peer, node.keys.peerKey)) return
+    const own = context && node.ownRowIn(context)
+    // Not in this epoch's snapshot, or with the key of another daemon: nothing to do (R-EPOCH-5, R-ATT-8).
+    if (context === undefined || own === undefined) return
     if ((await node.attestations.ownSigned(epoch, context.beacon)) !== undefined) return
-    const targets = targetsOf(context.committees, indexOfSeat(context.snapshot, ownSeat))
+    const targets = targetsOf(context.committees, indexOfSeat(context.snapshot, own.seat))
     const recorded = await node.work.getWork(epoch, context.beacon)
     let state: ChallengerState
     if (recorded !== undefined) state = resumeChallenger(recorded, height)

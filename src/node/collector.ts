@@ -230,8 +230,7 @@ export const createCollector = (
     return true
   }
 
-  const isOwn = ({ rowOf }: EpochContext, seat: Seat): boolean =>
-    seat === node.ownSeat() && equalBytes(rowOf(seat)?.peer ?? new Uint8Array(), node.keys.peerKey)
+  const isOwn = (context: EpochContext, seat: Seat): boolean => node.ownRowIn(context)?.seat === seat
 
   /**
    * What this node's key signed, wherever it comes from, is never signed a second time (R-ATT-5); what this store did not

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Genesis, NetworkId, ParamsSchedule, Seat } from '../../protocol/index.ts'
+import type { Genesis, NetworkId, ParamsSchedule, Seat, SnapshotRow } from '../../protocol/index.ts'
 import type { Ed25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
@@ -11,7 +11,7 @@ import type { WorkStore } from '../store/work.ts'
 import type { World } from '../world.ts'
 import type { ChainView } from '../epochs/chain-view.ts'
 import type { Conduct } from './conduct.ts'
-import type { EpochBook } from '../epochs/epoch-book.ts'
+import type { EpochBook, EpochContext } from '../epochs/epoch-book.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { SeenVersions } from './seen-versions.ts'
 import type { Signing } from './signing.ts'
@@ -30,6 +30,8 @@ export interface NodeContext {
   stake: Uint8Array
   /** The seat of that stake, once it was announced; a standby has none. */
   ownSeat(): Seat | undefined
+  /** Its seat's row, if the snapshot has it under this node's key: the chain may have given the seat another (R-ATT-8). */
+  ownRowIn(context: EpochContext): SnapshotRow | undefined
   chain: ChainView
   epochs: EpochBook
   host: Host

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import {
   bytesToHex,
   type Epoch,
+  equalBytes,
   type Genesis,
   networkIdOf,
   type ParamsSchedule,
@@ -40,6 +41,7 @@ import { type Contact, createContact } from './contact/contact.ts'
 import type { NodeContext } from './context.ts'
 import { serveDialBack } from './dial-back.ts'
 import { createEpochBook, type EpochBook, type EpochContext } from '../epochs/epoch-book.ts'
+import { createEvidenceCopy } from './evidence-copy.ts'
 import { createFinality, type Finality } from './finality.ts'
 import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from '../epochs/open-epochs.ts'
@@ -172,6 +174,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     isStandby,
     stake: options.stake,
     ownSeat: () => (isStandby ? undefined : chain.view.seatOfStake(options.stake)),
+    ownRowIn({ rowOf }) {
+      const seat = node.ownSeat()
+      const row = seat === undefined ? undefined : rowOf(seat)
+      return row !== undefined && equalBytes(row.peer, keys.peerKey) ? row : undefined
+    },
     chain: chain.view,
     epochs,
     host,
@@ -233,6 +240,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       await askForSeat(node, collector, sync, { snapshot: context.snapshot, seat, from }, signal),
     run: (work) => tasks.run('takeover', work),
   })
+  const evidenceCopy = createEvidenceCopy(node, collector, tasks)
   const relay = createNodeRelay(node, options.exit ?? null)
   metrics.watchGates(() => {
     const { effort, waiting, circuits } = relay.status()
@@ -312,6 +320,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     await challenger.onHeight(height)
     await finality.onHeight(height, true)
     await takeover.onHeight(watchedFrom)
+    await evidenceCopy.onHeight(current)
   }
 
   /** A chain that stood still and comes back at once may be that of a machine that was set back while it ran. */

@@ -17,15 +17,15 @@ export type DutyOf = (peer: string) => Duty
 const none: Duty = { is: 'none' }
 
 /** The challengers of this node's seat in the running epoch, who are its auditors too. */
-export const challengerDuty = (node: Pick<NodeContext, 'epochs' | 'ownSeat'>): DutyOf => {
+export const challengerDuty = (node: Pick<NodeContext, 'epochs' | 'ownRowIn'>): DutyOf => {
   const peersByContext = new WeakMap<EpochContext, ReadonlySet<string>>()
   return (peer) => {
     const current = node.epochs.current()
     const context = current === null ? undefined : node.epochs.peek(current)
-    const ownSeat = node.ownSeat()
-    if (context === undefined || ownSeat === undefined) return none
+    const own = context && node.ownRowIn(context)
+    if (context === undefined || own === undefined) return none
     let peers = peersByContext.get(context)
-    if (peers === undefined) peersByContext.set(context, (peers = challengerPeers(context, ownSeat)))
+    if (peers === undefined) peersByContext.set(context, (peers = challengerPeers(context, own.seat)))
     return peers.has(peer) ? { is: 'owed', rank: 0 } : none
   }
 }

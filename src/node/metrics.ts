@@ -234,7 +234,10 @@ const createSelfMetrics = (registers: Registry[]): SelfMetrics => {
     chainTipHeight: gauge('chain_tip_height', 'Height of the tip of the chain node'),
     chainLag: gauge('chain_lag_blocks', 'Confirmed blocks of the chain node that were not followed yet'),
     chainStatus: labelled('chain_status', '1 for what the follower does now, 0 for the rest', 'status'),
-    signing: gauge('signing', '1 while it attests and votes; 0 once another daemon runs with its keys'),
+    signing: gauge(
+      'signing',
+      '1 while it attests and votes; 0 once another daemon runs with its keys or the chain names another key',
+    ),
     seat: gauge('seat', 'Number of the seat of the stake; -1 before its announcement'),
     isActive: gauge('seat_active', '1 if the stake is enough and announced, 0 if not'),
     stake: gauge('stake_coins', 'Coins that count towards the stake'),

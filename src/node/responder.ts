@@ -87,7 +87,8 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     if (!equalBytes(epoch.beacon, beacon)) return ['later', 'behind']
     const ownSeat = node.ownSeat()
     if (ownSeat === undefined || targetSeat !== ownSeat) return refused('wrong-seat')
-    const own = epoch.rowOf(ownSeat)
+    // Of an epoch in which the chain gives the seat to another key, a receipt would be that key's to give (R-ATT-8).
+    const own = node.ownRowIn(epoch)
     if (own === undefined || !equalBytes(own.stake, node.stake)) return refused('wrong-seat')
     const challenger = epoch.rowOf(challengerSeat)
     if (challenger === undefined || !equalBytes(challenger.peer, peerKey))

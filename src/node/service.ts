@@ -7,6 +7,7 @@ import type { World } from '../world.ts'
 import { type AssembledNode, type AssembleOptions, assembleNode, type NodeRole } from './assemble.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createControlServer } from './control.ts'
+import type { TakenOver } from './takeover.ts'
 
 export interface ServiceOptions {
   configFile: string
@@ -15,7 +16,7 @@ export interface ServiceOptions {
   /** Ends the service, gracefully. */
   signal: AbortSignal
   reloads: Reloads
-  /** Warm, and a stranger, until it takes its seat over by its operator's word (R-ATT-8). */
+  /** Warm, and a stranger, until it takes its seat over, by the chain or by its operator's word (R-ATT-8). */
   isStandby?: boolean
   /** What devnets change. */
   daemon?: NonNullable<AssembleOptions['daemon']>
@@ -58,8 +59,8 @@ export const runService = async (options: ServiceOptions): Promise<void> => {
     for (;;) {
       const event = await Promise.race([running.failed, running.takeoverDue, stopped, requested])
       if (event === 'stop') break
-      if (event === 'takeover') {
-        role = 'taken-over'
+      if (event === 'taken-over' || event === 'successor') {
+        role = event
         await running.stop()
         running = await startNode(config, { ...options, role })
         continue
@@ -122,7 +123,7 @@ export interface Running {
   readonly node: AssembledNode
   failed: Promise<never>
   /** Resolves when a standby is to go on as the seat. */
-  takeoverDue: Promise<'takeover'>
+  takeoverDue: Promise<TakenOver>
   reloadCertificate(): Promise<boolean>
   /** Idempotent. */
   stop(): Promise<void>
@@ -136,8 +137,8 @@ export const startNode = async (
   const node: AssembledNode = await assembleNode(config, { logger, world, daemon, role })
   // One daemon, one process: its memory and processor time are the daemon's.
   collectDefaultMetrics({ register: node.daemon.metrics.registry })
-  const takeoverDue = Promise.withResolvers<'takeover'>()
-  node.daemon.takeover.onDue(() => takeoverDue.resolve('takeover'))
+  const takeoverDue = Promise.withResolvers<TakenOver>()
+  node.daemon.takeover.onDue(takeoverDue.resolve)
   let web: WebServer | null = null
   const control = createControlServer(node, config.dir, logger, () => web?.operatorUrl() ?? null)
   const stop = async (): Promise<void> => {

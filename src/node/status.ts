@@ -7,7 +7,7 @@ import type { ObservedContact } from './contact/contact.ts'
 import { daemonVersion } from './daemon.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 import type { TwinSighting } from '../store/signing.ts'
-import type { WatchedSeat } from './takeover.ts'
+import type { MovedSeat, Takeover, WatchedSeat } from './takeover.ts'
 
 /** What a daemon says of itself. JSON. */
 export interface NodeStatus {
@@ -20,9 +20,13 @@ export interface NodeStatus {
   stake: 'active' | 'retired' | 'not announced'
   /**
    * Whether it attests and votes; or how another daemon with its keys was noticed (R-ATT-7), or that it stands by, with what
-   * is known of the seat (R-ATT-8).
+   * is known of the seat, or that the chain gives the seat to another node's key (R-ATT-8).
    */
-  signing: { is: 'on' } | ({ is: 'stopped' } & TwinSighting & WatchedSeat) | ({ is: 'standby' } & WatchedSeat)
+  signing:
+    | { is: 'on' }
+    | ({ is: 'stopped' } & TwinSighting & WatchedSeat)
+    | ({ is: 'standby' } & WatchedSeat)
+    | ({ is: 'moved' } & MovedSeat)
   chain: { status: string; confirmedHeight: number; tip: number | null; detail: string | null }
   epoch: number | null
   week: string | null
@@ -65,7 +69,6 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
   const diagnosed = diagnosis.current()
   const certificate = daemon.certificate()
   const twin = daemon.node.signing.twin()
-  const watched = daemon.takeover.watched()
   return {
     network: network.networkId,
     version: daemonVersion,
@@ -74,12 +77,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     seat: daemon.node.ownSeat() ?? null,
     stake:
       standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
-    signing:
-      watched === null
-        ? { is: 'on' }
-        : twin === null || daemon.node.isStandby
-          ? { is: 'standby', ...watched }
-          : { is: 'stopped', ...twin, ...watched },
+    signing: signingOf(daemon.takeover, twin, daemon.node.isStandby),
     chain: {
       status: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,
@@ -102,6 +100,18 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     unknown: [...(diagnosed?.unknown ?? [])],
     alerts: alerter.state(),
   }
+}
+
+const signingOf = (
+  takeover: Takeover,
+  twin: TwinSighting | null,
+  isStandby: boolean,
+): NodeStatus['signing'] => {
+  const watched = takeover.watched()
+  if (watched !== null && (twin === null || isStandby)) return { is: 'standby', ...watched }
+  const moved = takeover.moved()
+  if (moved !== null) return { is: 'moved', ...moved }
+  return watched === null || twin === null ? { is: 'on' } : { is: 'stopped', ...twin, ...watched }
 }
 
 const workOf = async ({ daemon }: AssembledNode): Promise<NodeStatus['work']> => {

@@ -1,8 +1,11 @@
 import {
   type Epoch,
   equalBytes,
+  firstEpochOfAnnouncement,
   type Height,
+  peerIdOfKey,
   type Seat,
+  type SeatRecord,
   standingOfTakeover,
   type TakeoverStanding,
   type WatchedEpoch,
@@ -22,18 +25,32 @@ export interface WatchedSeat {
   takeover: { is: 'waiting'; saidIn: Epoch; why: string } | { is: 'given-up'; why: string } | null
 }
 
-/** Going on as a seat whose daemon is stopped, by its operator's word (R-ATT-8). There is no other way. */
+/** How a standby has come to its seat. */
+export type TakenOver = 'taken-over' | 'successor'
+
+/** The seat of this node, announced since under the key of another one (R-ATT-8). JSON. */
+export interface MovedSeat {
+  seat: Seat
+  /** Peer id of the other one. */
+  peer: string
+  /** The first epoch in which this node does not sign for the seat. */
+  from: Epoch
+}
+
+/** Going on as a seat of which another daemon is, or was: by the chain, or by the operator's word (R-ATT-8). */
 export interface Takeover {
   /** After each height that was handled at the tip; `watchedFrom` is that since which no block was missed. */
   onHeight(watchedFrom: Height | null): Promise<void>
   /** Null for a node that signs for its seat. */
   watched(): WatchedSeat | null
+  /** Null while the chain names this node's key, and for standbys. */
+  moved(): MovedSeat | null
   /** The seat that could be taken over. Errors: TAKEOVER_NOTHING, TAKEOVER_NO_SEAT, TAKEOVER_KEYS. */
   mayTakeOver(): Promise<Seat>
   /** The operator says that the other daemon is stopped. Durable before it resolves. */
   giveWord(): Promise<void>
-  /** Called when a standby is to go on as the seat. */
-  onDue(listener: () => void): void
+  /** Called when a standby is to go on as the seat: under the keys of the seat, or as its successor under its own. */
+  onDue(listener: (as: TakenOver) => void): void
 }
 
 export interface TakeoverParts {
@@ -56,9 +73,11 @@ export const createTakeover = (node: NodeContext, parts: TakeoverParts): Takeove
   let silentEpoch: Epoch | null = null
   let waitsFor = 'the next block'
   let givenUp: string | null = null
-  let onDue: () => void = () => undefined
+  let onDue: (as: TakenOver) => void = () => undefined
 
   const isWatching = (): boolean => node.isStandby || signing.twin() !== null
+  const firstEpochOf = ({ announced }: SeatRecord): Epoch =>
+    firstEpochOfAnnouncement(node.genesis, announced.height)
   const seatOf = (): Seat | undefined => node.chain.seatOfStake(node.stake)
 
   /** Those about which attestations may have come lately, up to the one that runs. */
@@ -127,13 +146,19 @@ export const createTakeover = (node: NodeContext, parts: TakeoverParts): Takeove
       { epoch: silent, height },
       'the seat was silent for a whole epoch: this node takes it over',
     )
-    if (node.isStandby) onDue()
+    if (node.isStandby) onDue('taken-over')
   }
 
   return {
     async onHeight(from) {
       watchedFrom = from
       if (!isWatching()) return
+      // The chain gives the seat to this node from the second epoch after the announcement's on: it is ready before.
+      const announced = node.chain.recordOf(node.stake)
+      if (node.isStandby && announced !== undefined && equalBytes(announced.peer, node.keys.peerKey)) {
+        node.logger.warn({ from: firstEpochOf(announced) }, 'the chain names this standby for the seat')
+        return onDue('successor')
+      }
       // What it would say if the word were given now.
       const silence = await standingNow(epochs.current() ?? 0)
       silentEpoch = silence?.standing.is === 'due' ? silence.standing.epoch : null
@@ -165,6 +190,14 @@ export const createTakeover = (node: NodeContext, parts: TakeoverParts): Takeove
               : { is: 'given-up', why: givenUp },
       }
     },
+    moved() {
+      const announced = node.chain.recordOf(node.stake)
+      if (node.isStandby || announced === undefined || equalBytes(announced.peer, node.keys.peerKey))
+        return null
+      // With another voting key, too, it is another node altogether, or `keys` names the wrong file.
+      if (!equalBytes(announced.bls, node.keys.blsPublicKey)) return null
+      return { seat: announced.seat, peer: peerIdOfKey(announced.peer), from: firstEpochOf(announced) }
+    },
     async mayTakeOver() {
       if (!isWatching()) {
         throw new SecnodeError('TAKEOVER_NOTHING', 'this node signs for its seat already', {
@@ -190,7 +223,7 @@ export const createTakeover = (node: NodeContext, parts: TakeoverParts): Takeove
           'TAKEOVER_KEYS',
           'the seat is announced with other keys than those of this node',
           {
-            hint: 'Put the key file of the seat where `keys` of the configuration says, or announce these keys.',
+            hint: 'Put the key file of the seat where `keys` of the configuration says, or take over with --by-chain.',
           },
         )
       }

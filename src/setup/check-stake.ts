@@ -4,6 +4,8 @@ import { isRpcError } from '../chain/rpc/errors.ts'
 import { getAddressUtxos, validateAddress, zGetOperationStatus } from '../chain/rpc/methods.ts'
 import { createAnchorWallet } from '../node/anchor-wallet.ts'
 import { publicPortsOf } from '../node/config.ts'
+import { standbyKeyFile } from '../node/standby-key.ts'
+import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { stakeOf } from './announcing.ts'
 import type { Check } from './check.ts'
 import { type Announced, callMs, type Facts } from './facts.ts'
@@ -40,18 +42,20 @@ const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { i
   const config = await facts.config()
   const { host } = config
   const { p2p, tls } = publicPortsOf(config)
-  const keys = await facts.keys()
+  const { isStandby = false } = facts.options
+  const keys = (isStandby ? await successorOf(facts, announced.peer) : null) ?? (await facts.keys())
   const { tip } = await facts.chain()
   const { confirmations, epochBlocks } = (await facts.network()).profile.genesis
   const findings: Finding[] = []
   const differ = (what: string, theirs: string | number, own: string | number): string[] =>
     theirs === own ? [] : [`${what} (announced ${theirs}, here ${own})`]
+  // What a standby finds announced, name and ports, may be that of the machine that it stands by for.
   const identity = [
-    ...differ('host', announced.host, host),
+    ...(isStandby ? [] : differ('host', announced.host, host)),
     ...differ('peer', announced.peer, keys.peerId),
     ...differ('voting key', announced.bls.slice(0, 16), bytesToHex(keys.blsPublicKey).slice(0, 16)),
   ]
-  const ports = [...differ('p2p', announced.p2p, p2p), ...differ('tls', announced.tls, tls)]
+  const ports = isStandby ? [] : [...differ('p2p', announced.p2p, p2p), ...differ('tls', announced.tls, tls)]
   if (identity.length > 0) {
     findings.push(
       finding('ANNOUNCEMENT_DIFFERS', `announced is another ${[...identity, ...ports].join(', ')}`),
@@ -74,6 +78,12 @@ const foundAnnouncement = async (facts: Facts, announced: Extract<Announced, { i
     )
   }
   return { findings, detail: `announced as ${announced.host}` }
+}
+
+/** The standby's own keys, if these are announced: it is about to take the seat over by the chain (R-ATT-8). */
+const successorOf = async (facts: Facts, announced: string): Promise<NodeKeys | null> => {
+  const keys = await loadNodeKeyFile(standbyKeyFile((await facts.config()).dir)).catch(() => null)
+  return keys?.peerId === announced ? keys : null
 }
 
 /** The stake is there, whole and unspent since the announcement (R-REG-5). */

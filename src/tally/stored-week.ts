@@ -71,6 +71,7 @@ export const openStoredWeeks = async (
     snapshotOf: (epoch) => state.snapshotOf(epoch),
     snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
     seatOfStake: (stake) => state.seatOfStake(stake),
+    recordOf: (stake) => state.standingOf(stake)?.record,
     readTransaction: (height, index, signal) =>
       blocks?.readTransaction(height, index, signal) ??
       Promise.reject(

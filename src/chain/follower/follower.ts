@@ -85,6 +85,8 @@ export interface Follower {
   weeks(): ChainWeeks
   /** The seat of a stake (hash160) as of the block followed last. */
   seatOfStake(stake: Uint8Array): Seat | undefined
+  /** The same with all that it was announced with. */
+  recordOf(stake: Uint8Array): SeatRecord | undefined
   /** What is registered for a stake (hash160), active or not, as of the block followed last. */
   standingOf(stake: Uint8Array): SeatStanding | undefined
   /** See `TransactionReader`. */
@@ -226,6 +228,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
     weeks: () => state.weeks(),
     seatOfStake: (stake) => state.seatOfStake(stake),
+    recordOf: (stake) => state.standingOf(stake)?.record,
     standingOf: (stake) => state.standingOf(stake),
     readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
   }

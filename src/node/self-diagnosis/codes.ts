@@ -15,8 +15,11 @@ export const remedies = {
   'another-runs':
     'Stop the other daemon for good, or this one. On the one that stays, run `secnode takeover --i-stopped-it` (docs/operators.md).',
   'seat-silent':
-    'Look at the machine of the seat. If its daemon is stopped for good, run `secnode takeover --i-stopped-it` here (docs/operators.md).',
-  'took-over': 'Start this node without --standby from now on: in the unit of its service, for example.',
+    'Look at the machine of the seat. If its daemon is stopped for good, run `secnode takeover --i-stopped-it` here; if that cannot be known, `secnode takeover --by-chain` (docs/operators.md).',
+  'took-over':
+    'Start this node without --standby from now on, in the unit of its service for example. After a takeover by the chain put `standby.key` of the data directory in the place of the file that `keys` names first.',
+  'seat-moved':
+    'If it was a takeover by the chain, stop this node when that epoch has come, or leave it as it is. To take the seat back, run `secnode announce` with the configuration of this node.',
   'takeover-given-up':
     'Stop the other daemon for good, then run `secnode takeover --i-stopped-it` again (docs/operators.md).',
   equivocated:

@@ -20,7 +20,7 @@ type Judge = (observations: Observations) => Finding[] | null
 
 const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeTwin, 'another-runs'],
-  [judgeStandby, 'seat-silent', 'took-over', 'takeover-given-up'],
+  [judgeStandby, 'seat-silent', 'took-over', 'takeover-given-up', 'seat-moved'],
   [judgeVerdicts, 'verdicts-bad', 'verdicts-minority'],
   [judgeVisits, 'visits-missing'],
   [judgeOutside, 'unreachable'],

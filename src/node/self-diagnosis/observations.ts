@@ -2,7 +2,7 @@ import type { Epoch, Height, Seat } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
 import type { ObservedContact } from '../contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
-import type { WatchedSeat } from '../takeover.ts'
+import type { MovedSeat, WatchedSeat } from '../takeover.ts'
 
 /** What a daemon sees of itself at one moment. Null where nothing can be said now. */
 export interface Observations {
@@ -30,8 +30,10 @@ export interface Observations {
   isStandby: boolean
   /** The seat of another daemon, for a standby and for a node that has stopped signing (R-ATT-8). */
   watched: WatchedSeat | null
-  /** Whether this process began as a standby and has taken the seat over. */
-  hasTakenOver: boolean
+  /** Whether this process began as a standby, and how it has taken the seat over. */
+  takenOver: 'by-word' | 'by-chain' | null
+  /** The seat is announced under another node's key (R-ATT-8). */
+  moved: MovedSeat | null
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null
   contact: ObservedContact | null
 }

@@ -36,8 +36,8 @@ export interface ObserverOptions {
   config: Pick<Config, 'host' | 'dir' | 'listen' | 'public' | 'anchor'>
   /** Null if the configuration names none. */
   anchorWallet: Pick<AnchorWallet, 'balance' | 'needed'> | null
-  /** Whether this process began as a standby. */
-  hasTakenOver?: boolean
+  /** Of a process that began as a standby. */
+  takenOver?: Observations['takenOver']
 }
 
 /** It changes once a week. */
@@ -54,7 +54,7 @@ export const createObserver = ({
   follower,
   config,
   anchorWallet,
-  hasTakenOver = false,
+  takenOver = null,
 }: ObserverOptions): Observer => {
   const { node, epochs, collector, challenger, host, contact } = daemon
   const { world } = node
@@ -85,13 +85,21 @@ export const createObserver = ({
     if (standing === undefined) return { is: 'none', stake, minStake: genesis.minStake }
     const { record, balance } = standing
     const { p2p, tls } = publicPortsOf(config)
-    const pairs: readonly [Difference['what'], string, string][] = [
-      ['peer id', peerIdOfKey(record.peer), node.seatKeys.peerId],
-      ['host', record.host, config.host],
+    // A standby whose own key is announced is about to start again as the seat.
+    const isSuccessor = equalBytes(record.peer, node.keys.peerKey)
+    const keys: readonly [Difference['what'], string, string][] = [
+      ['peer id', peerIdOfKey(record.peer), (isSuccessor ? node.keys : node.seatKeys).peerId],
       ['voting key', bytesToHex(record.bls), bytesToHex(node.seatKeys.blsPublicKey)],
-      ['p2p port', String(record.p2p), String(p2p)],
-      ['tls port', String(record.tls), String(tls)],
     ]
+    // A standby may have a name of its own, which is announced when it takes over by the chain (R-ATT-8).
+    const place: typeof keys = node.isStandby
+      ? []
+      : [
+          ['host', record.host, config.host],
+          ['p2p port', String(record.p2p), String(p2p)],
+          ['tls port', String(record.tls), String(tls)],
+        ]
+    const pairs = [...keys, ...place]
     return {
       is: 'announced',
       stake,
@@ -216,7 +224,7 @@ export const createObserver = ({
       const seat = node.ownSeat() ?? null
       const current = epochs.current()
       const context = current === null || watchedFrom === null ? undefined : await epochs.get(current)
-      const own = seat === null || context?.rowOf(seat) === undefined ? null : { seat, context }
+      const own = seat === null || context === undefined || !node.ownRowIn(context) ? null : { seat, context }
       contact.look()
       const registered = host.registeredPeers()
       if (registered > 0) since.aloneMs = null
@@ -240,7 +248,8 @@ export const createObserver = ({
         twin: node.signing.twin(),
         isStandby: node.isStandby,
         watched: daemon.takeover.watched(),
-        hasTakenOver,
+        takenOver,
+        moved: daemon.takeover.moved(),
         network:
           context === undefined
             ? null

@@ -42,8 +42,15 @@ export const judgeTwin = ({ twin, duty, outside, seat, isStandby }: Observations
   ]
 }
 
-/** R-ATT-8: the seat of another daemon, which this one may take over by its operator's word. */
-export const judgeStandby = ({ watched, isStandby, hasTakenOver, twin }: Observations): Finding[] => {
+/** R-ATT-8: the seat of another daemon, which this one may take over, or to which this one has lost it. */
+export const judgeStandby = ({
+  watched,
+  isStandby,
+  takenOver,
+  twin,
+  moved,
+  seat,
+}: Observations): Finding[] => {
   const finding = (
     code: FindingCode,
     severity: Finding['severity'],
@@ -51,7 +58,7 @@ export const judgeStandby = ({ watched, isStandby, hasTakenOver, twin }: Observa
     detail: string,
   ): Finding => ({
     code,
-    subject: `seat ${watched?.seat ?? '?'}`,
+    subject: `seat ${watched?.seat ?? seat ?? '?'}`,
     severity,
     title,
     detail,
@@ -59,13 +66,26 @@ export const judgeStandby = ({ watched, isStandby, hasTakenOver, twin }: Observa
     evidence: [],
   })
   const findings: Finding[] = []
-  if (hasTakenOver && twin === null) {
+  if (takenOver !== null && twin === null) {
     findings.push(
       finding(
         'took-over',
         'warning',
         'this node has taken over the seat, but was started as a standby',
-        'It signs for the seat until it ends. Started with --standby again, it would only stand by, and the seat would be silent.',
+        takenOver === 'by-word'
+          ? 'It signs for the seat until it ends. Started with --standby again, it would only stand by, and the seat would be silent.'
+          : 'It signs for the seat with `standby.key` of its data directory, which the chain names. That file is the key file of the seat now: back it up.',
+      ),
+    )
+  }
+  if (moved !== null) {
+    findings.push(
+      finding(
+        'seat-moved',
+        'warning',
+        `the seat is announced under the key of another node, ${moved.peer}`,
+        `From epoch ${moved.from} on the chain gives the seat to that key, so this node signs for it up to epoch ` +
+          `${moved.from - 1} only. If nobody meant this, the key of the stake has signed it: look after that key.`,
       ),
     )
   }

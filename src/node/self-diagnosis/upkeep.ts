@@ -97,7 +97,7 @@ export const judgeHotWallet = ({ hotWallet }: Observations): Finding[] | null =>
 }
 
 /** R-REG-1…5: whether the chain has the announcement that this daemon is for, and the stake behind it. */
-export const judgeRegistration = ({ registration }: Observations): Finding[] | null => {
+export const judgeRegistration = ({ registration, moved }: Observations): Finding[] | null => {
   if (registration === null) return null
   const { stake } = registration
   if (registration.is === 'none') {
@@ -128,7 +128,8 @@ export const judgeRegistration = ({ registration }: Observations): Finding[] | n
     })
   }
   const isForwarded = registration.differences.every(({ what }) => what.endsWith('port'))
-  if (registration.differences.length > 0) {
+  // The name and ports of another node's announcement are that node's, and its key is a finding of its own.
+  if (registration.differences.length > 0 && moved === null) {
     const list = registration.differences.map(
       ({ what, announced, own }) => `${what}: announced is ${announced}, here it is ${own}`,
     )

@@ -147,7 +147,8 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
       const current: Epoch = epochs.current() ?? -1
       for (let epoch = current; epoch > current - epochsLookedAt && epoch >= 0; epoch--) {
         const context = await epochs.get(epoch)
-        if (context?.rowOf(seat) === undefined) continue
+        // What is said of another key's daemon is not about this node.
+        if (context === undefined || node.ownRowIn(context) === undefined) continue
         const words = await wordsOf(context, seat, watchedFrom)
         found.push(await withSaw(context, words, signal))
       }
