@@ -3,8 +3,9 @@ import type { Certificate } from './certificate.ts'
 import type { CheckpointFrame } from './checkpoint.ts'
 import type { ProposalAnswer } from './checkpoint-messages.ts'
 import type { Epoch, Height, Seat, Week } from './ids.ts'
+import type { Listing } from './listing.ts'
 import type { Params } from './params.ts'
-import type { ProposingEffect, ProposingState } from './proposing.ts'
+import type { ProposingEffect, ProposingEvent, ProposingState } from './proposing.ts'
 import type { ReviewEffect, ReviewEvent, ReviewState } from './review.ts'
 import type { Senior } from './seniors.ts'
 
@@ -71,10 +72,10 @@ export type CertifierEvent =
   | { is: 'proposed'; from: Seat; view: number; payload: Uint8Array }
   | { is: 'review'; checkpoint: CID; event: ReviewEvent }
   /** `agrees`: the own holding would vote for it (`ChosenContents.isOwn` of every epoch). */
-  | { is: 'built'; cid: CID; payload: Uint8Array; agrees: boolean }
+  | { is: 'built'; cid: CID; payload: Uint8Array; agrees: boolean; listing: Listing }
   /** One answer of everybody who was asked; null for silence. The own vote comes from the own seat. */
   | { is: 'answered'; from: Seat; view: number; checkpoint: CID; answer: ProposalAnswer | null }
-  | { is: 'gathered' }
+  | Extract<ProposingEvent, { is: 'gathered' }>
   | { is: 'aggregated'; view: number; checkpoint: CID; signature: Uint8Array }
   | { is: 'proof'; proof: HeldProof }
   /** Heard in gossip or from a peer, not checked yet. */
@@ -88,8 +89,8 @@ export type CertifierEffect =
   | { is: 'vote'; to: Seat; view: number; checkpoint: CID; message: Uint8Array }
   /** Part of a review; what has to be fetched is asked of `from`. */
   | { is: 'review'; checkpoint: CID; from: Seat; effect: ReviewEffect }
-  /** `build` uses `chooseContents` and lists every proof that is held; `liars` is its last argument. */
-  | { is: 'propose'; effect: ProposingEffect; liars: number }
+  /** `build` uses `chooseListing` and `chooseContents`, and lists every proof that is held. */
+  | { is: 'propose'; effect: ProposingEffect }
   | { is: 'aggregate'; view: number; checkpoint: CID; signatures: readonly Uint8Array[] }
   | { is: 'publish'; certificate: Uint8Array }
   /** A certificate is known: from `turn` on this node posts it if it can. For the operator, and to check the wallet. */

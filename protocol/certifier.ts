@@ -83,7 +83,7 @@ export const stepCertifier = (
     case 'answered':
       return onAnswered(state, event, bls)
     case 'gathered':
-      return propose(state, { is: 'gathered' })
+      return propose(state, event)
     case 'aggregated':
       return onAggregated(state, event, bls)
     case 'proof':
@@ -156,36 +156,34 @@ const takeProposeTurn = (state: CertifierState): CertifierStep => {
   const opening = duty.freeze + view * duty.params.viewBlocks
   const turn = opening + Math.floor((position * duty.params.viewBlocks) / proposersPerView)
   if (state.height < turn) return same(state)
-  return carryOut(state, startProposing(view, state.height))
+  return carryOut(state, startProposing(view, othersOf(state, view), state.height))
 }
 
 /** A step of the own proposal. */
 const propose = (state: CertifierState, event: ProposingEvent): CertifierStep => {
-  if (state.proposing === null) return same(state)
-  const others = state.views[state.proposing.view]!.map(({ seat }) => seat).filter(
-    (seat) => seat !== state.duty.seat,
-  )
-  return carryOut(state, stepProposing(state.proposing, event, others, state.height))
+  const { proposing, height } = state
+  if (proposing === null) return same(state)
+  return carryOut(state, stepProposing(proposing, event, othersOf(state, proposing.view), height))
 }
+
+const othersOf = (state: CertifierState, view: number): readonly Seat[] =>
+  state.views[view]!.map(({ seat }) => seat).filter((seat) => seat !== state.duty.seat)
 
 const carryOut = (
   state: CertifierState,
   step: { state: ProposingState; effects: readonly ProposingEffect[] },
-): CertifierStep => {
-  const liars = Math.floor(state.views[step.state.view]!.length / 3)
-  return {
-    state: { ...state, proposing: step.state },
-    effects: step.effects.map((effect) => ({ is: 'propose', effect, liars })),
-  }
-}
+): CertifierStep => ({
+  state: { ...state, proposing: step.state },
+  effects: step.effects.map((effect) => ({ is: 'propose', effect })),
+})
 
 const onBuilt = (
   state: CertifierState,
-  { cid, payload, agrees }: Extract<CertifierEvent, { is: 'built' }>,
+  { cid, payload, agrees, listing }: Extract<CertifierEvent, { is: 'built' }>,
 ): CertifierStep => {
   if (state.proposing?.stage !== 'building') return same(state)
   const { view } = state.proposing
-  const proposed = propose(state, { is: 'built', cid, bytes: payload })
+  const proposed = propose(state, { is: 'built', cid, bytes: payload, listing })
   if (!agrees || proposed.state.proposing?.stage === 'done') return proposed
   const agreed = { ...proposed.state, agreed: new Set([...state.agreed, cid.toString()]) }
   return chain({ ...proposed, state: agreed }, (next) => vote(next, state.duty.seat, view, cid))
@@ -324,7 +322,8 @@ const onAnswered = (
   const certifier = state.views[view]!.find(({ seat }) => seat === from)
   if (certifier === undefined) return same(state)
   if (answer?.[0] === 'wants') return propose(state, { is: 'wants', from, wants: readWants(answer) })
-  if (answer?.[0] !== 'vote') return propose(state, { is: 'nothing', from })
+  if (answer === null) return propose(state, { is: 'silence', from })
+  if (answer[0] !== 'vote') return propose(state, { is: 'nothing', from })
   const { networkId, week, freezeHash } = duty.frame
   const message = voteMessage(networkId, { week, view, checkpoint, freezeHash })
   const [, signature] = answer

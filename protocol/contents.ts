@@ -34,7 +34,7 @@ export interface HeldRow {
 }
 
 /** How a certifier takes an attestation of its own store: it must be listed, it may be, or it came too late. */
-type Stance = 'must' | 'may' | 'late'
+export type Stance = 'must' | 'may' | 'late'
 
 const stanceOf = (row: HeldRow, bounds: EpochHolding['bounds']): Stance => {
   if (bounds === null) return 'may'
@@ -42,11 +42,9 @@ const stanceOf = (row: HeldRow, bounds: EpochHolding['bounds']): Stance => {
   return bounds.closes === null || row.heldAt < bounds.closes ? 'may' : 'late'
 }
 
-/** What other certifiers said of one attestation: how many miss it, how many hold that it came too late. */
-export interface Opinion {
-  demands: number
-  refusals: number
-}
+/** How the attestations of some seats are held; without those that are not held. */
+export const stancesOf = ({ rows, bounds }: EpochHolding, seats: ReadonlySet<Seat>): Map<Seat, Stance> =>
+  new Map(rows.filter(({ seat }) => seats.has(seat)).map((row) => [row.seat, stanceOf(row, bounds)]))
 
 /** The attestations of an epoch that a proposer lists. */
 export interface ChosenContents extends EpochContents {
@@ -56,8 +54,8 @@ export interface ChosenContents extends EpochContents {
 }
 
 /**
- * R-CP-3, the proposer: everything that it held in time, unless others say otherwise. What it must hold goes only if
- * more refuse it than demand it and than `liars` could be: a third of the certifiers.
+ * R-CP-3, the proposer: everything that it held by mustHold, and of the rest what `isListed` says, or where that says
+ * nothing, what it held in time.
  */
 export const chooseContents = (...parts: Parameters<typeof chooseContentsInSteps>): ChosenContents =>
   finish(chooseContentsInSteps(...parts))
@@ -65,22 +63,16 @@ export const chooseContents = (...parts: Parameters<typeof chooseContentsInSteps
 export const chooseContentsInSteps = function* (
   holding: EpochHolding,
   equivocators: ReadonlySet<Seat>,
-  opinionOf: (seat: Seat) => Opinion | undefined,
-  liars: number,
+  isListed: (seat: Seat) => boolean | undefined,
 ): Steps<ChosenContents> {
   let isOwn = true
   const rows = holding.rows.filter((row) => {
     if (equivocators.has(row.seat)) return false
     const stance = stanceOf(row, holding.bounds)
-    const { demands, refusals } = opinionOf(row.seat) ?? { demands: 0, refusals: 0 }
-    const isListed =
-      stance === 'must'
-        ? refusals <= demands + liars
-        : stance === 'may'
-          ? refusals <= demands
-          : demands > refusals
-    if (stance !== 'may' && isListed !== (stance === 'must')) isOwn = false
-    return isListed
+    if (stance === 'must') return true
+    const isIn = isListed(row.seat) ?? stance === 'may'
+    if (isIn && stance === 'late') isOwn = false
+    return isIn
   })
   return { rows, count: rows.length, root: yield* epochRootInSteps(rows), isOwn }
 }

@@ -1,50 +1,64 @@
 import type { CID } from 'multiformats/cid'
 import { maxWants, type Wants } from './checkpoint-messages.ts'
-import type { Opinion } from './contents.ts'
 import type { Epoch, Height, Seat } from './ids.ts'
+import { type Known, type Listing, type OfferBare, type Opinion, rowKey, type Said } from './listing.ts'
 
 /**
- * One certifier's attempt to have a view certified (R-CP-3): it builds a payload, asks all certifiers at once, mends
- * what more of them miss than refuse, and asks again.
+ * One certifier's attempt to have a view certified (R-CP-3): it builds a payload, asks all certifiers at once, gathers
+ * what it lacks, lists as `chooseListing` says, and asks again.
  */
 export interface ProposingState {
   view: number
   /** Payloads built so far. */
   revision: number
   stage: 'building' | 'asking' | 'gathering' | 'resting' | 'aggregating' | 'done'
-  payload: { cid: CID; bytes: Uint8Array } | null
+  payload: { cid: CID; bytes: Uint8Array; listing: Listing } | null
   /** Certifiers whose answer to this round is awaited. */
   awaited: ReadonlySet<Seat>
   /** For the present payload. */
   votes: ReadonlyMap<Seat, Uint8Array>
-  /** Wants of this round. */
+  /** Rounds in which the present payload was sent. */
+  rounds: number
+  /** Answers to the present payload; those who gave them would answer the same again. */
   wants: ReadonlyMap<Seat, Wants>
-  /** What was ever said of an attestation, by `<epoch>:<seat>`. */
-  opinions: ReadonlyMap<string, HeldOpinion>
+  /** Whose wants are of this round. */
+  wanting: ReadonlySet<Seat>
+  /** What was ever said of an attestation, by `rowKey`. */
+  opinions: ReadonlyMap<string, Opinion>
+  /** What this proposer did not hold when it was first missed, by `rowKey`. */
+  lacked: ReadonlySet<string>
+  /** Answers with wants, by certifier. */
+  answers: ReadonlyMap<Seat, number>
+  /** Rounds without any answer since the last one with an answer, by certifier. */
+  unanswered: ReadonlyMap<Seat, number>
+  /** Whether the payload without disputed attestations was among those built. */
+  hasOfferedBare: boolean
   /** Confirmed height at which the last round began; below all heights before the first. */
   askedAt: Height
   /** No round begins before this confirmed height. */
   restsUntil: Height
 }
 
-interface HeldOpinion {
-  demands: ReadonlySet<Seat>
-  refusals: ReadonlySet<Seat>
-}
-
 export type ProposingEvent =
-  | { is: 'built'; cid: CID; bytes: Uint8Array }
+  | { is: 'built'; cid: CID; bytes: Uint8Array; listing: Listing }
   | { is: 'vote'; from: Seat; signature: Uint8Array }
   | { is: 'wants'; from: Seat; wants: Wants }
-  /** Asked again in the next round: silent, busy, or refusing. */
+  /** Asked again in the next round: later, or refused. */
   | { is: 'nothing'; from: Seat }
-  | { is: 'gathered' }
+  /** No answer before the deadline. */
+  | { is: 'silence'; from: Seat }
+  /** `lacked`: of the attestations that were wanted, those that were not held before. */
+  | { is: 'gathered'; lacked: readonly { epoch: Epoch; seat: Seat }[] }
   | { is: 'height'; height: Height }
 
 export type ProposingEffect =
-  | { is: 'build'; view: number }
+  /** Contents are those of `chooseListing`, to which all but the view goes. */
+  | { is: 'build'; view: number; known: Known; certifiers: number; offerBare: OfferBare }
   | { is: 'propose'; view: number; cid: CID; bytes: Uint8Array; to: readonly Seat[] }
-  /** Fetch, verify and store what others hold; also what contradicts an own attestation, which makes a proof. */
+  /**
+   * Fetch, verify and store what is not held of what others hold; also what contradicts an own attestation, which makes a
+   * proof. Wants are those of all answers to the present payload: what could not be fetched is tried again.
+   */
   | { is: 'gather'; wants: readonly { from: Seat; wants: Wants }[] }
 
 export interface ProposingStep {
@@ -54,24 +68,37 @@ export interface ProposingStep {
 
 /** Payloads that one proposer builds in a view: more would be a quarrel that no mending ends. */
 export const maxRevisions = 16
-
-export const startProposing = (view: number, height: Height): ProposingStep => ({
-  state: {
-    view,
-    revision: 0,
-    stage: 'building',
-    payload: null,
-    awaited: new Set(),
-    votes: new Map(),
-    wants: new Map(),
-    opinions: new Map(),
-    askedAt: -1,
-    restsUntil: height,
-  },
-  effects: [{ is: 'build', view }],
-})
+/** Answers with wants in which a certifier may speak against what a proposer lists by itself. */
+const earlyAnswers = 2
+/** Rounds without an answer after which a certifier is silent. */
+const silentRounds = 2
+/** Rounds after which no more votes are expected for the same payload from those that gave no reason. */
+const patientRounds = 2
 
 /** `others`: all certifiers of the view but this one. `height`: the last confirmed one. */
+export const startProposing = (view: number, others: readonly Seat[], height: Height): ProposingStep =>
+  build(
+    {
+      view,
+      revision: 0,
+      stage: 'building',
+      payload: null,
+      awaited: new Set(),
+      votes: new Map(),
+      rounds: 0,
+      wants: new Map(),
+      wanting: new Set(),
+      opinions: new Map(),
+      lacked: new Set(),
+      answers: new Map(),
+      unanswered: new Map(),
+      hasOfferedBare: false,
+      askedAt: -1,
+      restsUntil: height,
+    },
+    others,
+  )
+
 export const stepProposing = (
   state: ProposingState,
   event: ProposingEvent,
@@ -83,58 +110,86 @@ export const stepProposing = (
       return state.stage === 'building' ? onBuilt(state, event, others, height) : same(state)
     case 'vote': {
       const votes = new Map(state.votes).set(event.from, event.signature)
-      return endOfRound({ ...state, votes, awaited: without(state.awaited, event.from) }, height)
+      return endOfRound(answered({ ...state, votes }, event.from), height)
     }
     case 'wants': {
       if (!state.awaited.has(event.from)) return same(state)
       const wants = new Map(state.wants).set(event.from, event.wants)
-      return endOfRound({ ...state, wants, awaited: without(state.awaited, event.from) }, height)
+      const wanting = new Set([...state.wanting, event.from])
+      return endOfRound(answered({ ...state, wants, wanting }, event.from), height)
     }
     case 'nothing':
-      return endOfRound({ ...state, awaited: without(state.awaited, event.from) }, height)
-    case 'gathered':
-      return state.stage === 'gathering' ? build(state) : same(state)
+      return endOfRound(answered(state, event.from), height)
+    case 'silence': {
+      const unanswered = new Map(state.unanswered)
+      if (state.awaited.has(event.from)) unanswered.set(event.from, (unanswered.get(event.from) ?? 0) + 1)
+      return endOfRound({ ...state, unanswered, awaited: without(state.awaited, event.from) }, height)
+    }
+    case 'gathered': {
+      if (state.stage !== 'gathering') return same(state)
+      const lacked = new Set([...state.lacked, ...event.lacked.map(({ epoch, seat }) => rowKey(epoch, seat))])
+      return build({ ...state, lacked }, others)
+    }
     case 'height':
-      return state.stage === 'resting' && event.height >= state.restsUntil ? build(state) : same(state)
+      return state.stage === 'resting' && event.height >= state.restsUntil
+        ? build(state, others)
+        : same(state)
   }
-}
-
-/** What others say of an attestation, for `chooseContents`. */
-export const opinionOf = (state: ProposingState, epoch: Epoch, seat: Seat): Opinion | undefined => {
-  const opinion = state.opinions.get(`${epoch}:${seat}`)
-  return opinion && { demands: opinion.demands.size, refusals: opinion.refusals.size }
 }
 
 const same = (state: ProposingState): ProposingStep => ({ state, effects: [] })
 
-const build = (state: ProposingState): ProposingStep => ({
-  state: { ...state, stage: 'building' },
-  effects: [{ is: 'build', view: state.view }],
-})
+const answered = (state: ProposingState, from: Seat): ProposingState => {
+  const unanswered = new Map(state.unanswered)
+  unanswered.delete(from)
+  return { ...state, unanswered, awaited: without(state.awaited, from) }
+}
+
+const build = (state: ProposingState, others: readonly Seat[]): ProposingStep => {
+  const known = { opinions: state.opinions, lacked: state.lacked, lost: lostOf(state, others) }
+  const isLast = state.revision >= maxRevisions - 1
+  const offerBare = isLast ? 'now' : state.hasOfferedBare ? 'never' : 'if-needed'
+  return {
+    state: { ...state, stage: 'building' },
+    effects: [{ is: 'build', view: state.view, known, certifiers: others.length + 1, offerBare }],
+  }
+}
+
+/** Whose votes are not expected: the silent, and those that keep a vote from the present payload without a reason. */
+const lostOf = (state: ProposingState, others: readonly Seat[]): ReadonlySet<Seat> => {
+  const isSilent = (seat: Seat): boolean => (state.unanswered.get(seat) ?? 0) >= silentRounds
+  const isIdle = (seat: Seat): boolean =>
+    state.rounds >= patientRounds && !state.votes.has(seat) && !state.wants.has(seat)
+  return new Set(others.filter((seat) => isSilent(seat) || isIdle(seat)))
+}
 
 const without = (seats: ReadonlySet<Seat>, seat: Seat): ReadonlySet<Seat> =>
   seats.has(seat) ? new Set([...seats].filter((other) => other !== seat)) : seats
 
 const onBuilt = (
-  state: ProposingState,
-  { cid, bytes }: { cid: CID; bytes: Uint8Array },
+  before: ProposingState,
+  { cid, bytes, listing }: Extract<ProposingEvent, { is: 'built' }>,
   others: readonly Seat[],
   height: Height,
 ): ProposingStep => {
-  const isNew = state.payload?.cid.equals(cid) !== true
-  if (isNew && state.revision === maxRevisions) return same({ ...state, stage: 'done' })
+  const isNew = before.payload?.cid.equals(cid) !== true
+  if (isNew && before.revision === maxRevisions) return same({ ...before, stage: 'done' })
+  const state = { ...before, hasOfferedBare: before.hasOfferedBare || listing.isBare }
   // Once for each block: whatever was wanted, to the same payload the same would be answered.
   if (!isNew && height <= state.askedAt) return same(rest(state, height))
   const votes: ReadonlyMap<Seat, Uint8Array> = isNew ? new Map() : state.votes
-  const to = others.filter((seat) => !votes.has(seat))
+  const wants: ReadonlyMap<Seat, Wants> = isNew ? new Map() : state.wants
+  const to = others.filter((seat) => !votes.has(seat) && !wants.has(seat))
   const asking: ProposingState = {
     ...state,
     stage: 'asking',
-    payload: { cid, bytes },
+    payload: { cid, bytes, listing },
     revision: isNew ? state.revision + 1 : state.revision,
     votes,
+    wants,
+    wanting: new Set(),
+    rounds: isNew ? 1 : state.rounds + 1,
     awaited: new Set(to),
-    wants: new Map(),
     askedAt: height,
   }
   // With nobody left to ask, the round is over at once.
@@ -152,18 +207,39 @@ const rest = (state: ProposingState, height: Height): ProposingState => ({
 const endOfRound = (state: ProposingState, height: Height): ProposingStep => {
   if (state.stage !== 'asking' || state.awaited.size > 0) return same(state)
   if (state.wants.size === 0) return same(rest(state, height))
-  const opinions = new Map(state.opinions)
-  const add = (key: string, from: Seat, side: 'demands' | 'refusals'): void => {
-    const known = opinions.get(key) ?? { demands: new Set(), refusals: new Set() }
-    if (known[side].has(from)) return
-    opinions.set(key, { ...known, [side]: new Set([...known[side], from]) })
-  }
-  for (const [from, { missing, late }] of state.wants) {
-    for (const { epoch, seat } of missing.slice(0, maxWants)) add(`${epoch}:${seat}`, from, 'demands')
-    for (const { epoch, seat } of late.slice(0, maxWants)) add(`${epoch}:${seat}`, from, 'refusals')
-  }
+  const answers = new Map(state.answers)
+  for (const from of state.wanting) answers.set(from, (answers.get(from) ?? 0) + 1)
+  const heard = [...state.wants].filter(([from]) => state.wanting.has(from))
+  const { listed } = state.payload!.listing
+  const isEarly = (from: Seat): boolean => answers.get(from)! <= earlyAnswers
+  const opinions = addOpinions(state.opinions, heard, listed, isEarly)
   return {
-    state: { ...state, stage: 'gathering', opinions },
+    state: { ...state, stage: 'gathering', opinions, answers },
     effects: [{ is: 'gather', wants: [...state.wants].map(([from, wants]) => ({ from, wants })) }],
   }
+}
+
+const addOpinions = (
+  before: ReadonlyMap<string, Opinion>,
+  heard: readonly (readonly [Seat, Wants])[],
+  listed: ReadonlyMap<string, boolean>,
+  isEarly: (from: Seat) => boolean,
+): ReadonlyMap<string, Opinion> => {
+  const added = new Map<string, Opinion & Record<'missing' | 'late', Map<Seat, Said>>>()
+  const add = (side: 'missing' | 'late', from: Seat, epoch: Epoch, seat: Seat): void => {
+    const key = rowKey(epoch, seat)
+    let opinion = added.get(key)
+    if (opinion === undefined) {
+      const known = before.get(key)
+      opinion = { epoch, seat, missing: new Map(known?.missing), late: new Map(known?.late) }
+      added.set(key, opinion)
+    }
+    if (opinion[side].has(from)) return
+    opinion[side].set(from, { isEarly: isEarly(from), wasListed: listed.get(key) ?? null })
+  }
+  for (const [from, { missing, late }] of heard) {
+    for (const { epoch, seat } of missing.slice(0, maxWants)) add('missing', from, epoch, seat)
+    for (const { epoch, seat } of late.slice(0, maxWants)) add('late', from, epoch, seat)
+  }
+  return new Map([...before, ...added])
 }

@@ -6,6 +6,7 @@ import {
   type CertifierState,
   certifiersOf,
   chooseContents,
+  chooseListing,
   listedAgain,
   type ChosenContents,
   cidOf,
@@ -17,13 +18,17 @@ import {
   fillFrame,
   type HeldRow,
   type Height,
-  opinionOf,
   type ProposalAnswer,
   proposalAnswerCodec,
   type ProposedSet,
+  type ProposingEffect,
   type ReviewEffect,
+  rowKey,
   type Seat,
   type Senior,
+  spokenOf,
+  type Stance,
+  stancesOf,
   startCertifier,
   stepCertifier,
   viewOpening,
@@ -252,13 +257,10 @@ export const createCertifying = (
     })
   }
 
-  const propose = (
-    certifier: Certifier,
-    { effect, liars }: Extract<CertifierEffect, { is: 'propose' }>,
-  ): void => {
+  const propose = (certifier: Certifier, { effect }: Extract<CertifierEffect, { is: 'propose' }>): void => {
     switch (effect.is) {
       case 'build':
-        return build(certifier, liars)
+        return build(certifier, effect)
       case 'propose': {
         const { view, cid: checkpoint, bytes } = effect
         for (const seat of effect.to) {
@@ -281,9 +283,12 @@ export const createCertifying = (
       case 'gather': {
         const wanted = effect.wants.filter(({ wants }) => wants.missing.length > 0)
         let left = wanted.length
+        const lacked = wanted
+          .flatMap(({ wants }) => wants.missing)
+          .filter(({ epoch, seat }) => !isHeld(certifier, epoch, seat))
         const done = (): void => {
           left--
-          if (left <= 0) take(certifier, { is: 'gathered' })
+          if (left <= 0) take(certifier, { is: 'gathered', lacked })
         }
         if (left === 0) return done()
         for (const { from, wants } of wanted) {
@@ -308,24 +313,36 @@ export const createCertifying = (
   const holdingOf = (certifier: Certifier, epoch: Epoch): KeyedHolding =>
     holdings.holding(certifier.node, epoch, options.ranThrough(certifier.node, epoch))
 
-  const build = (certifier: Certifier, liars: number): void => {
-    const { proposing } = certifier.state
-    if (proposing === null) return
+  const isHeld = (certifier: Certifier, epoch: Epoch, seat: Seat): boolean =>
+    holdingOf(certifier, epoch).holding.rows.some((row) => row.seat === seat)
+
+  const build = (
+    certifier: Certifier,
+    { known, certifiers: count, offerBare }: Extract<ProposingEffect, { is: 'build' }>,
+  ): void => {
     counts.payloads++
-    const spokenOf = new Set([...proposing.opinions.keys()].map((key) => Number(key.split(':')[0])))
+    const epochs = duty!.frame.weeks.flatMap(({ week, epochs: listed }) =>
+      listed.map(({ epoch }) => {
+        const { key, holding } = holdingOf(certifier, epoch)
+        return { epoch, key, holding: week === duty!.frame.week ? holding : listedAgain(holding) }
+      }),
+    )
+    const spoken = spokenOf(known)
+    const stances = new Map<Epoch, Map<Seat, Stance>>()
+    for (const { epoch, holding } of epochs) {
+      const seats = spoken.get(epoch)
+      if (seats !== undefined) stances.set(epoch, stancesOf(holding, seats))
+    }
+    const holdingOfRow = (epoch: Epoch, seat: Seat): Stance | null => stances.get(epoch)?.get(seat) ?? null
+    const listing = chooseListing(known, count, offerBare, holdingOfRow)
     let agrees = true
     const contents = new Map<Epoch, ChosenContents>()
-    const listed = duty!.frame.weeks.flatMap(({ week, epochs }) =>
-      epochs.map(({ epoch }) => ({ week, epoch })),
-    )
-    for (const { week, epoch } of listed) {
-      const { key, holding } = holdingOf(certifier, epoch)
+    for (const { epoch, key, holding } of epochs) {
       const name = `${epoch}:${key}`
-      let found = spokenOf.has(epoch) ? undefined : chosen.get(name)
+      let found = spoken.has(epoch) ? undefined : chosen.get(name)
       if (found === undefined) {
-        const held = week === duty!.frame.week ? holding : listedAgain(holding)
-        found = chooseContents(held, noSeats, (seat) => opinionOf(proposing, epoch, seat), liars)
-        if (!spokenOf.has(epoch)) chosen.set(name, found)
+        found = chooseContents(holding, noSeats, (seat) => listing.listed.get(rowKey(epoch, seat)))
+        if (!spoken.has(epoch)) chosen.set(name, found)
       }
       agrees &&= found.isOwn
       contents.set(epoch, found)
@@ -339,7 +356,7 @@ export const createCertifying = (
     )
     const cid = cidOf(payload)
     offers.set(cid.toString(), { rows: new Map([...contents].map(([epoch, { rows }]) => [epoch, rows])) })
-    take(certifier, { is: 'built', cid, payload, agrees })
+    take(certifier, { is: 'built', cid, payload, agrees, listing })
   }
 
   const review = (certifier: Certifier, checkpoint: CID, from: Certifier, effect: ReviewEffect): void => {

@@ -17,7 +17,6 @@ import {
   ignoreUnverified,
   judgeCertificate,
   listedAgain,
-  opinionOf,
   paramsHash,
   paramsOfWeek,
   type ProposalAnswer,
@@ -262,7 +261,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       case 'review':
         return review(current, effect.checkpoint, effect.from, effect.effect)
       case 'propose':
-        return propose(current, effect.effect, effect.liars)
+        return propose(current, effect.effect)
       case 'aggregate': {
         const { view, checkpoint } = effect
         const signature = aggregateVotes(effect.signatures)
@@ -306,16 +305,10 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     current.waiting.delete(key)
   }
 
-  const propose = async (current: Work, effect: ProposingEffect, liars: number): Promise<void> => {
+  const propose = async (current: Work, effect: ProposingEffect): Promise<void> => {
     switch (effect.is) {
       case 'build': {
-        const { proposing } = current.state
-        if (proposing === null) return
-        const built = await data.build(
-          current.state.duty.frame,
-          (epoch, seat) => opinionOf(proposing, epoch, seat),
-          liars,
-        )
+        const built = await data.build(current.state.duty.frame, effect)
         step(current, { is: 'built', ...built })
         return
       }
@@ -360,16 +353,39 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           current,
           'gather',
           async (signal) => {
+            const held = await heldOf(effect.wants)
+            const lacked = effect.wants
+              .flatMap(({ wants }) => wants.missing)
+              .filter(({ epoch, seat }) => held.get(epoch)?.has(seat) !== true)
             await Promise.all(
-              effect.wants.map(({ from, wants }) =>
-                gathering.run(() => gather(current, from, wants, signal), signal),
-              ),
+              effect.wants.map(({ from, wants }) => {
+                // Under another digest it is wanted, too: two payloads of a seat make a proof.
+                const missing = wants.missing.filter(({ epoch, seat, digest }) => {
+                  const known = held.get(epoch)?.get(seat)
+                  return known === undefined || !equalBytes(known.multihash.digest, digest)
+                })
+                return gathering.run(() => gather(current, from, { ...wants, missing }, signal), signal)
+              }),
             )
-            return { is: 'gathered' }
+            return { is: 'gathered', lacked }
           },
-          { is: 'gathered' },
+          { is: 'gathered', lacked: [] },
         )
     }
+  }
+
+  /** What is held in the epochs of the attestations that others say are missing. */
+  const heldOf = async (
+    wanted: readonly { wants: Wants }[],
+  ): Promise<ReadonlyMap<Epoch, ReadonlyMap<Seat, CID>>> => {
+    const held = new Map<Epoch, ReadonlyMap<Seat, CID>>()
+    const missing = wanted.flatMap(({ wants }) => wants.missing)
+    for (const [epoch, rows] of Map.groupBy(missing, (row) => row.epoch)) {
+      const seats = new Set(rows.map(({ seat }) => seat))
+      const known = (await data.holding(epoch)).rows.filter(({ seat }) => seats.has(seat))
+      held.set(epoch, new Map(known.map(({ seat, cid }) => [seat, cid])))
+    }
+    return held
   }
 
   /**

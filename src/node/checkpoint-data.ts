@@ -7,6 +7,7 @@ import {
   type CheckpointAnswer,
   checkpointRequestCodec,
   chooseContentsInSteps,
+  chooseListing,
   listedAgain,
   cidOf,
   decodeCheckpoint,
@@ -17,13 +18,18 @@ import {
   type EpochHolding,
   equalBytes,
   fillFrame,
-  type Opinion,
+  type Listing,
   proofPagesOf,
+  type ProposingEffect,
   protocols,
   registryRootInSteps,
   registryTupleOf,
+  rowKey,
   type Seat,
   type SeatRecord,
+  spokenOf,
+  type Stance,
+  stancesOf,
   type Week,
 } from '../../protocol/index.ts'
 import { inSlices } from '../async/slices.ts'
@@ -37,13 +43,19 @@ export interface CheckpointData {
   /** All that is held of an epoch, with the bounds of R-CP-3 if this node ran through it. */
   holding(epoch: Epoch): Promise<EpochHolding>
   /** R-CP-3, the proposer: a payload from what is held and what others said; stored with its pages and contents. */
-  build(
-    frame: CheckpointFrame,
-    opinionOf: (epoch: Epoch, seat: Seat) => Opinion | undefined,
-    liars: number,
-  ): Promise<{ cid: CID; payload: Uint8Array; agrees: boolean }>
+  build(frame: CheckpointFrame, effect: BuildEffect): Promise<BuiltCheckpoint>
   /** Answers others, first those that are owed an answer. */
   serve(dutyOf: DutyOf): Promise<void>
+}
+
+type BuildEffect = Extract<ProposingEffect, { is: 'build' }>
+
+export interface BuiltCheckpoint {
+  cid: CID
+  payload: Uint8Array
+  /** Whether this node would vote for it, by what it holds itself. */
+  agrees: boolean
+  listing: Listing
 }
 
 export const createCheckpointData = (
@@ -59,6 +71,31 @@ export const createCheckpointData = (
     const { mustHold, closes } = context.phases
     const ranThrough = await node.attestations.ranThrough(epoch, context.beacon)
     return { rows: await collector.held(context), bounds: ranThrough ? { mustHold, closes } : null }
+  }
+
+  /** As the payload of this frame lists it. */
+  const holdingIn = async (frame: CheckpointFrame, week: Week, epoch: Epoch): Promise<EpochHolding> => {
+    const held = await holding(epoch)
+    return week === frame.week ? held : listedAgain(held)
+  }
+
+  const listingOf = async (
+    frame: CheckpointFrame,
+    { known, certifiers, offerBare }: BuildEffect,
+    equivocatorsOf: (week: Week) => ReadonlySet<Seat>,
+  ): Promise<Listing> => {
+    const seatsByEpoch = spokenOf(known)
+    const stances = new Map<Epoch, Map<Seat, Stance | 'proved'>>()
+    for (const { week, epochs } of frame.weeks) {
+      for (const { epoch } of epochs) {
+        const seats = seatsByEpoch.get(epoch)
+        if (seats === undefined) continue
+        const held: Map<Seat, Stance | 'proved'> = stancesOf(await holdingIn(frame, week, epoch), seats)
+        for (const seat of seats) if (equivocatorsOf(week).has(seat)) held.set(seat, 'proved')
+        stances.set(epoch, held)
+      }
+    }
+    return chooseListing(known, certifiers, offerBare, (epoch, seat) => stances.get(epoch)?.get(seat) ?? null)
   }
 
   /** Of the checkpoint that was asked for last: whoever wants its registry asks in parts. */
@@ -128,13 +165,14 @@ export const createCheckpointData = (
 
   return {
     holding,
-    async build(frame, opinionOf, liars) {
+    async build(frame, effect) {
       let agrees = true
       const contents = new Map<Epoch, EpochContents>()
       /** As the store keeps them: as objects, a week of 40,000 seats would take more than a gigabyte. */
       const leaves = new Map<Epoch, Uint8Array>()
       const pagesByWeek = new Map<Week, { cid: CID; bytes: Uint8Array }[]>()
-      for (const { week, epochs } of frame.weeks) {
+      const equivocatorsByWeek = new Map<Week, ReadonlySet<Seat>>()
+      for (const { week } of frame.weeks) {
         const proofs = [...(await collector.equivocators(week))].sort(([a], [b]) => a - b)
         pagesByWeek.set(
           week,
@@ -144,15 +182,16 @@ export const createCheckpointData = (
             proofs.map(([, { proof }]) => proof),
           ),
         )
-        const equivocators = new Set(proofs.map(([seat]) => seat))
+        equivocatorsByWeek.set(week, new Set(proofs.map(([seat]) => seat)))
+      }
+      const listing = await listingOf(frame, effect, (week) => equivocatorsByWeek.get(week)!)
+      for (const { week, epochs } of frame.weeks) {
         for (const { epoch } of epochs) {
-          const held = await holding(epoch)
           const { rows, count, root, isOwn } = await inSlices(
             chooseContentsInSteps(
-              week === frame.week ? held : listedAgain(held),
-              equivocators,
-              (seat) => opinionOf(epoch, seat),
-              liars,
+              await holdingIn(frame, week, epoch),
+              equivocatorsByWeek.get(week)!,
+              (seat) => listing.listed.get(rowKey(epoch, seat)),
             ),
           )
           agrees &&= isOwn
@@ -171,7 +210,7 @@ export const createCheckpointData = (
       const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
       for (const [epoch, row] of leaves) await checkpoints.putContents(cid, epoch, row)
       await checkpoints.put(frame.week, [payload, ...pages])
-      return { cid, payload, agrees }
+      return { cid, payload, agrees, listing }
     },
     async serve(dutyOf) {
       await node.host.handle(

@@ -11,6 +11,7 @@ import {
   checkCertificate,
   type CheckpointFrame,
   chooseContents,
+  chooseListing,
   listedAgain,
   cidOf,
   compareContents,
@@ -27,7 +28,6 @@ import {
   type HeldAttestation,
   type HeldRow,
   type Height,
-  opinionOf,
   type Params,
   paramsHash,
   type ProposalAnswer,
@@ -37,9 +37,12 @@ import {
   readProofPages,
   type RecordedVote,
   type ReviewEffect,
+  rowKey,
   type Seat,
   type Senior,
   type SignedAttestation,
+  spokenOf,
+  stancesOf,
   startCertifier,
   stepCertifier,
   type Week,
@@ -65,6 +68,15 @@ export const theWeek = '2026-W47' as Week
 /** The week's epochs, and the epoch of block F. */
 export const weekEpochs = [4, 5, 6] as const
 export const freeze: Height = epochStart(genesis, 8)
+
+export interface NetworkSetting {
+  /** Epochs of the week, the first of which is the fourth; three by default. */
+  epochs?: number
+  /** Seats that attest and are not senior. */
+  others?: number
+  /** Without, votes are not signed and every signature holds: for networks that are large. */
+  signs?: boolean
+}
 
 /** A payload that somebody offers, with what stands behind its roots. */
 export interface Offer {
@@ -93,11 +105,17 @@ export interface CertifierNode {
   isDown: boolean
   /** A liar answers proposals by itself and does nothing else; undefined is silence. */
   lie: ((offer: Uint8Array, from: Seat) => ProposalAnswer | undefined) | null
+  /** Below this height it tells proposers to come again later. */
+  isBusyUntil: Height
 }
 
 export interface CertifierNetwork {
   params: Params
   epochs: readonly TestEpoch[]
+  /** All that attest, seniors first. */
+  seats: readonly Seat[]
+  /** Height of block F. */
+  freezeHeight: Height
   frame: CheckpointFrame
   nodes: readonly CertifierNode[]
   /** Certificates in the order in which they were published. */
@@ -134,9 +152,16 @@ const phasesOf = (epoch: Epoch) => epochPhases(genesis, 4, epoch)
 export const betweenBounds = (epoch: Epoch): Height => phasesOf(epoch).mustHold
 export const tooLate = (epoch: Epoch): Height => phasesOf(epoch).closes
 
-export const createCertifierNetwork = (count: number, changes: Partial<Params> = {}): CertifierNetwork => {
+export const createCertifierNetwork = (
+  count: number,
+  changes: Partial<Params> = {},
+  { epochs: epochCount = 3, others = 0, signs = true }: NetworkSetting = {},
+): CertifierNetwork => {
   const params = paramsWith({ viewBlocks: 8, anchorBlocks: 40, committee: 3, ...changes })
-  const seats = nodesOf(count)
+  const seats = nodesOf(count + others)
+  const verifier = signs ? bls : { verifyAggregate: () => true }
+  const weekEpochs = Array.from({ length: epochCount }, (_, i): Epoch => 4 + i)
+  const freeze = epochStart(genesis, weekEpochs.at(-1)! + 2)
   const epochs = weekEpochs.map((epoch) => epochOf(seats, epoch, params.committee))
   const attestations = new Map<string, SignedAttestation>()
   const frame: CheckpointFrame = {
@@ -161,7 +186,9 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     ],
   }
   const secrets = seats.map(({ seat }) => blsSecretKeyOf(seedOf('bls secret', seat)))
-  const seniors: Senior[] = seats.map(({ seat }, i) => ({ seat, bls: blsPublicKeyOf(secrets[i]!) }))
+  const seniors: Senior[] = seats
+    .slice(0, count)
+    .map(({ seat }, i) => ({ seat, bls: blsPublicKeyOf(secrets[i]!) }))
   const dutyOf = (seat: Seat): CertifierDuty => ({
     seat,
     frame,
@@ -204,6 +231,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
       posted: [],
       isDown: false,
       lie: null,
+      isBusyUntil: 0,
     }
     for (const epoch of weekEpochs) {
       for (const other of seats) hold(node, attestation(epoch, other.seat), inTime(epoch))
@@ -232,7 +260,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   }
   const take = (node: CertifierNode, event: CertifierEvent): void => {
     if (node.isDown || node.lie !== null) return
-    const step = stepCertifier(node.state, event, bls)
+    const step = stepCertifier(node.state, event, verifier)
     node.state = step.state
     for (const effect of step.effects) carryOut(node, effect)
   }
@@ -297,7 +325,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
           ({ view, checkpoint }) => view === effect.view && checkpoint.equals(effect.checkpoint),
         )
         if (!isRecorded) node.recorded.push({ view: effect.view, checkpoint: effect.checkpoint })
-        const signature = signVote(node.blsSecret, effect.message)
+        const signature = signs ? signVote(node.blsSecret, effect.message) : new Uint8Array(96)
         return answer(node, effect.to, effect.view, effect.checkpoint, ['vote', signature])
       }
       case 'review':
@@ -306,7 +334,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
         return propose(node, effect)
       case 'aggregate': {
         const { view, checkpoint } = effect
-        const signature = aggregateVotes(effect.signatures)!
+        const signature = signs ? aggregateVotes(effect.signatures)! : new Uint8Array(96)
         return later(node, { is: 'aggregated', view, checkpoint, signature })
       }
       case 'publish': {
@@ -338,29 +366,29 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
     later(nodeOf(to), { is: 'answered', from: node.seat, view, checkpoint, answer: decoded.value })
   }
 
-  const propose = (
-    node: CertifierNode,
-    { effect, liars }: Extract<CertifierEffect, { is: 'propose' }>,
-  ): void => {
-    const proposing = node.state.proposing!
+  const propose = (node: CertifierNode, { effect }: Extract<CertifierEffect, { is: 'propose' }>): void => {
     switch (effect.is) {
       case 'build': {
         let agrees = true
+        const equivocators = new Set(node.proofs.keys())
+        const seatsByEpoch = spokenOf(effect.known)
+        const stances = new Map(
+          [...seatsByEpoch].map(([epoch, seats]) => [epoch, stancesOf(holdingOf(node, epoch), seats)]),
+        )
+        const listing = chooseListing(effect.known, effect.certifiers, effect.offerBare, (epoch, seat) =>
+          equivocators.has(seat) ? 'proved' : (stances.get(epoch)?.get(seat) ?? null),
+        )
         const offer = offerOf(
           node,
           (epoch) => {
-            const chosen = chooseContents(
-              holdingOf(node, epoch),
-              new Set(node.proofs.keys()),
-              (seat) => opinionOf(proposing, epoch, seat),
-              liars,
-            )
+            const isListed = (seat: Seat): boolean | undefined => listing.listed.get(rowKey(epoch, seat))
+            const chosen = chooseContents(holdingOf(node, epoch), equivocators, isListed)
             agrees &&= chosen.isOwn
             return chosen
           },
           [...node.proofs.keys()],
         )
-        return later(node, { is: 'built', cid: offer.cid, payload: offer.bytes, agrees })
+        return later(node, { is: 'built', cid: offer.cid, payload: offer.bytes, agrees, listing })
       }
       case 'propose': {
         proposals.push(`${effect.view}:${node.seat}`)
@@ -371,11 +399,16 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
           if (isSilent || said !== undefined) {
             const { view, cid: checkpoint } = effect
             later(node, { is: 'answered', from: seat, view, checkpoint, answer: said ?? null })
+          } else if (other.state.height < other.isBusyUntil) {
+            answer(other, node.seat, effect.view, effect.cid, ['later', 'busy'])
           } else later(other, { is: 'proposed', from: node.seat, view: effect.view, payload: effect.bytes })
         }
         return
       }
       case 'gather': {
+        const lacked = effect.wants
+          .flatMap(({ wants }) => wants.missing)
+          .filter(({ epoch, seat }) => node.held.get(epoch)?.has(seat) !== true)
         for (const { from, wants } of effect.wants) {
           const other = nodeOf(from)
           for (const { epoch, seat } of wants.missing) {
@@ -387,7 +420,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
             if (proof !== undefined) addProof(node, seat, proof.epoch, proof.bytes)
           }
         }
-        return later(node, { is: 'gathered' })
+        return later(node, { is: 'gathered', lacked })
       }
     }
   }
@@ -405,7 +438,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
             return tell({ is: 'pages-failed', code: 'page-missing' })
           const read = readProofPages(networkId, week, bytes, keyOf, ed25519.verify)
           if (read.is !== 'accept') return tell({ is: 'pages-failed', code: read.code })
-          for (const [seat, proof] of read.value) addProof(node, seat, weekEpochs[0], proof)
+          for (const [seat, proof] of read.value) addProof(node, seat, weekEpochs[0]!, proof)
           equivocators.set(week, new Set(read.value.keys()))
         }
         return tell({ is: 'pages', equivocators })
@@ -449,6 +482,8 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
   const network: CertifierNetwork = {
     params,
     epochs,
+    seats: seats.map(({ seat }) => seat),
+    freezeHeight: freeze,
     frame,
     nodes,
     published,
@@ -474,7 +509,7 @@ export const createCertifierNetwork = (count: number, changes: Partial<Params> =
         node,
         (epoch) => {
           const rows = choose(epoch, holdingOf(node, epoch).rows)
-          return chooseContents({ rows, bounds: null }, new Set(listed), () => undefined, 0)
+          return chooseContents({ rows, bounds: null }, new Set(listed), () => undefined)
         },
         listed,
       ),

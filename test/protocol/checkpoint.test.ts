@@ -384,7 +384,7 @@ describe('R-CP-3 contents', () => {
     expect(compare(right, true)).toEqual({ is: 'agrees' })
     for (const rows of [left, right]) {
       const again = listedAgain({ rows, bounds })
-      expect(chooseContents(again, none, () => undefined, 1)).toMatchObject({ ...union, isOwn: true })
+      expect(chooseContents(again, none, () => undefined)).toMatchObject({ ...union, isOwn: true })
       // What it held in time must be listed all the same, and what it has never seen is fetched, not refused.
       const others = rows.filter(({ heldAt }) => heldAt >= bounds.mustHold)
       expect(compareContents(again, none, contentsOf(others), { is: 'leaves', rows: others })).toMatchObject({
