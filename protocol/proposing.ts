@@ -158,8 +158,11 @@ const build = (state: ProposingState, others: readonly Seat[]): ProposingStep =>
 /** Whose votes are not expected: the silent, and those that keep a vote from the present payload without a reason. */
 const lostOf = (state: ProposingState, others: readonly Seat[]): ReadonlySet<Seat> => {
   const isSilent = (seat: Seat): boolean => (state.unanswered.get(seat) ?? 0) >= silentRounds
-  const isIdle = (seat: Seat): boolean =>
-    state.rounds >= patientRounds && !state.votes.has(seat) && !state.wants.has(seat)
+  const isIdle = (seat: Seat): boolean => {
+    if (state.rounds < patientRounds || state.votes.has(seat)) return false
+    const wants = state.wants.get(seat)
+    return wants === undefined || wants.missing.length + wants.late.length === 0
+  }
   return new Set(others.filter((seat) => isSilent(seat) || isIdle(seat)))
 }
 
