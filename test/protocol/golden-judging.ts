@@ -4,6 +4,7 @@ import {
   createCommittees,
   createStream,
   hash,
+  hexToBytes,
   judgeEpoch,
   Verdict,
 } from '../../protocol/index.ts'
@@ -17,9 +18,15 @@ export const judgingVector = () =>
     { committee: 5, maxPerPrefix: 2 },
     { committee: 7, maxPerPrefix: 0 },
     { committee: 11, maxPerPrefix: 3 },
-  ].map((params, number) => {
+    { committee: 3, maxPerPrefix: 0, hosts: neighbours },
+    { committee: 3, maxPerPrefix: 1, hosts: neighbours },
+    { committee: 3, maxPerPrefix: 2, hosts: neighbours },
+  ].map(({ hosts, ...params }, number) => {
     const beacon = hash('judging', number)
-    const attestations = attestationsOf(beacon, params.committee)
+    const attestations =
+      hosts === undefined
+        ? attestationsOf(beacon, params.committee)
+        : truthsAbout(hosts, beacon, params.committee)
     const { outcomes, attested } = judgeEpoch({ beacon, attestations }, params)
     return {
       ...params,
@@ -36,6 +43,41 @@ export const judgingVector = () =>
       outcomes,
     }
   })
+
+/** Addresses of seats, in order: what R-TALLY-3 takes for one, and what a prefix holds. The last byte of IPv6 is free. */
+const neighbours = [
+  // One address, twice.
+  '0a010101',
+  '0a010101',
+  // One /24, then one /16.
+  '0a010102',
+  '0a010203',
+  '0a010304',
+  '0a020101',
+  // One /64 by two machines, then one /48, then another.
+  '20010db8000100010000000000000000',
+  '20010db8000100010000000100000000',
+  '20010db8000100020000000000000000',
+  '20010db8000100030000000000000000',
+  '20010db8000200010000000000000000',
+  '20010db8000200020000000000000000',
+].map(hexToBytes)
+
+/** Everybody says of all seats that they are valid, and where; each sees another machine of an IPv6 /64. */
+const truthsAbout = (
+  hosts: readonly Uint8Array[],
+  beacon: Uint8Array,
+  committee: number,
+): AttestedVerdicts[] => {
+  const { k, ring, positions } = createCommittees(beacon, hosts.length, committee)
+  return hosts.map((_, index) => ({
+    verdicts: new Uint8Array(k),
+    addresses: Array.from({ length: k }, (_target, i) => {
+      const host = hosts[ring[(positions[index]! + 1 + i) % hosts.length]!]!
+      return host.length === 4 ? host : host.with(15, index)
+    }),
+  }))
+}
 
 /** Kinds of seats, as those who challenge them find them: most are well. */
 const kinds = [...Array.from({ length: 9 }, () => 'well' as const), 'down', 'torn', 'split'] as const

@@ -1,9 +1,4 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { base64 } from '@scure/base'
 import {
-  addressOfStake,
-  announcementMessage,
   answeredFault,
   applyChange,
   type Attestation,
@@ -11,7 +6,6 @@ import {
   attestationMessage,
   auditSeed,
   beaconOf,
-  blsPublicKey,
   bytesToHex,
   type ChainBlock,
   type ChainTransaction,
@@ -24,6 +18,7 @@ import {
   createRegistry,
   createStream,
   createTally,
+  type DigestedTally,
   encodeAttestation,
   encodeEvidence,
   encodeProof,
@@ -34,21 +29,14 @@ import {
   epochStart,
   type Evidence,
   type EvidenceEntry,
-  formatMemo,
-  formatUnsignedMemo,
   Genesis,
   hash,
-  hash160,
   judgeBlock,
   medianTimePast,
-  messageDigest,
   networkIdOf,
   nobleBls,
-  outpointKey,
   Params,
   paramsHash,
-  peerIdOfKey,
-  nobleProvePossession,
   receiptResponse,
   sampleSeed,
   samplesOf,
@@ -66,20 +54,26 @@ import {
   weekOfTime,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
+import { blocksVector } from './golden-blocks.ts'
+import { bundleVector } from './golden-bundle.ts'
 import { checkpointVector } from './golden-checkpoint.ts'
 import { possessionVector } from './golden-possession.ts'
+import { fullVector } from './golden-full.ts'
 import { judgingVector } from './golden-judging.ts'
+import {
+  blsSecretOf,
+  createOwner,
+  type Json,
+  type Owner,
+  payingTo,
+  secretOf,
+  transactionVector,
+} from './golden-owner.ts'
 import { puzzleVector } from './golden-puzzle.ts'
 import { relayVector } from './golden-relay.ts'
-
-/** A value of a vector file: byte strings are hex, amounts decimal. */
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+import { revivalVector } from './golden-revival.ts'
 
 const hex = bytesToHex
-
-/** All secrets of the vectors: SHA-256 of a label. The first byte of BLS secrets is 0, so that they are below the order. */
-const secretOf = (label: string): Uint8Array => sha256(utf8ToBytes(`secnode vectors ${label}`))
-const blsSecretOf = (label: string): Uint8Array => secretOf(label).fill(0, 0, 1)
 
 const genesis = Genesis.parse({
   chain: 'zcash-regtest',
@@ -113,70 +107,14 @@ const rawTransaction = (height: number, index: number): Uint8Array => {
   return Uint8Array.from({ length: 100 + (height % 50) }, (_, i) => seed[i % seed.length]!)
 }
 
-interface Owner {
-  stake: Uint8Array
-  peer: Uint8Array
-  sign: Sign
-  memo: string
-  vector: Json
-}
+const ownerOf = (label: string, at: number): Owner => createOwner(genesis, { label, at })
 
-const ownerOf = (label: string, at: number): Owner => {
-  const walletSecret = secretOf(`wallet ${label}`)
-  const stake = hash160(secp256k1.getPublicKey(walletSecret, true))
-  const node = ed25519FromSeed(secretOf(`node ${label}`))
-  const blsSecret = blsSecretOf(`bls ${label}`)
-  const bls = blsPublicKey(blsSecret)
-  const pop = nobleProvePossession(networkId, blsSecret, stake)
-  const host = `${label}.example.org`
-  const unsigned = formatUnsignedMemo({
-    peer: peerIdOfKey(node.publicKey),
-    host,
-    p2p: 9_000,
-    tls: 443,
-    at,
-    stake: addressOfStake(genesis.chain, stake),
-    bls,
-    pop,
+/** The same week with other funds: none, less than there are points of score, and so much that some amounts are 0. */
+const fundsVector = (tallyOf: (fund: bigint) => DigestedTally): Json =>
+  [0n, params.feeReserve, params.feeReserve + 1n, params.feeReserve + 5n].map((fund) => {
+    const { document, digest } = tallyOf(fund)
+    return { fund: fund.toString(), document: JSON.parse(JSON.stringify(document)) as Json, digest }
   })
-  const message = announcementMessage(networkId, unsigned)
-  const digest = messageDigest(message)
-  const compact = secp256k1.sign(digest, walletSecret, { prehash: false, format: 'recovered' })
-  const signature = Uint8Array.of(31 + compact[0]!, ...compact.subarray(1))
-  const memo = formatMemo(unsigned, base64.encode(signature))
-  return {
-    stake,
-    peer: node.publicKey,
-    sign: node.sign,
-    memo,
-    vector: {
-      walletSecret: hex(walletSecret),
-      nodeSeed: hex(secretOf(`node ${label}`)),
-      blsSecret: hex(blsSecret),
-      stake: hex(stake),
-      stakeAddress: addressOfStake(genesis.chain, stake),
-      peerKey: hex(node.publicKey),
-      peer: peerIdOfKey(node.publicKey),
-      host,
-      bls: hex(bls),
-      pop: hex(pop),
-      signedText: message,
-      messageDigest: hex(digest),
-      signature: hex(signature),
-      memo,
-    },
-  }
-}
-
-const transactionVector = (transaction: ChainTransaction): Json => ({
-  spends: transaction.spends,
-  payments: transaction.payments.map(({ outpoint, payee, value }) => ({
-    outpoint,
-    payee: hex(payee),
-    value: value.toString(),
-  })),
-  memo: transaction.memo,
-})
 
 const snapshotVector = (snapshot: Snapshot): Json =>
   snapshot.map((row) => ({
@@ -200,17 +138,8 @@ const signedVector = (signed: Signed): Json => ({
 const registryOf = (people: readonly Owner[]) => {
   const registry = createRegistry(genesis, networkId)
   const first = genesis.activationHeight
-  const announcement = (owner: Owner, label: string, memo = owner.memo): ChainTransaction => ({
-    spends: [],
-    payments: [
-      {
-        outpoint: outpointKey(secretOf(`transaction ${label}`), 0),
-        payee: owner.stake,
-        value: genesis.minStake,
-      },
-    ],
-    memo,
-  })
+  const announcement = (owner: Owner, label: string, memo = owner.memo): ChainTransaction =>
+    payingTo(owner, label, genesis.minStake, memo)
   const again = ownerOf('b', first + 5)
   const spent = announcement(people[5]!, 'f')
   const transactions = new Map<number, ChainTransaction[]>([
@@ -364,18 +293,20 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
   const week = weekOfTime(
     medianTimePast(Array.from({ length: 11 }, (_, i) => blockTime(epochStart(genesis, 2) - i))),
   )
-  const tally = createTally({
-    networkId,
-    chain: genesis.chain,
-    week,
-    state: 'anchored',
-    params,
-    checkpoint: cidOf(secretOf('checkpoint')),
-    anchor: { height: 300, hash: blockHash(300) },
-    equivocators: new Set([second.snapshot[1]!.seat]),
-    fund: 10n * coin,
-    epochs: tallyEpochs,
-  })
+  const tallyOf = (fund: bigint): DigestedTally =>
+    createTally({
+      networkId,
+      chain: genesis.chain,
+      week,
+      state: 'anchored',
+      params,
+      checkpoint: cidOf(secretOf('checkpoint')),
+      anchor: { height: 300, hash: blockHash(300) },
+      equivocators: new Set([second.snapshot[1]!.seat]),
+      fund,
+      epochs: tallyEpochs,
+    })
+  const tally = tallyOf(10n * coin)
 
   const words = createStream(shuffleSeed(second.beacon))
   const vectors = new Map<string, Json>([
@@ -509,6 +440,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
         digest: tally.digest,
       },
     ],
+    ['funds', fundsVector((fund) => tallyOf(fund))],
     [
       'possession',
       possessionVector({
@@ -532,7 +464,17 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
     ],
     ['relay', relayVector()],
     ['judging', judgingVector()],
+    ['revival', revivalVector(genesis, blockHash)],
+    ['full', fullVector(genesis, week, blockHash)],
+    ['blocks', blocksVector()],
   ])
   const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]
-  return vectors.set('checkpoint', checkpointVector(others, blockHash))
+  const checkpoint = checkpointVector(others, blockHash)
+  const bundled = epochs.map(({ e }, i) => ({
+    epoch: e,
+    rows: signed[i]!.map((row, j) => ({ ...row, evidence: attested[i]![j]!.block })).filter(
+      ({ attestation }) => !checkpoint.equivocators.includes(attestation.seat),
+    ),
+  }))
+  return vectors.set('checkpoint', checkpoint).set('bundle', bundleVector(checkpoint, bundled))
 }
