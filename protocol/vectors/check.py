@@ -1,7 +1,7 @@
 """Recomputes the golden vectors from SPEC.md with nothing but Python's standard library.
 
-A second reading of the rules that shares no code with the first: run it as `python3 protocol/vectors/check.py`. Ed25519
-and BLS signatures are not verified here.
+A second reading of the rules that shares no code with the first: run it as `python3 protocol/vectors/check.py`. Not
+done here: BLS, wallets' signatures, and the decryption of notes, which need more than the library has.
 """
 
 import base64
@@ -9,6 +9,7 @@ import hashlib
 import json
 import pathlib
 import struct
+from fractions import Fraction
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -111,6 +112,85 @@ def merkle_root(leaves):
     return sha256(b"\x01" + merkle_root(leaves[:split]) + merkle_root(leaves[split:]))
 
 
+class Ed25519:
+    """RFC 8032 over plain integers, verified as R-SIG-2 says; no constant time, for vectors only."""
+
+    p = 2**255 - 19
+    order = 2**252 + 27742317777372353535851937790883648493
+    d = -121665 * pow(121666, -1, p) % p
+
+    @classmethod
+    def add(cls, a, b):
+        (x1, y1, z1, t1), (x2, y2, z2, t2) = a, b
+        e, f = (y1 - x1) * (y2 - x2) % cls.p, (y1 + x1) * (y2 + x2) % cls.p
+        g, i = 2 * t1 * t2 * cls.d % cls.p, 2 * z1 * z2 % cls.p
+        e, f, g, i = f - e, i - g, i + g, f + e
+        return e * f % cls.p, g * i % cls.p, f * g % cls.p, e * i % cls.p
+
+    @classmethod
+    def multiply(cls, n, point):
+        total = (0, 1, 1, 0)
+        while n > 0:
+            if n & 1:
+                total = cls.add(total, point)
+            point, n = cls.add(point, point), n >> 1
+        return total
+
+    @classmethod
+    def multiply_base(cls, n):
+        """From a table of the base point's doubles."""
+        total = (0, 1, 1, 0)
+        for i, double in enumerate(cls.doubles):
+            if n >> i & 1:
+                total = cls.add(total, double)
+        return total
+
+    @classmethod
+    def encode(cls, point):
+        x, y, z, _ = point
+        inverse = pow(z, -1, cls.p)
+        return ((y * inverse % cls.p) | (x * inverse % cls.p & 1) << 255).to_bytes(32, "little")
+
+    @classmethod
+    def decode(cls, data):
+        number = int.from_bytes(data, "little")
+        y, sign = number & 2**255 - 1, number >> 255
+        square = (y * y - 1) * pow(cls.d * y * y + 1, -1, cls.p) % cls.p
+        x = pow(square, (cls.p + 3) // 8, cls.p)
+        if x * x % cls.p != square:
+            x = x * pow(2, (cls.p - 1) // 4, cls.p) % cls.p
+        if y >= cls.p or x * x % cls.p != square or x == 0 and sign:
+            return None
+        x = x if x & 1 == sign else cls.p - x
+        return x, y, 1, x * y % cls.p
+
+    @classmethod
+    def sign(cls, seed, message):
+        digest = hashlib.sha512(seed).digest()
+        secret = int.from_bytes(digest[:32], "little") & 2**254 - 8 | 2**254
+        key = cls.encode(cls.multiply_base(secret))
+        r = int.from_bytes(hashlib.sha512(digest[32:] + message).digest(), "little") % cls.order
+        point = cls.encode(cls.multiply_base(r))
+        k = int.from_bytes(hashlib.sha512(point + key + message).digest(), "little")
+        return point + ((r + k * secret) % cls.order).to_bytes(32, "little")
+
+    @classmethod
+    def verify(cls, key, message, signature):
+        a, s = cls.decode(key), int.from_bytes(signature[32:], "little")
+        identity = (1).to_bytes(32, "little")
+        is_key = a is not None and key != identity and cls.encode(cls.multiply(cls.order, a)) == identity
+        if not is_key or s >= cls.order or signature[:32] == identity:
+            return False
+        k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % cls.order
+        x, y, z, t = cls.multiply(k, a)
+        return cls.encode(cls.add(cls.multiply_base(s), (-x % cls.p, y, z, -t % cls.p))) == signature[:32]
+
+
+Ed25519.doubles = [Ed25519.decode(bytes.fromhex("58" + 31 * "66"))]
+for _ in range(255):
+    Ed25519.doubles.append(Ed25519.add(Ed25519.doubles[-1], Ed25519.doubles[-1]))
+
+
 def same(found, expected, what):
     assert found == expected, f"{what}: {found} is not {expected}"
 
@@ -210,6 +290,9 @@ for epoch in load("attestations"):
         ])
         same(payload.hex(), row["signed"]["payload"], "R-ATT-1")
         same(signed_bytes("att", payload).hex(), row["signedBytes"], "R-SIG-1")
+        key, signature = unhex(load("announcements")[row["seat"]]["peerKey"]), unhex(row["signed"]["signature"])
+        same(Ed25519.verify(key, signed_bytes("att", payload), signature), True, "R-SIG-2")
+        same(Ed25519.verify(key, signed_bytes("probe", payload), signature), False, "R-SIG-1 kinds")
         leaves.append(encode([row["seat"], Cid(sha256(payload))]))
         same(leaves[-1].hex(), row["leaf"], "R-SYNC-1 leaf")
     same(merkle_root(leaves).hex(), epoch["root"], "R-SYNC-1 root")
@@ -252,6 +335,7 @@ payload = encode([
     [[week, unhex(network["paramsHash"]), int(params["fund"]["amount"]), epochs, [Cid(sha256(page))]]],
 ])
 same(payload.hex(), checkpoint["payload"], "R-CP-1 payload")
+payload_of_checkpoint = payload
 cid = Cid(sha256(payload))
 same(str(cid), checkpoint["cid"], "R-CP-1 id")
 freeze_beacon = h("beacon", network_id, epochs[-1][0] + 2, freeze_hash)
@@ -458,9 +542,368 @@ def judge(case):
 for case in load("judging"):
     same(judge(case), (case["attested"], case["outcomes"]), "R-TALLY-0 to R-TALLY-4")
 
-tally = load("tally")
-# All texts are ASCII and all numbers integers, so this is RFC 8785.
-canonical = json.dumps(tally["document"], sort_keys=True, separators=(",", ":"))
-same(sha256(canonical.encode()).hex(), tally["digest"], "R-TALLY-7")
+
+
+def document_of(case):
+    """R-TALLY-5 to R-TALLY-7: the document of the week of attestations.json, all of it recomputed."""
+    rows = {seat["seat"]: seat for seat in load("registry")["seats"]}
+    equivocators, seats, epochs = load("tally")["equivocators"], {}, []
+    week_epochs = list(zip(load("attestations"), load("registry")["snapshots"]))
+    for number, (epoch, snapshot) in enumerate(week_epochs):
+        by_seat = {row["seat"]: row for row in epoch["attestations"]}
+        attestations = []
+        for row in snapshot["rows"]:
+            said = None if row["seat"] in equivocators else by_seat.get(row["seat"])
+            attestations.append(said and {**said, "addresses": " ".join(said["addresses"])})
+        beacon = beacons[epoch["epoch"]].hex()
+        attested, outcomes = judge({**params, "beacon": beacon, "attestations": attestations})
+        epochs.append({
+            "epoch": epoch["epoch"], "beacon": beacon, "seats": len(snapshot["rows"]), "attested": attested,
+        })
+        for row, outcome in zip(snapshot["rows"], outcomes):
+            seat = seats.setdefault(row["seat"], {"outcomes": [None] * len(week_epochs)})
+            seat["outcomes"][number], seat["host"] = outcome, row["host"]
+    for number, seat in seats.items():
+        is_equivocator = number in equivocators
+        credits = seat["outcomes"].count("credited")
+        seat.update(
+            seat=number, stake=announcements[number]["stakeAddress"], equivocator=is_equivocator,
+            epochs=sum(outcome is not None for outcome in seat["outcomes"]), score=0 if is_equivocator else credits,
+        )
+        same(rows[number]["stake"], announcements[number]["stake"], "R-REG-3")
+    scored = [seat for seat in seats.values() if seat["score"] > 0]
+    scored.sort(key=lambda seat: Fraction(seat["score"], seat["epochs"]))
+    median = scored[(len(scored) - 1) // 2] if scored else None
+    paid = [
+        seat for seat in scored
+        if 100 * seat["score"] * median["epochs"] >= params["minAvailability"] * median["score"] * seat["epochs"]
+    ]
+    fund = max(0, int(case["fund"]) - int(params["feeReserve"]))
+    total = sum(seat["score"] for seat in paid)
+    amounts = {seat["seat"]: fund * seat["score"] // total for seat in paid}
+    for number, seat in seats.items():
+        seat["amount"] = str(amounts.get(number, 0))
+    return {
+        "network": network_id, "week": week, "ruleset": 1, "state": "anchored", "params": network["paramsHash"],
+        "checkpoint": case["document"]["checkpoint"], "anchor": case["document"]["anchor"], "epochs": epochs,
+        "totals": {
+            "fund": str(fund), "paid": str(sum(amounts.values())), "undistributed": str(fund - sum(amounts.values())),
+            "seats": len(seats), "paidSeats": sum(amount > 0 for amount in amounts.values()),
+            "score": sum(seat["score"] for seat in seats.values()),
+        },
+        "seats": [seats[number] for number in sorted(seats)],
+    }
+
+
+for case in [load("tally"), *load("funds")]:
+    document = document_of(case)
+    same(document, case["document"], "R-TALLY-5 to R-TALLY-7")
+    # All texts are ASCII and all numbers integers, so this is RFC 8785.
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    same(sha256(canonical.encode()).hex(), case["digest"], "R-TALLY-7 digest")
+
+revival = load("revival")
+registry, coins = {}, {}
+min_stake, announce_blocks = int(genesis["minStake"]), genesis["announceBlocks"]
+taken = []
+
+
+def announce(transaction, height):
+    """R-REG-1 to R-REG-3, without the signatures; returns the seat, or None if nothing changes."""
+    fields = dict(field.split("=", 1) for field in transaction["memo"].split(" ")[1:])
+    # Two bytes of prefix, hash160, four of checksum.
+    digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    number = 0
+    for character in fields["stake"]:
+        number = 58 * number + digits.index(character)
+    checked = number.to_bytes(26, "big")
+    same(sha256(sha256(checked[:22]))[:4], checked[22:], "R-REG-1 stake")
+    stake, at = checked[2:22].hex(), int(fields["at"])
+    before = registry.get(stake)
+    is_shown = any(p["payee"] == stake and int(p["value"]) >= min_stake for p in transaction["payments"])
+    if not is_shown or not 0 <= height - at <= announce_blocks or before and at <= before["at"]:
+        return None
+    seat = registry.setdefault(stake, {"seat": len(registry), "stake": stake, "activeSince": None, "keySince": None})
+    seat.update(host=fields["host"], bls=base64.b64decode(fields["bls"]).hex(), at=at)
+    return seat
+
+
+for block in revival["blocks"]:
+    keys = {stake: seat["bls"] for stake, seat in registry.items()}
+    announced = set()
+    for transaction in block["transactions"]:
+        for outpoint in transaction["spends"]:
+            coins.pop(outpoint, None)
+        seat = announce(transaction, block["height"]) if transaction["memo"] else None
+        if seat:
+            announced.add(seat["stake"])
+            coins = {outpoint: coin for outpoint, coin in coins.items() if coin[0] != seat["stake"]}
+        for payment in transaction["payments"]:
+            if payment["payee"] in registry:
+                coins[payment["outpoint"]] = (payment["payee"], int(payment["value"]))
+    for stake, seat in registry.items():
+        if keys.get(stake) != seat["bls"]:
+            seat["keySince"] = block["height"]
+        if sum(value for payee, value in coins.values() if payee == stake) < min_stake:
+            seat["activeSince"] = None
+        elif seat["activeSince"] is None and stake in announced:
+            seat["activeSince"] = block["height"]
+    active = [seat["seat"] for seat in registry.values() if seat["activeSince"] is not None]
+    same(active, block["active"], f"R-REG-5 after block {block['height']}")
+    for snapshot in revival["snapshots"]:
+        start = genesis["activationHeight"] + (snapshot["epoch"] - 1) * genesis["epochBlocks"]
+        if block["height"] == start:
+            since = start - genesis["epochBlocks"]
+            seats = [s for s in registry.values() if s["activeSince"] is not None and s["activeSince"] <= since]
+            rows = [{"seat": seat["seat"], "bls": seat["bls"]} for seat in seats]
+            same(rows, snapshot["rows"], f"R-EPOCH-5 snapshot {snapshot['epoch']}")
+            taken.append(snapshot["epoch"])
+same(list(registry.values()), revival["seats"], "R-REG-3 R-CP-2 seats")
+same(taken, [snapshot["epoch"] for snapshot in revival["snapshots"]], "R-EPOCH-5 snapshots")
+
+full = load("full")
+
+
+def secret(label):
+    return sha256(f"secnode vectors {label}".encode())
+
+
+def attest(seat, verdict):
+    """R-ATT-1: one attestation of full.json, signed."""
+    addresses = [bytes([198, 51, seat >> 8, seat + i & 255]) for i in range(full["targets"])] if verdict == 0 else []
+    payload = encode([
+        "att", 1, network_id, full["epoch"], beacons[full["epoch"]], seat, secret(f"full stake {seat}")[:20], None,
+        bytes([verdict] * full["targets"]), addresses, Cid(sha256(secret(f"full evidence {seat}"))),
+    ])
+    return payload, Ed25519.sign(secret(f"full node {seat}"), signed_bytes("att", payload))
+
+
+def described(data):
+    return {"length": len(data), "cid": str(Cid(sha256(data)))}
+
+
+proofs = []
+for seat in range(full["equivocators"]):
+    pair = sorted([attest(seat, 0), attest(seat, 255)], key=lambda signed: sha256(signed[0]))
+    proofs.append(encode(["equivocation", 1, *pair]))
+same(proofs[0].hex(), full["firstProof"], "R-ATT-3")
+pages = [encode(["proofs", 1, network_id, full["week"], part]) for part in (proofs[:128], proofs[128:])]
+same([described(page) for page in pages], full["pages"], "R-CP-1 full page")
+rows = [attest(full["equivocators"] + i, 0) for i in range(full["honest"])]
+blocks = [encode(["attestations", 1, full["epoch"], part]) for part in (rows[:512], rows[512:])]
+same([described(block) for block in blocks], full["blocks"], "R-CP-8 full block")
+leaves = [encode([full["equivocators"] + i, Cid(sha256(row[0]))]) for i, row in enumerate(rows)]
+same([leaves[0].hex(), merkle_root(leaves).hex()], [full["firstLeaf"], full["root"]], "R-SYNC-1 root of 513")
+
+
+def section(data):
+    """R-CP-8: length, CID and bytes."""
+    length, rest = b"", 36 + len(data)
+    while rest >= 128:
+        length, rest = length + bytes([rest & 127 | 128]), rest >> 7
+    return length + bytes([rest]) + Cid.head + sha256(data) + data
+
+
+bundle = load("bundle")
+car = unhex("3aa265726f6f747381") + encode(cid) + unhex("6776657273696f6e01") + section(payload_of_checkpoint)
+car += section(unhex(checkpoint["proofPages"][0]["bytes"]))
+for epoch in reversed(load("attestations")):
+    rows = [row for row in epoch["attestations"] if row["seat"] not in checkpoint["equivocators"]]
+    signed = [[unhex(row["signed"]["payload"]), unhex(row["signed"]["signature"])] for row in rows]
+    car += section(encode(["attestations", 1, epoch["epoch"], signed]))
+same(car.hex(), bundle["bare"], "R-CP-8 bundle")
+
+
+def sections(car):
+    """The CIDs and bytes of a bundle's blocks."""
+    at, blocks = 59, []
+    while at < len(car):
+        length = shift = 0
+        while True:
+            length, shift, at = length | (car[at] & 127) << shift, shift + 7, at + 1
+            if car[at - 1] < 128:
+                break
+        blocks.append((car[at + 4 : at + 36], car[at + 36 : at + length]))
+        same([car[at : at + 4], sha256(blocks[-1][1])], [Cid.head, blocks[-1][0]], "R-CP-8 id of a block")
+        at += length
+    return blocks
+
+
+whole = sections(unhex(bundle["withEvidence"]))
+named = [
+    Cid.parse(row["evidence"]).digest
+    for epoch in reversed(load("attestations"))
+    for row in epoch["attestations"] if row["seat"] not in checkpoint["equivocators"]
+]
+same([digest for digest, data in whole if b"hevidence" in data[:10]], named, "R-CP-8 evidence")
+same([block for block in whole if b"hevidence" not in block[1][:10]], sections(car), "R-CP-8 with evidence")
+
+
+class Reader:
+    """Bytes of a block or transaction, from the first to the last."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        self.at += n
+        same(self.at <= len(self.data), True, "R-CHAIN-1 length")
+        return self.data[self.at - n : self.at]
+
+    def number(self, n):
+        return int.from_bytes(self.take(n), "little")
+
+    def size(self):
+        first = self.number(1)
+        return first if first < 253 else self.number({253: 2, 254: 4, 255: 8}[first])
+
+    def vector(self, read):
+        return [read() for _ in range(self.size())]
+
+
+def blake2b(person, *parts):
+    return hashlib.blake2b(b"".join(parts), digest_size=32, person=person).digest()
+
+
+def digest_of_notes(names, notes, tail):
+    """ZIP 244, T.3b and T.4: what is before, in and after the memo of each ciphertext; nothing, of no notes."""
+    compact, memos, rest, whole = names
+    if not notes:
+        return blake2b(whole)
+    parts = [
+        blake2b(compact, *(note["compact"] + note["cipher"][:52] for note in notes)),
+        blake2b(memos, *(note["cipher"][52:564] for note in notes)),
+        blake2b(rest, *(note["rest"] + note["cipher"][564:] + note["out"] for note in notes)),
+    ]
+    return blake2b(whole, *parts, tail)
+
+
+def read_action(reader):
+    cv, nullifier, rk, cmx, epk = (reader.take(32) for _ in range(5))
+    return {
+        "compact": nullifier + cmx + epk, "rest": cv + rk, "cipher": reader.take(580), "out": reader.take(80),
+    }
+
+
+def read_bundle(reader):
+    """ZIP 225, an Orchard bundle: its notes, and what of the rest a txid covers, with the anchor and without."""
+    actions = reader.vector(lambda: read_action(reader))
+    if not actions:
+        return actions, b"", b""
+    fields, anchor = reader.take(9), reader.take(32)
+    reader.take(reader.size())
+    reader.take(64 * len(actions) + 64)
+    return actions, fields + anchor, fields
+
+
+def read_transaction(reader):
+    """ZIP 225, ZIP 229, or ZEN's versions 1 and -3: txid and transparent outputs."""
+    start, header = reader.at, reader.number(4)
+
+    def read_inputs():
+        return reader.vector(lambda: (reader.take(36), reader.take(reader.size()), reader.take(4)))
+
+    def read_outputs():
+        return reader.vector(lambda: (reader.number(8), reader.take(reader.size())))
+
+    if not header >> 31 or header == 2**32 - 3:
+        read_inputs()
+        outputs, _ = read_outputs(), reader.take(4)
+        if header == 2**32 - 3:
+            joinsplits = reader.vector(lambda: reader.take(1_698))
+            reader.take(96 if joinsplits else 0)
+        return {"txid": sha256(sha256(reader.data[start : reader.at])), "outputs": outputs}
+    version, group, branch = header & 2**31 - 1, reader.take(4), reader.take(4)
+    lock_and_expiry = reader.take(8)
+    inputs, outputs = read_inputs(), read_outputs()
+    same(reader.size(), 0, "no Sapling spends here")
+
+    def read_sapling():
+        cv, cmu, epk = (reader.take(32) for _ in range(3))
+        return {"compact": cmu + epk, "rest": cv, "cipher": reader.take(580), "out": reader.take(80)}
+
+    sapling = reader.vector(read_sapling)
+    balance = reader.take(8 if sapling else 0)
+    reader.take(192 * len(sapling) + (64 if sapling else 0))
+    orchard, with_anchor, without = read_bundle(reader)
+    names = (b"ZTxIdOrcActCHash", b"ZTxIdOrcActMHash", b"ZTxIdOrcActNHash", b"ZTxIdOrchardHash")
+    if version == 5:
+        bundles = [digest_of_notes(names, orchard, with_anchor)]
+    else:
+        ironwood, _, tail = read_bundle(reader)
+        new_names = (b"ZTxIdIrnActCH_v6", b"ZTxIdIrnActMH_v6", b"ZTxIdIrnActNH_v6", b"ZTxIdIronwd_H_v6")
+        bundles = [
+            digest_of_notes((*names[:3], b"ZTxIdOrchardH_v6"), orchard, without),
+            digest_of_notes(new_names, ironwood, tail),
+        ]
+    scripts = (
+        amount.to_bytes(8, "little") + bytes([len(script)]) + script for amount, script in outputs
+    )
+    transparent = [
+        blake2b(b"ZTxIdPrevoutHash", *(outpoint for outpoint, _, _ in inputs)),
+        blake2b(b"ZTxIdSequencHash", *(sequence for _, _, sequence in inputs)),
+        blake2b(b"ZTxIdOutputsHash", *scripts),
+    ]
+    sapling_names = (b"ZTxIdSOutC__Hash", b"ZTxIdSOutM__Hash", b"ZTxIdSOutN__Hash", b"ZTxIdSOutputHash")
+    notes = [blake2b(b"ZTxIdSSpendsHash"), digest_of_notes(sapling_names, sapling, b""), balance] if sapling else []
+    txid = blake2b(
+        b"ZcashTxHash_" + branch,
+        blake2b(b"ZTxIdHeadersHash", struct.pack("<I", header) + group + branch + lock_and_expiry),
+        blake2b(b"ZTxIdTranspaHash", *transparent),
+        blake2b(b"ZTxIdSaplingHash", *notes),
+        *bundles,
+    )
+    return {"txid": txid, "outputs": outputs}
+
+
+def block_root(hashes):
+    """The merkle tree of a block: an odd level repeats its last node."""
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], [*hashes[1::2], *([hashes[-1]] if len(hashes) % 2 else [])])
+        hashes = [sha256(sha256(left + right)) for left, right in pairs]
+    return hashes[0]
+
+
+def stake_of(script, chain):
+    """R-REG-5: the hash160 of P2PKH, on ZEN with or without a reference."""
+    if script[:3] != unhex("76a914") or script[23:25] != unhex("88ac"):
+        return None
+    reference = script[25:]
+    height = reference[33:-1]
+    is_height = height[:1] == b"\x00" or 0x51 <= height[0] <= 0x60 if len(height) == 1 else (
+        1 < len(height) == height[0] + 1 <= 5 and height[-1] < 128
+        and (height[-1] > 0 or len(height) > 2 and height[-2] >= 128)
+    )
+    if reference and not (chain.startswith("zen-") and reference[0] == 32 and reference[-1] == 0xB4 and is_height):
+        return None
+    return script[3:23].hex()
+
+
+for case in load("blocks"):
+    profile = case["genesis"]
+    names = ("activationHeight", "announceAddress", "viewingKey")
+    numbers = ("minSeniors", "epochBlocks", "confirmations", "announceBlocks")
+    values = [*(profile[name] for name in names), int(profile["minStake"]), *(profile[name] for name in numbers)]
+    same(h("network", profile["chain"], *values).hex()[:32], case["networkId"], "R-NET-1")
+    reader = Reader(unhex(case["block"]))
+    reader.take(140)
+    reader.take(reader.size())
+    header = reader.data[: reader.at]
+    same(sha256(sha256(header)).hex(), case["hash"], "R-CHAIN-1 hash")
+    same([header[4:36].hex(), header[36:68].hex()], [case["previousHash"], case["merkleRoot"]], "R-CHAIN-1 header")
+    same(int.from_bytes(header[100:104], "little"), case["time"], "R-CHAIN-3 time")
+    transactions = reader.vector(lambda: read_transaction(reader))
+    same(reader.at, len(reader.data), "R-CHAIN-1 end")
+    txids = [transaction["txid"] for transaction in transactions]
+    same([txid.hex() for txid in txids], [row["txid"] for row in case["transactions"]], "R-CHAIN-1 txids")
+    same(block_root(txids).hex(), case["merkleRoot"], "R-CHAIN-1 merkle root")
+    announcement = case["announcement"]
+    shown = [
+        {stake_of(script, profile["chain"]) for value, script in row["outputs"] if value >= int(profile["minStake"])}
+        for row in transactions[1:]
+    ]
+    same(shown, [{announcement["stake"]}, set()], "R-CHAIN-4 candidates")
+    memos = [note["memo"] for note in case["transactions"][announcement["transaction"]]["notes"]]
+    same(next(memo for memo in memos if memo.startswith("secnode:1 ")), announcement["memo"], "R-CHAIN-4 first text")
 
 print("every vector agrees")

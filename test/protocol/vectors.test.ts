@@ -1,21 +1,31 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import {
+  bytesToHex,
   cidOf,
+  createRegistry,
   decodeAttestation,
   decodeEvidence,
   decodeReceipt,
   decodeSigned,
   hexToBytes,
+  judgeBlock,
   keyOfPeerId,
   nobleBls,
+  type SeatRecord,
   stakeOfAddress,
+  takeSeniors,
   validateProof,
   verifyEd25519,
   attestationMessage,
   type NetworkId,
 } from '../../protocol/index.ts'
+import { chainBlockOf } from '../../src/chain/follower/chain-block.ts'
+import { hasValidMerkleRoot, parseBlock } from '../../src/chain/formats/block.ts'
+import { networkOf, Profile } from '../../src/chain/profiles.ts'
 import { createBls } from '../../src/keys/bls.ts'
+import { verifyBundle } from '../../src/tally/bundle.ts'
+import type { blocksVector } from './golden-blocks.ts'
 import type { possessionVector } from './golden-possession.ts'
 import { goldenVectors } from './golden.ts'
 
@@ -128,4 +138,78 @@ describe('golden vectors read back', () => {
     )
     expect(judged).toMatchObject({ is: 'accept', value: { about: { seat } } })
   })
+
+  test('R-TALLY-7 paid seats are those with an amount, whoever R-TALLY-5 calls paid', () => {
+    const funds = read('funds') as {
+      document: { totals: { fund: string; paidSeats: number }; seats: { amount: string }[] }
+    }[]
+    for (const { document } of funds) {
+      const { totals, seats } = document
+      expect(totals.paidSeats).toBe(seats.filter(({ amount }) => amount !== '0').length)
+    }
+    expect(funds.map(({ document }) => [document.totals.fund, document.totals.paidSeats])).toEqual([
+      ['0', 0],
+      ['0', 0],
+      ['1', 0],
+      ['5', 3],
+    ])
+  })
+
+  test('R-REG-5 R-CP-2 a key that comes back inside one block has stayed, another one has not, nor has a stake that was gone', () => {
+    const { seats } = read('revival') as {
+      seats: { seat: number; keySince: number; activeSince: number; bls: string; stake: string }[]
+    }
+    const records = seats.map((row) => ({
+      seat: row.seat,
+      bls: hexToBytes(row.bls),
+      blsSince: row.keySince,
+      activeSince: row.activeSince,
+    })) as unknown as SeatRecord[]
+    expect(takeSeniors(records, 200).map(({ seat }) => seat)).toEqual([0, 2])
+    expect(takeSeniors(records, 214).map(({ seat }) => seat)).toEqual([0, 1, 2, 3])
+  })
+
+  test('R-CP-8 the bundles are read whole, and hold the checkpoint of checkpoint.json', async () => {
+    const { cid } = read('checkpoint') as { cid: string }
+    const bundles = read('bundle') as { bare: string; withEvidence: string }
+    async function* inOne(hex: string): AsyncGenerator<Uint8Array> {
+      yield hexToBytes(hex)
+    }
+    const summaryOf = async (hex: string) => {
+      const { checkpoint, ...counts } = await verifyBundle(inOne(hex))
+      expect(checkpoint.toString()).toBe(cid)
+      return counts
+    }
+    expect(await summaryOf(bundles.bare)).toMatchObject({ blocks: 4, attestations: 8, evidence: 0 })
+    expect(await summaryOf(bundles.withEvidence)).toMatchObject({ blocks: 12, attestations: 8, evidence: 8 })
+  })
+
+  test.each(read('blocks') as ReturnType<typeof blocksVector>)(
+    'R-CHAIN-1 R-CHAIN-4 R-REG-1 a raw block and its viewing key give the seat: $pool',
+    async (vector) => {
+      const genesis = { ...vector.genesis, minStake: BigInt(vector.genesis.minStake) }
+      const params = { fund: { kind: 'fixed', amount: 0n } } as const
+      const profile = Profile.parse({ name: 'vector', genesis, schedule: [{ from: '2026-W01', params }] })
+      const network = networkOf(profile)
+      expect(network.networkId).toBe(vector.networkId)
+      const block = parseBlock(hexToBytes(vector.block), network.facts.family)
+      expect(hasValidMerkleRoot(block)).toBe(true)
+      const { chainBlock } = await chainBlockOf(network, block, vector.height, null)
+      expect(chainBlock.transactions.map(({ memo }) => memo)).toEqual([null, vector.announcement.memo, null])
+      const registry = createRegistry(profile.genesis, network.networkId)
+      const change = judgeBlock(registry, chainBlock, nobleBls)
+      expect(change.refused).toEqual([])
+      expect(
+        change.seats.map(({ after }) => [after.seat, bytesToHex(after.stake), after.activeSince]),
+      ).toEqual([[0, vector.announcement.stake, vector.height]])
+      // Who has another key reads nothing.
+      const { chainBlock: unread } = await chainBlockOf(
+        { ...network, viewingKeys: {} },
+        block,
+        vector.height,
+        null,
+      )
+      expect(unread.transactions.every(({ memo }) => memo === null)).toBe(true)
+    },
+  )
 })
