@@ -1,13 +1,18 @@
+import * as dagCbor from '@ipld/dag-cbor'
 import * as fc from 'fast-check'
+import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import {
+  type Canonical,
   type Certificate,
   type CertifierState,
   certifiersOf,
   checkCertificate,
+  type Checkpoint,
   cidOf,
   createProof,
   decodeCheckpoint,
+  encodeCanonical,
   encodeCheckpoint,
   encodeProof,
   epochPhases,
@@ -21,6 +26,7 @@ import {
   startCertifier,
   voteMessage,
   type Week,
+  weekAfter,
 } from '../../protocol/index.ts'
 import { aggregateVotes, signVote } from '../../src/keys/bls.ts'
 import {
@@ -32,6 +38,7 @@ import {
   freeze,
   inTime,
   isValid,
+  theWeek,
   tooLate,
   weekEpochs,
 } from './certifier-network.ts'
@@ -307,32 +314,89 @@ describe('proposers who lie', () => {
     expect(certificates.map((certificate) => isValid(network, certificate))).toEqual([true, true])
   })
 
-  test('R-CP-1 a payload that is not of this chain is refused before anything is fetched', () => {
+  /** Another value of the same kind: a payload that is changed so is canonical all the same. */
+  const other = (value: Canonical): Canonical => {
+    if (value === null) return cidOf(seedOf('other'))
+    if (value instanceof CID) return null
+    if (typeof value === 'number') return value + 1
+    if (value instanceof Uint8Array) return value.map((byte, i) => (i === 9 ? byte ^ 1 : byte))
+    return value === theWeek ? weekAfter(theWeek) : '0'.repeat(32)
+  }
+
+  /** Every member of a payload, as the indexes that lead to it. */
+  const placesIn = (value: Canonical, at: readonly number[] = []): number[][] =>
+    Array.isArray(value) ? value.flatMap((one: Canonical, i) => placesIn(one, [...at, i])) : [[...at]]
+
+  const changedAt = (value: Canonical, [i, ...rest]: readonly number[]): Canonical =>
+    i === undefined
+      ? other(value)
+      : (value as Canonical[]).map((one, k) => (k === i ? changedAt(one, rest) : one))
+
+  /** What answers a change of a member: all of them but roots are compared before anything is asked for. */
+  const refusals: readonly (readonly [RegExp, string])[] = [
+    [/^[01]$/, 'checkpoint-wrong-shape'],
+    [/^2$/, 'checkpoint-network'],
+    [/^3$/, 'checkpoint-week'],
+    [/^4$/, 'checkpoint-freeze'],
+    [/^5$/, 'checkpoint-previous'],
+    [/^6$/, 'checkpoint-registry'],
+    [/^7\.[01]$/, 'checkpoint-list'],
+    [/^8\.0\.0$/, 'checkpoint-weeks'],
+    [/^8\.0\.1$/, 'checkpoint-params'],
+    [/^8\.0\.2$/, 'checkpoint-income'],
+    [/^8\.0\.3\.\d+\.[01]$/, 'checkpoint-epochs'],
+    [/^8\.0\.3\.\d+\.[23]$/, 'checkpoint-snapshot'],
+    [/^8\.0\.3\.\d+\.4$/, 'checkpoint-count'],
+    // The contents are asked for, and nobody has any under that root.
+    [/^8\.0\.3\.\d+\.5$/, 'set-missing'],
+  ]
+
+  test('R-CP-1 R-CP-3 no payload is voted for of which one member is another; a table of all of them', () => {
+    const { network, liar } = prepared(4)
+    const offer = network.offer(liar, (_, rows) => rows)
+    const honest = dagCbor.decode<Canonical>(offer.bytes)
+    liar.isDown = true
+    network.advance(freeze)
+    const voter = network.nodes.find((node) => node !== liar)!
+    const met = new Set<RegExp>()
+    for (const place of placesIn(honest)) {
+      const name = place.join('.')
+      const row = refusals.find(([pattern]) => pattern.test(name))
+      expect(row, `member ${name} stands in the table`).toBeDefined()
+      const [pattern, code] = row!
+      met.add(pattern)
+      const payload = encodeCanonical(changedAt(honest, place))
+      expect([name, answerOf(network, voter, liar.seat, 0, payload)]).toEqual([name, ['refused', code]])
+      expect(voter.recorded).toEqual([])
+    }
+    expect(met.size).toBe(refusals.length)
+  })
+
+  test('R-CP-1 other weeks, epochs or pages are refused', () => {
     const { network, liar } = prepared(4)
     const offer = network.offer(liar, (_, rows) => rows)
     const decoded = decodeCheckpoint(offer.bytes)
     if (decoded.is === 'bad') throw new Error(decoded.code)
     const honest = decoded.value
     const [week] = honest.weeks
-    const other = new Uint8Array(32).fill(7)
-    const forged = {
-      'checkpoint-freeze': { ...honest, freezeHash: other },
-      'checkpoint-registry': { ...honest, registryRoot: other },
-      'checkpoint-params': { ...honest, weeks: [{ ...week!, paramsHash: other }] },
-      'checkpoint-epochs': { ...honest, weeks: [{ ...week!, epochs: week!.epochs.slice(1) }] },
-      'checkpoint-weeks': { ...honest, weeks: [week!, week!] },
-      'checkpoint-count': {
-        ...honest,
-        weeks: [{ ...week!, epochs: week!.epochs.map((row) => ({ ...row, count: 99 })) }],
-      },
-    }
+    const page = cidOf(seedOf('page'))
+    const withPages = (count: number): Checkpoint => ({
+      ...honest,
+      weeks: [{ ...week!, proofPages: Array.from({ length: count }, () => page) }],
+    })
+    const forged: [string, Checkpoint][] = [
+      ['checkpoint-epochs', { ...honest, weeks: [{ ...week!, epochs: week!.epochs.slice(1) }] }],
+      ['checkpoint-weeks', { ...honest, weeks: [week!, week!] }],
+      // A page that nobody has; one page too many is no payload at all.
+      ['page-missing', withPages(1)],
+      ['checkpoint-wrong-shape', withPages(1_025)],
+    ]
     liar.isDown = true
     network.advance(freeze)
     const voter = network.nodes.find((node) => node !== liar)!
-    const answers = Object.values(forged).map((checkpoint) =>
-      answerOf(network, voter, liar.seat, 0, encodeCheckpoint(checkpoint)),
-    )
-    expect(answers).toEqual(Object.keys(forged).map((code) => ['refused', code]))
+    for (const [code, checkpoint] of forged) {
+      expect(answerOf(network, voter, liar.seat, 0, encodeCheckpoint(checkpoint))).toEqual(['refused', code])
+    }
   })
 })
 

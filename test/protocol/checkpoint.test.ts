@@ -158,8 +158,23 @@ describe('R-CP-1 the payload', () => {
         proofPages: i < 1_024 ? [cidOf(seedOf('page'))] : [],
       })),
     }
-    expect(encodeCheckpoint(largest).length).toBeLessThanOrEqual(maxCheckpointBytes)
-    expect(decodeCheckpoint(encodeCheckpoint(largest)).is).toBe('ok')
+    const bytes = encodeCheckpoint(largest)
+    // 8,192 · (118 + 55) + 1,024 · 41 + 208, as the rule has it.
+    expect(bytes.length).toBe(1_459_408)
+    expect(bytes.length).toBeLessThanOrEqual(maxCheckpointBytes)
+    expect(decodeCheckpoint(bytes).is).toBe('ok')
+    // A proposal of it fits its message, whatever seat and view it names.
+    const proposal = proposalRequestCodec.encode([
+      'propose',
+      0xffff,
+      0xffff_ffff,
+      new Uint8Array(maxCheckpointBytes),
+    ])
+    expect(proposal.length).toBeLessThanOrEqual(proposalRequestCodec.maxBytes)
+    // Four years of weeks that were all pending, each of 42 epochs: less than a megabyte.
+    const week42 = { ...largest.weeks.at(-1)!, epochs: Array.from({ length: 42 }, () => one) }
+    const waited = { ...largest, weeks: Array.from({ length: 195 }, () => week42) }
+    expect(encodeCheckpoint(waited).length).toBe(195 * (42 * 118 + 56) + 207)
   })
 
   test('must list exactly the weeks, epochs and beacons of the chain', () => {

@@ -67,8 +67,10 @@ export const testNetwork = (changes: Partial<Genesis> = {}): Network =>
 export interface Owner {
   secretKey: Uint8Array
   stake: Uint8Array
+  /** The secret of a voting key; the first one has number 0. */
+  votingSecret(key: number): Uint8Array
   /** The text of an announcement of this owner; `generation` gives it another peer key and host. */
-  memo(network: Network, at: Height, generation: number): string
+  memo(network: Network, at: Height, generation: number, key?: number): string
 }
 
 const owners = new Map<number, Owner>()
@@ -78,14 +80,18 @@ export const ownerOf = (number: number): Owner => {
   if (known !== undefined) return known
   const secretKey = seedOf('stake', number)
   const stake = hash160(secp256k1.getPublicKey(secretKey, true))
-  const blsSecret = seedOf('bls', number)
-  // Below the order of the group.
-  blsSecret[0]! &= 0x3f
-  const bls = blsPublicKey(blsSecret)
+  const votingSecret = (key: number): Uint8Array => {
+    const secret = key === 0 ? seedOf('bls', number) : seedOf('bls', number, key)
+    // Below the order of the group.
+    secret[0]! &= 0x3f
+    return secret
+  }
   const owner: Owner = {
     secretKey,
     stake,
-    memo: (network, at, generation) => {
+    votingSecret,
+    memo: (network, at, generation, key = 0) => {
+      const blsSecret = votingSecret(key)
       const unsigned = formatUnsignedMemo({
         peer: peerIdOfKey(ed25519FromSeed(seedOf('peer', number, generation)).publicKey),
         host: `n${number}-${generation}.devnet.test`,
@@ -93,7 +99,7 @@ export const ownerOf = (number: number): Owner => {
         tls: 9_001,
         at,
         stake: addressOfStake(network.profile.genesis.chain, stake),
-        bls,
+        bls: blsPublicKey(blsSecret),
         pop: nobleProvePossession(network.networkId, blsSecret, stake),
       })
       return formatMemo(
@@ -177,7 +183,8 @@ export const announcementOf = (
   at: Height,
   generation = 0,
   value = network.profile.genesis.minStake,
-): Transaction => memoTransaction(owner.memo(network, at, generation), [pay(owner.stake, value)])
+  key = 0,
+): Transaction => memoTransaction(owner.memo(network, at, generation, key), [pay(owner.stake, value)])
 
 export interface TestBlock {
   height: Height

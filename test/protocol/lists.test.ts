@@ -1,0 +1,235 @@
+import * as fc from 'fast-check'
+import type { CID } from 'multiformats/cid'
+import { describe, expect, test } from 'vitest'
+import {
+  type ChainWeeks,
+  cidOf,
+  encodeCanonical,
+  epochStart,
+  formatAnchor,
+  handedOnBy,
+  listOf,
+  merkleRoot,
+  type NetworkRules,
+  noWeeks,
+  type Seat,
+  type SeatRecord,
+  type Senior,
+  seniorLeaf,
+  seniorListOf,
+  signersOf,
+  startOfWeek,
+  stepWeeks,
+  viewOpening,
+  type Week,
+  weekAfter,
+  type WeekRecord,
+} from '../../protocol/index.ts'
+import { genesis, networkId, paramsWith, seedOf } from './fixture.ts'
+
+const params = paramsWith({ viewBlocks: 4, anchorBlocks: 8, certifiers: 6 })
+const epochsPerWeek = 3
+const firstWeek = '2026-W10' as Week
+const rules: NetworkRules = { genesis, networkId, schedule: [{ from: firstWeek, params }] }
+/** Votes are the matter of other tests: what counts here is from which list certifiers are drawn. */
+const trusting = { verifyAggregate: () => true }
+
+/** A seat with its first, second, … voting key. */
+type Voter = readonly [seat: Seat, key: number]
+
+interface PlayedWeek {
+  /** Who is senior at its end. */
+  own: readonly Voter[]
+  /** Whether somebody posts an anchor, if the week has views. */
+  isAnchored: boolean
+}
+
+const seniorOf = ([seat, key]: Voter): Senior => ({
+  seat,
+  bls: Uint8Array.of(...seedOf('bls', seat, key), ...seedOf('more').subarray(0, 16)),
+})
+
+const recordOf = (voter: Voter): SeatRecord => ({
+  ...seniorOf(voter),
+  stake: seedOf('stake', voter[0]).slice(0, 20),
+  peer: seedOf('peer', voter[0]),
+  host: `n${voter[0]}.devnet.test`,
+  p2p: 9_000,
+  tls: 9_001,
+  blsSince: genesis.activationHeight,
+  at: 1,
+  announced: { height: genesis.activationHeight, index: 0 },
+  activeSince: genesis.activationHeight,
+})
+
+/** What the chain says of each week at its block F. */
+const play = (played: readonly PlayedWeek[]): WeekRecord[] => {
+  const names = [firstWeek]
+  while (names.length < played.length + 2) names.push(weekAfter(names.at(-1)!))
+  const frozen: WeekRecord[] = []
+  let weeks: ChainWeeks = noWeeks
+  const last = epochStart(genesis, epochsPerWeek * played.length + 1)
+  for (let height = genesis.activationHeight; height <= last; height++) {
+    const epoch = Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
+    const index = Math.floor(epoch / epochsPerWeek)
+    const due = frozen.at(-1)
+    const isDue =
+      due?.list !== undefined &&
+      due.list !== null &&
+      played[frozen.length - 1]!.isAnchored &&
+      height === viewOpening(genesis, params, due.freeze!.height, 0)
+    const certifiers = isDue ? Math.min(due.list!.seniors.length, params.certifiers) : 0
+    const memo = isDue
+      ? formatAnchor({
+          week: due.week,
+          view: 0,
+          checkpoint: checkpointOf(due.week),
+          signers: signersOf(new Set(Array.from({ length: certifiers }, (_, i) => i)), certifiers),
+          signature: new Uint8Array(96),
+        })
+      : null
+    const stepped = stepWeeks(
+      rules,
+      weeks,
+      {
+        height,
+        hash: seedOf('hash', height),
+        medianTime: startOfWeek(names[index]!) + 1,
+        snapshotSeats: epoch < 2 ? 0 : 7,
+        seatsBefore: () => played[index - 1]!.own.map(recordOf),
+        candidates: memo === null ? [] : [{ index: 1, memo }],
+      },
+      trusting,
+    )
+    expect(stepped.refused).toEqual([])
+    weeks = stepped.weeks
+    const record = weeks.records.find(({ freeze }) => freeze?.height === height)
+    if (record !== undefined) frozen.push(record)
+  }
+  return frozen
+}
+
+const checkpointOf = (week: Week): CID => cidOf(seedOf('checkpoint', week))
+
+const votersOf = (seniors: readonly Senior[]): string[] =>
+  seniors.map(({ seat, bls }) => `${seat}:${Buffer.from(bls).toString('hex')}`)
+const namesOf = (voters: readonly Voter[]): string[] => votersOf(voters.map(seniorOf))
+
+const six: readonly Voter[] = [0, 1, 2, 3, 4, 5].map((seat) => [seat, 0])
+const three = six.slice(0, 3)
+const anchored = (own: readonly Voter[]): PlayedWeek => ({ own, isAnchored: true })
+const pending = (own: readonly Voter[]): PlayedWeek => ({ own, isAnchored: false })
+/** Of whom the certifiers of each week are drawn; null without views. */
+const listsOf = (played: readonly PlayedWeek[]): (string[] | null)[] =>
+  play(played).map(({ list }) => (list === null ? null : votersOf(list.seniors)))
+
+describe('R-CP-2 the list of a week', () => {
+  const grown: readonly Voter[] = [...six, [6, 0]]
+  const renewed: readonly Voter[] = six.map(([seat]) => [seat, 1])
+
+  test('is that of its own seniors until a checkpoint is anchored, and the one handed on from then on', () => {
+    expect(listsOf([pending(six), anchored(grown), anchored(renewed), pending(six)])).toEqual([
+      namesOf(six),
+      namesOf(grown),
+      // The seniors of the second week, with the keys that they had at its end.
+      namesOf(grown),
+      namesOf(renewed),
+    ])
+  })
+
+  test('too short to be handed on: the older one is carried on, for as long as it takes', () => {
+    const played = [anchored(six), anchored(three), anchored(three), anchored(three), anchored(renewed)]
+    expect(listsOf([...played, pending(six)])).toEqual([...played.map(() => namesOf(six)), namesOf(renewed)])
+  })
+
+  test('too short by itself while none was handed on: no views, and the next week is another try', () => {
+    expect(listsOf([pending(three), pending(three), anchored(six), pending(three)])).toEqual([
+      null,
+      null,
+      namesOf(six),
+      namesOf(six),
+    ])
+  })
+
+  test('is its own again once two weeks lie between, and not before', () => {
+    expect(
+      listsOf([anchored(six), pending(grown), pending(renewed), pending(grown), anchored(grown)]),
+    ).toEqual([namesOf(six), namesOf(six), namesOf(six), namesOf(grown), namesOf(grown)])
+    // With too few of them there is none, and the week after that looks again.
+    expect(listsOf([anchored(six), pending(six), pending(six), pending(three), pending(six)])).toEqual([
+      namesOf(six),
+      namesOf(six),
+      namesOf(six),
+      null,
+      namesOf(six),
+    ])
+  })
+
+  test('R-CP-1 is committed to: what the week hands on, and the checkpoint whose anchor came last', () => {
+    const [first, second, third] = play([anchored(six), anchored(three), pending(grown)])
+    const rootOf = (voters: readonly Voter[]): Uint8Array =>
+      merkleRoot(voters.map(seniorOf).map(({ seat, bls }) => encodeCanonical([seat, bls])))
+    expect(first!.commits).toEqual({ previous: null, handsOn: { count: 6, root: rootOf(six) } })
+    expect(second!.commits).toEqual({
+      previous: checkpointOf(first!.week),
+      handsOn: { count: 6, root: rootOf(six) },
+    })
+    expect(third!.commits).toEqual({
+      previous: checkpointOf(second!.week),
+      handsOn: { count: 7, root: rootOf(grown) },
+    })
+    expect(seniorLeaf(seniorOf(six[2]!))).toEqual(encodeCanonical([2, seniorOf(six[2]!).bls]))
+  })
+
+  const someWeek = fc.record({
+    own: fc
+      .uniqueArray(fc.nat(6), { maxLength: 7 })
+      .chain((seats) =>
+        fc.tuple(...[...seats].sort((a, b) => a - b).map((seat) => fc.tuple(fc.constant(seat), fc.nat(1)))),
+      ),
+    isAnchored: fc.boolean(),
+  })
+
+  test('whoever comes and goes: as the rule is read by hand, and never without views where seniors are enough', () => {
+    fc.assert(
+      fc.property(fc.array(someWeek, { minLength: 1, maxLength: 7 }), (played) => {
+        const lists: (readonly Voter[])[] = []
+        let last: number | null = null
+        for (const [w, record] of play(played).entries()) {
+          const { own, isAnchored } = played[w]!
+          const isOwn = last === null || w - last > 2
+          const before = isOwn ? null : handed(last!)
+          const list = before ?? own
+          lists.push(list)
+          const hasViews = list.length >= genesis.minSeniors
+          expect(record.list === null ? null : votersOf(record.list.seniors)).toEqual(
+            hasViews ? namesOf(list) : null,
+          )
+          expect(record.isPending).toBe(!hasViews)
+          // No deadlock: whoever has seniors of its own, or a list of the last two weeks, can be certified.
+          if (own.length >= genesis.minSeniors || !isOwn) expect(hasViews).toBe(true)
+          expect(record.commits!.previous?.toString() ?? null).toBe(
+            last === null ? null : checkpointOf(play(played)[last]!.week).toString(),
+          )
+          if (hasViews) expect(record.commits!.handsOn.count).toBe(handed(w).length)
+          if (hasViews && isAnchored) last = w
+        }
+
+        function handed(w: number): readonly Voter[] {
+          return played[w]!.own.length >= genesis.minSeniors ? played[w]!.own : lists[w]!
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('what is handed on and what is taken over, by themselves', () => {
+    const [own, other] = [seniorListOf(six.map(seniorOf)), seniorListOf(three.map(seniorOf))]
+    expect(listOf(own, null)).toBe(own)
+    expect(listOf(own, { list: other, weeksBetween: 0 })).toBe(other)
+    expect(listOf(own, { list: other, weeksBetween: 1 })).toBe(other)
+    expect(listOf(own, { list: other, weeksBetween: 2 })).toBe(own)
+    expect(handedOnBy(other, own, 4)).toBe(own)
+    expect(handedOnBy(other, own, 3)).toBe(other)
+  })
+})
