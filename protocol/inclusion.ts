@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { CID } from 'multiformats/cid'
 import { type Attestation, decodeAttestation, maxAttestationBytes } from './attestation.ts'
-import { decodeCheckpoint, maxCheckpointBytes } from './checkpoint.ts'
+import { type Checkpoint, decodeCheckpoint, maxCheckpointBytes } from './checkpoint.ts'
 import { equalBytes } from './bytes.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical } from './codec.ts'
-import { bytesOf, bytesUpTo, SeatNumber } from './ids.ts'
+import { bytesOf, bytesUpTo, type Epoch, type Seat, SeatNumber } from './ids.ts'
 import { attestationLeaf, merklePath, verifyMerklePath } from './merkle.ts'
 import { accept, reject, type Validation } from './validation.ts'
 
@@ -43,19 +43,82 @@ export const proveInclusion = (
 export const verifyInclusion = (proof: InclusionProof, anchored: CID): Validation<Attestation> => {
   if (!cidOf(proof.checkpoint).equals(anchored)) return reject('inclusion-checkpoint')
   const checkpoint = decodeCheckpoint(proof.checkpoint)
-  if (checkpoint.is === 'bad') return reject('inclusion-checkpoint')
-  const attestation = decodeAttestation(proof.attestation)
-  if (attestation === null || attestation.networkId !== checkpoint.value.networkId) {
+  return checkpoint.is === 'bad' ? reject('inclusion-checkpoint') : verifyLeaf(checkpoint.value, proof)
+}
+
+/** One attestation under root(e), with its path. */
+export type Leaf = Omit<InclusionProof, 'checkpoint'>
+
+/** The same for a checkpoint that was read, and is the one that an anchor or certificate names. */
+export const verifyLeaf = (
+  checkpoint: Checkpoint,
+  { attestation: payload, index, path }: Leaf,
+): Validation<Attestation> => {
+  const attestation = decodeAttestation(payload)
+  if (attestation === null || attestation.networkId !== checkpoint.networkId) {
     return reject('inclusion-attestation')
   }
-  const listed = checkpoint.value.weeks
-    .flatMap(({ epochs }) => epochs)
-    .find(({ epoch }) => epoch === attestation.epoch)
+  const listed = listedEpoch(checkpoint, attestation.epoch)
   if (listed === undefined || !equalBytes(listed.beacon, attestation.beacon)) return reject('inclusion-epoch')
-  const leaf = attestationLeaf(attestation.seat, cidOf(proof.attestation))
-  return verifyMerklePath(listed.root, leaf, proof.index, listed.count, proof.path)
+  const leaf = attestationLeaf(attestation.seat, cidOf(payload))
+  return verifyMerklePath(listed.root, leaf, index, listed.count, path)
     ? accept(attestation)
     : reject('inclusion-path')
+}
+
+/** That nothing of a seat counts in an epoch: the leaves next to where its own would be (R-CP-7). */
+export interface AbsenceProof {
+  epoch: Epoch
+  seat: Seat
+  /** The last leaf of a lower seat; null if there is none. */
+  before: Leaf | null
+  /** The first leaf of a higher seat; null if there is none. */
+  after: Leaf | null
+}
+
+/** `rows`: all attestations of the epoch under the root, in rising order of seat; none is of `seat`. */
+export const proveAbsence = (
+  epoch: Epoch,
+  rows: readonly { seat: Seat; cid: CID; payload: Uint8Array }[],
+  seat: Seat,
+): AbsenceProof => {
+  const higher = rows.findIndex((row) => row.seat >= seat)
+  const next = higher === -1 ? rows.length : higher
+  if (rows[next]?.seat === seat) throw new RangeError(`seat ${seat} is not absent`)
+  const leaves = rows.map((row) => attestationLeaf(row.seat, row.cid))
+  const leafAt = (index: number): Leaf | null => {
+    const row = rows[index]
+    return row === undefined ? null : { attestation: row.payload, index, path: merklePath(leaves, index) }
+  }
+  return { epoch, seat, before: leafAt(next - 1), after: leafAt(next) }
+}
+
+/**
+ * R-CP-7: whether nothing of the seat stands under the epoch's root in a checkpoint that an anchor or certificate names:
+ * leaves rise by seat, so two neighbours leave no room for a seat between theirs.
+ */
+export const verifyAbsence = (checkpoint: Checkpoint, proof: AbsenceProof): Validation<null> => {
+  const { epoch, seat, before, after } = proof
+  const listed = listedEpoch(checkpoint, epoch)
+  if (listed === undefined) return reject('inclusion-epoch')
+  for (const leaf of [before, after]) {
+    if (leaf === null) continue
+    const included = verifyLeaf(checkpoint, leaf)
+    if (included.is !== 'accept') return included
+    if (included.value.epoch !== epoch) return reject('inclusion-epoch')
+    const isOnItsSide = leaf === before ? included.value.seat < seat : included.value.seat > seat
+    if (!isOnItsSide) return reject('absence-side')
+  }
+  const next = before === null ? 0 : before.index + 1
+  return next === (after === null ? listed.count : after.index) ? accept(null) : reject('absence-gap')
+}
+
+const listedEpoch = ({ weeks }: Checkpoint, epoch: Epoch) => {
+  for (const { epochs } of weeks) {
+    const listed = epochs.find((one) => one.epoch === epoch)
+    if (listed !== undefined) return listed
+  }
+  return undefined
 }
 
 const InclusionRow = z.tuple([

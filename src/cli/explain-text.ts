@@ -179,6 +179,7 @@ const words: Readonly<Record<CaseLine['is'], string>> = {
   holds: 'holds',
   fails: 'FAILS',
   missing: 'MISSING',
+  assumed: 'ASSUMED',
   unchecked: 'not checked',
 }
 
@@ -189,6 +190,8 @@ const summaryOf = (result: VerifiedCase['result'], lines: readonly CaseLine[]): 
   switch (result) {
     case 'holds':
       return `all ${count('holds')} lines hold${rest}`
+    case 'follows':
+      return `all of it follows from what is shown, but ${count('assumed')} lines are ASSUMED${rest}`
     case 'fails':
       return `${count('fails')} of ${lines.length} lines FAIL${rest}`
     case 'incomplete':

@@ -80,7 +80,8 @@ Examples:
   secnode explain --verify seat-17.json --dir data
   secnode explain --verify seat-17.json --rpc http://127.0.0.1:18232 --profile zcash-testnet
 
-With --verify the exit code is 0 if all of it holds, 1 if something does not, 3 if data is missing to tell.
+With --verify the exit code is 0 if all of it holds, 1 if something does not, 3 if data is missing to tell, or if no
+anchor fixes the week yet: then all of it follows from what the file shows, and that may not be all that counts.
 `,
     )
     .action(async (flags: ExplainFlags, self: Command) => {

@@ -33,8 +33,8 @@ export const maxCaseBytes = 64 * 1024 * 1024
 
 /** A week has at most 2,016 epochs, of four blocks of 75 seconds. */
 const maxEpochs = 2_016
-/** Whose attestations decide a seat's outcome: its challengers, its targets' and those of one seat more. */
-const maxDeciders = 4 * maxCommittee
+/** Whose attestations decide a seat's outcome: its challengers, its targets' and those of one seat more; or a small network. */
+export const maxDeciders = 4 * maxCommittee
 /** Paths are as long as the tree of 2^32 leaves is high. */
 const maxPath = 32
 
@@ -76,6 +76,16 @@ const CaseAttestation = z.strictObject({
 })
 export type CaseAttestation = z.output<typeof CaseAttestation>
 
+const Leaf = z.strictObject({
+  payload: Base64(maxAttestationBytes),
+  index: SeatNumber,
+  path: z.array(Hex(32)).max(maxPath),
+})
+
+/** That nothing of a seat stands under the epoch's root in `checkpoint`: the leaves on both sides of it (R-CP-7). */
+const CaseAbsence = z.strictObject({ seat: SeatNumber, before: Leaf.nullable(), after: Leaf.nullable() })
+export type CaseAbsence = z.output<typeof CaseAbsence>
+
 const CaseRow = z.strictObject({
   seat: SeatNumber,
   stake: Hex(20),
@@ -102,6 +112,8 @@ const CaseEpoch = z.strictObject({
   targets: Seats,
   /** Of all whose word has a part in the outcome, in rising order of seat. */
   attestations: z.array(CaseAttestation).max(maxDeciders),
+  /** Of all others whose word would have a part, in rising order of seat; none without a checkpoint. */
+  absences: z.array(CaseAbsence).max(maxDeciders),
   /** The attestation of epoch − 2 that its challengers audited, if any of them found it wanting (R-EVID-2). */
   audited: CaseAttestation.nullable(),
 })
@@ -134,11 +146,25 @@ const attestationJson = ({ payload, signature, evidence, inclusion }: CaseAttest
       : { index: inclusion.index, path: inclusion.path.map((hash) => bytesToHex(hash)) },
 })
 
+const leafJson = (leaf: CaseAbsence['before']): CanonicalJson =>
+  leaf === null
+    ? null
+    : {
+        payload: base64.encode(leaf.payload),
+        index: leaf.index,
+        path: leaf.path.map((hash) => bytesToHex(hash)),
+      }
+
 const epochJson = (epoch: CaseEpoch): CanonicalJson => ({
   ...epoch,
   beacon: bytesToHex(epoch.beacon),
   rows: epoch.rows.map((row) => ({ ...row, stake: bytesToHex(row.stake) })),
   attestations: epoch.attestations.map(attestationJson),
+  absences: epoch.absences.map(({ seat, before, after }) => ({
+    seat,
+    before: leafJson(before),
+    after: leafJson(after),
+  })),
   audited: epoch.audited === null ? null : attestationJson(epoch.audited),
 })
 

@@ -5,13 +5,21 @@ import {
   equalBytes,
   type HeldAttestation,
   indexOfSeat,
+  type Leaf,
   peerIdOfKey,
+  proveAbsence,
   proveInclusion,
   type Seat,
   targetsOf,
 } from '../../../protocol/index.ts'
 import { SecnodeError } from '../../errors.ts'
-import { type CaseAttestation, type CaseEpoch, caseFormat, type CaseFile } from './case-file.ts'
+import {
+  type CaseAbsence,
+  type CaseAttestation,
+  type CaseEpoch,
+  caseFormat,
+  type CaseFile,
+} from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
@@ -64,7 +72,7 @@ const exportEpoch = async (
       const { stake, peer, host, p2p, tls } = context.rowOf(seat)!
       return { seat, stake, peer: peerIdOfKey(peer), host, p2p, tls }
     })
-  const inclusionOf = await createInclusions(gathered, checkpoint, epoch)
+  const { inclusionOf, absenceOf } = await createInclusions(gathered, checkpoint, epoch)
   return {
     epoch: context.epoch,
     beacon: context.beacon,
@@ -77,6 +85,7 @@ const exportEpoch = async (
     attestations: [...held.values()]
       .sort((a, b) => a.seat - b.seat)
       .map((one) => exportAttestation(one, epoch.evidence.get(one.seat), inclusionOf(one))),
+    absences: epoch.deciders.filter((seat) => !held.has(seat)).flatMap(absenceOf),
     audited: audited === null ? null : exportAttestation(audited.held, audited.evidence, null),
   }
 }
@@ -92,23 +101,45 @@ const exportAttestation = (
   inclusion,
 })
 
+interface Inclusions {
+  inclusionOf(held: HeldAttestation): CaseAttestation['inclusion']
+  /** One, or none without a checkpoint. */
+  absenceOf(seat: Seat): CaseAbsence[]
+}
+
+const noInclusions: Inclusions = { inclusionOf: () => null, absenceOf: () => [] }
+
 /** R-CP-7: paths to the epoch's root in the checkpoint, if this store holds all that stands under it. */
 const createInclusions = async (
   { standing }: SeatWeek,
   checkpoint: Uint8Array | null,
   { context }: SeatEpoch,
-): Promise<(held: HeldAttestation) => CaseAttestation['inclusion']> => {
+): Promise<Inclusions> => {
   const decoded = checkpoint === null ? null : decodeCheckpoint(checkpoint)
   const listed =
     decoded?.is === 'ok'
       ? decoded.value.weeks.flatMap(({ epochs }) => epochs).find(({ epoch }) => epoch === context.epoch)
       : undefined
-  if (checkpoint === null || listed === undefined) return () => null
-  const rows = await Array.fromAsync(standing(context))
-  if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return () => null
-  return (held) => {
-    if (indexOfSeat(rows, held.seat) === -1) return null
-    const { index, path } = proveInclusion(checkpoint, rows, held.signed.payload)
-    return { index, path: [...path] }
+  if (checkpoint === null || listed === undefined) return noInclusions
+  const rows = (await Array.fromAsync(standing(context))).map(({ seat, cid, signed }) => ({
+    seat,
+    cid,
+    payload: signed.payload,
+  }))
+  if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return noInclusions
+  return {
+    inclusionOf: (held) => {
+      if (indexOfSeat(rows, held.seat) === -1) return null
+      const { index, path } = proveInclusion(checkpoint, rows, held.signed.payload)
+      return { index, path: [...path] }
+    },
+    absenceOf: (seat) => {
+      if (indexOfSeat(rows, seat) !== -1) return []
+      const { before, after } = proveAbsence(context.epoch, rows, seat)
+      return [{ seat, before: caseLeaf(before), after: caseLeaf(after) }]
+    },
   }
 }
+
+const caseLeaf = (leaf: Leaf | null): CaseAbsence['before'] =>
+  leaf === null ? null : { payload: leaf.attestation, index: leaf.index, path: [...leaf.path] }

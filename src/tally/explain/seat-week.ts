@@ -29,6 +29,7 @@ import { fetchAhead } from '../../chain/follower/fetch-block.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
 import { resolveWeek } from '../answers.ts'
+import { maxDeciders } from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from './sources.ts'
 import { contextsOfWeek, type FixedWeek, gatherEpoch, stateOfWeek } from '../gather.ts'
@@ -69,7 +70,9 @@ export interface SeatEpoch {
   /** Attestations that count in the whole epoch. */
   attested: number
   isOpen: boolean
-  /** Attestations of all who have a part in the outcome: see `decidersOf`. */
+  /** All who have a part in the outcome, whether they attested or not, in rising order: see `decidersOf`. */
+  deciders: readonly Seat[]
+  /** Their attestations. */
   held: ReadonlyMap<Seat, HeldAttestation>
   /** Other valid seats at the same address (R-TALLY-3). */
   sharing: readonly Seat[]
@@ -346,6 +349,7 @@ const partOfSeat = async (
     context,
     index,
     classes: { ...classes, attested },
+    deciders: [...deciders].map((at) => snapshot[at]!.seat).sort((a, b) => a - b),
     held,
     sharing: sharing.map((at) => snapshot[at]!.seat),
     witnesses,
@@ -408,7 +412,8 @@ const withEvidence = async (
 
 /**
  * Indexes of the seats whose attestations decide what an epoch gives the seat at `index`: its challengers, itself, the
- * challengers of its targets (R-TALLY-2), and those of the seat that keeps an address it shares (R-TALLY-3).
+ * challengers of its targets (R-TALLY-2), and those of the seat that keeps an address it shares (R-TALLY-3). That no other
+ * seat has its address or fills its prefix takes everybody's: in a network of few they are all taken.
  */
 const decidersOf = (
   committees: Committees,
@@ -416,6 +421,9 @@ const decidersOf = (
   index: number,
   sharing: readonly number[],
 ): Set<number> => {
+  if (classes.named[index] !== null && committees.size <= maxDeciders) {
+    return new Set(Array.from({ length: committees.size }, (_, at) => at))
+  }
   const deciders = new Set([index, ...challengersOf(committees, index)])
   const add = (seats: readonly number[]): void => {
     for (const at of seats) deciders.add(at)

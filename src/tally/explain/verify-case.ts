@@ -43,7 +43,8 @@ export interface OwnHolding {
 
 /** One thing that the file says, and how it stands with it. */
 export interface CaseLine {
-  is: Check['is']
+  /** `assumed`: what is shown rests on it, and nothing can show it yet. */
+  is: Check['is'] | 'assumed'
   epoch: Epoch | null
   /** `network`, `beacon`, `seat 3`, … */
   subject: string
@@ -51,8 +52,11 @@ export interface CaseLine {
 }
 
 export interface VerifiedCase {
-  /** `fails` if one line does; else `incomplete` if something needed is missing; else `holds`. */
-  result: 'holds' | 'fails' | 'incomplete'
+  /**
+   * `fails` if one line does; else `incomplete` if something needed is missing; else `follows` if something is assumed: the
+   * file's outcomes follow from what is shown, but that may not be all that counts; else `holds`.
+   */
+  result: 'holds' | 'follows' | 'fails' | 'incomplete'
   lines: CaseLine[]
 }
 
@@ -64,6 +68,8 @@ export interface CaseSetting {
   equivocators: ReadonlySet<Seat>
   /** The file's checkpoint, if it can be read. */
   checkpoint: Checkpoint | null
+  /** The week is fixed: only what stands under the roots of its checkpoint counts, and what is absent can be proved. */
+  isAnchored: boolean
   line: (is: CaseLine['is'], subject: string, detail: string, epoch?: Epoch) => void
 }
 
@@ -78,12 +84,17 @@ export const verifyCase = async (
     void lines.push({ is, epoch: epoch ?? null, subject, detail })
   // Under another network's id not one signature can hold.
   if (verifyNetwork(facts, file, line)) {
+    const anchor = await facts.anchorOf?.(file.week)
     const setting: CaseSetting = {
       file,
       facts,
       equivocators: await verifyProofs(facts, file, line),
-      checkpoint: await verifyCheckpoint(facts, file, line),
+      checkpoint: verifyCheckpoint(file, anchor, line),
+      isAnchored: anchor !== undefined && anchor !== null,
       line,
+    }
+    if (!setting.isAnchored) {
+      line('assumed', 'week', `that all that counts is shown: no anchor that fixes ${file.week} is at hand`)
     }
     let last = -1
     for (const epoch of file.epochs) {
@@ -93,8 +104,14 @@ export const verifyCase = async (
       signal.throwIfAborted()
     }
   }
+  return { result: resultOf(lines), lines }
+}
+
+const resultOf = (lines: readonly CaseLine[]): VerifiedCase['result'] => {
   const has = (is: CaseLine['is']): boolean => lines.some((one) => one.is === is)
-  return { result: has('fails') ? 'fails' : has('missing') ? 'incomplete' : 'holds', lines }
+  if (has('fails')) return 'fails'
+  if (has('missing')) return 'incomplete'
+  return has('assumed') ? 'follows' : 'holds'
 }
 
 /** R-NET-1, R-NET-2. False if it is another network. */
@@ -166,19 +183,14 @@ const aboutOf = (facts: VerifierFacts, file: CaseFile, bytes: Uint8Array): Attes
 }
 
 /** R-CP-1, R-CP-5: the checkpoint of the file is the one that the chain names. */
-const verifyCheckpoint = async (
-  facts: VerifierFacts,
+const verifyCheckpoint = (
   file: CaseFile,
+  anchor: CID | null | undefined,
   line: CaseSetting['line'],
-): Promise<Checkpoint | null> => {
-  const anchor = await facts.anchorOf?.(file.week)
+): Checkpoint | null => {
   if (file.checkpoint === null) {
     if (anchor !== undefined && anchor !== null) {
-      line(
-        'unchecked',
-        'checkpoint',
-        `the week is fixed by ${anchor.toString()}, which the file does not hold`,
-      )
+      line('missing', 'checkpoint', `${anchor.toString()}, which fixes the week`)
     }
     return null
   }

@@ -4,11 +4,13 @@ import {
   cidOf,
   classify,
   decodeAttestation,
+  type EpochClasses,
   equalBytes,
   type HeldAttestation,
   indexOfSeat,
   invalidOutcomes,
   keyOfPeerId,
+  type Leaf,
   type Outcome,
   readEvidence,
   rulesetOfWeek,
@@ -18,13 +20,15 @@ import {
   Verdict,
   type Verdict as VerdictCode,
   verdictNames,
-  verifyInclusion,
+  verifyAbsence,
+  verifyLeaf,
 } from '../../../protocol/index.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
-import type { CaseAttestation, CaseEpoch } from './case-file.ts'
+import type { CaseAbsence, CaseAttestation, CaseEpoch } from './case-file.ts'
 import { checkAudit } from './audit.ts'
-import { type Check, checkAttestation, checkEvidence, type FoundEvidence, seatList } from './checks.ts'
-import type { CaseSetting } from './verify-case.ts'
+import { checkAttestation, checkEvidence, type FoundEvidence, seatList } from './checks.ts'
+import { sharingSeats } from './named-addresses.ts'
+import type { CaseLine, CaseSetting } from './verify-case.ts'
 
 /** One epoch of a case file beside what the verifier knows of it. */
 interface EpochCheck {
@@ -38,7 +42,9 @@ interface EpochCheck {
   isFixed: boolean
   /** Attestations of the file whose signatures hold. */
   shownBySeat: Map<Seat, Shown>
-  line: (is: Check['is'], subject: string, detail: string) => void
+  /** Seats of which the file proves what counts of them: an attestation that it shows, or nothing. */
+  knownSeats: Set<Seat>
+  line: (is: CaseLine['is'], subject: string, detail: string) => void
 }
 
 interface Shown {
@@ -63,6 +69,7 @@ export const verifyCaseEpoch = async (setting: CaseSetting, claimed: CaseEpoch):
     own: rows,
     isFixed,
     shownBySeat: new Map(),
+    knownSeats: new Set(),
     line: (is, subject, detail) => setting.line(is, subject, detail, claimed.epoch),
   }
   verifyFrame(epoch)
@@ -72,7 +79,9 @@ export const verifyCaseEpoch = async (setting: CaseSetting, claimed: CaseEpoch):
   }
   verifyCommittee(epoch)
   verifySignatures(epoch)
+  verifyRows(epoch)
   verifyInclusions(epoch)
+  verifyAbsences(epoch)
   await verifyWords(epoch)
   await verifyAudited(epoch)
   verifyOutcome(epoch)
@@ -117,10 +126,17 @@ const verifyCommittee = ({ context, claimed, index, line }: EpochCheck): void =>
   }
   compare('challengers', challengersOf(committees, index), claimed.challengers)
   compare('targets', targetsOf(committees, index), claimed.targets)
+}
+
+/** Rows are shown of all seats that are named, each once. */
+const verifyRows = ({ context, claimed, index, shownBySeat, line }: EpochCheck): void => {
+  const own = context.snapshot[index]!.seat
+  const named = new Set([own, ...claimed.challengers, ...claimed.targets, ...shownBySeat.keys()])
   const shown = new Set(claimed.rows.map(({ seat }) => seat))
-  const named = [snapshot[index]!.seat, ...claimed.challengers, ...claimed.targets]
-  const unshown = [...new Set(named)].filter((seat) => !shown.has(seat))
+  const unshown = [...named].filter((seat) => !shown.has(seat))
   if (unshown.length > 0) line('fails', 'rows', `none is shown of ${seatList(unshown)}`)
+  const isRising = claimed.rows.every(({ seat }, i) => i === 0 || seat > claimed.rows[i - 1]!.seat)
+  if (!isRising) line('fails', 'rows', 'are not in rising order of seat')
 }
 
 /** R-ATT-6: finds the attestations that are signed as they should be, once for each seat. */
@@ -153,29 +169,56 @@ const verifySignatures = (epoch: EpochCheck): void => {
 }
 
 /** R-CP-7: whether the attestations stand in the set that counts. */
-const verifyInclusions = ({ setting, claimed, shownBySeat, line }: EpochCheck): void => {
-  const { file, checkpoint } = setting
+const verifyInclusions = (epoch: EpochCheck): void => {
+  const { setting, claimed, isFixed, shownBySeat, knownSeats, line } = epoch
+  const { checkpoint, isAnchored } = setting
   let included = 0
   for (const [seat, { shown }] of shownBySeat) {
-    if (shown.inclusion === null) continue
+    if (shown.inclusion === null) {
+      if (isAnchored && !isFixed && checkpoint !== null) {
+        line('fails', `seat ${seat}`, 'no path shows that its attestation counts')
+      }
+      continue
+    }
     const verified =
-      file.checkpoint === null || checkpoint === null
-        ? null
-        : verifyInclusion(
-            { checkpoint: file.checkpoint, attestation: shown.payload, ...shown.inclusion },
-            cidOf(file.checkpoint),
-          )
-    if (verified?.is === 'accept') included++
-    else line('fails', `seat ${seat}`, `its path to the checkpoint: ${verified?.code ?? 'there is none'}`)
+      checkpoint === null ? null : verifyLeaf(checkpoint, { attestation: shown.payload, ...shown.inclusion })
+    if (verified?.is === 'accept') {
+      included++
+      knownSeats.add(seat)
+    } else line('fails', `seat ${seat}`, `its path to the checkpoint: ${verified?.code ?? 'there is none'}`)
   }
   if (checkpoint === null) return
-  const rest = shownBySeat.size - included
   if (included > 0) line('holds', 'inclusion', `${included} attestations stand under the checkpoint's root`)
-  if (rest > 0) line('unchecked', 'inclusion', `${rest} attestations have no path to the checkpoint's root`)
-  const listed = checkpoint.weeks.flatMap(({ epochs }) => epochs).find(({ epoch }) => epoch === claimed.epoch)
+  const listed = checkpoint.weeks.flatMap(({ epochs }) => epochs).find((one) => one.epoch === claimed.epoch)
   if (listed !== undefined && claimed.attested > listed.count) {
     line('fails', 'attested', `the checkpoint lists ${listed.count} attestations, not ${claimed.attested}`)
   }
+}
+
+/** R-CP-7: whether the seats that are said to have attested nothing stand under no root. */
+const verifyAbsences = ({ setting, context, claimed, shownBySeat, knownSeats, line }: EpochCheck): void => {
+  const { checkpoint } = setting
+  let last = -1
+  let proved = 0
+  for (const { seat, before, after } of claimed.absences) {
+    const subject = `seat ${seat}`
+    const leafOf = (leaf: CaseAbsence['before']): Leaf | null =>
+      leaf === null ? null : { attestation: leaf.payload, index: leaf.index, path: leaf.path }
+    const absence = { epoch: claimed.epoch, seat, before: leafOf(before), after: leafOf(after) }
+    if (seat <= last) line('fails', 'absences', 'are not in rising order of seat')
+    else if (context.rowOf(seat) === undefined) line('fails', subject, 'is absent, and not in the snapshot')
+    else if (shownBySeat.has(seat)) line('fails', subject, 'attested, and is said to be absent')
+    else if (checkpoint === null) line('fails', subject, 'is said to be absent under no checkpoint')
+    else {
+      const verified = verifyAbsence(checkpoint, absence)
+      if (verified.is === 'accept') {
+        knownSeats.add(seat)
+        proved++
+      } else line('fails', subject, `that it is absent under the checkpoint's root: ${verified.code}`)
+    }
+    last = seat
+  }
+  if (proved > 0) line('holds', 'absences', `${proved} seats are absent under the checkpoint's root`)
 }
 
 /** The words of the assigned challengers and of the seat itself, with the evidence behind them. */
@@ -226,13 +269,17 @@ const evidenceOf = ({ evidence }: CaseAttestation): FoundEvidence =>
     ? { is: 'missing', why: 'not in the file' }
     : { is: 'found', block: evidence, from: 'file' }
 
-/** That somebody said nothing can be believed of a store that holds nothing either, and of nobody's word. */
-const verifySilence = ({ setting, own, isFixed, line }: EpochCheck, seat: Seat, what: string): void => {
+/** That a seat said nothing is shown by its neighbours under the root, or by a store that holds all that counts. */
+const verifySilence = (epoch: EpochCheck, seat: Seat, what: string): void => {
+  const { setting, own, isFixed, knownSeats, line } = epoch
   const subject = `seat ${seat}`
-  if (setting.equivocators.has(seat)) line('holds', subject, 'signed two attestations: neither counts')
-  else if (own.some((held) => held.seat === seat)) {
+  if (setting.equivocators.has(seat) && !setting.isAnchored) {
+    line('holds', subject, 'signed two attestations: neither counts')
+  } else if (own.some((held) => held.seat === seat) && (isFixed || !setting.isAnchored)) {
     line('fails', subject, `${what}, says the file, but this store holds its attestation`)
   } else if (isFixed) line('holds', subject, `${what}: nothing of it is in the anchored set`)
+  else if (knownSeats.has(seat)) line('holds', subject, `${what}: the leaves next to it show that`)
+  else if (setting.isAnchored) line('missing', subject, `${what}, says the file, and does not prove it`)
   else if (own.length > 0) line('holds', subject, `${what}; this store holds no attestation of it either`)
   else line('unchecked', subject, `${what}, says the file`)
 }
@@ -279,28 +326,47 @@ const verifyAudited = async ({
 
 /** R-TALLY-0…4 over what the file shows, and over the verifier's own store where that holds as much. */
 const verifyOutcome = (epoch: EpochCheck): void => {
-  const { setting, context, claimed, index, shownBySeat, own, line } = epoch
-  const { file, equivocators } = setting
+  const { setting, context, claimed, index, isFixed, shownBySeat, knownSeats, line } = epoch
+  const { file, equivocators, isAnchored } = setting
+  // What stands under the root of an anchored week counts, whatever was proved of the seat since.
+  const isVoid = (seat: Seat): boolean => equivocators.has(seat) && !isAnchored
   const shown = tallyEpochOf(context, (seat) =>
-    equivocators.has(seat) ? undefined : shownBySeat.get(seat)?.attestation,
+    isVoid(seat) ? undefined : shownBySeat.get(seat)?.attestation,
   )
-  const counted = classify(shown, context.committees).attestedCount
-  const most = context.snapshot.length - context.snapshot.filter(({ seat }) => equivocators.has(seat)).length
+  const classes = classify(shown, context.committees)
+  const counted = classes.attestedCount
+  const isWhole = context.snapshot.every(({ seat }) => shownBySeat.has(seat) || knownSeats.has(seat))
+  const most = context.snapshot.length - context.snapshot.filter(({ seat }) => isVoid(seat)).length
   if (claimed.attested < counted || claimed.attested > most) {
     line('fails', 'attested', `${claimed.attested} attested, says the file; it can be ${counted} to ${most}`)
-  } else if (shownBySeat.size === context.snapshot.length && claimed.attested !== counted) {
+  } else if (isWhole && claimed.attested !== counted) {
     line('fails', 'attested', `${claimed.attested}, says the file, and shows ${counted}`)
   }
 
   const { judgeEpoch } = rulesetOfWeek(file.week)
   const outcome = judgeEpoch(shown, context.params, claimed.attested).outcomes[index]!
-  if (outcome === claimed.outcome) line('holds', 'outcome', `"${outcome}" follows from what is shown`)
-  else if (claimed.outcome === 'invalid: prefix full' && mayBeCrowded(outcome)) {
-    line('unchecked', 'outcome', 'that others stand in the same address prefix')
+  const isKnown = (at: number): boolean => isFixed || knownSeats.has(context.snapshot[at]!.seat)
+  if (outcome === claimed.outcome && isAnchored && !isSettled(outcome, classes, epoch, isKnown)) {
+    line(
+      'missing',
+      'outcome',
+      `"${outcome}" follows from what is shown, and not without what others attested`,
+    )
+  } else if (outcome === claimed.outcome) {
+    line('holds', 'outcome', `"${outcome}" follows from what is shown`)
+  } else if (claimed.outcome === 'invalid: prefix full' && !isWhole && mayBeCrowded(outcome)) {
+    line('missing', 'outcome', 'that others stand in the same address prefix')
   } else line('fails', 'outcome', `"${outcome}" follows from what is shown, not "${claimed.outcome}"`)
 
+  verifyOwnOutcome(epoch, counted)
+}
+
+/** What the verifier's own store gives, where it holds all that the file shows. */
+const verifyOwnOutcome = (epoch: EpochCheck, counted: number): void => {
+  const { setting, context, claimed, index, isFixed, shownBySeat, own, line } = epoch
   const ownBySeat = new Map(own.map((held) => [held.seat, held]))
-  const isWhole = own.length > 0 && [...shownBySeat.keys()].every((seat) => ownBySeat.has(seat))
+  const mayJudge = own.length > 0 && (isFixed || !setting.isAnchored)
+  const isWhole = mayJudge && [...shownBySeat.keys()].every((seat) => ownBySeat.has(seat))
   if (!isWhole) {
     if (claimed.attested > counted) {
       line('unchecked', 'attested', `that ${claimed.attested} seats attested; ${counted} are shown`)
@@ -311,10 +377,36 @@ const verifyOutcome = (epoch: EpochCheck): void => {
     const one = ownBySeat.get(seat)
     return one === undefined ? undefined : (decodeAttestation(one.signed.payload) ?? undefined)
   })
+  const { judgeEpoch } = rulesetOfWeek(setting.file.week)
   const ownOutcome = judgeEpoch(held, context.params).outcomes[index]!
   if (ownOutcome === claimed.outcome)
     line('holds', 'outcome', `is what this store's ${own.length} attestations give`)
   else line('fails', 'outcome', `this store's ${own.length} attestations give "${ownOutcome}"`)
+}
+
+/**
+ * R-CASE-2: whether no attestation that is not known could give the seat another outcome. A class is decided by the seat's
+ * challengers, and so is what a seat lacks that is not valid or has no address; that it shares its address, by those of
+ * another seat that ranks before it, too; all else by everybody's, since any other seat may have its address.
+ */
+const isSettled = (
+  outcome: Outcome,
+  { named }: EpochClasses,
+  { context: { committees }, index }: EpochCheck,
+  isKnown: (at: number) => boolean,
+): boolean => {
+  if (Array.from({ length: committees.size }, (_, at) => at).every(isKnown)) return true
+  const areChallengersKnown = (at: number): boolean => challengersOf(committees, at).every(isKnown)
+  if (!areChallengersKnown(index)) return false
+  if (outcome === 'undecided' || outcome === 'undecided: no address' || invalidOutcomes.includes(outcome)) {
+    return true
+  }
+  if (outcome !== 'invalid: address shared') return false
+  const own = named[index]!.namedBy
+  return sharingSeats({ named }, index).some((other) => {
+    const { namedBy } = named[other]!
+    return (namedBy > own || (namedBy === own && other < index)) && areChallengersKnown(other)
+  })
 }
 
 const tallyEpochOf = (
