@@ -371,6 +371,20 @@ def climb(leaves, index, path):
 
 path = [unhex(step) for step in inclusion["path"]]
 same(climb(leaves, inclusion["index"], path).hex(), checkpoint["epochs"][-1]["root"], "R-CP-7")
+for absence in checkpoint["absences"]:
+    (epoch,) = [one for one in load("attestations") if one["epoch"] == absence["epoch"]]
+    leaves, root = leaves_by_epoch[epoch["epoch"]], checkpoint["epochs"][-1]["root"]
+    places, seats = [-1, len(leaves)], [-1, 2**32]
+    for side, leaf in enumerate([absence["before"], absence["after"]]):
+        if leaf is None:
+            continue
+        (row,) = [row for row in epoch["attestations"] if row["signed"]["payload"] == leaf["attestation"]]
+        same(unhex(row["leaf"]).hex(), leaves[leaf["index"]].hex(), "R-CP-7 leaf beside")
+        path = [unhex(step) for step in leaf["path"]]
+        same(climb(leaves, leaf["index"], path).hex(), root, "R-CP-7 path beside")
+        places[side], seats[side] = leaf["index"], row["seat"]
+    same(places[0] + 1, places[1], "R-CP-7 neighbours")
+    same(seats[0] < absence["seat"] < seats[1], True, "R-CP-7 seat between")
 
 possession = load("possession")
 payload = unhex(possession["claims"][0]["bls"] + possession["claims"][0]["stake"])

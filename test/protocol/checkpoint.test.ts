@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import {
+  type AbsenceProof,
   type Attestation,
   attestationLeaf,
   certifiersOf,
@@ -35,12 +36,14 @@ import {
   maxCheckpointEpochs,
   maxPageProofs,
   maxWants,
+  merklePath,
   merkleRoot,
   nobleBls,
   parseAnchor,
   proofPagesOf,
   proposalAnswerCodec,
   proposalRequestCodec,
+  proveAbsence,
   proveInclusion,
   readProofPages,
   readWants,
@@ -48,6 +51,7 @@ import {
   type SeatRecord,
   seniorityStart,
   takeSeniors,
+  verifyAbsence,
   verifyInclusion,
   wantsAnswer,
   type Week,
@@ -471,6 +475,50 @@ describe('R-CP-7 inclusion', () => {
     expect(() => proveInclusion(bytes, rowsOf(epoch!), made(epoch!, 1)[0]!.signed.payload)).toThrow(
       RangeError,
     )
+  })
+
+  test('R-CP-7 that a seat is absent is shown by the leaves next to it, and of one that attested by none', () => {
+    const held = all.map(({ attestation, signed }) => ({
+      seat: attestation.seat,
+      cid: cidOf(signed.payload),
+      payload: signed.payload,
+    }))
+    for (const left of [[], [2], [1, 3, 4], [0, 1], all.map((_, i) => i)]) {
+      const rows = held.filter((_, i) => left.includes(i)).sort((a, b) => a.seat - b.seat)
+      const contents = { count: rows.length, root: epochRoot(rows) }
+      const fixed: Checkpoint = {
+        ...checkpoint,
+        weeks: checkpoint.weeks.map((week) => ({
+          ...week,
+          epochs: week.epochs.map((one) => (one.epoch === epoch!.epoch ? { ...one, ...contents } : one)),
+        })),
+      }
+      const codeOf = (proof: AbsenceProof): string => {
+        const verified = verifyAbsence(fixed, proof)
+        return verified.is === 'accept' ? 'accept' : verified.code
+      }
+      const leaves = rows.map(({ seat, cid }) => attestationLeaf(seat, cid))
+      const sides = [
+        null,
+        ...rows.map(({ payload: attestation }, index) => ({
+          attestation,
+          index,
+          path: merklePath(leaves, index),
+        })),
+      ]
+      const highest = Math.max(...held.map(({ seat }) => seat)) + 2
+      for (let seat = 0; seat <= highest; seat++) {
+        const isThere = rows.some((row) => row.seat === seat)
+        if (isThere) expect(() => proveAbsence(epoch!.epoch, rows, seat)).toThrow(RangeError)
+        else expect(codeOf(proveAbsence(epoch!.epoch, rows, seat))).toBe('accept')
+        // Of all pairs of leaves, the neighbours alone prove it.
+        const accepted = sides.flatMap((before) =>
+          sides.filter((after) => codeOf({ epoch: epoch!.epoch, seat, before, after }) === 'accept'),
+        )
+        expect(accepted).toHaveLength(isThere ? 0 : 1)
+      }
+      expect(codeOf({ epoch: 4_000_000, seat: 0, before: null, after: null })).toBe('inclusion-epoch')
+    }
   })
 
   test('an inner node of the tree is no leaf', () => {

@@ -19,6 +19,8 @@ import {
   nobleAggregateVotes,
   nobleSignBls,
   proofPagesOf,
+  type Leaf,
+  proveAbsence,
   proveInclusion,
   registryRootOf,
   type SeatRecord,
@@ -162,6 +164,18 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
   }
   const shown = rows.get(lastEpoch)![2]!
   const inclusion = proveInclusion(payload, rows.get(lastEpoch)!, shown.payload)
+  /** Of the equivocator, and of seats above and below all. */
+  const absences = [others.equivocation.seat, 4_294_967_295].map((seat) =>
+    proveAbsence(lastEpoch, rows.get(lastEpoch)!, seat),
+  )
+  const leafOf = (leaf: Leaf | null) =>
+    leaf === null
+      ? null
+      : {
+          attestation: hex(leaf.attestation),
+          index: leaf.index,
+          path: leaf.path.map((step) => hex(step)),
+        }
   return {
     week,
     freezeHeight: freeze,
@@ -196,5 +210,11 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
       path: inclusion.path.map((hash) => hex(hash)),
       encoded: hex(encodeInclusion(inclusion)),
     },
+    absences: absences.map(({ epoch, seat, before, after }) => ({
+      epoch,
+      seat,
+      before: leafOf(before),
+      after: leafOf(after),
+    })),
   }
 }

@@ -22,7 +22,7 @@ import {
 import { lineOf, messageOf } from '../../errors.ts'
 
 /**
- * One seat's week with everything that a stranger needs beside the chain to judge it: `explain --export` writes it,
+ * R-CASE-1: one seat's week with everything that a stranger needs beside the chain to judge it: `explain --export` writes it,
  * `explain --verify` trusts none of it. Canonical JSON (RFC 8785) and a line feed; bytes are base64, hashes and stakes
  * hex, amounts decimal texts.
  */

@@ -73,7 +73,7 @@ export interface CaseSetting {
   line: (is: CaseLine['is'], subject: string, detail: string, epoch?: Epoch) => void
 }
 
-/** Checks all that a case file says against the verifier's own chain. Nothing in the file is believed. */
+/** R-CASE-2, R-CASE-3: checks all that a case file says against the verifier's own chain. Nothing in it is believed. */
 export const verifyCase = async (
   facts: VerifierFacts,
   file: CaseFile,

@@ -144,6 +144,7 @@ const verifySignatures = (epoch: EpochCheck): void => {
   const { setting, context, claimed, own, isFixed, shownBySeat, line } = epoch
   const { facts, file } = setting
   const ownBySeat = new Map(own.map((held) => [held.seat, held]))
+  let last = -1
   for (const [i, shown] of claimed.attestations.entries()) {
     const subject = `attestation ${i + 1}`
     const { attestation, check } = checkAttestation(file.network, context, shown, facts.verify)
@@ -156,6 +157,8 @@ const verifySignatures = (epoch: EpochCheck): void => {
       line('fails', subject, `there is one of seat ${seat} already`)
       continue
     }
+    if (seat < last) line('fails', 'attestations', 'are not in rising order of seat')
+    last = seat
     shownBySeat.set(seat, { attestation, shown })
     const held = ownBySeat.get(seat)
     if (held !== undefined && !cidOf(shown.payload).equals(held.cid)) {

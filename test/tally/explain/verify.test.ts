@@ -105,7 +105,7 @@ const verifyJson = async (
 }
 
 describe('a case file', () => {
-  test('holds only what its seat’s outcome depends on, and is written canonically', () => {
+  test('R-CASE-1 holds only what its seat’s outcome depends on, and is written canonically', () => {
     const json = JSON.parse(text) as Json
     expect(formOf(json)).toBe(text)
     const file = json as CaseJson
@@ -225,7 +225,13 @@ describe('a case file', () => {
       (json) => (json.epochs[0]!.attestations[0]!.inclusion = { index: 0, path: [] }),
       /^2 seat \d+: its path to the checkpoint: there is none/,
     ],
-  ])('forged: %s', async (_, forge, expected) => {
+    [
+      'attestations out of order',
+      (json) => json.epochs[0]!.attestations.reverse(),
+      /^2 attestations: are not in rising order of seat/,
+    ],
+    ['rows out of order', (json) => json.epochs[0]!.rows.reverse(), /^2 rows: are not in rising order of seat/],
+  ])('R-CASE-2 forged: %s', async (_, forge, expected) => {
     const verified = await verifyJson(forge)
     expect(verified.result).toBe('fails')
     expect(troublesOf(verified)).toContainEqual(expect.stringMatching(expected))
@@ -317,7 +323,7 @@ describe('a case file', () => {
     )
   })
 
-  test('what is no case file fails by its form', async () => {
+  test('R-CASE-1 what is no case file fails by its form', async () => {
     const cases = {
       'no JSON': '{',
       'a number': '4\n',
