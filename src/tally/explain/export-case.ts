@@ -102,9 +102,9 @@ const exportAttestation = (
 })
 
 interface Inclusions {
-  inclusionOf(held: HeldAttestation): CaseAttestation['inclusion']
+  inclusionOf: (held: HeldAttestation) => CaseAttestation['inclusion']
   /** One, or none without a checkpoint. */
-  absenceOf(seat: Seat): CaseAbsence[]
+  absenceOf: (seat: Seat) => CaseAbsence[]
 }
 
 const noInclusions: Inclusions = { inclusionOf: () => null, absenceOf: () => [] }
