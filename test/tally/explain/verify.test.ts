@@ -230,7 +230,11 @@ describe('a case file', () => {
       (json) => json.epochs[0]!.attestations.reverse(),
       /^2 attestations: are not in rising order of seat/,
     ],
-    ['rows out of order', (json) => json.epochs[0]!.rows.reverse(), /^2 rows: are not in rising order of seat/],
+    [
+      'rows out of order',
+      (json) => json.epochs[0]!.rows.reverse(),
+      /^2 rows: are not in rising order of seat/,
+    ],
   ])('R-CASE-2 forged: %s', async (_, forge, expected) => {
     const verified = await verifyJson(forge)
     expect(verified.result).toBe('fails')
