@@ -52,6 +52,8 @@ export type ChallengerEvent =
   | { is: 'self-checked'; reached: number }
   /** The own chain node is behind or gone: nothing can be judged (R-FAULT-1). */
   | { is: 'chain-lost'; why: string }
+  /** The epoch was worked on before, and the record of it is gone: nothing is attested (R-ATT-7). */
+  | { is: 'record-lost' }
 
 /** What a visit found, that the target wants to be asked later (R-CHAL-1), or that this side had no time for the visit. */
 export type VisitResult = { finding: Finding } | { later: string } | { notBegun: true }
@@ -145,12 +147,14 @@ const isReached = (finding: Finding): boolean =>
 /** R-FAULT-1: who reaches fewer than half of his targets looks at three other seats before he says so of theirs. */
 export const reachesEnough = (reached: number, targets: number): boolean => 2 * reached >= targets
 
+const done = (state: ChallengerState, findings: readonly Finding[]): ChallengerState => ({
+  ...state,
+  stage: 'done',
+  targets: findings.map((finding): TargetWork => ({ is: 'found', finding })),
+})
+
 const attest = (state: ChallengerState, findings: readonly Finding[]): ChallengerStep => ({
-  state: {
-    ...state,
-    stage: 'done',
-    targets: findings.map((finding): TargetWork => ({ is: 'found', finding })),
-  },
+  state: done(state, findings),
   effects: [{ is: 'attest', findings }],
 })
 
@@ -242,6 +246,8 @@ export const stepChallenger = (
         state,
         state.targets.map(() => abstention(event.why)),
       )
+    case 'record-lost':
+      return { state: done(state, state.targets.map(closingFinding)), effects: [] }
     case 'self-checked': {
       if (state.stage !== 'checking-self') return { state, effects: [] }
       const findings = state.targets.map(closingFinding)

@@ -3,6 +3,8 @@ import { isHost } from './announcement.ts'
 import { bytesOf, SeatNumber } from './ids.ts'
 import { codecOf, MessageCode } from './messages.ts'
 import { isObservedAddress } from './observed-address.ts'
+import { RulesetNumber } from './probe-answer.ts'
+import { instanceBytes } from './question.ts'
 import { Verdict } from './verdict.ts'
 
 /** What a node that was not announced yet says in the place of its seat: no seat has this number. */
@@ -11,8 +13,8 @@ export const unseated = 0xffff_ffff
 const Port = z.int().min(1).max(65_535)
 
 /**
- * R-DIAL-1: ["dial-back", host, p2p port, TLS port, seat or `unseated`, stake]. There is no address in it: what is
- * dialled is where the question came from.
+ * R-DIAL-1: ["dial-back", host, p2p port, TLS port, seat or `unseated`, stake, nonce of the probe]. There is no address
+ * in it: what is dialled is where the question came from.
  */
 export const DialBackRequest = z.tuple([
   z.literal('dial-back'),
@@ -21,6 +23,7 @@ export const DialBackRequest = z.tuple([
   Port,
   SeatNumber,
   bytesOf(20),
+  bytesOf(32),
 ])
 export type DialBackRequest = z.infer<typeof DialBackRequest>
 
@@ -37,19 +40,34 @@ export const TlsDialVerdict = z.literal([
   Verdict.abstain,
 ])
 
+/** What the answer to a probe signs beside host and nonce (R-PROBE-1), with the signature: the asker can verify it. */
+export const ProbeProof = z.tuple([
+  /** Exporter of the dialler's connection. */
+  bytesOf(32),
+  bytesOf(instanceBytes),
+  RulesetNumber,
+  z.boolean(),
+  bytesOf(64),
+])
+export type ProbeProof = z.infer<typeof ProbeProof>
+
 export const DialBackAnswer = z.union([
-  /** ["dialled", observed address, clock in seconds since 1970, [verdict, what was seen] of libp2p, the same of TLS] */
+  /**
+   * ["dialled", observed address, clock in seconds since 1970, [verdict, what was seen] of libp2p, the same of TLS, what
+   * the probe's answer signed if it was valid]
+   */
   z.tuple([
     z.literal('dialled'),
     z.custom<Uint8Array>((value) => value instanceof Uint8Array && isObservedAddress(value)),
     z.int().min(0).max(0xff_ffff_ffff),
     z.tuple([P2pDialVerdict, Seen]),
     z.tuple([TlsDialVerdict, Seen]),
+    ProbeProof.nullable(),
   ]),
   z.tuple([z.literal('later'), z.enum(['busy', 'quota'])]),
   z.tuple([z.literal('refused'), MessageCode]),
 ])
 export type DialBackAnswer = z.infer<typeof DialBackAnswer>
 
-export const dialBackRequestCodec = codecOf<DialBackRequest>(DialBackRequest, 128)
-export const dialBackAnswerCodec = codecOf<DialBackAnswer>(DialBackAnswer, 512)
+export const dialBackRequestCodec = codecOf<DialBackRequest>(DialBackRequest, 192)
+export const dialBackAnswerCodec = codecOf<DialBackAnswer>(DialBackAnswer, 640)

@@ -6,7 +6,8 @@ import { maxReceiptBytes } from './challenge.ts'
 import { type Canonical, decodeCanonical, type Decoded, encodeCanonical, PayloadCid } from './codec.ts'
 import { maxProofBytes } from './equivocation.ts'
 import { maxEvidenceBytes } from './evidence.ts'
-import { bytesOf, bytesUpTo, EpochNumber, NetworkId, SeatNumber } from './ids.ts'
+import { bytesOf, bytesUpTo, EpochNumber, type NetworkId, SeatNumber } from './ids.ts'
+import { maxQuestionBytes } from './question.ts'
 
 /** R-MSG-1: on the wire `/secnode/<networkId>/<name>`, so that networks with other rules never meet. */
 export const protocols = {
@@ -47,16 +48,8 @@ export const codecOf = <T extends readonly Canonical[]>(
 export const MessageCode = z.string().regex(/^[a-z0-9-]{1,48}$/)
 const SignedRow = (maxBytes: number) => z.tuple([bytesUpTo(maxBytes), bytesOf(64)])
 
-/** ["challenge", networkId, epoch, beacon, target seat, challenger seat, nonce] (R-CHAL-1) */
-export const ChallengeRequest = z.tuple([
-  z.literal('challenge'),
-  NetworkId,
-  EpochNumber,
-  bytesOf(32),
-  SeatNumber,
-  SeatNumber,
-  bytesOf(32),
-])
+/** ["challenge", question, signature] (R-CHAL-1) */
+export const ChallengeRequest = z.tuple([z.literal('challenge'), bytesUpTo(maxQuestionBytes), bytesOf(64)])
 export type ChallengeRequest = z.infer<typeof ChallengeRequest>
 
 /** Answers that mean "ask later" (R-CHAL-1). */
@@ -67,6 +60,8 @@ export const ChallengeAnswer = z.union([
   z.tuple([z.literal('receipt'), bytesUpTo(maxReceiptBytes), bytesOf(64)]),
   z.tuple([z.literal('later'), LaterCode]),
   z.tuple([z.literal('refused'), MessageCode]),
+  /** With the other question of this challenger that was answered, and its signature. */
+  z.tuple([z.literal('refused'), z.literal('second-nonce'), bytesUpTo(maxQuestionBytes), bytesOf(64)]),
 ])
 export type ChallengeAnswer = z.infer<typeof ChallengeAnswer>
 

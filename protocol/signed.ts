@@ -14,7 +14,7 @@ import { decodeCanonical, encodeCanonical, type Decoded } from './codec.ts'
 import { bytesOf, bytesUpTo, type NetworkId } from './ids.ts'
 
 /** What a signature is about: the kind stands in the signed bytes, so none can be taken for another. */
-export type SignedKind = 'att' | 'receipt' | 'probe' | 'pop' | 'vote'
+export type SignedKind = 'att' | 'ask' | 'receipt' | 'probe' | 'pop' | 'vote'
 
 /** A payload beside its signature; its id is the CID of the payload alone (R-ID-1). */
 export interface Signed {

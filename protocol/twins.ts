@@ -1,5 +1,7 @@
-import { type Finding, neverVisited } from './challenger.ts'
+import { compareBytes } from './bytes.ts'
+import type { Finding } from './challenger.ts'
 import type { Epoch } from './ids.ts'
+import type { Question } from './question.ts'
 
 /**
  * R-ATT-7: the first epoch of which the store holds everything that this machine signed. `current` is the epoch in which
@@ -17,21 +19,29 @@ export const firstRemembered = (current: Epoch, lastOwn: Epoch | null): Epoch =>
 export const isOfTwin = (epoch: Epoch, rememberedFrom: Epoch | null): boolean =>
   rememberedFrom !== null && epoch >= rememberedFrom
 
-/** What a challenger writes of a target that refused it because it had answered another nonce of its. */
+/**
+ * R-ATT-7: what a second question by the own key says of another process. `stop`: it runs, and goes on, so this one does
+ * not. `go-on`: it runs, and stops by this very rule once it is refused in its turn. `record-lost`: this machine may have
+ * asked it itself and lost the record.
+ */
+export type SecondQuestionSays = 'stop' | 'go-on' | 'record-lost'
+
+/** Of two processes that sign with one key, the one with the lower instance goes on: both reckon alike. */
+export const secondQuestionSays = (
+  ownInstance: Uint8Array,
+  other: Pick<Question, 'epoch' | 'instance'>,
+  rememberedFrom: Epoch | null,
+): SecondQuestionSays => {
+  if (!isOfTwin(other.epoch, rememberedFrom)) return 'record-lost'
+  return compareBytes(ownInstance, other.instance) < 0 ? 'go-on' : 'stop'
+}
+
+/** What a challenger writes of a target that refused it because it had answered another nonce of its, and proved it. */
 export const secondNonceSeen = 'refused: second-nonce'
 
 /**
- * R-ATT-7: of the targets that were visited, how many refused because they had answered another nonce of this challenger.
- * It has one for each, so another daemon asked with its key, or the target lies.
+ * R-ATT-7: how many targets showed another question by this challenger's key. Then its attestation waits to the end of its
+ * span: the other process may have come first to all and not have met a refusal yet.
  */
-export const secondNoncesIn = (findings: readonly Finding[]): { refused: number; visited: number } => {
-  const seen = findings.map(({ evidence }) => ('seen' in evidence ? evidence.seen : null))
-  return {
-    refused: seen.filter((text) => text === secondNonceSeen).length,
-    visited: seen.filter((text) => text !== neverVisited).length,
-  }
-}
-
-/** R-ATT-7: whether the attestation waits to the end of its span, so that another daemon's comes first. */
-export const isLikelyTwin = ({ refused, visited }: { refused: number; visited: number }): boolean =>
-  2 * refused > visited
+export const secondNoncesIn = (findings: readonly Finding[]): number =>
+  findings.filter(({ evidence }) => 'seen' in evidence && evidence.seen === secondNonceSeen).length

@@ -34,5 +34,8 @@ export const rulesets: readonly Ruleset[] = [
   },
 ]
 
+/** The highest that this software knows: what probes say of it (R-PROBE-1). */
+export const newestRuleset = rulesets.at(-1)!.number
+
 export const rulesetOfWeek = (week: Week): Ruleset =>
   rulesets.findLast((ruleset) => ruleset.from <= week) ?? rulesets[0]!

@@ -54,6 +54,8 @@ def encode(value):
     """R-CODEC-1."""
     if value is None:
         return b"\xf6"
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
     if isinstance(value, int):
         return head(0, value)
     if isinstance(value, bytes):
@@ -261,6 +263,13 @@ challenge = load("challenge")
 terms = [challenge["targetSeat"], unhex(challenge["targetStake"]), challenge["challengerSeat"], unhex(challenge["nonce"])]
 beacon = unhex(challenge["beacon"])
 stream = Stream(h("sample", beacon, terms[0], terms[2], terms[3]))
+for name in ("question", "other"):
+    question = challenge[name]
+    asked = [network_id, challenge["epoch"], beacon, terms[0], terms[2], unhex(question["nonce"])]
+    payload, signature = encode([*asked, unhex(question["instance"])]), unhex(question["signature"])
+    same(payload.hex(), question["payload"], f"R-CHAL-1 {name}")
+    same(encode(["challenge", payload, signature]).hex(), question["request"], f"R-MSG-1 {name}")
+same(encode(["refused", "second-nonce", payload, signature]).hex(), challenge["refusal"], "R-MSG-1 refusal")
 response = encode(["response", network_id, challenge["epoch"], *terms])
 for sample in challenge["samples"]:
     same(1 + stream.below(challenge["lastHeight"]), sample["height"], "R-CHAL-2 height")
@@ -272,6 +281,17 @@ receipt = encode([network_id, challenge["epoch"], beacon, *terms, sha256(respons
 same(receipt.hex(), challenge["receipt"]["payload"], "R-CHAL-4")
 same(str(Cid(sha256(receipt))), challenge["receipt"]["cid"], "R-ID-1")
 same(encode([receipt, unhex(challenge["receipt"]["signature"])]).hex(), challenge["receipt"]["encoded"], "R-SIG-1")
+
+probe = challenge["probe"]
+host, nonce = probe["host"], unhex(probe["nonce"])
+exporter, instance = unhex(probe["exporter"]), unhex(probe["instance"])
+statement = encode([host, nonce, exporter, instance, probe["ruleset"], probe["signs"]])
+same(signed_bytes("probe", statement).hex(), probe["signedBytes"], "R-PROBE-1")
+asked = encode(["dial-back", host, 9000, 443, terms[0], terms[1], nonce])
+same(asked.hex(), probe["dialBack"], "R-DIAL-1 question")
+proof = [exporter, instance, probe["ruleset"], probe["signs"], unhex(probe["signature"])]
+address = bytes([198, 51, 100, terms[0]])
+same(encode(["dialled", address, 1_795_000_000, [0, ""], [0, ""], proof]).hex(), probe["dialled"], "R-DIAL-1 answer")
 
 evidence = load("evidence")
 audit = evidence["audit"]

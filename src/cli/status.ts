@@ -55,6 +55,7 @@ const headLines = (status: NodeStatus): string[] => {
     status.epoch === null ? 'before the first epoch' : `epoch ${status.epoch} of week ${status.week ?? '?'}`,
     `peers ${peers.total}, of these registered ${peers.registered}  attestations held ${held.join(', ') || 'none'}`,
     ...contactLines(status),
+    ...rulesetLines(status),
     ...(status.certificateUntil === null ? [] : [`certificate until ${status.certificateUntil}`]),
   ]
 }
@@ -64,6 +65,13 @@ const contactLines = ({ contact: { neighbours, hearing } }: NodeStatus): string[
   const heard =
     hearing === null ? '' : `  heard ${hearing.heard} of ${hearing.others} in epoch ${hearing.epoch}`
   return [`gossip neighbours ${neighbours}${heard}`]
+}
+
+/** Of the newest ruleset that anybody knows: whether the network is ready for it. */
+const rulesetLines = ({ rulesets }: NodeStatus): string[] => {
+  const newest = rulesets.at(-1)
+  if (newest === undefined || newest.probed === 0) return []
+  return [`ready for ruleset ${newest.ruleset}: ${newest.ready} of ${newest.probed} probed seats`]
 }
 
 const signingLines = (signing: NodeStatus['signing']): string[] => {

@@ -3,8 +3,11 @@ import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import {
   bytesToHex,
   concatBytes,
+  hexToBytes,
   peerIdOfKey,
   type NetworkId,
+  probeMessage,
+  type ProbeStatement,
   type VerifyEd25519,
 } from '../../protocol/index.ts'
 import { abortErrorOf } from '../async/abort.ts'
@@ -12,7 +15,7 @@ import { isTimeout } from '../async/deadline.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import { chainFault, type ProbeRoots } from './certificate-chain.ts'
 import { isOwnError } from './own-error.ts'
-import { channelBinding, nonceBytes, ProbeAnswer, probeMessage, probePath } from './probe-message.ts'
+import { channelBinding, nonceBytes, ProbeAnswer, probePath } from './probe-message.ts'
 
 /** Where a question goes to. */
 interface Question {
@@ -49,7 +52,7 @@ export interface ProbeRequest extends Question {
 }
 
 export type ProbeResult =
-  | { is: 'ok'; version: string; lastSolved: number | null }
+  | { is: 'ok'; version: string; holder: KeyHolder }
   | {
       is: 'failed'
       /** R-VERD-1: 6 no TLS connection or no answer on it, 7 certificate or version wrong, 8 not bound to the node. */
@@ -93,6 +96,11 @@ const throwIfAborted = (probe: ProbeRequest): void => {
   }
 }
 
+/** What the holder of the key signed on the connection (R-PROBE-1), so that others can verify it too. */
+export interface KeyHolder extends Pick<ProbeStatement, 'exporter' | 'instance' | 'ruleset' | 'signs'> {
+  signature: Uint8Array
+}
+
 export interface HolderQuestion extends Question {
   /** 32 bytes. */
   peerKey: Uint8Array
@@ -105,7 +113,7 @@ export interface HolderQuestion extends Question {
 export const findHolder = async (
   question: HolderQuestion,
   signal: AbortSignal,
-): Promise<{ is: 'holder'; lastSolved: number | null } | { is: 'unknown'; why: string }> => {
+): Promise<{ is: 'holder'; holder: KeyHolder } | { is: 'unknown'; why: string }> => {
   if (signal.aborted) throw abortErrorOf(signal)
   const unknown = (why: string) => ({ is: 'unknown' as const, why: oneLine(why) })
   try {
@@ -117,8 +125,9 @@ export const findHolder = async (
       const said = await ask(question, socket, signal)
       const answer = said.is === 'http' && said.isWhole ? parseAnswer(said.body) : null
       if (answer === null) return unknown('something else answers there')
-      return isBound(question, question.peerKey, exporter, answer)
-        ? { is: 'holder', lastSolved: answer.lastSolved }
+      const holder = holderOf(answer, exporter)
+      return isHeldBy(question, question.peerKey, holder)
+        ? { is: 'holder', holder }
         : unknown('the node there has another key')
     } finally {
       socket.destroy()
@@ -258,24 +267,27 @@ const judge = (
   if (answer.peer !== peerIdOfKey(expected.peerKey)) return unbound(`the answer is of peer ${answer.peer}`)
   if (answer.seat !== expected.seat) return unbound(`the answer is of seat ${answer.seat}`)
   if (answer.stake !== bytesToHex(expected.stake)) return unbound(`the answer is of stake ${answer.stake}`)
-  if (!isBound(probe, expected.peerKey, exporter, answer)) {
+  const holder = holderOf(answer, exporter)
+  if (!isHeldBy(probe, expected.peerKey, holder)) {
     return unbound('the signature is not over this connection: the node does not hold the end of it')
   }
-  return { is: 'ok', version: answer.version, lastSolved: answer.lastSolved }
+  return { is: 'ok', version: answer.version, holder }
 }
 
-/** R-PROBE-1: whether the holder of the key signed the answer over this very connection. */
-const isBound = (
-  { networkId, host, nonce, verify }: Question,
+const holderOf = (answer: ProbeAnswer, exporter: Uint8Array): KeyHolder => ({
+  exporter,
+  instance: hexToBytes(answer.instance),
+  ruleset: answer.ruleset,
+  signs: answer.signs,
+  signature: new Uint8Array(Buffer.from(answer.signature, 'base64')),
+})
+
+/** R-PROBE-1: whether the holder of the key signed this, for this host and nonce. */
+export const isHeldBy = (
+  { networkId, host, nonce, verify }: Pick<Question, 'networkId' | 'host' | 'nonce' | 'verify'>,
   peerKey: Uint8Array,
-  exporter: Uint8Array,
-  answer: ProbeAnswer,
-): boolean =>
-  verify(
-    peerKey,
-    probeMessage(networkId, host, nonce, exporter),
-    new Uint8Array(Buffer.from(answer.signature, 'base64')),
-  )
+  holder: KeyHolder,
+): boolean => verify(peerKey, probeMessage(networkId, { host, nonce, ...holder }), holder.signature)
 
 const parseAnswer = (body: Uint8Array): ProbeAnswer | null => {
   try {

@@ -10,13 +10,7 @@ import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import { noMetrics, type NetMetrics } from './counters.ts'
 import { createDoor, type Door, type DoorPlaces } from './door.ts'
-import {
-  channelBinding,
-  probeMessage,
-  probePath,
-  type NodeIdentity,
-  type ProbeAnswer,
-} from './probe-message.ts'
+import { channelBinding, probePath, type NodeIdentity, signAnswer } from './probe-message.ts'
 
 export interface TlsEndpointOptions {
   /** The announced host name: what the signature names and the certificate must be for. */
@@ -32,8 +26,6 @@ export interface TlsEndpointOptions {
   /** Asked anew for every answer. */
   identity: () => NodeIdentity
   sign: Sign
-  /** Called with each nonce before it is answered. */
-  onNonce?: (nonce: Uint8Array) => void
   logger: Logger
   world: World
   /** How often the files are looked at. */
@@ -116,11 +108,9 @@ export const createTlsEndpoint = (options: TlsEndpointOptions): TlsEndpoint => {
       response.writeHead(404, { 'content-length': 0, connection: 'close' }).end()
       return
     }
-    options.onNonce?.(nonce)
     const exporter = channelBinding(request.socket as TLSSocket)
-    const signature = options.sign(probeMessage(options.networkId, host, nonce, exporter))
-    const body: ProbeAnswer = { ...options.identity(), signature: Buffer.from(signature).toString('base64') }
-    const text = JSON.stringify(body)
+    const at = { host, nonce, exporter }
+    const text = JSON.stringify(signAnswer(options.networkId, options.identity(), at, options.sign))
     response
       .writeHead(200, {
         'content-type': 'application/json',

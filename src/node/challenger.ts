@@ -10,7 +10,7 @@ import {
   equalBytes,
   type Finding,
   indexOfSeat,
-  isLikelyTwin,
+  type Question,
   resumeChallenger,
   secondNoncesIn,
   seenFault,
@@ -31,7 +31,7 @@ import type { Outgoing } from './outgoing.ts'
 import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'
 import type { Tasks } from './tasks.ts'
-import { visitTarget } from './visit.ts'
+import { visitTarget, type Visited } from './visit.ts'
 
 /** Drives the challenger's step function: one epoch's work at a time (R-CHAL-1, R-ATT-1, R-ATT-5). */
 export interface Challenger {
@@ -172,10 +172,14 @@ export const createChallenger = (
     }
   }
 
-  const visited = (work: Running, target: number, result: VisitResult): void => {
-    const isHint = 'finding' in result && secondNoncesIn([result.finding]).refused > 0
-    if (isHint) node.signing.hint(work.context.epoch)
+  const visited = (work: Running, target: number, result: VisitResult): void =>
     void step(work, { is: 'visited', target, result })
+
+  /** R-ATT-7: a target has answered a question by the own key that is not of this epoch's work. */
+  const foundSecond = async (work: Running, target: number, question: Question): Promise<void> => {
+    const { host, seat } = work.context.snapshot[work.targets[target]!]!
+    const says = await node.signing.foundQuestion(question, `seat ${seat} (${host})`)
+    if (says === 'record-lost') void step(work, { is: 'record-lost' })
   }
 
   const visit = async (
@@ -188,7 +192,7 @@ export const createChallenger = (
     const index = work.targets[target]!
     const madeUp = node.conduct.findWithoutVisit(work.context, index)
     const either = AbortSignal.any([signal, work.abort.signal])
-    let result: VisitResult
+    let result: Visited
     try {
       result =
         madeUp === undefined
@@ -202,6 +206,7 @@ export const createChallenger = (
     }
     node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)
     node.metrics.visits.inc({ result: wordOf(result) })
+    if (result.second !== undefined) await foundSecond(work, target, result.second)
     visited(work, target, result)
   }
 
@@ -279,12 +284,13 @@ export const createChallenger = (
       'attested',
     )
     const refusals = secondNoncesIn(findings)
-    const waits = isLikelyTwin(refusals)
-    if (waits)
+    const waits = refusals > 0
+    if (waits) {
       node.logger.warn(
-        { epoch: context.epoch, ...refusals },
-        'targets had seen another nonce of this node: its attestation waits',
+        { epoch: context.epoch, refusals },
+        'another daemon with the keys of this node came first to some targets: its attestation waits',
       )
+    }
     await outgoing.add(context, signed, { waits })
   }
 

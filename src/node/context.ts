@@ -26,6 +26,8 @@ export interface NodeContext {
   seatKeys: NodeKeys
   /** It follows all, but has no seat: that of its stake is another daemon's. */
   isStandby: boolean
+  /** Drawn at the start of this process: tells it from another one with its keys (R-PROBE-1). */
+  instance: Uint8Array
   /** hash160 of the one stake that this daemon answers for (R-REG-4). */
   stake: Uint8Array
   /** The seat of that stake, once it was announced; a standby has none. */

@@ -4,7 +4,9 @@ import {
   type Epoch,
   equalBytes,
   type Genesis,
+  instanceBytes,
   networkIdOf,
+  newestRuleset,
   type ParamsSchedule,
   paramsOfWeek,
   relayProtocol,
@@ -50,6 +52,7 @@ import { createNodeRelay } from './relay.ts'
 import { askForSeat, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
+import { askOutside } from './self-diagnosis/ask-outside.ts'
 import { createSigning } from './signing.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
 import { createSyncTurns } from './sync-turns.ts'
@@ -126,8 +129,6 @@ export interface Daemon {
   isRecovering(): boolean
   /** Challengers of an epoch that asked this node since its start. */
   askedBy(epoch: Epoch): ReadonlySet<Seat>
-  /** Probes that its TLS endpoint has answered. */
-  probesAnswered(): number
   /** What its TLS endpoint serves; null before the start. */
   certificate(): ServedCertificate | null
   /** Calls back after each height that the roles have dealt with, and after each reorganisation. */
@@ -142,6 +143,8 @@ export const noStake = new Uint8Array(20)
 /** Visits under way at once: a committee's worth; requests wait on the network, not on the processor. */
 const maxTasks = 24
 const maxWaitingTasks = 256
+/** Seats that look for this node in an epoch where it does not reach its own address. */
+const lookingSeats = 3
 /** Between tries to ask others what they know of this node. */
 const recoveryPauseMs = 2_000
 
@@ -165,6 +168,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   })
   const honest = honestConduct(chain.view)
   const stopping = new AbortController()
+  const instance = world.randomBytes(instanceBytes)
   const node: NodeContext = {
     genesis,
     networkId,
@@ -172,6 +176,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     keys,
     seatKeys: options.standbyFor ?? keys,
     isStandby,
+    instance,
     stake: options.stake,
     ownSeat: () => (isStandby ? undefined : chain.view.seatOfStake(options.stake)),
     ownRowIn({ rowOf }) {
@@ -188,6 +193,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     signing: createSigning({
       store: createSigningStore(store, options.directory),
       isStandby,
+      instance,
       logger,
       world,
     }),
@@ -224,14 +230,13 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   node.signing.onStop(() => challenger.abandon())
   const selfLook = createSelfLook({
     peerKey: node.seatKeys.peerKey,
+    instance,
     networkId,
     roots: options.roots,
     verify: node.verifier.verify,
     localAddress: options.localAddress,
     world,
   })
-  const look = (): void => void tasks.run('look for a twin', lookForTwin)
-  node.signing.onHint(look)
   const takeover = createTakeover(node, {
     collector,
     heardOf: (context, seat) => heardOf(context, seat),
@@ -358,7 +363,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     collector.closeBefore(Math.min(epoch - 2, openFrom))
     await prune(epoch)
     tasks.run('income', (signal) => addUpIncome(epoch, signal))
-    look()
+    tasks.run('look for a twin', lookForTwin)
   }
 
   const addUpIncome = async (current: Epoch, signal: AbortSignal): Promise<void> => {
@@ -406,9 +411,14 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     const own = current === null ? null : await ownEpoch(current)
     if (own === null) return
     const seen = await lookAtSeat(own.context, own.seat, signal)
-    // One that has answered no challenge yet may be a doctor that tries the ports of the next machine.
-    if (seen?.is === 'another' && seen.lastSolved !== null) {
+    // One that does not sign may be a doctor that tries the ports of the next machine, or has stopped by R-ATT-7.
+    if (seen?.is === 'another' && seen.signs) {
       await node.signing.foundElsewhere(own.context.epoch, seen.at)
+    }
+    // Behind a router that does not lead back, others see what this node cannot.
+    const row = own.context.rowOf(own.seat)
+    if (seen?.is === 'unknown' && row !== undefined) {
+      await askOutside({ node }, own.context, row, signal, lookingSeats)
     }
   }
 
@@ -514,7 +524,6 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     handledHeight: () => handledHeight,
     isRecovering: () => recovery === 'running',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
-    probesAnswered: () => endpoint?.counters().answered ?? 0,
     certificate: () => endpoint?.certificate() ?? null,
     onHandled(listener) {
       onHandled = listener
@@ -543,10 +552,11 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
           seat: node.ownSeat() ?? unseated,
           stake: bytesToHex(isStandby ? noStake : options.stake),
           version: daemonVersion,
-          lastSolved: responder?.lastSolved() ?? null,
+          instance,
+          ruleset: newestRuleset,
+          signs: node.signing.isOn(),
         }),
         sign: options.signProbe ?? keys.sign,
-        onNonce: selfLook.noteNonce,
         // Challengers probe right after they have asked over libp2p.
         isExpected: (ip) => host.isExpected(ip),
         metrics: metrics.net,

@@ -3,6 +3,7 @@ import {
   dialBackAnswerCodec,
   type DialBackRequest,
   dialBackRequestCodec,
+  type NetworkId,
   protocols,
   type SeatRecord,
   seenText,
@@ -11,11 +12,13 @@ import {
 } from '../../protocol/index.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
+import type { NodeKeys } from '../keys/node-key.ts'
+import type { World } from '../world.ts'
 import { createAllowance } from '../async/allowance.ts'
 import type { Host } from '../net/host.ts'
 import type { RequestTarget } from '../net/links.ts'
 import { addressGroup, multiaddrOf, type PeerAddress } from '../net/peer-address.ts'
-import { probeTls } from '../net/probe.ts'
+import { isHeldBy, type KeyHolder, probeTls } from '../net/probe.ts'
 import { canonicalAddress, isGlobal, type ObservedAddress } from '../net/resolve.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'
 import type { NodeContext } from './context.ts'
@@ -34,6 +37,8 @@ export type DialBackOutcome =
       /** Codes of R-VERD-1, with what was seen. */
       p2p: { verdict: Verdict; seen: string }
       tls: { verdict: Verdict; seen: string }
+      /** Who proved at that address to hold the asker's key; null if nobody did. */
+      holder: KeyHolder | null
     }
   | { is: 'later'; code: 'busy' | 'quota' }
   | { is: 'refused'; code: string }
@@ -88,11 +93,11 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
     if (!mayAsk(peerKey, from, isRegistered)) return ['later', 'quota']
     if (!isRegistered) strangersServed++
     try {
-      const [p2p, tls] = await Promise.all([
+      const [p2p, [tls, proof]] = await Promise.all([
         dialP2p(node, peerKey, { ip: address.ip, port: request[2] }, signal),
         dialTls(node, verify, peerKey, address, request, signal),
       ])
-      return ['dialled', address.bytes, Math.floor(world.now() / 1_000), p2p, tls]
+      return ['dialled', address.bytes, Math.floor(world.now() / 1_000), p2p, tls, proof]
     } finally {
       if (!isRegistered) strangersServed--
     }
@@ -123,6 +128,7 @@ export const serveDialBack = async (node: NodeContext): Promise<void> => {
 
 type P2pOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[3]
 type TlsOutcome = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[4]
+type Proof = Extract<DialBackAnswer, readonly ['dialled', ...unknown[]]>[5]
 
 const dialP2p = async (
   node: NodeContext,
@@ -145,14 +151,15 @@ const dialTls = async (
   verify: VerifyEd25519,
   peerKey: Uint8Array,
   address: ObservedAddress,
-  [, host, , port, seat, stake]: DialBackRequest,
+  [, host, , port, seat, stake, nonce]: DialBackRequest,
   signal: AbortSignal,
-): Promise<TlsOutcome> => {
+): Promise<[TlsOutcome, Proof]> => {
   const result = await probeTls({
     host,
     ip: address.ip,
     port,
-    nonce: node.world.randomBytes(32),
+    // The asker's, so that it knows that what it is shown is new.
+    nonce,
     roots: node.roots,
     expected: { peerKey, seat, stake },
     networkId: node.networkId,
@@ -162,60 +169,87 @@ const dialTls = async (
     verify,
     signal,
   })
-  if (result.is === 'ok') return [Verdict.valid, '']
-  return [result.is === 'unable' ? Verdict.abstain : result.code, seenText(result.detail)]
+  if (result.is === 'ok') {
+    const { exporter, instance, ruleset, signs, signature } = result.holder
+    return [
+      [Verdict.valid, ''],
+      [exporter, instance, ruleset, signs, signature],
+    ]
+  }
+  return [[result.is === 'unable' ? Verdict.abstain : result.code, seenText(result.detail)], null]
 }
 
 /**
  * Asks a seat's node whether it reaches this one. Errors: those of `Host.request`, and DIAL_BACK_ANSWER if the answer
  * makes no sense.
  */
-export const askDialBack = async (
+export const askDialBack = (
   node: NodeContext,
   seat: SeatAddress,
   question: DialBackQuestion,
   signal: AbortSignal,
 ): Promise<DialBackOutcome> =>
-  outcomeOf(
-    await askSeat(node, seat, protocols.dialBack, requestOf(question), {
-      timeoutMs: answerTimeoutMs,
-      maxResponseBytes: dialBackAnswerCodec.maxBytes,
-      signal,
-    }),
+  dialBackBy(node, question, (request) =>
+    askSeat(node, seat, protocols.dialBack, request, { ...requestLimits, signal }),
   )
 
 /** The same for whoever has a host of his own and knows where the peer is: a doctor before the daemon runs. */
-export const requestDialBack = async (
-  host: Host,
+export const requestDialBack = (
+  asker: DialBackAsker & { host: Host },
   target: RequestTarget,
   question: DialBackQuestion,
   signal: AbortSignal,
 ): Promise<DialBackOutcome> =>
-  outcomeOf(
-    await host.request(target, protocols.dialBack, requestOf(question), {
-      timeoutMs: answerTimeoutMs,
-      maxResponseBytes: dialBackAnswerCodec.maxBytes,
-      signal,
-    }),
+  dialBackBy(asker, question, (request) =>
+    asker.host.request(target, protocols.dialBack, request, { ...requestLimits, signal }),
   )
 
-const requestOf = ({ host, p2p, tls, seat, stake }: DialBackQuestion): Uint8Array =>
-  dialBackRequestCodec.encode(['dial-back', host, p2p, tls, seat, stake])
+/** Whose key is looked for at the address. */
+export interface DialBackAsker {
+  networkId: NetworkId
+  keys: Pick<NodeKeys, 'peerKey'>
+  world: Pick<World, 'randomBytes'>
+}
 
-const outcomeOf = (bytes: Uint8Array): DialBackOutcome => {
+const requestLimits = { timeoutMs: answerTimeoutMs, maxResponseBytes: dialBackAnswerCodec.maxBytes }
+
+const dialBackBy = async (
+  { networkId, keys, world }: DialBackAsker,
+  { host, p2p, tls, seat, stake }: DialBackQuestion,
+  request: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<DialBackOutcome> => {
+  const nonce = world.randomBytes(32)
+  const bytes = await request(dialBackRequestCodec.encode(['dial-back', host, p2p, tls, seat, stake, nonce]))
   const answer = dialBackAnswerCodec.decode(bytes)
-  if (answer.is === 'bad') {
-    throw new SecnodeError('DIAL_BACK_ANSWER', `the answer to a dial-back makes no sense: ${answer.code}`)
-  }
+  if (answer.is === 'bad') throw noSense(answer.code)
   const [kind] = answer.value
   if (kind === 'later') return { is: 'later', code: answer.value[1] }
   if (kind === 'refused') return { is: 'refused', code: answer.value[1] }
-  const [, address, clock, [p2p, p2pSeen], [tls, tlsSeen]] = answer.value
+  const [, address, clock, [p2pVerdict, p2pSeen], [tlsVerdict, tlsSeen], proof] = answer.value
+  const holder = proof === null ? null : holderOf(proof)
+  const isProved =
+    holder !== null && isHeldBy({ networkId, host, nonce, verify: verifyAny }, keys.peerKey, holder)
+  // Its word is worth nothing where the answer that it stands on is not shown, or is of another probe.
+  if ((tlsVerdict === Verdict.valid) !== isProved) throw noSense('unproved')
   return {
     is: 'dialled',
     address,
     clock,
-    p2p: { verdict: p2p, seen: p2pSeen },
-    tls: { verdict: tls, seen: tlsSeen },
+    p2p: { verdict: p2pVerdict, seen: p2pSeen },
+    tls: { verdict: tlsVerdict, seen: tlsSeen },
+    holder,
   }
 }
+
+const { verify: verifyAny } = createEd25519Verifier({ maxKeys: 4 })
+
+const holderOf = ([exporter, instance, ruleset, signs, signature]: NonNullable<Proof>): KeyHolder => ({
+  exporter,
+  instance,
+  ruleset,
+  signs,
+  signature,
+})
+
+const noSense = (code: string): SecnodeError =>
+  new SecnodeError('DIAL_BACK_ANSWER', `the answer to a dial-back makes no sense: ${code}`)

@@ -6,6 +6,7 @@ import {
   type ChallengerState,
   cidOfDigest,
   decodeAttestation,
+  decodeQuestion,
   decodeReceipt,
   type Epoch,
   equalBytes,
@@ -22,7 +23,7 @@ import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createHistoryStore, type HistoryStore, type SignedRows } from '../store/history.ts'
 import { openStore } from '../store/open.ts'
-import { decodeWork, encodeWork } from '../store/work.ts'
+import { decodeWork, encodeWork, type GivenReceipt } from '../store/work.ts'
 import { isTransaction } from '../tally/payout/outbox.ts'
 import type { World } from '../world.ts'
 import { type Config, stakeOf } from './config.ts'
@@ -57,7 +58,7 @@ const HistoryFile = z.strictObject({
     votes: z
       .array(z.strictObject({ week: WeekName, view: U32, checkpoint: z.string().regex(/^[0-9a-f]{64}$/) }))
       .max(100_000),
-    receipts: z.array(SignedPair).max(100_000),
+    receipts: z.array(z.strictObject({ question: SignedPair, receipt: SignedPair })).max(100_000),
     work: z.array(Base64(1_000_000)).max(64),
     payouts: z
       .array(z.strictObject({ week: WeekName, part: U32, transaction: Base64(4_000_000) }))
@@ -103,7 +104,7 @@ export const summaryOf = ({ attestations, votes, receipts, payouts }: SignedRows
 const withThisKey = (rows: SignedRows, owner: HistoryOwner): SignedRows => ({
   ...rows,
   attestations: rows.attestations.filter(({ signed }) => isOwnAttestation(signed, owner)),
-  receipts: rows.receipts.filter(({ receipt }) => isOwnReceipt(receipt, owner)),
+  receipts: rows.receipts.filter((given) => isOwnReceipt(given, owner)),
 })
 
 /** The text of a history file. */
@@ -116,7 +117,10 @@ export const formatHistory = (all: SignedRows, owner: HistoryOwner, world: Pick<
       view,
       checkpoint: bytesToHex(checkpoint.multihash.digest),
     })),
-    receipts: rows.receipts.map(({ receipt }) => pairOf({ signed: receipt })),
+    receipts: rows.receipts.map(({ question, receipt }) => ({
+      question: pairOf({ signed: question }),
+      receipt: pairOf({ signed: receipt }),
+    })),
     work: rows.work.map((state) => base64(encodeWork(state))),
     payouts: rows.payouts.map(({ week, part, bytes }) => ({ week, part, transaction: base64(bytes) })),
   }
@@ -149,11 +153,16 @@ const isOwnAttestation = ({ payload, signature }: Signed, owner: HistoryOwner): 
   )
 }
 
-const isOwnReceipt = ({ payload, signature }: Signed, owner: HistoryOwner): boolean => {
+/** With the question that it answers; whose signature that has is for the challenger to say. */
+const isOwnReceipt = (given: GivenReceipt, owner: HistoryOwner): boolean => {
+  const { payload, signature } = given.receipt
   const receipt = decodeReceipt(payload)
+  const question = decodeQuestion(given.question.payload)
   return (
     receipt?.networkId === owner.networkId &&
     equalBytes(receipt.targetStake, owner.stake) &&
+    question !== null &&
+    equalBytes(question.nonce, receipt.nonce) &&
     owner.verify(owner.keys.peerKey, signedBytes('receipt', owner.networkId, payload), signature)
   )
 }
@@ -192,10 +201,10 @@ export const parseHistory = (text: string, owner: HistoryOwner): SignedRows => {
       view,
       checkpoint: cidOfDigest(hexToBytes(checkpoint)),
     })),
-    receipts: signed.receipts.map((pair) => {
-      if (!isOwnReceipt(pair, owner)) throw foreign('a receipt in it is not of this stake and key')
-      const { epoch, beacon, challengerSeat: challenger, nonce } = decodeReceipt(pair.payload)!
-      return { epoch, beacon, challenger, nonce, receipt: pair }
+    receipts: signed.receipts.map((given) => {
+      if (!isOwnReceipt(given, owner)) throw foreign('a receipt in it is not of this stake and key')
+      const { epoch, beacon, challengerSeat: challenger } = decodeReceipt(given.receipt.payload)!
+      return { epoch, beacon, challenger, ...given }
     }),
     work: signed.work.map((row): ChallengerState => {
       const state = decodeWork(row)
@@ -244,9 +253,9 @@ const contentsOf = (rows: SignedRows): Map<string, { content: string; epoch: Epo
       epoch: null,
     })
   }
-  for (const { epoch, beacon, challenger, nonce } of rows.receipts) {
+  for (const { epoch, beacon, challenger, receipt } of rows.receipts) {
     const key = `the receipt of epoch ${epoch} for seat ${challenger} under beacon ${bytesToHex(beacon)}`
-    contents.set(key, { content: bytesToHex(nonce), epoch })
+    contents.set(key, { content: bytesToHex(decodeReceipt(receipt.payload)!.nonce), epoch })
   }
   for (const { epoch, beacon, secret } of rows.work) {
     const key = `the nonces of epoch ${epoch} under beacon ${bytesToHex(beacon)}`

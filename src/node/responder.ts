@@ -7,6 +7,7 @@ import {
   challengersOf,
   type ChallengeRequest,
   type ChallengeTerms,
+  decodeQuestion,
   encodeReceipt,
   type Epoch,
   equalBytes,
@@ -14,9 +15,12 @@ import {
   type EvidenceAnswer,
   evidenceRequestCodec,
   indexOfSeat,
+  isQuestionSigned,
   maxBusyAnswers,
+  peerIdOfKey,
   protocols,
   type Seat,
+  type Signed,
   signPayload,
   type Snapshot,
 } from '../../protocol/index.ts'
@@ -30,8 +34,6 @@ import { challengerDuty } from './duties.ts'
 
 /** Answers challenges and serves evidence. */
 export interface Responder {
-  /** Epoch of the last challenge that was answered with a receipt; null if none was. */
-  lastSolved(): number | null
   /** Challengers of an epoch that asked since the start, whatever they were answered; of the last epochs only. */
   askedBy(epoch: Epoch): ReadonlySet<Seat>
 }
@@ -51,7 +53,6 @@ const rememberedEpochs = 3
 const refused = (code: string): ChallengeAnswer => ['refused', code]
 
 export const startResponder = async (node: NodeContext, isCaughtUp: () => boolean): Promise<Responder> => {
-  let lastSolved: number | null = null
   /** How often each challenger of an epoch was told that digests are computed for others. */
   const busyTold = new LRUCache<string, number>({ max: rememberedBusy })
   const digests = createLimit({ maxRunning: maxDigests, maxWaiting: maxWaitingDigests })
@@ -76,11 +77,16 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     peerKey: Uint8Array,
     signal: AbortSignal,
   ): Promise<ChallengeAnswer> => {
-    const [, networkId, epochNumber, beacon, targetSeat, challengerSeat, nonce] = request
+    const [, payload, signature] = request
+    const signed = { payload, signature }
+    const question = decodeQuestion(payload)
+    if (question === null) return lie(peerKey, 'question-form')
+    const { networkId, epoch: epochNumber, beacon, targetSeat, challengerSeat } = question
     if (networkId !== node.networkId) return lie(peerKey, 'wrong-network')
     const current = node.epochs.current()
     if (current === null || epochNumber > current) return ['later', isCaughtUp() ? 'not-yet' : 'behind']
-    if (epochNumber < current) return refused('epoch-over')
+    // The one before is still answered: a challenger whose chain lags by minutes is owed an answer all the same.
+    if (epochNumber < current - 1) return refused('epoch-over')
     const epoch = await node.epochs.get(epochNumber)
     if (epoch === undefined) return ['later', 'behind']
     // Another branch of the chain: one of the two will come round.
@@ -96,34 +102,32 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     if (!isChallengerOf(epoch.snapshot, epoch.committees, ownSeat, challengerSeat)) {
       return lie(peerKey, 'not-a-challenger')
     }
-    noteAsker(epochNumber, challengerSeat)
-    const terms = {
-      networkId,
-      epoch: epochNumber,
-      beacon,
-      targetSeat,
-      targetStake: own.stake,
-      challengerSeat,
-      nonce,
+    // Before anything is read from the disk.
+    if (!isQuestionSigned(networkId, challenger.peer, signed, node.verifier.verify)) {
+      return lie(peerKey, 'question-signature')
     }
-    return await answering.run(`${epochNumber}:${challengerSeat}`, () => give(epoch, terms, signal))
+    noteAsker(epochNumber, challengerSeat)
+    const terms = { ...question, targetStake: own.stake }
+    return await answering.run(`${epochNumber}:${challengerSeat}`, () => give(epoch, terms, signed, signal))
   }
 
   /** The receipt for a challenger's first nonce, or again the one that it was given. */
   const give = async (
     epoch: EpochContext,
     terms: ChallengeTerms,
+    question: Signed,
     signal: AbortSignal,
   ): Promise<ChallengeAnswer> => {
     const { challengerSeat, nonce } = terms
     const given = await node.work.getReceipt(epoch.epoch, epoch.beacon, challengerSeat)
     if (given !== undefined) {
-      return equalBytes(given.nonce, nonce)
-        ? ['receipt', given.receipt.payload, given.receipt.signature]
-        : refused('second-nonce')
+      const { question: answered, receipt } = given
+      return equalBytes(decodeQuestion(answered.payload)!.nonce, nonce)
+        ? ['receipt', receipt.payload, receipt.signature]
+        : ['refused', 'second-nonce', answered.payload, answered.signature]
     }
     if (mustAskLater(`${epoch.epoch}:${bytesToHex(epoch.beacon)}:${challengerSeat}`)) return ['later', 'busy']
-    return await digests.run(() => solve(epoch, terms, signal), signal)
+    return await digests.run(() => solve(epoch, terms, question, signal), signal)
   }
 
   /** R-CHAL-1: while digests are computed for others, each challenger is told "busy" twice at most; then it waits here. */
@@ -137,9 +141,9 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
   const solve = async (
     epoch: EpochContext,
     terms: ChallengeTerms,
+    question: Signed,
     signal: AbortSignal,
   ): Promise<ChallengeAnswer> => {
-    const { challengerSeat, nonce } = terms
     const begunMs = node.world.monotonicMs()
     const chain = {
       transactionCountAt: (height: number) => node.chain.transactionCountAt(height),
@@ -149,8 +153,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     if (!node.epochs.isCanonical(epoch)) return ['later', 'behind']
     const payload = encodeReceipt({ ...terms, digest })
     const receipt = signPayload('receipt', node.networkId, payload, node.keys.sign)
-    await node.work.putReceipt(epoch.epoch, epoch.beacon, challengerSeat, nonce, receipt)
-    lastSolved = epoch.epoch
+    await node.work.putReceipt(epoch.epoch, epoch.beacon, terms.challengerSeat, { question, receipt })
     node.metrics.answerSeconds.observe((node.world.monotonicMs() - begunMs) / 1_000)
     return ['receipt', receipt.payload, receipt.signature]
   }
@@ -180,12 +183,12 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
         value = await answerChallenge(request.value, peerKey, signal)
       } catch (error) {
         signal.throwIfAborted()
-        node.logger.warn({ err: error, epoch: request.value[2] }, 'a challenge could not be answered')
+        node.logger.warn({ err: error, peer: peerIdOfKey(peerKey) }, 'a challenge could not be answered')
         value = ['later', 'behind']
       }
       node.metrics.challengesAnswered.inc({ answer: value[0] === 'receipt' ? 'receipt' : value[1] })
       if (value[0] === 'refused') {
-        node.logger.debug({ code: value[1], epoch: request.value[2] }, 'challenge refused')
+        node.logger.debug({ code: value[1], peer: peerIdOfKey(peerKey) }, 'challenge refused')
       }
       return challengeAnswerCodec.encode(value)
     },
@@ -225,7 +228,7 @@ export const startResponder = async (node: NodeContext, isCaughtUp: () => boolea
     },
   )
 
-  return { lastSolved: () => lastSolved, askedBy: (epoch) => askers.get(epoch) ?? new Set() }
+  return { askedBy: (epoch) => askers.get(epoch) ?? new Set() }
 }
 
 /** R-CHAL-1: only the challengers that the beacon assigns. */

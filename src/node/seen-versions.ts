@@ -1,25 +1,54 @@
-import type { Epoch, Seat } from '../../protocol/index.ts'
+import { type Epoch, newestRuleset, type Seat } from '../../protocol/index.ts'
 
-/** Versions of the software that probed nodes named (R-PROBE-1): for pages and alerts, never for a rule. */
+/** What a probed node said of its software (R-PROBE-1), and in which epoch. */
+export interface SeenVersion {
+  version: string
+  /** The highest ruleset that it knows. */
+  ruleset: number
+  epoch: Epoch
+}
+
+/** What probed nodes said of their software: for pages, alerts and operators, never for a rule. */
 export interface SeenVersions {
-  note(seat: Seat, version: string, epoch: Epoch): void
-  of(seat: Seat): { version: string; epoch: Epoch } | undefined
+  note(seat: Seat, seen: SeenVersion): void
+  of(seat: Seat): SeenVersion | undefined
   /** Of the seats that were probed lately, in no order. */
-  all(): Iterable<{ version: string; epoch: Epoch }>
+  all(): Iterable<SeenVersion>
+  /** How many of these know each ruleset that this node or one of them knows, in rising order. */
+  readiness(): Readiness[]
+}
+
+/** How far the seats that were probed are ready for a ruleset. */
+export interface Readiness {
+  ruleset: number
+  /** Seats that know it, of those that were probed. */
+  ready: number
+  probed: number
 }
 
 /** A node probes eleven others an epoch: 4,096 are about two months of them. */
 const maxSeats = 4_096
 
 export const createSeenVersions = (): SeenVersions => {
-  const seen = new Map<Seat, { version: string; epoch: Epoch }>()
+  const seen = new Map<Seat, SeenVersion>()
   return {
-    note(seat, version, epoch) {
+    note(seat, said) {
       seen.delete(seat)
-      seen.set(seat, { version, epoch })
+      seen.set(seat, said)
       if (seen.size > maxSeats) seen.delete(seen.keys().next().value!)
     },
     of: (seat) => seen.get(seat),
     all: () => seen.values(),
+    readiness() {
+      const known = [...seen.values()].map(({ ruleset }) => ruleset)
+      const named = new Set([newestRuleset, ...known])
+      return [...named]
+        .sort((a, b) => a - b)
+        .map((ruleset) => ({
+          ruleset,
+          ready: known.filter((highest) => highest >= ruleset).length,
+          probed: known.length,
+        }))
+    },
   }
 }

@@ -1,5 +1,13 @@
 import type { Logger } from 'pino'
-import { type Epoch, firstRemembered, type Height, isOfTwin } from '../../protocol/index.ts'
+import {
+  type Epoch,
+  firstRemembered,
+  type Height,
+  isOfTwin,
+  type Question,
+  type SecondQuestionSays,
+  secondQuestionSays,
+} from '../../protocol/index.ts'
 import type { SigningRecord, SigningStore, TwinSighting } from '../store/signing.ts'
 import type { World } from '../world.ts'
 
@@ -26,10 +34,13 @@ export interface Signing {
   foundForeign(epoch: Epoch, cid: string): Promise<void>
   /** Another daemon proved, at the announced address, that it holds the own key. Durable before it resolves. */
   foundElsewhere(epoch: Epoch, address: string): Promise<void>
-  /** A target says that it has seen another nonce of this node's in this epoch. */
-  hint(epoch: Epoch): void
-  /** Called at the first hint of an epoch. */
-  onHint(listener: () => void): void
+  /**
+   * A target (`by`) has answered another question by the own key, and shown it. Stops signing, unless the process that
+   * asked it is the one that stops; durable before it resolves.
+   */
+  foundQuestion(question: Question, by: string): Promise<SecondQuestionSays>
+  /** Another daemon that stops by R-ATT-7, as it was seen last; null if none was since the start. */
+  rival(): TwinSighting | null
   /** Called once signing has stopped. */
   onStop(listener: () => void): void
   /** The epoch in which the operator said that the other daemon is stopped (R-ATT-8). */
@@ -43,17 +54,18 @@ export interface Signing {
 export interface SigningOptions {
   store: SigningStore
   isStandby: boolean
+  /** Of this process. */
+  instance: Uint8Array
   logger: Logger
   world: Pick<World, 'now'>
 }
 
-export const createSigning = ({ store, isStandby, logger, world }: SigningOptions): Signing => {
+export const createSigning = ({ store, isStandby, instance, logger, world }: SigningOptions): Signing => {
   let record: SigningRecord | null = null
   let rememberedFrom: Epoch | null = null
   let isBlind = false
   let onStop: () => void = () => undefined
-  let onHint: () => void = () => undefined
-  let lastHint: Epoch | null = null
+  let rival: TwinSighting | null = null
 
   /** In memory first: nothing is signed while the row is being written. */
   const change = async (changes: Partial<SigningRecord>): Promise<void> => {
@@ -62,9 +74,16 @@ export const createSigning = ({ store, isStandby, logger, world }: SigningOption
     await store.write(record)
   }
 
+  const sightingOf = (by: TwinSighting['by'], epoch: Epoch, what: string): TwinSighting => ({
+    by,
+    epoch,
+    what,
+    at: new Date(world.now()).toISOString(),
+  })
+
   const stop = async (by: TwinSighting['by'], epoch: Epoch, what: string): Promise<void> => {
     if (record?.twin !== null) return
-    const twin = { by, epoch, what, at: new Date(world.now()).toISOString() }
+    const twin = sightingOf(by, epoch, what)
     const written = change({ twin, saidIn: null })
     onStop()
     logger.error(twin, 'another daemon runs with the keys of this node: this one signs nothing any more')
@@ -100,14 +119,21 @@ export const createSigning = ({ store, isStandby, logger, world }: SigningOption
     async foundElsewhere(epoch, address) {
       await stop('address', epoch, address)
     },
-    hint(epoch) {
-      if (lastHint === epoch) return
-      lastHint = epoch
-      onHint()
+    async foundQuestion(question, by) {
+      const { epoch } = question
+      const says = secondQuestionSays(instance, question, isBlind ? null : rememberedFrom)
+      if (says === 'stop') await stop('question', epoch, by)
+      else if (says === 'go-on') {
+        rival = sightingOf('question', epoch, by)
+        logger.error(rival, 'another daemon runs with the keys of this node: that one is to stop')
+      } else
+        logger.warn(
+          { epoch, by },
+          'this machine asked before its last start: nothing is attested of this epoch',
+        )
+      return says
     },
-    onHint(listener) {
-      onHint = listener
-    },
+    rival: () => rival,
     onStop(listener) {
       onStop = listener
     },
@@ -116,6 +142,7 @@ export const createSigning = ({ store, isStandby, logger, world }: SigningOption
     async takeOver(height, current) {
       // What the other daemon signed is no news any more.
       if (rememberedFrom !== null) rememberedFrom = Math.max(rememberedFrom, firstRemembered(current, null))
+      rival = null
       await change({ twin: null, saidIn: null, fence: height })
     },
   }

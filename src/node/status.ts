@@ -5,6 +5,7 @@ import { isAtTip } from '../chain/follower/status.ts'
 import type { AssembledNode } from './assemble.ts'
 import type { ObservedContact } from './contact/contact.ts'
 import { daemonVersion } from './daemon.ts'
+import type { Readiness } from './seen-versions.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 import type { TwinSighting } from '../store/signing.ts'
 import type { MovedSeat, Takeover, WatchedSeat } from './takeover.ts'
@@ -35,6 +36,8 @@ export interface NodeStatus {
   /** What its challengers say of it in the last epochs, newest first. */
   said: ({ epoch: Epoch } & EpochStanding)[]
   attestations: { epoch: number; held: number; seats: number }[]
+  /** Of the seats that it has probed lately, how many know each ruleset (R-PROBE-1). */
+  rulesets: Readiness[]
   peers: { total: number; registered: number }
   /** Whether gossip and the other seats reach it, and its chain is theirs. */
   contact: ObservedContact
@@ -92,6 +95,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
       ...standingOf(words),
     })),
     attestations: recent,
+    rulesets: daemon.node.versions.readiness(),
     peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
     contact: daemon.contact.observed(),
     certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),

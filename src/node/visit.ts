@@ -7,6 +7,7 @@ import {
   challengeAnswerCodec,
   challengeRequestCodec,
   checkReceipt,
+  checkSecondQuestion,
   decodeAttestation,
   encodeSigned,
   equalBytes,
@@ -16,10 +17,12 @@ import {
   indexOfSeat,
   peerIdOfKey,
   protocols,
+  type Question,
   receiptResponse,
   secondNonceSeen,
   seenFault,
   type Signed,
+  signQuestion,
   type SnapshotRow,
   targetsOf,
   Verdict,
@@ -39,6 +42,9 @@ const seen = (verdict: SeenVerdict, text: string): VisitResult => ({
   finding: { evidence: seenFault(verdict, text), address: null },
 })
 
+/** What a visit brings, and the question by the own key that the target has answered in the place of this one (R-ATT-7). */
+export type Visited = VisitResult & { second?: Question }
+
 /**
  * One visit to a target of an epoch: name, challenge, TLS probe, audit (R-CHAL-1…5, R-PROBE-1, R-PROBE-2,
  * R-EVID-2), in this order; the first fault is the verdict. `targetIndex` is the target's index in the snapshot.
@@ -51,7 +57,7 @@ export const visitTarget = async (
   targetIndex: number,
   nonce: Uint8Array,
   signal: AbortSignal,
-): Promise<VisitResult> => {
+): Promise<Visited> => {
   const target = epoch.snapshot[targetIndex]!
   const answered = (verdict: AnsweredVerdict, response: Uint8Array): VisitResult => ({
     finding: { evidence: answeredFault(verdict, response, epoch.committees.k), address: null },
@@ -74,7 +80,8 @@ export const visitTarget = async (
     challengerSeat: own.seat,
     nonce,
   }
-  const challenged = await challenge(node, epoch, terms, target, address, signal)
+  const question = { ...terms, instance: node.instance }
+  const challenged = await challenge(node, epoch, question, own, target, address, signal)
   if (challenged.is === 'result') return challenged.result
   if (challenged.is === 'bad') return answered(Verdict.badReceipt, challenged.response)
   const { receipt, digest } = challenged
@@ -109,7 +116,11 @@ export const visitTarget = async (
       : seen(probe.code, probe.detail)
   }
 
-  node.versions.note(target.seat, probe.version, epoch.epoch)
+  node.versions.note(target.seat, {
+    version: probe.version,
+    ruleset: probe.holder.ruleset,
+    epoch: epoch.epoch,
+  })
   const fault = await audit(node, epoch, target, address, signal)
   if (fault !== null) return fault
   return { finding: { evidence: { verdict: Verdict.valid, receipt }, address: address.bytes } }
@@ -118,26 +129,20 @@ export const visitTarget = async (
 type Challenged =
   | { is: 'receipt'; receipt: Signed; digest: Uint8Array }
   | { is: 'bad'; response: Uint8Array }
-  | { is: 'result'; result: VisitResult }
+  | { is: 'result'; result: Visited }
 
 /** R-CHAL-1, R-CHAL-4: asks for a receipt. */
 const challenge = async (
   node: NodeContext,
   epoch: EpochContext,
-  terms: ChallengeTerms,
+  question: Question & ChallengeTerms,
+  own: SnapshotRow,
   target: SnapshotRow,
   address: ObservedAddress,
   signal: AbortSignal,
 ): Promise<Challenged> => {
-  const request = challengeRequestCodec.encode([
-    'challenge',
-    terms.networkId,
-    terms.epoch,
-    terms.beacon,
-    terms.targetSeat,
-    terms.challengerSeat,
-    terms.nonce,
-  ])
+  const asked = signQuestion(question, node.keys.sign)
+  const request = challengeRequestCodec.encode(['challenge', asked.payload, asked.signature])
   let bytes: Uint8Array
   try {
     bytes = await node.host.request(
@@ -154,25 +159,19 @@ const challenge = async (
   if (answer.is === 'bad') return { is: 'bad', response: bytes }
   if (answer.value[0] === 'later') return { is: 'result', result: { later: answer.value[1] } }
   if (answer.value[0] === 'refused') {
-    const [, code] = answer.value
-    if (!ownSideRefusals.has(code)) return { is: 'bad', response: bytes }
-    return {
-      is: 'result',
-      result: seen(Verdict.abstain, code === 'second-nonce' ? secondNonceSeen : `refused: ${code}`),
-    }
+    if (answer.value.length === 2) return { is: 'bad', response: bytes }
+    const [, , payload, signature] = answer.value
+    const second = { payload, signature }
+    const checked = checkSecondQuestion(question, own.peer, second, node.verifier.verify)
+    if (checked.is !== 'accept') return { is: 'bad', response: bytes }
+    return { is: 'result', result: { ...seen(Verdict.abstain, secondNonceSeen), second: checked.value } }
   }
   const [, payload, signature] = answer.value
   const receipt = { payload, signature }
-  const checked = checkReceipt(terms, target.peer, receipt, node.verifier.verify)
+  const checked = checkReceipt(question, target.peer, receipt, node.verifier.verify)
   if (checked.is !== 'accept') return { is: 'bad', response: encodeSigned(receipt) }
   return { is: 'receipt', receipt, digest: checked.value.digest }
 }
-
-/**
- * Refusals that say something of this side as well: a chain that lags, or a record of nonces that was lost. Who cannot
- * tell abstains (R-FAULT-1); who refuses so is valid for nobody.
- */
-const ownSideRefusals: ReadonlySet<string> = new Set(['epoch-over', 'second-nonce'])
 
 /** R-VERD-1: what a request that brought no answer says of the target. */
 const failedRequest = (error: unknown): Challenged => {

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
-import { bytesToHex, unseated } from '../../protocol/index.ts'
+import { bytesToHex, newestRuleset, unseated } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
@@ -33,8 +33,8 @@ export interface EndpointOptions {
   stake: Uint8Array
   certificate: CertificatePair
   daemon: DaemonStanding | null
-  /** Called with each nonce before it is answered here. */
-  onNonce: (nonce: Uint8Array) => void
+  /** Of this process, for what is answered here. */
+  instance: Uint8Array
   logger: Logger
   world: World
 }
@@ -94,10 +94,12 @@ export const openEndpoints = async (options: EndpointOptions): Promise<OwnEndpoi
       seat,
       stake: bytesToHex(stake),
       version: daemonVersion,
-      lastSolved: null,
+      instance: options.instance,
+      ruleset: newestRuleset,
+      // Whoever only tries the ports attests nothing.
+      signs: false,
     }),
     sign: keys.sign,
-    onNonce: options.onNonce,
     logger,
     world,
   })

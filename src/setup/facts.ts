@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { bytesToHex, type Height, peerIdOfKey, type SeatRecord } from '../../protocol/index.ts'
+import { bytesToHex, type Height, instanceBytes, peerIdOfKey, type SeatRecord } from '../../protocol/index.ts'
 import { type FoundAnnouncement, findAnnouncement } from '../chain/announcement-lookup.ts'
 import type { SeatStanding } from '../chain/follower/chain-state.ts'
 import { openFollower } from '../chain/follower/follower.ts'
@@ -240,11 +240,13 @@ export const createFacts = (options: DoctorOptions): Facts => {
   const knownSeats = async (): Promise<readonly SeatRecord[]> =>
     (await daemon()) === null ? ((await stored())?.seats ?? []) : []
 
+  const instance = world.randomBytes(instanceBytes)
   const selfLook = fact('keys', async () => {
     const { profile, networkId } = await network()
     const { address } = (await config()).listen
     return createSelfLook({
       peerKey: (await keys()).peerKey,
+      instance,
       networkId,
       roots: createProbeRoots(profile.roots),
       verify: createEd25519Verifier({ maxKeys: 1 }).verify,
@@ -262,7 +264,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
       // Its own check says what is wrong with it.
       certificate: await certificate(),
       daemon: await daemon(),
-      onNonce: (await selfLook()).noteNonce,
+      instance,
       logger: options.logger,
       world,
     })

@@ -28,19 +28,20 @@ export const sightsOfDoctor = async (facts: Facts, request: SightRequest): Promi
   const { host, seat } = await facts.endpoints()
   if (host === null) throw new Error('the daemon serves the ports, so it asks')
   const question = { ...request, seat, stake: await facts.stake() }
-  const { peerKey: own } = await facts.keys()
+  const keys = await facts.keys()
+  const asker = { host, keys, networkId: (await facts.network()).networkId, world: options.world }
   const sights: OutsideSight[] = []
   const ask = async ({ peerKey, host: name, port }: Candidate): Promise<OutsideSight> => {
     try {
       const address = await addressOf(facts, name, port)
       if (typeof address === 'string') return { from: name, outcome: { is: 'not-dialled', why: address } }
-      return sightOf(name, await requestDialBack(host, { peerKey, address }, question, options.signal))
+      return sightOf(name, await requestDialBack(asker, { peerKey, address }, question, options.signal))
     } catch (error) {
       options.signal.throwIfAborted()
       return { from: name, outcome: { is: 'not-dialled', why: messageOf(error) } }
     }
   }
-  const asked = new Set([peerIdOfKey(own)])
+  const asked = new Set([keys.peerId])
   for await (const group of candidateGroups(facts)) {
     const others = group.filter(({ peerKey }) => !asked.has(peerIdOfKey(peerKey)))
     for (let at = 0; at < others.length; at += askedAtOnce) {

@@ -11,14 +11,14 @@ import { readSignedRow, signedRow } from './attestations.ts'
 import { storeDamaged } from './errors.ts'
 import { keyOf, prefixes, readU32, u32 } from './keys.ts'
 import { put, type Store, type StoreOperation, type StoreRange } from './store.ts'
-import { decodeWork, encodeWork, readReceiptRow, receiptRow } from './work.ts'
+import { decodeWork, encodeWork, type GivenReceipt, readReceiptRow, receiptRow } from './work.ts'
 
 /** Everything that a node signed, as far as signing again could contradict it. Bytes belong to the reader. */
 export interface SignedRows {
   attestations: { epoch: Epoch; beacon: Uint8Array; signed: Signed }[]
   votes: { week: string; view: number; checkpoint: CID }[]
   /** Of the last epochs only: nobody asks for others any more (R-CHAL-1). */
-  receipts: { epoch: Epoch; beacon: Uint8Array; challenger: Seat; nonce: Uint8Array; receipt: Signed }[]
+  receipts: ({ epoch: Epoch; beacon: Uint8Array; challenger: Seat } & GivenReceipt)[]
   /** The same; their secrets are those of the nonces. */
   work: ChallengerState[]
   /** Signed payout transactions (R-PAY-3). */
@@ -80,7 +80,7 @@ export const createHistoryStore = (store: Store, directory: string): HistoryStor
           epoch,
           beacon: key.slice(5, 37),
           challenger: readU32(key, 37),
-          ...readReceiptRow(row),
+          ...readReceiptRow(row, directory),
         })
       }
       rows.work = (await lastOf(prefixes.work)).map(readWork)
@@ -103,8 +103,8 @@ const operationsOf = ({ attestations, votes, receipts, work, payouts }: SignedRo
   ...votes.map(({ week, view, checkpoint }) =>
     put(keyOf(prefixes.vote, utf8ToBytes(week), u32(view), checkpoint.multihash.digest), new Uint8Array(0)),
   ),
-  ...receipts.map(({ epoch, beacon, challenger, nonce, receipt }) =>
-    put(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)), receiptRow(nonce, receipt)),
+  ...receipts.map(({ epoch, beacon, challenger, ...given }) =>
+    put(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)), receiptRow(given)),
   ),
   ...work.map((state) => put(keyOf(prefixes.work, u32(state.epoch), state.beacon), encodeWork(state))),
   ...payouts.map(({ week, part, bytes }) => put(keyOf(prefixes.payout, utf8ToBytes(week), u32(part)), bytes)),

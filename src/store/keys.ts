@@ -43,7 +43,7 @@ export const prefixes = {
   signed: 0x24,
   /** epoch, beacon → the challenger's work of the epoch, dag-cbor. */
   work: 0x25,
-  /** epoch, beacon, challenger seat → nonce 32, signature 64, receipt: what this node signed as a target. */
+  /** epoch, beacon, challenger seat → signed question and signed receipt: what this node signed as a target. */
   receipt: 0x26,
   /** epoch, hash of its last block, hash of the treasury scripts → base units u64 that came in. */
   income: 0x27,

@@ -5,11 +5,11 @@ import { put, type Store } from './store.ts'
 
 /** How another daemon with the same keys was noticed (R-ATT-7). */
 export const TwinSighting = z.strictObject({
-  /** An attestation by the own key that this store did not sign, or an answer at the announced address. */
-  by: z.enum(['attestation', 'address']),
+  /** An attestation or a question by the own key that this store did not sign, or an answer at the announced address. */
+  by: z.enum(['attestation', 'question', 'address']),
   /** Of the attestation, or the one that was running. */
   epoch: z.int().min(0),
-  /** CID of the attestation, or address and port. */
+  /** CID of the attestation, the seat that was asked and its host, or address and port. */
   what: z.string().max(200),
   /** ISO 8601. */
   at: z.iso.datetime(),

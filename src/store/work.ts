@@ -2,7 +2,6 @@ import { z } from 'zod'
 import {
   type ChallengerState,
   type Canonical,
-  concatBytes,
   decodeCanonical,
   type Epoch,
   encodeCanonical,
@@ -18,25 +17,21 @@ import { deleteRange } from './attestations.ts'
 import { keyOf, prefixes, u32 } from './keys.ts'
 import { type BatchOptions, put, type Store } from './store.ts'
 
+export interface GivenReceipt {
+  /** As the challenger signed it: shown to it if it asks with another nonce. */
+  question: Signed
+  receipt: Signed
+}
+
 /** What this node does in an epoch: its own challenges, and the receipts that it gave as a target. */
 export interface WorkStore {
   getWork(epoch: Epoch, beacon: Uint8Array): Promise<ChallengerState | undefined>
   /** `sync` for the first record of an epoch: its secret must outlive the nonces that leave (R-CHAL-1). */
   putWork(state: ChallengerState, options?: BatchOptions): Promise<void>
-  /** The one nonce that a challenger was answered for, and the receipt it got (R-CHAL-1). */
-  getReceipt(
-    epoch: Epoch,
-    beacon: Uint8Array,
-    challenger: Seat,
-  ): Promise<{ nonce: Uint8Array; receipt: Signed } | undefined>
+  /** The one question of a challenger that was answered, and the receipt it got (R-CHAL-1). */
+  getReceipt(epoch: Epoch, beacon: Uint8Array, challenger: Seat): Promise<GivenReceipt | undefined>
   /** Durable before it returns: only then may the receipt leave. */
-  putReceipt(
-    epoch: Epoch,
-    beacon: Uint8Array,
-    challenger: Seat,
-    nonce: Uint8Array,
-    receipt: Signed,
-  ): Promise<void>
+  putReceipt(epoch: Epoch, beacon: Uint8Array, challenger: Seat, given: GivenReceipt): Promise<void>
   pruneBefore(epoch: Epoch): Promise<void>
 }
 
@@ -53,11 +48,11 @@ export const createWorkStore = (store: Store, directory: string): WorkStore => (
   async getReceipt(epoch, beacon, challenger) {
     const row = await store.get(keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger)))
     if (row === undefined) return undefined
-    return readReceiptRow(row)
+    return readReceiptRow(row, directory)
   },
-  putReceipt: (epoch, beacon, challenger, nonce, receipt) => {
+  putReceipt: (epoch, beacon, challenger, given) => {
     const key = keyOf(prefixes.receipt, u32(epoch), beacon, u32(challenger))
-    return store.batch([put(key, receiptRow(nonce, receipt))], { sync: true })
+    return store.batch([put(key, receiptRow(given))], { sync: true })
   },
   async pruneBefore(epoch) {
     for (const prefix of [prefixes.work, prefixes.receipt]) {
@@ -66,13 +61,23 @@ export const createWorkStore = (store: Store, directory: string): WorkStore => (
   },
 })
 
-export const receiptRow = (nonce: Uint8Array, receipt: Signed): Uint8Array =>
-  concatBytes(nonce, receipt.signature, receipt.payload)
+// Own rows: the shape is checked so that a damaged store is noticed, not because somebody else wrote them.
+const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 
-export const readReceiptRow = (row: Uint8Array): { nonce: Uint8Array; receipt: Signed } => ({
-  nonce: row.subarray(0, 32),
-  receipt: { signature: row.subarray(32, 96), payload: row.subarray(96) },
-})
+export const receiptRow = ({ question, receipt }: GivenReceipt): Uint8Array =>
+  encodeCanonical([question.payload, question.signature, receipt.payload, receipt.signature])
+
+const ReceiptRow = z.tuple([Bytes, Bytes, Bytes, Bytes])
+
+export const readReceiptRow = (row: Uint8Array, directory: string): GivenReceipt => {
+  const decoded = decodeCanonical(ReceiptRow, row, 10_000)
+  if (decoded.is === 'bad') throw storeDamaged(directory, 'a receipt in it cannot be read')
+  const [question, questionSignature, receipt, signature] = decoded.value
+  return {
+    question: { payload: question, signature: questionSignature },
+    receipt: { payload: receipt, signature },
+  }
+}
 
 const entryRow = (entry: EvidenceEntry): Canonical => {
   if (entry.verdict === Verdict.valid) return [0, entry.receipt.payload, entry.receipt.signature]
@@ -102,8 +107,6 @@ export const encodeWork = (state: ChallengerState): Uint8Array =>
     state.stage,
   ])
 
-// Own rows: the shape is checked so that a damaged store is noticed, not because somebody else wrote them.
-const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const EntryRow = z.union([
   z.tuple([z.literal(0), Bytes, Bytes]).transform(([, payload, signature]) => ({
     verdict: Verdict.valid,

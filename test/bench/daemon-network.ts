@@ -35,6 +35,9 @@ import {
   topicsOf,
   Verdict,
   type Week,
+  decodeQuestion,
+  instanceBytes,
+  newestRuleset,
 } from '../../protocol/index.ts'
 import { loadNetwork, type Network, networkOf, Profile } from '../../src/chain/profiles.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
@@ -303,7 +306,7 @@ export const createBenchNetwork = async (
       async (bytes, { signal }) => {
         const request = challengeRequestCodec.decode(bytes)
         if (request.is === 'bad') return challengeAnswerCodec.encode(['refused', request.code])
-        const [, , epoch, beacon, , challengerSeat, nonce] = request.value
+        const { epoch, beacon, challengerSeat, nonce } = decodeQuestion(request.value[1])!
         const terms = {
           networkId,
           epoch,
@@ -361,7 +364,9 @@ export const createBenchNetwork = async (
         seat,
         stake: bytesToHex(row.stake),
         version: 'bench',
-        lastSolved: null,
+        instance: hash('bench instance', seat).slice(0, instanceBytes),
+        ruleset: newestRuleset,
+        signs: true,
       }),
       sign,
       logger: silent,

@@ -18,6 +18,7 @@ const young: NodeStatus = {
   work: null,
   said: [],
   attestations: [],
+  rulesets: [{ ruleset: 1, ready: 0, probed: 0 }],
   peers: { total: 3, registered: 2 },
   contact: contactOf({}),
   certificateUntil: null,
@@ -44,6 +45,15 @@ describe('status, for people', () => {
     expect(formatStatus({ ...young, contact: early })).toContain('gossip neighbours 0\n')
     const before = contactOf({ neighbours: null })
     expect(formatStatus({ ...young, contact: before })).not.toContain('neighbours')
+  })
+
+  test('R-PROBE-1 shows how many are ready for the newest ruleset, once it has probed any', () => {
+    expect(formatStatus(young)).not.toContain('ready for')
+    const rulesets = [
+      { ruleset: 1, ready: 11, probed: 11 },
+      { ruleset: 2, ready: 4, probed: 11 },
+    ]
+    expect(formatStatus({ ...young, rulesets })).toContain('ready for ruleset 2: 4 of 11 probed seats\n')
   })
 
   test('says that nobody is told, or how many alerts wait', () => {

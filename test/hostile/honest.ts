@@ -10,7 +10,7 @@ import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { messageOf } from '../../src/errors.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
-import { createTestNetwork } from '../fixtures/test-network.ts'
+import { createTestNetwork, questionBy } from '../fixtures/test-network.ts'
 import type { LocalHost } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 import { epoch, networkOptions } from './parties.ts'
@@ -41,15 +41,8 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
   const options = { timeoutMs, dialTimeoutMs: timeoutMs, maxResponseBytes: 500_000 }
 
   const challenge = async (signal: AbortSignal): Promise<string | null> => {
-    const request = challengeRequestCodec.encode([
-      'challenge',
-      network.networkId,
-      epoch,
-      network.beacon(epoch),
-      own.seat,
-      network.rows[first]!.seat,
-      seedOf('nonce'),
-    ])
+    const { payload, signature } = questionBy(network, first, 0, epoch)
+    const request = challengeRequestCodec.encode(['challenge', payload, signature])
     const bytes = await asking.request(target, protocols.challenge, request, { ...options, signal })
     const answer = challengeAnswerCodec.decode(bytes)
     return answer.is === 'ok' && answer.value[0] === 'receipt' ? null : JSON.stringify(answer)

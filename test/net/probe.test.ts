@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { createNodeKeys } from '../../src/keys/node-key.ts'
-import { channelBinding, probeMessage } from '../../src/net/probe-message.ts'
+import { channelBinding, signAnswer } from '../../src/net/probe-message.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
-import type { NetworkId } from '../../protocol/index.ts'
+import { bytesToHex, type NetworkId } from '../../protocol/index.ts'
 import { networkId } from './local-hosts.ts'
 import {
   at,
@@ -27,9 +27,14 @@ import type { TLSSocket } from 'node:tls'
 const failure = (code: number) => expect.objectContaining({ is: 'failed', code })
 
 describe('R-PROBE-1 a node that holds the end of its TLS connection', () => {
-  test('passes, and says version and last solved challenge', async () => {
+  test('passes, and says what it signed', async () => {
     await using endpoint = await startEndpoint()
-    expect(await probe(endpoint.port())).toEqual({ is: 'ok', version: '0.1.0', lastSolved: 41 })
+    const { instance, ruleset, signs } = identity
+    expect(await probe(endpoint.port())).toMatchObject({
+      is: 'ok',
+      version: '0.1.0',
+      holder: { instance, ruleset, signs },
+    })
     expect(endpoint.counters().answered).toBe(1)
   })
 
@@ -59,9 +64,10 @@ describe('R-PROBE-1 tls unbound (8)', () => {
     expect(result).toEqual(failure(8))
     // The relayed answer was true: only the connection was another one.
     expect(endpoint.counters().answered).toBe(1)
-    expect(JSON.parse(Buffer.from((result as { response: Uint8Array }).response).toString())).toMatchObject(
-      identity,
-    )
+    expect(JSON.parse(Buffer.from((result as { response: Uint8Array }).response).toString())).toMatchObject({
+      ...identity,
+      instance: bytesToHex(identity.instance),
+    })
   })
 
   test.each([
@@ -111,21 +117,39 @@ describe('R-PROBE-1 tls unbound (8)', () => {
   test('a signature over another nonce', async () => {
     await using server = await startHttps((request, response) => {
       const exporter = channelBinding(request.socket as TLSSocket)
-      const signature = keys.sign(probeMessage(networkId, host, new Uint8Array(32), exporter))
-      response.end(JSON.stringify({ ...identity, signature: Buffer.from(signature).toString('base64') }))
+      const at = { host, nonce: new Uint8Array(32), exporter }
+      response.end(JSON.stringify(signAnswer(networkId, identity, at, (message) => keys.sign(message))))
     })
     expect(await probe(server.port)).toEqual(failure(8))
     // The same server passes when asked with the nonce that it signs.
     expect(await probe(server.port, { nonce: new Uint8Array(32) })).toMatchObject({ is: 'ok' })
   })
 
+  test.each([
+    ['instance', 'ff'.repeat(16)],
+    ['ruleset', 2],
+    ['signs', false],
+  ])('%s changed on the way', async (field, value) => {
+    await using server = await startHttps((request, response) => {
+      const at = {
+        host,
+        nonce: new Uint8Array(32),
+        exporter: channelBinding(request.socket as TLSSocket),
+      }
+      const answer = signAnswer(networkId, identity, at, (message) => keys.sign(message))
+      response.end(JSON.stringify({ ...answer, [field]: value }))
+    })
+    expect(await probe(server.port, { nonce: new Uint8Array(32) })).toEqual(failure(8))
+  })
+
   const signature = Buffer.alloc(64, 1).toString('base64')
+  const said = { ...identity, instance: bytesToHex(identity.instance) }
   test.each([
     ['no JSON', 200, 'hello'],
     ['JSON of another shape', 200, '[]'],
-    ['a missing field', 200, JSON.stringify({ ...identity, seat: undefined, signature })],
-    ['a field of another type', 200, JSON.stringify({ ...identity, seat: '3', signature })],
-    ['a signature that is too short', 200, JSON.stringify({ ...identity, signature: 'AAAA' })],
+    ['a missing field', 200, JSON.stringify({ ...said, seat: undefined, signature })],
+    ['a field of another type', 200, JSON.stringify({ ...said, seat: '3', signature })],
+    ['a signature that is too short', 200, JSON.stringify({ ...said, signature: 'AAAA' })],
     ['bytes that are no UTF-8', 200, Buffer.from([0x7b, 0xff, 0x7d])],
     ['nothing', 200, ''],
     ['a redirect', 302, ''],

@@ -6,6 +6,7 @@ import type { NetworkId } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { createNodeKeys } from '../../src/keys/node-key.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
+import type { NodeIdentity } from '../../src/net/probe-message.ts'
 import { createSelfLook, type SelfLook } from '../../src/net/self-look.ts'
 import { createTlsEndpoint, type TlsEndpoint } from '../../src/net/tls-endpoint.ts'
 import { realWorld } from '../../src/world.ts'
@@ -29,19 +30,34 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-const newLook = (): SelfLook =>
-  createSelfLook({
+/** The look of a process, which has an instance of its own. */
+const newLook = (): SelfLook & { instance: Uint8Array } => {
+  const instance = world.randomBytes(16)
+  const look = createSelfLook({
     peerKey: keys.peerKey,
+    instance,
     networkId,
     roots: createProbeRoots([testCa.caPem]),
     verify: createEd25519Verifier({ maxKeys: 4 }).verify,
     world,
   })
+  return { ...look, instance }
+}
+
+const identityOf = (instance: Uint8Array, peer: string, signs = true): NodeIdentity => ({
+  peer,
+  seat: 3,
+  stake: '00'.repeat(20),
+  version: '1',
+  instance,
+  ruleset: 1,
+  signs,
+})
 
 /** An endpoint of a daemon whose own look this is. */
 const endpointOf = async (
-  look: SelfLook | null,
-  { by = keys, lastSolved = 7 as number | null, files = certificate } = {},
+  { instance }: { instance: Uint8Array },
+  { by = keys, signs = true, files = certificate } = {},
 ): Promise<{ ip: string; port: number; endpoint: TlsEndpoint }> => {
   const endpoint = createTlsEndpoint({
     host,
@@ -50,9 +66,8 @@ const endpointOf = async (
     port: 0,
     certFile: files.certFile,
     keyFile: files.keyFile,
-    identity: () => ({ peer: by.peerId, seat: 3, stake: '00'.repeat(20), version: '1', lastSolved }),
+    identity: () => identityOf(instance, by.peerId, signs),
     sign: by.sign,
-    ...(look === null ? {} : { onNonce: look.noteNonce }),
     logger: silent,
     world,
   })
@@ -101,17 +116,17 @@ test('R-ATT-7 another process with the key, straight and behind a forwarder, wha
   const other = await endpointOf(newLook())
   const expired = await writeCertificate('elsewhere.devnet.test')
   closing.push(() => rm(expired.dir, { recursive: true, force: true }))
-  const badly = await endpointOf(newLook(), { files: expired, lastSolved: null })
-  expect(await look.look({ host, ...other })).toEqual({ is: 'another', lastSolved: 7 })
+  const badly = await endpointOf(newLook(), { files: expired, signs: false })
+  expect(await look.look({ host, ...other })).toEqual({ is: 'another', signs: true })
   expect(await look.look({ host, ...(await forwardTo(other.port)) })).toEqual({
     is: 'another',
-    lastSolved: 7,
+    signs: true,
   })
-  expect(await look.look({ host, ...badly })).toEqual({ is: 'another', lastSolved: null })
+  expect(await look.look({ host, ...badly })).toEqual({ is: 'another', signs: false })
 })
 
 test('R-ATT-7 before the own endpoint listens, an answer by the own key is another process', async () => {
-  expect(await newLook().look({ host, ...(await endpointOf(null)) })).toMatchObject({ is: 'another' })
+  expect(await newLook().look({ host, ...(await endpointOf(newLook())) })).toMatchObject({ is: 'another' })
 })
 
 test('R-ATT-7 several looks at once know their own answers apart', async () => {
@@ -125,7 +140,7 @@ test('R-ATT-7 several looks at once know their own answers apart', async () => {
 test('R-ATT-7 who ends TLS without the key cannot make it appear: not even with what the own node answers', async () => {
   const look = newLook()
   const own = await endpointOf(look)
-  expect(await look.look({ host, ...(await endpointOf(null, { by: others })) })).toMatchObject({
+  expect(await look.look({ host, ...(await endpointOf(newLook(), { by: others })) })).toMatchObject({
     is: 'unknown',
   })
   // It passes the question on to the own endpoint, over a connection of its own.
@@ -136,7 +151,7 @@ test('R-ATT-7 who ends TLS without the key cannot make it appear: not even with 
     port: 0,
     certFile: certificate.certFile,
     keyFile: certificate.keyFile,
-    identity: () => ({ peer: keys.peerId, seat: 3, stake: '00'.repeat(20), version: '1', lastSolved: 7 }),
+    identity: () => identityOf(new Uint8Array(16), keys.peerId),
     // The best signature by the own key that it can have: over another connection.
     sign: (message) => keys.sign(Uint8Array.of(...message, 0)),
     logger: silent,
@@ -159,6 +174,7 @@ test('R-ATT-7 one that keeps silent: unknown when the time is up, and an abort i
   let pass: () => void = () => undefined
   const look = createSelfLook({
     peerKey: keys.peerKey,
+    instance: new Uint8Array(16),
     networkId,
     roots: createProbeRoots([testCa.caPem]),
     verify: () => true,

@@ -1,3 +1,4 @@
+import { bytesToHex } from '../../protocol/index.ts'
 import { rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { connect as connectTcp } from 'node:net'
@@ -75,14 +76,16 @@ describe('R-PROBE-1 the endpoint', () => {
     await using endpoint = await startEndpoint()
     const response = await fetchAnswer(endpoint.port())
     expect(Object.keys(response.body).sort()).toEqual([
-      'lastSolved',
+      'instance',
       'peer',
+      'ruleset',
       'seat',
       'signature',
+      'signs',
       'stake',
       'version',
     ])
-    expect(response.body).toMatchObject(identity)
+    expect(response.body).toMatchObject({ ...identity, instance: bytesToHex(identity.instance) })
     expect(response.headers['cache-control']).toBe('no-store')
     expect(response.headers['content-type']).toBe('application/json')
   })
@@ -111,12 +114,12 @@ describe('R-PROBE-1 the endpoint', () => {
   })
 
   test('asks for the identity anew every time', async () => {
-    let epoch = 7
+    let ruleset = 7
     await using endpoint = await startEndpoint(good, {
-      identity: () => ({ ...identity, lastSolved: epoch++ }),
+      identity: () => ({ ...identity, ruleset: ruleset++ }),
     })
-    expect(await probe(endpoint.port())).toMatchObject({ lastSolved: 7 })
-    expect(await probe(endpoint.port())).toMatchObject({ lastSolved: 8 })
+    expect(await probe(endpoint.port())).toMatchObject({ holder: { ruleset: 7 } })
+    expect(await probe(endpoint.port())).toMatchObject({ holder: { ruleset: 8 } })
   })
 
   test('a fault of the node itself is no answer, and the next request is served', async () => {

@@ -38,7 +38,9 @@ export const identity: NodeIdentity = {
   seat: 3,
   stake: '11'.repeat(20),
   version: '0.1.0',
-  lastSolved: 41,
+  instance: new Uint8Array(16).fill(41),
+  ruleset: 1,
+  signs: true,
 }
 
 const verifier = createEd25519Verifier({ maxKeys: 16 })

@@ -9,7 +9,8 @@ import {
 import { askDialBack, type DialBackOutcome, requestDialBack } from '../../src/node/dial-back.ts'
 import { ask, createTestNetwork, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
-import { until } from '../net/local-hosts.ts'
+import { realWorld } from '../../src/world.ts'
+import { type LocalHost, until } from '../net/local-hosts.ts'
 
 const signal = new AbortController().signal
 
@@ -31,6 +32,13 @@ const askAs = (asker: number, helper: number, changes: Partial<SnapshotRow> = {}
     signal,
   )
 
+const askerOf = (host: LocalHost) => ({
+  host,
+  networkId: network.networkId,
+  keys: { peerKey: new Uint8Array(32) },
+  world: realWorld(),
+})
+
 describe('R-DIAL-1', () => {
   test('R-DIAL-1 a healthy node is reached at the address that it asks from', async () => {
     const outcome = await askAs(0, 1)
@@ -40,6 +48,7 @@ describe('R-DIAL-1', () => {
       clock: expect.closeTo(Date.now() / 1_000, -2),
       p2p: { verdict: 0, seen: '' },
       tls: { verdict: 0, seen: '' },
+      holder: expect.objectContaining({ instance: nodes[0]!.daemon.node.instance, ruleset: 1, signs: true }),
     })
   })
 
@@ -78,7 +87,7 @@ describe('R-DIAL-1', () => {
     const { host, p2p, tls, stake } = network.rows[0]!
     // He names node 0 and its ports: what is dialled is his own address, where nobody listens.
     const question = { host, p2p, tls, seat: unseated, stake }
-    const outcome = await requestDialBack(stranger, nodes[1]!.target, question, signal)
+    const outcome = await requestDialBack(askerOf(stranger), nodes[1]!.target, question, signal)
     expect(outcome).toMatchObject({
       is: 'dialled',
       address: Uint8Array.from(network.ip(200).split('.').map(Number)),
@@ -94,7 +103,7 @@ describe('R-DIAL-1', () => {
     const question = { host, p2p, tls, seat: unseated, stake }
     const outcomes: string[] = []
     for (let i = 0; i < 10; i++) {
-      const outcome = await requestDialBack(eager, nodes[2]!.target, question, signal)
+      const outcome = await requestDialBack(askerOf(eager), nodes[2]!.target, question, signal)
       outcomes.push(outcome.is === 'later' ? outcome.code : outcome.is)
     }
     expect(outcomes).toEqual([...Array<string>(8).fill('dialled'), 'quota', 'quota'])

@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ChallengeRequest } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
 import { testCa } from '../fixtures/certificates.ts'
-import { askChallenge, challengersIn, createTestNetwork, type TestNetwork } from '../fixtures/test-network.ts'
+import {
+  askChallenge,
+  challengersIn,
+  createTestNetwork,
+  questionBy,
+  type TestNetwork,
+} from '../fixtures/test-network.ts'
 import { clientHello, scattered, startFlood } from '../net/flood.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
@@ -25,15 +30,7 @@ test('R-PROBE-1 a challenger that has asked is reached for its probe, whatever o
   const [challenger, other] = [challengers[0]!, others[0]!]
   const seat = (index: number): number => network.rows[index]!.seat
   const honest = await network.startPeer({ index: challenger })
-  const request: ChallengeRequest = [
-    'challenge',
-    network.networkId,
-    epoch,
-    network.beacon(epoch),
-    seat(target),
-    seat(challenger),
-    seedOf('nonce'),
-  ]
+  const request = questionBy(network, challenger, target, epoch)
   expect(host.isExpected(network.ip(challenger))).toBe(false)
   expect((await askChallenge(honest, node.target, request))[0]).toBe('receipt')
   expect(host.isExpected(network.ip(challenger))).toBe(true)

@@ -16,6 +16,7 @@ import {
 import {
   ask,
   askChallenge,
+  questionBy,
   challengersIn,
   createTestNetwork,
   type TestNetwork,
@@ -69,16 +70,7 @@ const holdStreams = async (
   return streams
 }
 
-const challengeOf = (index: number) =>
-  [
-    'challenge',
-    network.networkId,
-    epoch,
-    network.beacon(epoch),
-    network.rows[target]!.seat,
-    network.rows[index]!.seat,
-    seedOf('nonce'),
-  ] as const
+const challengeOf = (index: number) => questionBy(network, index, target, epoch)
 
 interface Codec<T> {
   encode(value: T): Uint8Array
@@ -99,7 +91,7 @@ const put = async <Q, A>(
 const questions: [protocolName: string, ask: () => Promise<unknown>, answer: unknown][] = [
   [
     protocols.challenge,
-    async () => (await askChallenge(honest, node.target, [...challengeOf(challenger)])).slice(0, 1),
+    async () => (await askChallenge(honest, node.target, challengeOf(challenger))).slice(0, 1),
     ['receipt'],
   ],
   [

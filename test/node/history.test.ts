@@ -6,7 +6,9 @@ import {
   bytesToHex,
   type ChallengerState,
   cidOf,
+  decodeQuestion,
   decodeReceipt,
+  encodeQuestion,
   encodeReceipt,
   signPayload,
   type Week,
@@ -18,6 +20,7 @@ import { createControlServer } from '../../src/node/control.ts'
 import { formatHistory, type HistoryOwner, importHistory, parseHistory } from '../../src/node/history.ts'
 import { createHistoryStore, type SignedRows } from '../../src/store/history.ts'
 import { prefixes } from '../../src/store/keys.ts'
+import { readReceiptRow } from '../../src/store/work.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -130,7 +133,7 @@ describe('R-ATT-8 a history', () => {
       const nonces = new Set<string>()
       const range = { gte: Uint8Array.of(prefixes.receipt), lt: Uint8Array.of(prefixes.receipt + 1) }
       for await (const [, row] of other.store.range(range)) {
-        const receipt = decodeReceipt(row.subarray(96))!
+        const receipt = decodeReceipt(readReceiptRow(row, 'memory').receipt.payload)!
         if (receipt.challengerSeat === moved.row.seat && receipt.epoch === epoch) {
           nonces.add(bytesToHex(receipt.nonce))
         }
@@ -181,7 +184,9 @@ describe('R-ATT-8 a history goes only forward', () => {
         const one = rows.receipts.at(-1)!
         const payload = encodeReceipt({ ...decodeReceipt(one.receipt.payload)!, nonce: seedOf('nonce') })
         const receipt = signPayload('receipt', network.networkId, payload, network.keys[0]!.sign)
-        return { ...none, receipts: [{ ...one, nonce: seedOf('nonce'), receipt }] }
+        const asked = { ...decodeQuestion(one.question.payload)!, nonce: seedOf('nonce') }
+        const question = { ...one.question, payload: encodeQuestion(asked) }
+        return { ...none, receipts: [{ ...one, question, receipt }] }
       }
       case 'work':
         return { ...none, work: [{ ...rows.work.at(-1)!, secret: seedOf('secret') }] }

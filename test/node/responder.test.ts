@@ -1,14 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type ChallengeAnswer,
-  type ChallengeRequest,
   type ChallengeTerms,
   checkReceipt,
   cidOf,
   evidenceAnswerCodec,
   evidenceRequestCodec,
+  type NetworkId,
   protocols,
+  type Question,
   type Receipt,
+  type Signed,
+  signedBytes,
   syncAnswerCodec,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
@@ -21,6 +24,7 @@ import {
   askChallenge,
   challengersIn,
   createTestNetwork,
+  questionBy,
   type TestNetwork,
   type TestNode,
 } from '../fixtures/test-network.ts'
@@ -35,10 +39,18 @@ const epoch = 2
 let network: TestNetwork
 let node: TestNode
 let store: Store
+/** How often a receipt was looked for. */
+let reads: number
 
 beforeEach(async () => {
   network = await createTestNetwork({ nodes: 7, params: { committee: 3 } })
   store = createMemoryStore()
+  reads = 0
+  const get = store.get.bind(store)
+  store.get = (key) => {
+    if (key[0] === prefixes.receipt) reads++
+    return get(key)
+  }
   node = await network.start(target, { store })
 })
 afterEach(() => network.stop())
@@ -51,22 +63,8 @@ const roles = async (): Promise<{ challenger: number; stranger: number }> => {
   return { challenger: challengers[0]!, stranger: others[0]! }
 }
 
-const requestOf = (
-  challenger: number,
-  changes: Partial<Record<1 | 2 | 3 | 4 | 5 | 6, unknown>> = {},
-): ChallengeRequest => {
-  const request: unknown[] = [
-    'challenge',
-    network.networkId,
-    epoch,
-    network.beacon(epoch),
-    network.rows[target]!.seat,
-    network.rows[challenger]!.seat,
-    nonce,
-  ]
-  for (const [i, value] of Object.entries(changes)) request[Number(i)] = value
-  return request as unknown as ChallengeRequest
-}
+const requestOf = (challenger: number, changes: Partial<Question> = {}): Signed =>
+  questionBy(network, challenger, target, epoch, { nonce, ...changes })
 
 const receiptsStored = async (): Promise<number> => {
   let count = 0
@@ -109,20 +107,24 @@ const isUnharmed = async (): Promise<void> => {
 }
 
 describe('R-CHAL-1 what is asked of a target', () => {
-  const refusals: [string, (challenger: number, stranger: number) => ChallengeRequest, string[]][] = [
-    ['another network', (c) => requestOf(c, { 1: 'f'.repeat(32) }), ['refused', 'wrong-network']],
-    ['an epoch that is over', (c) => requestOf(c, { 2: 1 }), ['refused', 'epoch-over']],
-    ['an epoch to come', (c) => requestOf(c, { 2: 3 }), ['later', 'not-yet']],
-    ['another beacon', (c) => requestOf(c, { 3: seedOf('beacon') }), ['later', 'behind']],
+  const refusals: [string, (challenger: number, stranger: number) => Signed, string[]][] = [
+    [
+      'another network',
+      (c) => requestOf(c, { networkId: 'f'.repeat(32) as NetworkId }),
+      ['refused', 'wrong-network'],
+    ],
+    ['an epoch that is over', (c) => requestOf(c, { epoch: 0 }), ['refused', 'epoch-over']],
+    ['an epoch to come', (c) => requestOf(c, { epoch: 3 }), ['later', 'not-yet']],
+    ['another beacon', (c) => requestOf(c, { beacon: seedOf('beacon') }), ['later', 'behind']],
     [
       "another's seat (R-REG-4)",
-      (c, s) => requestOf(c, { 4: network.rows[s]!.seat }),
+      (c, s) => requestOf(c, { targetSeat: network.rows[s]!.seat }),
       ['refused', 'wrong-seat'],
     ],
-    ['a seat that nobody has', (c) => requestOf(c, { 5: 2 }), ['refused', 'not-a-challenger']],
+    ['a seat that nobody has', (c) => requestOf(c, { challengerSeat: 2 }), ['refused', 'not-a-challenger']],
     [
       "in another challenger's name",
-      (c, s) => requestOf(c, { 5: network.rows[s]!.seat }),
+      (c, s) => requestOf(c, { challengerSeat: network.rows[s]!.seat }),
       ['refused', 'not-a-challenger'],
     ],
   ]
@@ -176,13 +178,15 @@ describe('R-CHAL-1 what is asked of a target', () => {
     const first = await askChallenge(peer, node.target, requestOf(challenger))
     await receiptOf(first, challenger)
     expect(await askChallenge(peer, node.target, requestOf(challenger))).toEqual(first)
-    const second = requestOf(challenger, { 6: seedOf('another nonce') })
-    expect(await askChallenge(peer, node.target, second)).toEqual(['refused', 'second-nonce'])
+    const second = requestOf(challenger, { nonce: seedOf('another nonce') })
+    // The other question is shown, so that the challenger knows what the refusal is about.
+    const shown = ['refused', 'second-nonce', ...Object.values(requestOf(challenger))]
+    expect(await askChallenge(peer, node.target, second)).toEqual(shown)
 
     await node.stop()
     node = await network.start(target, { store })
     expect(await askChallenge(peer, node.target, requestOf(challenger))).toEqual(first)
-    expect(await askChallenge(peer, node.target, second)).toEqual(['refused', 'second-nonce'])
+    expect(await askChallenge(peer, node.target, second)).toEqual(shown)
     expect(await receiptsStored()).toBe(1)
     // A challenger may have lost its data: a second nonce is no lie.
     expect(await node.penalties()).toBe(0)
@@ -192,10 +196,10 @@ describe('R-CHAL-1 what is asked of a target', () => {
     const { challenger } = await roles()
     const peer = await network.startPeer({ index: challenger })
     const nonces = [0, 1, 2, 3].map((i) => seedOf('nonce', i))
-    const stale = requestOf(challenger, { 3: seedOf('beacon') })
+    const stale = requestOf(challenger, { beacon: seedOf('beacon') })
     const answers = await Promise.all([
       askChallenge(peer, node.target, stale),
-      ...nonces.slice(1).map((one) => askChallenge(peer, node.target, requestOf(challenger, { 6: one }))),
+      ...nonces.slice(1).map((one) => askChallenge(peer, node.target, requestOf(challenger, { nonce: one }))),
     ])
     expect(answers.filter(([is]) => is === 'receipt')).toHaveLength(1)
     expect(answers.filter(([, code]) => code === 'second-nonce')).toHaveLength(2)
@@ -216,17 +220,59 @@ describe('R-CHAL-1 what is asked of a target', () => {
     const { challenger } = await roles()
     const peer = await network.startPeer({ index: challenger })
     node.chain.isBehind = true
-    expect(await askChallenge(peer, node.target, requestOf(challenger, { 2: 3 }))).toEqual([
+    expect(await askChallenge(peer, node.target, requestOf(challenger, { epoch: 3 }))).toEqual([
       'later',
       'behind',
     ])
   })
 
-  test('the epoch is over when the next one begins', async () => {
+  test('an epoch is over when the one after the next begins: a challenger whose chain lags is answered', async () => {
     const { challenger } = await roles()
     const peer = await network.startPeer({ index: challenger })
-    await node.chain.advance(network.height(3))
+    await node.chain.advance(network.height(4) - 1)
+    await receiptOf(await askChallenge(peer, node.target, requestOf(challenger)), challenger)
+    await node.chain.advance(network.height(4))
     expect(await askChallenge(peer, node.target, requestOf(challenger))).toEqual(['refused', 'epoch-over'])
+  })
+
+  describe('R-SIG-1 a question without the signature of its challenger is refused before anything is read', () => {
+    const forgeries: [string, string, (challenger: number, stranger: number) => Signed][] = [
+      ['no signature', 'question-signature', (c) => ({ ...requestOf(c), signature: new Uint8Array(64) })],
+      [
+        'that of another seat',
+        'question-signature',
+        (c, s) => ({ ...requestOf(c), signature: requestOf(s, { challengerSeat: seatOf(c) }).signature }),
+      ],
+      [
+        'that of another question',
+        'question-signature',
+        (c) => ({ ...requestOf(c), signature: requestOf(c, { nonce: seedOf('another nonce') }).signature }),
+      ],
+      ...(['att', 'receipt', 'probe'] as const).map((kind): (typeof forgeries)[number] => [
+        `one of the kind ${kind}`,
+        'question-signature',
+        (c) => {
+          const { payload } = requestOf(c)
+          return { payload, signature: network.keys[c]!.sign(signedBytes(kind, network.networkId, payload)) }
+        },
+      ]),
+      ['what is no question', 'question-form', (c) => ({ ...requestOf(c), payload: Uint8Array.of(0x80) })],
+    ]
+    const seatOf = (index: number): number => network.rows[index]!.seat
+
+    test.each(forgeries)('%s', async (_what, code, forge) => {
+      const { challenger, stranger } = await roles()
+      const peer = await network.startPeer({ index: challenger })
+      const answer = await askChallenge(peer, node.target, forge(challenger, stranger))
+      expect(answer).toEqual(['refused', code])
+      expect(await receiptsStored()).toBe(0)
+      expect(reads).toBe(0)
+      expect(await node.penalties('false-data')).toBe(1)
+      expect(node.daemon.askedBy(epoch).size).toBe(0)
+      await peer.stop()
+      await isUnharmed()
+      expect(reads).toBeGreaterThan(0)
+    })
   })
 
   test('a flood from one peer is "busy" for that peer alone', async () => {
@@ -247,7 +293,9 @@ describe('R-CHAL-1 what is asked of a target', () => {
     })
     const peer = await network.startPeer({ index: flooding })
     const flood = Array.from({ length: 12 }, (_, i) =>
-      askChallenge(peer, node.target, requestOf(flooding, { 6: seedOf('flood', i) })).catch(() => ['reset']),
+      askChallenge(peer, node.target, requestOf(flooding, { nonce: seedOf('flood', i) })).catch(() => [
+        'reset',
+      ]),
     )
     await begun.promise
     const honest = await network.startPeer({ index: quiet })

@@ -48,7 +48,7 @@ const fill = async (): Promise<void> => {
     await attestations.putRanThrough(epoch, beacon)
     await evidence.put(epoch, seedOf('evidence', epoch))
     await work.putWork(startChallenger(epoch, beacon, { opens: 1, attests: 9 }, seedOf('secret'), 3, 1))
-    await work.putReceipt(epoch, beacon, 7, seedOf('nonce'), held.signed)
+    await work.putReceipt(epoch, beacon, 7, { question: held.signed, receipt: held.signed })
   }
 }
 

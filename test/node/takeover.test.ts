@@ -11,6 +11,8 @@ import { testCa } from '../fixtures/certificates.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
   askChallenge,
+  instanceOf,
+  questionBy,
   attest,
   attestedBy,
   createTestNetwork,
@@ -104,22 +106,13 @@ describe('R-ATT-8 a standby', () => {
 
   test('never answers as the seat: neither a challenge nor a probe', async () => {
     const { node, others, standby } = await withStandby()
-    const context = await node.context(epoch)
     const world = realWorld()
     const { challengers } = { challengers: others.map(({ index }) => index) }
     const peer = await network.startPeer({ keys: network.keys[challengers[0]!]!, address: network.ip(30) })
     const answer = await askChallenge(
       peer,
       { peerKey: standby.daemon.node.keys.peerKey, address: { ip: network.ip(20), port: node.row.p2p } },
-      [
-        'challenge',
-        network.networkId,
-        epoch,
-        context.beacon,
-        node.row.seat,
-        network.rows[challengers[0]!]!.seat,
-        seedOf('nonce'),
-      ],
+      questionBy(network, challengers[0]!, 0, epoch),
     )
     expect(answer).toEqual(['refused', 'wrong-seat'])
     const probe = (expected: { peerKey: Uint8Array; seat: number; stake: Uint8Array }) =>
@@ -241,7 +234,9 @@ describe('R-ATT-8 a takeover by the operator’s word', () => {
       seat: node.row.seat,
       stake: Buffer.from(node.row.stake).toString('hex'),
       version: '0.1.0',
-      lastSolved: 2,
+      instance: instanceOf('another'),
+      ruleset: 1,
+      signs: true,
     }
     await network.startEndpoint(0, endpoint)
     await standby.daemon.takeover.giveWord()

@@ -5,17 +5,22 @@ import {
   attestationMessage,
   bytesToHex,
   createProof,
+  decodeAttestation,
   encodeProof,
   encodeSigned,
-  secondNonceSeen,
+  epochPhases,
+  instanceBytes,
   type Signed,
+  startChallenger,
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
 import type { NodeIdentity } from '../../src/net/probe-message.ts'
+import { askOutside } from '../../src/node/self-diagnosis/ask-outside.ts'
 import { judge } from '../../src/node/self-diagnosis/judge.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createSigningStore } from '../../src/store/signing.ts'
+import { realWorld, type World } from '../../src/world.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
   askChallenge,
@@ -23,7 +28,9 @@ import {
   attestedBy,
   attestOtherwise,
   createTestNetwork,
+  instanceOf,
   play,
+  questionBy,
   type StartOptions,
   type TestNetwork,
   type TestNode,
@@ -232,42 +239,123 @@ describe('R-ATT-7 a lost record is not another daemon', () => {
   })
 })
 
-test('R-ATT-7 two daemons with the same keys, at two addresses: one of them stops, and there is no second attestation', async () => {
-  const nodes = await untilMiddle()
-  const [node, ...others] = nodes
-  const twin = await network.start(0, { ip: network.ip(20), height: network.height(epoch, 3) })
-  await until(() => !twin.daemon.isRecovering())
-  const all = [...nodes, twin]
-  await play(all, network.attests(epoch + 1) - 1)
-  // The one whose moment comes first sends, and the other one hears of it.
-  await node.chain.advance(network.attests(epoch + 1))
-  await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
-  for (const other of others) {
-    await other.daemon.collector.take(await ownBytes(node, epoch + 1), 'gossip')
+/** A world in which a process draws this as its instance. */
+const withInstance = (instance: Uint8Array): World => {
+  const world = realWorld()
+  return { ...world, randomBytes: (n) => (n === instanceBytes ? instance.slice() : world.randomBytes(n)) }
+}
+const lowest = new Uint8Array(instanceBytes)
+const highest = new Uint8Array(instanceBytes).fill(0xff)
+
+describe('R-ATT-7 two daemons with the same keys, at two addresses that cannot reach themselves', () => {
+  /** Both in the middle of the epoch in which the second one was started. */
+  const withTwin = async (node: Uint8Array, twin: Uint8Array) => {
+    const first = published()
+    const second = published()
+    // Each looks for itself where nobody is.
+    const resolve = (host: string) => (host === 'n0.devnet.test' ? undefined : network.addresses.get(host))
+    const nodes = await untilMiddle({ ...first.options, world: withInstance(node), resolve })
+    const ip = network.ip(20)
+    const height = network.height(epoch, 3)
+    const other = await network.start(0, {
+      ...second.options,
+      ip,
+      height,
+      world: withInstance(twin),
+      resolve,
+    })
+    await until(() => !other.daemon.isRecovering())
+    return { nodes, twin: other, sentBy: { node: first.sent, twin: second.sent } }
   }
-  await twin.daemon.sync.exchange(others[0]!.row, epoch, epoch + 1, AbortSignal.timeout(60_000))
-  expect([isOn(node), isOn(twin)]).toEqual([true, false])
-  await play(all, network.height(epoch + 3))
-  expect(isOn(node)).toBe(true)
-  expect(await attestedBy(node, epoch + 2)).not.toBe(undefined)
-  expect(await isEquivocator(all, node.row.seat)).toBe(false)
+
+  test('the one that is to stop is told at the first target that the other one came to before', async () => {
+    const { nodes, twin } = await withTwin(lowest, highest)
+    const [node] = nodes
+    await play(nodes, network.attests(epoch + 1) - 1)
+    await play([twin], network.height(epoch + 1))
+    await play([twin], network.attests(epoch + 1) - 1)
+    expect([isOn(node), isOn(twin)]).toEqual([true, false])
+    expect(twin.daemon.node.signing.twin()).toMatchObject({ by: 'question', epoch: epoch + 1 })
+    expect(node.daemon.node.signing.rival()).toBe(null)
+    const all = [...nodes, twin]
+    await play(all, network.height(epoch + 3))
+    expect(isOn(node)).toBe(true)
+    for (const of of [epoch + 1, epoch + 2]) {
+      expect([...(await attestedBy(node, of))!.verdicts]).toEqual([0, 0, 0])
+    }
+    expect(await isEquivocator(all, node.row.seat)).toBe(false)
+    const { store } = twin
+    await twin.stop()
+    const again = await network.start(0, { store, ip: network.ip(20), height: network.height(epoch + 3) })
+    expect(isOn(again)).toBe(false)
+  })
+
+  test('the one that goes on is told as well, and loses the epoch at hand at most', async () => {
+    const { nodes, twin } = await withTwin(highest, lowest)
+    const [node, ...others] = nodes
+    // The first one asks all; the second one, which goes on, is refused by all and waits.
+    await play(nodes, network.attests(epoch + 1) - 1)
+    await play([twin], network.attests(epoch + 1) - 1)
+    expect([isOn(node), isOn(twin)]).toEqual([true, true])
+    expect(twin.daemon.node.signing.rival()).toMatchObject({ by: 'question', epoch: epoch + 1 })
+    const all = [...nodes, twin]
+    await play(all, network.attests(epoch + 1))
+    await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
+    await until(async () => (await attestedBy(twin, epoch + 1)) !== undefined)
+    for (const other of others) await other.daemon.collector.take(await ownBytes(node, epoch + 1), 'gossip')
+    await twin.daemon.sync.exchange(others[0]!.row, epoch, epoch + 1, AbortSignal.timeout(60_000))
+    expect([isOn(node), isOn(twin)]).toEqual([true, false])
+    await play(all, network.height(epoch + 3))
+    expect(await attestedBy(node, epoch + 2)).not.toBe(undefined)
+    expect(await isEquivocator(all, node.row.seat)).toBe(false)
+  })
+
+  test.each([0, 1, 2, 3])(
+    'whose visits come in any order: one goes on, and there is no second attestation (%i)',
+    async () => {
+      const { nodes, twin, sentBy } = await withTwin(lowest, highest)
+      const [node, ...others] = nodes
+      const all = [...nodes, twin]
+      const before = { node: sentBy.node.length, twin: sentBy.twin.length }
+      await play(all, network.attests(epoch + 1))
+      await play(all, network.height(epoch + 2) - 1)
+      await until(async () => !isOn(twin) || (await attestedBy(twin, epoch + 1)) !== undefined)
+      // Only where it came first to all targets it is not told yet; then the other one waits.
+      const isTold = !isOn(twin)
+      if (!isTold) {
+        expect(sentBy.node).toHaveLength(before.node)
+        const bytes = await ownBytes(twin, epoch + 1)
+        for (const one of [...others, node]) await one.daemon.collector.take(bytes, 'gossip')
+      }
+      expect([isOn(node), isOn(twin)]).toEqual([isTold, !isTold])
+      await play(all, network.height(epoch + 3))
+      const sent = [sentBy.node.length - before.node, sentBy.twin.length - before.twin]
+      expect(sent[isTold ? 1 : 0]).toBe(0)
+      expect(sent[isTold ? 0 : 1]).toBeGreaterThan(0)
+      expect(await isEquivocator(all, node.row.seat)).toBe(false)
+    },
+  )
+})
+
+/** What a process with the keys of the node at index 0 says of itself. */
+const identity = (signs: boolean): NodeIdentity => ({
+  peer: network.keys[0]!.peerId,
+  seat: network.rows[0]!.seat,
+  stake: bytesToHex(network.rows[0]!.stake),
+  version: '0.1.0',
+  instance: instanceOf('another'),
+  ruleset: 1,
+  signs,
 })
 
 describe('R-ATT-7 a look at the own announced address', () => {
-  const identity = (lastSolved: number | null): NodeIdentity => ({
-    peer: network.keys[0]!.peerId,
-    seat: network.rows[0]!.seat,
-    stake: bytesToHex(network.rows[0]!.stake),
-    version: '0.1.0',
-    lastSolved,
-  })
   const elsewhere = (): string => network.ip(20)
   const host = 'n0.devnet.test'
 
   test('in each epoch: another daemon there stops signing', async () => {
     const nodes = await untilMiddle()
     const [node] = nodes
-    await network.startEndpoint(0, identity(2), elsewhere())
+    await network.startEndpoint(0, identity(true), elsewhere())
     network.addresses.set(host, [elsewhere()])
     expect(isOn(node)).toBe(true)
     await play(nodes, network.height(epoch + 1))
@@ -287,8 +375,8 @@ describe('R-ATT-7 a look at the own announced address', () => {
       async () => closing.push(await forward(elsewhere(), network.ip(0), network.rows[0]!.tls)),
     ],
     [
-      'one that has answered no challenge yet, as a doctor that tries its ports',
-      () => network.startEndpoint(0, identity(null), elsewhere()),
+      'one that signs nothing, as a doctor that tries its ports, or another that was told',
+      () => network.startEndpoint(0, identity(false), elsewhere()),
     ],
     ['nobody', () => Promise.resolve()],
   ])('%s: it goes on', async (_who, start) => {
@@ -302,41 +390,97 @@ describe('R-ATT-7 a look at the own announced address', () => {
   })
 })
 
-describe('R-ATT-7 targets that have answered another nonce of this node', () => {
-  /** Somebody with the keys of the node asks these targets first, in the epoch after the middle one. */
-  const untilAsked = async (nodes: [TestNode, ...TestNode[]], targets: number): Promise<void> => {
-    const [node, ...others] = nodes
-    await play([node, ...others], network.height(epoch + 1) - 1)
-    await play(others, network.height(epoch + 1))
-    const context = await others[0]!.context(epoch + 1)
+describe('R-ATT-7 targets that show another question by the own key', () => {
+  /** Another process with the keys of the node, with this instance, asks these targets first, in an epoch. */
+  const untilAsked = async (
+    nodes: readonly TestNode[],
+    targets: number,
+    instance: Uint8Array,
+    of = epoch + 1,
+  ): Promise<void> => {
+    const [node, ...others] = nodes as [TestNode, ...TestNode[]]
+    if (of > epoch) {
+      await play([node, ...others], network.height(of) - 1)
+      await play(others, network.height(of))
+    }
+    const context = await others[0]!.context(of)
     const peer = await network.startPeer({ keys: network.keys[0]!, address: network.ip(30) })
     for (const target of targetsOf(context.committees, 0).slice(0, targets)) {
-      const row = context.snapshot[target]!
-      const answer = await askChallenge(peer, others.find(({ index }) => index === target)!.target, [
-        'challenge',
-        network.networkId,
-        epoch + 1,
-        context.beacon,
-        row.seat,
-        node.row.seat,
-        seedOf('nonce', target),
-      ])
+      const question = questionBy(network, 0, target, of, { nonce: seedOf('nonce', target), instance })
+      const answer = await askChallenge(peer, others.find(({ index }) => index === target)!.target, question)
       expect(answer[0]).toBe('receipt')
     }
     await peer.stop()
   }
 
-  test('more than half: the attestation waits to the end of its epoch, and nothing is stopped', async () => {
+  test.each([
+    ['one of a lower instance', lowest],
+    ['one of its own instance, as of a machine that was copied while it ran', highest],
+  ])('%s: signing stops at the first, also after a restart', async (_of, instance) => {
     const { options, sent } = published()
-    const nodes = await untilMiddle(options)
+    const nodes = await untilMiddle({ ...options, world: withInstance(highest) })
+    const [node, ...others] = nodes
+    await untilAsked(nodes, 1, instance)
+    const before = sent.length
+    await play(nodes, network.attests(epoch + 1) - 1)
+    expect(isOn(node)).toBe(false)
+    const target = targetsOf((await node.context(epoch + 1)).committees, 0)[0]!
+    expect(node.daemon.node.signing.twin()).toMatchObject({
+      by: 'question',
+      epoch: epoch + 1,
+      what: `seat ${network.rows[target]!.seat} (n${target}.devnet.test)`,
+    })
+    await play(nodes, network.height(epoch + 2))
+    expect(await attestedBy(node, epoch + 1)).toBe(undefined)
+    await node.stop()
+    const again = await network.start(0, { ...options, store: node.store, height: network.height(epoch + 2) })
+    await until(() => !again.daemon.isRecovering())
+    await play([again, ...others], network.height(epoch + 4))
+    expect(isOn(again)).toBe(false)
+    expect(sent).toHaveLength(before)
+  })
+
+  test('one of the epoch of the start: the record was lost; nothing is attested of it, then all goes on', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle()
+    const [node, ...others] = nodes
+    await play(nodes, network.height(epoch + 1) - 1)
+    await node.stop()
+    await play(others, network.height(epoch + 1))
+    await untilAsked(nodes, 3, lowest, epoch + 1)
+    // Its record of the epoch was there when it started, so it would attest; but it is not all that was asked.
+    const { beacon } = await others[0]!.context(epoch + 1)
+    const { genesis, params } = network
+    const phases = epochPhases(genesis, params.attestBlocks, epoch + 1)
+    await node.daemon.node.work.putWork(startChallenger(epoch + 1, beacon, phases, seedOf('secret'), 3, 1))
+    const start = { ...options, store: node.store, height: network.height(epoch + 1) }
+    let again = await network.start(0, start)
+    await until(() => !again.daemon.isRecovering())
+    await play([again, ...others], network.attests(epoch + 1) - 1)
+    expect(isOn(again)).toBe(true)
+    expect(again.daemon.node.signing.rival()).toBe(null)
+    await again.stop()
+    again = await network.start(0, { ...start, height: network.attests(epoch + 1) - 1 })
+    await until(() => !again.daemon.isRecovering())
+    await play([again, ...others], network.height(epoch + 2))
+    expect(await attestedBy(again, epoch + 1)).toBe(undefined)
+    await play([again, ...others], network.height(epoch + 3))
+    await until(async () => (await attestedBy(again, epoch + 2)) !== undefined)
+    expect(isOn(again)).toBe(true)
+    expect(sent.map(({ payload }) => decodeAttestation(payload)?.epoch)).not.toContain(epoch + 1)
+  })
+
+  test('one of a higher instance: the attestation waits to the end of its epoch, and nothing is stopped', async () => {
+    const { options, sent } = published()
+    const nodes = await untilMiddle({ ...options, world: withInstance(lowest) })
     const [node] = nodes
-    await untilAsked(nodes, 2)
+    await untilAsked(nodes, 1, highest)
     const before = sent.length
     await play(nodes, network.height(epoch + 2) - 1)
     await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
     expect(
       (await attestedBy(node, epoch + 1))!.verdicts.filter((verdict) => verdict === Verdict.abstain),
-    ).toHaveLength(2)
+    ).toHaveLength(1)
     expect(sent).toHaveLength(before)
     await play(nodes, network.height(epoch + 2))
     await until(() => sent.length === before + 1)
@@ -345,9 +489,9 @@ describe('R-ATT-7 targets that have answered another nonce of this node', () => 
 
   test('while it waits another one comes: it is not sent, and signing stops', async () => {
     const { options, sent } = published()
-    const nodes = await untilMiddle(options)
+    const nodes = await untilMiddle({ ...options, world: withInstance(lowest) })
     const [node, ...others] = nodes
-    await untilAsked(nodes, 2)
+    await untilAsked(nodes, 2, highest)
     const before = sent.length
     await play(nodes, network.attests(epoch + 1))
     await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
@@ -362,9 +506,9 @@ describe('R-ATT-7 targets that have answered another nonce of this node', () => 
 
   test('a stop leaves what waits to the next start, which asks others first', async () => {
     const { options, sent } = published()
-    const nodes = await untilMiddle(options)
+    const nodes = await untilMiddle({ ...options, world: withInstance(lowest) })
     const [node] = nodes
-    await untilAsked(nodes, 2)
+    await untilAsked(nodes, 2, highest)
     const before = sent.length
     await play(nodes, network.attests(epoch + 1))
     await until(async () => (await attestedBy(node, epoch + 1)) !== undefined)
@@ -379,74 +523,45 @@ describe('R-ATT-7 targets that have answered another nonce of this node', () => 
     await until(() => sent.length === before + 1)
   })
 
-  test('half or fewer: it is sent at once', async () => {
-    const { options, sent } = published()
-    const nodes = await untilMiddle(options)
-    const [node] = nodes
-    await untilAsked(nodes, 1)
-    const before = sent.length
-    await play(nodes, network.attests(epoch + 1))
-    await until(() => sent.length === before + 1)
-    expect(isOn(node)).toBe(true)
-  })
-
-  test('such a word starts a look', async () => {
-    const nodes = await untilMiddle()
-    const [node] = nodes
-    await network.startEndpoint(
-      0,
-      {
-        peer: node.daemon.host.peerId,
-        seat: node.row.seat,
-        stake: bytesToHex(node.row.stake),
-        version: '0.1.0',
-        lastSolved: 3,
-      },
-      network.ip(20),
-    )
-    network.addresses.set('n0.devnet.test', [network.ip(20)])
-    node.daemon.node.signing.hint(epoch)
-    await until(() => !isOn(node))
-    expect(node.daemon.node.signing.twin()?.by).toBe('address')
-  })
-
-  test('and a warning, with what to do', () => {
-    const duty = { ...observed().duty!, abstained: 6, secondNonces: 6, reasons: [secondNonceSeen] }
-    const { findings } = judge(observed({ duty }))
-    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([
-      ['abstentions', 'critical'],
-      ['another-runs', 'warning'],
-    ])
-    for (const { remedy } of findings) expect(remedy).toContain('Stop the other daemon')
-    const fewer = { ...duty, abstained: 5, secondNonces: 5 }
-    expect(judge(observed({ duty: fewer })).findings.map(({ code }) => code)).toEqual(['abstentions'])
+  test('of a higher instance: a finding, with what to do', () => {
+    const rival = {
+      by: 'question' as const,
+      epoch: 5,
+      what: 'seat 3 (a.example)',
+      at: '2026-11-20T00:00:00Z',
+    }
+    const { findings } = judge(observed({ rival }))
+    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([['another-runs', 'critical']])
+    expect(findings[0]!.detail).toContain('seat 3 (a.example)')
+    expect(findings[0]!.remedy).toContain('Stop the other daemon')
   })
 })
 
-describe('R-ATT-7 what seats say that were asked to dial back', () => {
-  const outsideOf = (verdicts: number[], answeredHere: number) => ({
-    atHeight: 990,
-    epoch: 5,
-    asked: 5,
-    ports: { p2p: 9_734, tls: 9_735 },
-    answeredHere,
-    views: verdicts.map((verdict, seat) => ({
-      seat,
-      host: `s${seat}.example.org`,
-      address: '203.0.113.9',
-      p2p: { verdict, saw: '' },
-      tls: { verdict, saw: '' },
-    })),
-  })
+describe('R-ATT-7 a dial-back that comes to another process with the own key', () => {
+  /** The others dial the port of this row. */
+  const askedOf = async (node: TestNode, helper: TestNode): Promise<void> => {
+    const context = await node.context(epoch)
+    const outside = await askOutside(node.daemon, context, node.row, AbortSignal.timeout(60_000))
+    expect(outside.views.map(({ seat }) => seat)).toContain(helper.row.seat)
+  }
 
   test.each([
-    ['three reached it, and none came here: a warning', [0, 0, 0], 0, ['another-runs']],
-    ['one of them came here', [0, 0, 0], 1, []],
-    ['two may lie', [0, 0], 0, []],
-  ])('%s', (_what, verdicts, answeredHere, codes) => {
-    const { findings } = judge(observed({ outside: outsideOf(verdicts, answeredHere) }))
-    expect(findings.map(({ code }) => code)).toEqual(codes)
-    for (const { severity } of findings) expect(severity).toBe('warning')
+    ['that signs: signing stops', true, false],
+    ['that does not sign: it goes on', false, true],
+  ])('%s', async (_what, signs, stays) => {
+    const nodes = await untilMiddle()
+    const [node, helper] = nodes as [TestNode, TestNode]
+    const row = { ...node.row, tls: node.row.tls + 500 }
+    await network.startEndpoint(0, identity(signs), network.ip(0), row.tls)
+    await askedOf({ ...node, row }, helper)
+    expect(isOn(node)).toBe(stays)
+    if (!stays) expect(node.daemon.node.signing.twin()).toMatchObject({ by: 'address' })
+  })
+
+  test('that is this very one: it goes on', async () => {
+    const [node, helper] = (await untilMiddle()) as [TestNode, TestNode]
+    await askedOf(node, helper)
+    expect(isOn(node)).toBe(true)
   })
 })
 

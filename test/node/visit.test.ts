@@ -14,8 +14,11 @@ import {
   type EvidenceAnswer,
   evidenceAnswerCodec,
   type EvidenceEntry,
+  type NetworkId,
   protocols,
   puzzleAnswerCodec,
+  type Question,
+  secondNonceSeen,
   type Signed,
   signPayload,
   targetsOf,
@@ -26,7 +29,14 @@ import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { digestOf } from '../../src/epochs/digests.ts'
 import { visitTarget } from '../../src/node/visit.ts'
-import { attest, createTestNetwork, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
+import {
+  attest,
+  createTestNetwork,
+  instanceOf,
+  questionBy,
+  type TestNetwork,
+  type TestNode,
+} from '../fixtures/test-network.ts'
 import { type LocalHost } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
 import { writeCertificate } from '../fixtures/certificates.ts'
@@ -293,10 +303,64 @@ describe('R-VERD-1 a verdict for each situation, with what stands behind it', ()
       expect(seenOf(result)).toMatch(/^own chain/)
     })
 
-    test.each(['epoch-over', 'second-nonce'])('"%s" may be this side’s own fault', async (code) => {
+    test('"second-nonce" with a question by its own key that it did not ask', async () => {
       await startChallenger()
-      await startTarget(answering(['refused', code]))
-      expect(verdictOf(await visit())).toBe(Verdict.abstain)
+      const shown = questionBy(network, own, target, 2, { nonce: seedOf('another nonce') })
+      await startTarget(answering(['refused', 'second-nonce', shown.payload, shown.signature]))
+      const result = await visit()
+      expect(result).toMatchObject({ second: { nonce: seedOf('another nonce'), instance: instanceOf(own) } })
+      expect(verdictOf(result)).toBe(Verdict.abstain)
+      expect(seenOf(result)).toBe(secondNonceSeen)
+    })
+  })
+
+  describe('5 a refusal without proof costs nobody but the target', () => {
+    const asked = (changes: Partial<Question> = {}, by = own) =>
+      questionBy(network, by, target, 2, { nonce: seedOf('another nonce'), ...changes })
+    const refusals: [string, () => Extract<ChallengeAnswer, readonly ['refused', ...unknown[]]>][] = [
+      ['epoch-over', () => ['refused', 'epoch-over']],
+      ['wrong-seat', () => ['refused', 'wrong-seat']],
+      ['not-a-challenger', () => ['refused', 'not-a-challenger']],
+      ['second-nonce without a question', () => ['refused', 'second-nonce']],
+      ...(
+        [
+          ['the very question that was asked', () => asked({ nonce })],
+          ['one of an old epoch', () => asked({ epoch: 1, beacon: network.beacon(1) })],
+          ['one under another beacon', () => asked({ beacon: seedOf('beacon') })],
+          ['one to another target', () => asked({ targetSeat: network.rows[2]!.seat })],
+          ['one of another challenger', () => asked({}, 2)],
+          ['one in its name by another key', () => asked({ challengerSeat: network.rows[own]!.seat }, 2)],
+          ['one of another network', () => asked({ networkId: 'f'.repeat(32) as NetworkId })],
+          ['one that is not signed', () => ({ ...asked(), signature: new Uint8Array(64) })],
+          ['no question', () => ({ ...asked(), payload: Uint8Array.of(0x80) })],
+          ...(['att', 'receipt', 'probe', 'vote'] as const).map(
+            (kind) =>
+              [
+                `one signed as ${kind}`,
+                () => {
+                  const { payload } = asked()
+                  return signPayload(kind, network.networkId, payload, network.keys[own]!.sign)
+                },
+              ] as const,
+          ),
+        ] as const
+      ).map(([what, show]): (typeof refusals)[number] => [
+        `second-nonce with ${what}`,
+        () => {
+          const { payload, signature } = show()
+          return ['refused', 'second-nonce', payload, signature]
+        },
+      ]),
+    ]
+
+    test.each(refusals)('%s', async (_what, refusal) => {
+      await startChallenger()
+      const answer = refusal()
+      await startTarget(answering(answer))
+      const result = await visit()
+      expect(verdictOf(result)).toBe(Verdict.badReceipt)
+      expect(responseOf(result)).toEqual(challengeAnswerCodec.encode(answer))
+      expect(result).not.toHaveProperty('second')
     })
   })
 
@@ -446,7 +510,9 @@ describe('R-EVID-2 the audit of an attestation of two epochs before', () => {
       seat: row.seat,
       stake: bytesToHex(row.stake),
       version: '0',
-      lastSolved: null,
+      instance: instanceOf('another'),
+      ruleset: 1,
+      signs: true,
     })
   }
 

@@ -246,6 +246,17 @@ describe('R-FAULT-1 abstention', () => {
     expect(run.effects.filter((effect) => effect.is === 'attest')).toHaveLength(1)
   })
 
+  test('R-ATT-7 the record of its work lost, it attests nothing, also after a restart', () => {
+    const run = createRun(start())
+    run.to(phases.opens + 50, () => ({ finding: good }))
+    run.step({ is: 'record-lost' })
+    run.to(phases.attests, () => ({ finding: good }))
+    expect(run.effects.filter((effect) => effect.is === 'attest')).toHaveLength(0)
+    const again = createRun(resumeChallenger(run.state, phases.opens + 60))
+    again.to(phases.attests, () => ({ finding: good }))
+    expect(again.effects).toEqual([])
+  })
+
   test('R-FAULT-1 a target that was never visited is abstained on', () => {
     const run = createRun(start())
     run.step({ is: 'height', height: phases.attests })

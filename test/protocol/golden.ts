@@ -70,6 +70,7 @@ import {
   transactionVector,
 } from './golden-owner.ts'
 import { puzzleVector } from './golden-puzzle.ts'
+import { probeVector, questionVector } from './golden-question.ts'
 import { relayVector } from './golden-relay.ts'
 import { revivalVector } from './golden-revival.ts'
 
@@ -387,8 +388,15 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
           index,
           raw: hex(rawTransaction(height, index)),
         })),
+        ...questionVector(challenged, signOf(challenged.challengerSeat), secretOf),
         digest: hex(answer.digest),
         receipt: signedVector(receipt),
+        probe: probeVector(
+          challenged,
+          `${owners[challenged.targetSeat]!}.example.org`,
+          signOf(challenged.targetSeat),
+          secretOf,
+        ),
       },
     ],
     [

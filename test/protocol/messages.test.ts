@@ -26,6 +26,7 @@ import {
   topicsOf,
   unseated,
   validateProof,
+  maxQuestionBytes,
 } from '../../protocol/index.ts'
 import { processorMs } from '../fixtures/processor-time.ts'
 import { networkId, seedOf } from './fixture.ts'
@@ -37,7 +38,12 @@ const signature = new Uint8Array(64).fill(7)
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the codecs differ in their messages only
 type AnyCodec = MessageCodec<never>
 const messages: [name: string, codec: AnyCodec, message: readonly unknown[]][] = [
-  ['challenge', challengeRequestCodec, ['challenge', networkId, 7, beacon, 3, 400, seedOf('nonce')]],
+  ['challenge', challengeRequestCodec, ['challenge', new Uint8Array(maxQuestionBytes), signature]],
+  [
+    'second-nonce',
+    challengeAnswerCodec,
+    ['refused', 'second-nonce', new Uint8Array(maxQuestionBytes), signature],
+  ],
   ['a receipt', challengeAnswerCodec, ['receipt', new Uint8Array(173), signature]],
   ['later', challengeAnswerCodec, ['later', 'busy']],
   ['refused', challengeAnswerCodec, ['refused', 'wrong-seat']],
@@ -69,12 +75,32 @@ const messages: [name: string, codec: AnyCodec, message: readonly unknown[]][] =
   [
     'dial-back',
     dialBackRequestCodec,
-    ['dial-back', `${'a'.repeat(63)}.example`, 65_535, 65_534, unseated, seedOf('stake').slice(0, 20)],
+    [
+      'dial-back',
+      `${'a'.repeat(63)}.example`,
+      65_535,
+      65_534,
+      unseated,
+      seedOf('stake').slice(0, 20),
+      beacon,
+    ],
   ],
   [
     'dialled',
     dialBackAnswerCodec,
-    ['dialled', Uint8Array.of(192, 0, 2, 7), 1_795_000_000, [2, 'x'.repeat(200)], [7, 'y'.repeat(200)]],
+    ['dialled', Uint8Array.of(192, 0, 2, 7), 1_795_000_000, [2, 'x'.repeat(200)], [7, 'y'.repeat(200)], null],
+  ],
+  [
+    'dialled, with a proof',
+    dialBackAnswerCodec,
+    [
+      'dialled',
+      new Uint8Array(16).fill(0x20),
+      1_795_000_000,
+      [2, 'x'.repeat(200)],
+      [0, 'y'.repeat(200)],
+      [beacon, beacon.slice(0, 16), 65_535, true, signature],
+    ],
   ],
   ['dialled later', dialBackAnswerCodec, ['later', 'quota']],
 ] as unknown as [string, AnyCodec, readonly unknown[]][]
@@ -148,11 +174,29 @@ describe('R-MSG-1', () => {
     ['an unknown question', syncRequestCodec, ['everything', 1, 1]],
     ['a member too many', syncRequestCodec, ['roots', 1, 1, 1]],
     [
-      'a nonce of 31 bytes',
+      'a signature of 63 bytes',
       challengeRequestCodec,
-      ['challenge', networkId, 7, beacon, 3, 4, new Uint8Array(31)],
+      ['challenge', new Uint8Array(maxQuestionBytes), new Uint8Array(63)],
     ],
-    ['a network in capitals', challengeRequestCodec, ['challenge', 'A'.repeat(32), 7, beacon, 3, 4, beacon]],
+    ['a question without signature', challengeRequestCodec, ['challenge', new Uint8Array(maxQuestionBytes)]],
+    [
+      'a question that is too long',
+      challengeRequestCodec,
+      ['challenge', new Uint8Array(maxQuestionBytes + 1), signature],
+    ],
+    ['a proof of another code', challengeAnswerCodec, ['refused', 'busy', new Uint8Array(8), signature]],
+    [
+      'a proof of ruleset 0',
+      dialBackAnswerCodec,
+      [
+        'dialled',
+        Uint8Array.of(192, 0, 2, 7),
+        1,
+        [0, ''],
+        [0, ''],
+        [beacon, beacon.slice(0, 16), 0, true, signature],
+      ],
+    ],
     ['an unknown "later"', challengeAnswerCodec, ['later', 'tomorrow']],
     ['a code with a line feed', challengeAnswerCodec, ['refused', 'x\n']],
     ['a map', evidenceRequestCodec, { evidence: cid }],

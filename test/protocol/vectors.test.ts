@@ -2,14 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import {
   bytesToHex,
+  checkSecondQuestion,
   cidOf,
   createRegistry,
   decodeAttestation,
   decodeEvidence,
+  decodeQuestion,
   decodeReceipt,
   decodeSigned,
   hexToBytes,
   judgeBlock,
+  isQuestionSigned,
   keyOfPeerId,
   nobleBls,
   type SeatRecord,
@@ -120,6 +123,30 @@ describe('golden vectors read back', () => {
         before.set(seat, signed.cid)
       }
     }
+  })
+
+  test('R-CHAL-1 R-PROBE-1 questions, the proof of a second one, and the answer to a probe are signed', () => {
+    type Row = { payload: string; signature: string }
+    const { question, other, challengerSeat, targetSeat, probe } = read('challenge') as {
+      question: Row
+      other: Row
+      challengerSeat: number
+      targetSeat: number
+      probe: { signedBytes: string; signature: string }
+    }
+    const signedOf = ({ payload, signature }: Row) => ({
+      payload: hexToBytes(payload),
+      signature: hexToBytes(signature),
+    })
+    const key = keyOfSeat(challengerSeat)
+    const own = decodeQuestion(signedOf(question).payload)!
+    expect(isQuestionSigned(networkId, key, signedOf(question), verifyEd25519)).toBe(true)
+    expect(checkSecondQuestion(own, key, signedOf(other), verifyEd25519).is).toBe('accept')
+    expect(checkSecondQuestion(own, key, signedOf(question), verifyEd25519).is).toBe('reject')
+    expect(checkSecondQuestion(own, keyOfSeat(targetSeat), signedOf(other), verifyEd25519).is).toBe('reject')
+    const { signedBytes, signature } = probe
+    const isSigned = verifyEd25519(keyOfSeat(targetSeat), hexToBytes(signedBytes), hexToBytes(signature))
+    expect(isSigned).toBe(true)
   })
 
   test('R-EVID-1 the receipt and the evidence block decode, and the proof holds', () => {

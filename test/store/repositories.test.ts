@@ -244,9 +244,9 @@ describe('the record of an epoch’s work', () => {
       [Symbol.asyncDispose]: () => store.close(),
     }
     const work = createWorkStore(watched, '/data')
-    const nonce = seedOf('nonce')
-    await work.putReceipt(2, seedOf('beacon'), 7, nonce, receipt)
-    expect(await work.getReceipt(2, seedOf('beacon'), 7)).toEqual({ nonce, receipt })
+    const question = { payload: seedOf('question'), signature: new Uint8Array(64).fill(4) }
+    await work.putReceipt(2, seedOf('beacon'), 7, { question, receipt })
+    expect(await work.getReceipt(2, seedOf('beacon'), 7)).toEqual({ question, receipt })
     expect(await work.getReceipt(2, seedOf('beacon'), 8)).toBeUndefined()
     await work.putWork(started, { sync: true })
     await createAttestationStore(watched).putOwnSigned(2, beaconOf(2), heldOf(2, 1).signed)

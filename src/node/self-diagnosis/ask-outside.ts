@@ -1,5 +1,9 @@
+import type { Epoch } from '../../../protocol/index.ts'
 import { messageOf } from '../../errors.ts'
+import type { KeyHolder } from '../../net/probe.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
+import { seenOf } from '../../net/self-look.ts'
+import type { NodeContext } from '../context.ts'
 import type { Daemon } from '../daemon.ts'
 import { askDialBack, type DialBackQuestion } from '../dial-back.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
@@ -11,13 +15,13 @@ const askedSeats = 5
 
 /** R-DIAL-1: asks some random seats at once whether they reach this one as it was announced. */
 export const askOutside = async (
-  { node, probesAnswered }: Pick<Daemon, 'node' | 'probesAnswered'>,
+  { node }: Pick<Daemon, 'node'>,
   context: EpochContext,
   own: DialBackQuestion,
   signal: AbortSignal,
+  seats = askedSeats,
 ): Promise<ObservedOutside> => {
-  const others = drawOthers(context.snapshot, own.seat, node.world.randomBytes(32), askedSeats)
-  const answeredBefore = probesAnswered()
+  const others = drawOthers(context.snapshot, own.seat, node.world.randomBytes(32), seats)
   const answers = await Promise.all(
     others.map(async ({ seat, host, peer, p2p }): Promise<OutsideAnswer | null> => {
       try {
@@ -26,10 +30,12 @@ export const askOutside = async (
           node.logger.debug({ host, outcome }, 'a seat does not dial back now')
           return null
         }
+        const address = addressOfBytes(outcome.address)?.ip ?? 'an odd address'
+        await noteHolder(node, context.epoch, outcome.holder, `${address} port ${own.tls}`)
         return {
           seat,
           host,
-          address: addressOfBytes(outcome.address)?.ip ?? 'an odd address',
+          address,
           p2p: { verdict: outcome.p2p.verdict, saw: outcome.p2p.seen },
           tls: { verdict: outcome.tls.verdict, saw: outcome.tls.seen },
         }
@@ -46,6 +52,16 @@ export const askOutside = async (
     asked: others.length,
     ports: { p2p: own.p2p, tls: own.tls },
     views: answers.filter((answer) => answer !== null),
-    answeredHere: probesAnswered() - answeredBefore,
   }
+}
+
+/** R-ATT-7: whoever proved there, over this node's own nonce, to hold its key. */
+const noteHolder = async (
+  node: NodeContext,
+  epoch: Epoch,
+  holder: KeyHolder | null,
+  at: string,
+): Promise<void> => {
+  const seen = holder === null ? null : seenOf(node.instance, holder)
+  if (seen?.is === 'another' && seen.signs) await node.signing.foundElsewhere(epoch, at)
 }

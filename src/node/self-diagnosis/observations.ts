@@ -27,6 +27,8 @@ export interface Observations {
   isEquivocator: boolean
   /** Another daemon with the same keys, since which nothing is signed (R-ATT-7). */
   twin: TwinSighting | null
+  /** Another daemon with the same keys that was seen lately, and is the one that stops. */
+  rival: TwinSighting | null
   isStandby: boolean
   /** The seat of another daemon, for a standby and for a node that has stopped signing (R-ATT-8). */
   watched: WatchedSeat | null
@@ -94,8 +96,6 @@ export interface ObservedOutside {
   /** Those that were announced, and so dialled. */
   ports: { p2p: number; tls: number }
   views: readonly OutsideAnswer[]
-  /** Probes that this node answered meanwhile. */
-  answeredHere: number
 }
 
 /** One seat's answer to a dial-back (R-DIAL-1): the address it dialled, and verdicts with what it saw. */

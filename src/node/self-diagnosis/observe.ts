@@ -4,6 +4,7 @@ import {
   bytesToHex,
   challengersOf,
   decodeAttestation,
+  type Epoch,
   equalBytes,
   type Height,
   indexOfSeat,
@@ -17,6 +18,7 @@ import {
 import type { Follower } from '../../chain/follower/follower.ts'
 import type { AnchorWallet } from '../anchor-wallet.ts'
 import { type Config, publicPortsOf } from '../config.ts'
+import type { TwinSighting } from '../../store/signing.ts'
 import type { Daemon } from '../daemon.ts'
 import type { EpochContext } from '../../epochs/epoch-book.ts'
 import type {
@@ -213,6 +215,12 @@ export const createObserver = ({
     return seen
   }
 
+  /** A daemon that stops is not seen again: what was seen of it in the last two epochs stands. */
+  const rivalOf = (current: Epoch | null): TwinSighting | null => {
+    const rival = node.signing.rival()
+    return rival !== null && current !== null && rival.epoch >= current - 1 ? rival : null
+  }
+
   return {
     async observe(outside, signal) {
       const nowMs = world.monotonicMs()
@@ -246,6 +254,7 @@ export const createObserver = ({
         isEquivocator:
           context !== undefined && seat !== null && (await collector.equivocators(context.week)).has(seat),
         twin: node.signing.twin(),
+        rival: rivalOf(current),
         isStandby: node.isStandby,
         watched: daemon.takeover.watched(),
         takenOver,

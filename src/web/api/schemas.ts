@@ -429,6 +429,8 @@ export const Versions = named(
     /** Seats that this node has probed lately. */
     probed: Count,
     versions: z.array(z.strictObject({ version: z.string(), seats: Count })),
+    /** Of these seats, how many know a ruleset: whether they are ready for it (R-PROBE-1). */
+    rulesets: z.array(z.strictObject({ ruleset: Count, seats: Count })),
   }),
 )
 export type Versions = z.infer<typeof Versions>

@@ -96,6 +96,22 @@ export const networkPage = (network: NetworkDetail): Markup => {
               ),
             )
       }
+      ${
+        versions.probed === 0
+          ? ''
+          : table(
+              'Seats that are ready for a ruleset',
+              ['Ruleset', 'Seats', 'Share'],
+              versions.rulesets.map(
+                ({ ruleset, seats }) =>
+                  html`<tr>
+                    <th scope="row">${ruleset}</th>
+                    <td class="number">${seats}</td>
+                    <td class="number">${percent(seats, versions.probed)}</td>
+                  </tr>`,
+              ),
+            )
+      }
     </section>
     <section aria-labelledby="which-title">
       <h2 id="which-title">Which network</h2>

@@ -143,6 +143,7 @@ const versionsOf = ({ node }: ViewParts): Versions => {
   }
   return {
     probed,
+    rulesets: node.daemon.node.versions.readiness().map(({ ruleset, ready }) => ({ ruleset, seats: ready })),
     versions: [...counts]
       .map(([version, seats]) => ({ version, seats }))
       .sort((a, b) => b.seats - a.seats || (a.version < b.version ? -1 : 1)),

@@ -187,7 +187,6 @@ describe('R-CHAL-1 visits of challengers', () => {
 describe('R-DIAL-1 what others see', () => {
   const outside = (...pairs: [number, number][]): Partial<Observations> => ({
     outside: {
-      answeredHere: 1,
       atHeight: 990,
       epoch: 5,
       asked: 5,

@@ -33,6 +33,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   hotWallet: { is: 'asked', address: 'tmHot', balance: 200_000_000n, needed: 100_110_000n },
   isEquivocator: false,
   twin: null,
+  rival: null,
   isStandby: false,
   watched: null,
   takenOver: null,
