@@ -2,7 +2,16 @@ import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import { equalBytes } from './bytes.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical, PayloadCid } from './codec.ts'
-import { bytesOf, type Epoch, EpochNumber, NetworkId, SeatNumber, Week } from './ids.ts'
+import {
+  bytesOf,
+  type Epoch,
+  EpochNumber,
+  type Height,
+  HeightNumber,
+  NetworkId,
+  SeatNumber,
+  Week,
+} from './ids.ts'
 import { leafHash, merkleRootInSteps, merkleRootOfHashesInSteps } from './merkle.ts'
 import { maxAmount } from './params.ts'
 import type { SeatRecord, SnapshotRow } from './registry.ts'
@@ -38,14 +47,22 @@ export interface ListedWeek {
   proofPages: readonly CID[]
 }
 
+/** Which checkpoint an anchor fixed, and in which block (R-CP-1). */
+export interface NamedAnchor {
+  checkpoint: CID
+  height: Height
+  /** Of its block, internal order. */
+  blockHash: Uint8Array
+}
+
 /** What a certificate is about (R-CP-1). Its id is the CID of its bytes. */
 export interface Checkpoint {
   networkId: NetworkId
   week: Week
   /** Hash of block F, internal order. */
   freezeHash: Uint8Array
-  /** The checkpoint whose anchor is the last one up to block F; null if there is none. */
-  previous: CID | null
+  /** The last anchor up to block F; null if there is none. */
+  previous: NamedAnchor | null
   /** Over the seats after block F. */
   registryRoot: Uint8Array
   /** The list that it hands on (R-CP-2). */
@@ -79,7 +96,7 @@ const CheckpointRow = z.tuple([
   NetworkId,
   WeekName,
   Root,
-  PayloadCid.nullable(),
+  z.tuple([PayloadCid, HeightNumber, Root]).nullable(),
   Root,
   z.tuple([SeatNumber, Root]),
   z.array(ListedWeekRow).min(1).max(maxCheckpointEpochs),
@@ -92,7 +109,7 @@ export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
     checkpoint.networkId,
     checkpoint.week,
     checkpoint.freezeHash,
-    checkpoint.previous,
+    previousRow(checkpoint.previous),
     checkpoint.registryRoot,
     [checkpoint.handsOn.count, checkpoint.handsOn.root],
     checkpoint.weeks.map(({ week, paramsHash, income, epochs, proofPages }) => [
@@ -115,7 +132,7 @@ export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
 export const decodeCheckpoint = (bytes: Uint8Array): Decoded<Checkpoint> => {
   const decoded = decodeCanonical(CheckpointRow, bytes, maxCheckpointBytes)
   if (decoded.is === 'bad') return decoded
-  const [, , networkId, week, freezeHash, previous, registryRoot, [count, root], rows] = decoded.value
+  const [, , networkId, week, freezeHash, previousOf, registryRoot, [count, root], rows] = decoded.value
   const weeks = rows.map(([name, paramsHash, income, epochRows, proofPages]) => ({
     week: name,
     paramsHash,
@@ -130,6 +147,11 @@ export const decodeCheckpoint = (bytes: Uint8Array): Decoded<Checkpoint> => {
     })),
     proofPages,
   }))
+  const previous = previousOf && {
+    checkpoint: previousOf[0],
+    height: previousOf[1],
+    blockHash: previousOf[2],
+  }
   const handsOn = { count, root }
   return { is: 'ok', value: { networkId, week, freezeHash, previous, registryRoot, handsOn, weeks } }
 }
@@ -139,7 +161,7 @@ export interface CheckpointFrame {
   networkId: NetworkId
   week: Week
   freezeHash: Uint8Array
-  previous: CID | null
+  previous: NamedAnchor | null
   registryRoot: Uint8Array
   handsOn: ListCommitment
   /** In rising order; the last is `week`. */
@@ -190,7 +212,7 @@ export const checkFrame = (frame: CheckpointFrame, checkpoint: Checkpoint): Vali
   if (checkpoint.networkId !== frame.networkId) return reject('checkpoint-network')
   if (checkpoint.week !== frame.week) return reject('checkpoint-week')
   if (!equalBytes(checkpoint.freezeHash, frame.freezeHash)) return reject('checkpoint-freeze')
-  if (!isSameCid(checkpoint.previous, frame.previous)) return reject('checkpoint-previous')
+  if (!isSameAnchor(checkpoint.previous, frame.previous)) return reject('checkpoint-previous')
   if (!equalBytes(checkpoint.registryRoot, frame.registryRoot)) return reject('checkpoint-registry')
   const { count, root } = frame.handsOn
   if (checkpoint.handsOn.count !== count || !equalBytes(checkpoint.handsOn.root, root)) {
@@ -217,8 +239,13 @@ export const checkFrame = (frame: CheckpointFrame, checkpoint: Checkpoint): Vali
   return pages > maxCheckpointPages ? reject('checkpoint-pages') : accept(undefined)
 }
 
-const isSameCid = (a: CID | null, b: CID | null): boolean =>
-  a === null || b === null ? a === b : a.equals(b)
+const isSameAnchor = (a: NamedAnchor | null, b: NamedAnchor | null): boolean =>
+  a === null || b === null
+    ? a === b
+    : a.checkpoint.equals(b.checkpoint) && a.height === b.height && equalBytes(a.blockHash, b.blockHash)
+
+const previousRow = (previous: NamedAnchor | null) =>
+  previous && ([previous.checkpoint, previous.height, previous.blockHash] as const)
 
 /** What a checkpoint says of a seat in a snapshot (R-CP-1). */
 export type SnapshotLeaf = Pick<SnapshotRow, 'seat' | 'stake' | 'peer' | 'host'>

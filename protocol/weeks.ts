@@ -1,9 +1,14 @@
-import type { CID } from 'multiformats/cid'
 import { anchorWindowEnd, isAnchorMemo, lastView, parseAnchor, viewOpening } from './anchor.ts'
 import { beaconOf } from './beacon.ts'
 import type { BlsVerifier } from './bls.ts'
 import { type Certificate, checkCertificate } from './certificate.ts'
-import { type CheckpointFrame, type FramedEpoch, type FramedWeek, maxCheckpointEpochs } from './checkpoint.ts'
+import {
+  type CheckpointFrame,
+  type FramedEpoch,
+  type FramedWeek,
+  maxCheckpointEpochs,
+  type NamedAnchor,
+} from './checkpoint.ts'
 import { epochOfHeight, epochStart } from './epoch.ts'
 import type { Epoch, Height, NetworkId, Week } from './ids.ts'
 import { type Genesis, type ParamsSchedule, paramsHash, paramsOfWeek } from './params.ts'
@@ -33,16 +38,12 @@ export interface NetworkRules {
 }
 
 /** The certificate that fixed a week, and where it stands in the chain (R-CP-5). */
-export interface Anchor {
-  height: Height
-  /** Of its block, internal order. */
-  blockHash: Uint8Array
+export interface Anchor extends NamedAnchor {
   /** Index of its transaction in the block. */
   index: number
   /** The week whose checkpoint it is: a later one for weeks that were pending. */
   week: Week
   view: number
-  checkpoint: CID
 }
 
 /** A week as the chain has it up to some block. Never changed in place. */
@@ -58,7 +59,7 @@ export interface WeekRecord {
   /** The list that its certifiers are drawn from (R-CP-2): from block F for as long as it can be certified. */
   list: SeniorList | null
   /** What its checkpoint says besides its weeks; fixed by block F. */
-  commits: { previous: CID | null; handsOn: ListCommitment } | null
+  commits: { previous: NamedAnchor | null; handsOn: ListCommitment } | null
   /** Earlier weeks that its checkpoint lists, in rising order; fixed by block F. */
   covers: readonly Week[]
   anchor: Anchor | null
@@ -78,7 +79,7 @@ export interface ChainWeeks {
 /** The last week that an anchor of its own checkpoint fixed, and the list that this hands on (R-CP-2). */
 export interface HandedOn {
   week: Week
-  checkpoint: CID
+  anchor: NamedAnchor
   list: SeniorList
 }
 
@@ -291,7 +292,7 @@ const judgeAnchors = (
 }
 
 const anchored = (rules: NetworkRules, weeks: ChainWeeks, anchor: Anchor): ChainWeeks => {
-  const { week, checkpoint } = anchor
+  const { week, checkpoint, height, blockHash } = anchor
   const certified = weeks.records.find((record) => record.week === week)!
   const fixed = new Set([...certified.covers, week])
   return {
@@ -301,7 +302,7 @@ const anchored = (rules: NetworkRules, weeks: ChainWeeks, anchor: Anchor): Chain
     ),
     handedOn: {
       week,
-      checkpoint,
+      anchor: { checkpoint, height, blockHash },
       list: handedOnBy(certified.own!, certified.list!, rules.genesis.minSeniors),
     },
   }
@@ -364,7 +365,7 @@ const freezeWeek = (rules: NetworkRules, weeks: ChainWeeks, block: WeekBlock): C
     own: isCertifiable ? own : null,
     list: isCertifiable ? list : null,
     commits: {
-      previous: weeks.handedOn?.checkpoint ?? null,
+      previous: weeks.handedOn?.anchor ?? null,
       handsOn: commitmentOf(handedOnBy(own, list, minSeniors)),
     },
     covers,

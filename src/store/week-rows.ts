@@ -8,6 +8,7 @@ import {
   equalBytes,
   type Height,
   HeightNumber,
+  type NamedAnchor,
   noWeeks,
   PayloadCid,
   SeatNumber,
@@ -66,14 +67,14 @@ const encodeWeeks = ({ records, fullFrom, handedOn }: ChainWeeks): Uint8Array =>
     freeze === null ? null : [freeze.height, freeze.hash],
     numberOf(own),
     numberOf(list),
-    commits === null ? null : [commits.previous, commits.handsOn.count, commits.handsOn.root],
+    commits === null ? null : [namedRow(commits.previous), commits.handsOn.count, commits.handsOn.root],
     covers,
     anchor === null
       ? null
       : [anchor.height, anchor.blockHash, anchor.index, anchor.week, anchor.view, anchor.checkpoint],
     isPending,
   ])
-  const last = handedOn === null ? null : [handedOn.week, handedOn.checkpoint, numberOf(handedOn.list)]
+  const last = handedOn === null ? null : [handedOn.week, namedRow(handedOn.anchor), numberOf(handedOn.list)]
   return encodeCanonical([
     fullFrom,
     lists.map(({ seniors, root }) => [root, seniors.map(({ seat, bls }) => [seat, bls])]),
@@ -82,13 +83,17 @@ const encodeWeeks = ({ records, fullFrom, handedOn }: ChainWeeks): Uint8Array =>
   ])
 }
 
+const namedRow = (anchor: NamedAnchor | null) =>
+  anchor && ([anchor.checkpoint, anchor.height, anchor.blockHash] as const)
+
 const Hash = bytesOf(32)
+const NamedRow = z.tuple([PayloadCid, HeightNumber, Hash])
 /** Where a list stands among those of its row. */
 const ListNumber = z.int().min(0)
 const WeeksRow = z.tuple([
   EpochNumber.nullable(),
   z.array(z.tuple([Hash, z.array(z.tuple([SeatNumber, bytesOf(48)]))])),
-  z.tuple([Week, PayloadCid, ListNumber]).nullable(),
+  z.tuple([Week, NamedRow, ListNumber]).nullable(),
   z.array(
     z.tuple([
       Week,
@@ -97,7 +102,7 @@ const WeeksRow = z.tuple([
       z.tuple([HeightNumber, Hash.nullable()]).nullable(),
       ListNumber.nullable(),
       ListNumber.nullable(),
-      z.tuple([PayloadCid.nullable(), SeatNumber, Hash]).nullable(),
+      z.tuple([NamedRow.nullable(), SeatNumber, Hash]).nullable(),
       z.array(Week),
       z.tuple([HeightNumber, Hash, z.int(), Week, z.int(), PayloadCid]).nullable(),
       z.boolean(),
@@ -124,7 +129,9 @@ const decodeWeeks = (row: Uint8Array): ChainWeeks => {
   return {
     fullFrom,
     handedOn:
-      handedOn === null ? null : { week: handedOn[0], checkpoint: handedOn[1], list: listAt(handedOn[2]) },
+      handedOn === null
+        ? null
+        : { week: handedOn[0], anchor: namedOf(handedOn[1]), list: listAt(handedOn[2]) },
     records: records.map(([week, first, last, freeze, own, list, commits, covers, anchor, isPending]) => ({
       week,
       first,
@@ -133,7 +140,12 @@ const decodeWeeks = (row: Uint8Array): ChainWeeks => {
       own: own === null ? null : listAt(own),
       list: list === null ? null : listAt(list),
       commits:
-        commits === null ? null : { previous: commits[0], handsOn: { count: commits[1], root: commits[2] } },
+        commits === null
+          ? null
+          : {
+              previous: commits[0] && namedOf(commits[0]),
+              handsOn: { count: commits[1], root: commits[2] },
+            },
       covers,
       anchor:
         anchor === null
@@ -150,6 +162,12 @@ const decodeWeeks = (row: Uint8Array): ChainWeeks => {
     })),
   }
 }
+
+const namedOf = ([checkpoint, height, blockHash]: z.infer<typeof NamedRow>): NamedAnchor => ({
+  checkpoint,
+  height,
+  blockHash,
+})
 
 const damaged = (): SecnodeError =>
   new SecnodeError('STORE_DAMAGED', 'the weeks in the store cannot be read', {

@@ -80,7 +80,7 @@ const frame: CheckpointFrame = {
   networkId,
   week,
   freezeHash: seedOf('F'),
-  previous: cidOf(seedOf('previous')),
+  previous: { checkpoint: cidOf(seedOf('previous')), height: 900, blockHash: seedOf('anchor') },
   registryRoot: seedOf('registry'),
   handsOn: { count: 7, root: seedOf('list') },
   weeks: [
