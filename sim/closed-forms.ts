@@ -11,7 +11,9 @@ const logFactorial = (n: number): number => {
   return logFactorials[n]!
 }
 
-const logChoose = (n: number, k: number): number => logFactorial(n) - logFactorial(k) - logFactorial(n - k)
+/** ln of the number of ways to choose k of n. */
+export const logChoose = (n: number, k: number): number =>
+  logFactorial(n) - logFactorial(k) - logFactorial(n - k)
 
 /** P(exactly x of the attackers are among `drawn` of `seats`), drawn without replacement. */
 export const hypergeometric = (seats: number, attackers: number, drawn: number, x: number): number => {

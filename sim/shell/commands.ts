@@ -6,6 +6,7 @@ import type { PointSummary } from '../tasks.ts'
 import { mergeBatch, runBatch } from './batch.ts'
 import type { SimIo } from './io.ts'
 import { mathCommand } from './math.ts'
+import { pendingCommand } from './pending.ts'
 import { compareCommand, reportCommand } from './report.ts'
 import type { Shard } from './results.ts'
 import { builtInNames, builtInText, readScenario } from './scenario-files.ts'
@@ -26,6 +27,7 @@ export const createProgram = (io: SimIo): Command => {
     reportCommand(io),
     compareCommand(io),
     mathCommand(io),
+    pendingCommand(io),
   ]) {
     program.addCommand(command.copyInheritedSettings(program))
   }

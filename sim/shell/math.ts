@@ -29,7 +29,7 @@ interface MathFlags {
   json?: boolean
 }
 
-const numberFrom =
+export const numberFrom =
   (least: number, most: number, isWhole: boolean) =>
   (text: string): number => {
     const value = Number(text)

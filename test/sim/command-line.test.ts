@@ -233,7 +233,7 @@ describe('what people see', () => {
   })
 
   test('every command has a help with an example that it takes', async () => {
-    for (const command of ['list', 'run', 'sweep', 'merge', 'report', 'compare', 'math'])
+    for (const command of ['list', 'run', 'sweep', 'merge', 'report', 'compare', 'math', 'pending'])
       expect((await run(command, '--help')).stdout).toMatch(new RegExp(`Example: sim ${command} `))
   })
 
@@ -255,6 +255,34 @@ describe('what people see', () => {
     const crowded = await run(...circuits, '400')
     expect(crowded).toMatchObject({ code: 2 })
     expect(crowded.stderr).toContain('write --per-prefix at most 333')
+  })
+
+  test('pending prints exact figures where there are, else those that were played, with intervals', async () => {
+    const exact = await run('pending', '--seats', '16', '--churn', '0.1', '--offline', '0.1')
+    expect(exact).toMatchObject({ code: 0, stderr: '' })
+    expect(exact.stdout).toMatch(/^16 +16 +0\.1 +0\.1 +0 +0\.003297 +1\.003 +0\.09334 +1\.555 +0\.03332$/m)
+    const played = [
+      'pending',
+      '--seats',
+      '16',
+      '--together',
+      '0.5',
+      '--weeks',
+      '50',
+      '--repeats',
+      '3',
+      '--json',
+    ]
+    const { code, stdout, stderr } = await run(...played)
+    expect(code).toBe(0)
+    expect(stderr).toContain('4 of 4 points')
+    const rows = JSON.parse(stdout) as { isExact: boolean; rules: { pending: object }[] }[]
+    expect(rows.map(({ isExact, rules }) => [isExact, rules.length])).toEqual(rows.map(() => [false, 2]))
+    expect(rows[0]!.rules[1]!.pending).toMatchObject({ repeats: 3, low: expect.any(Number) as number })
+    expect((await run(...played)).stdout).toBe(stdout)
+    const states = await run('pending', '--states', '50')
+    expect(states).toMatchObject({ code: 2 })
+    expect(states.stderr).toContain('write --states at most 49')
   })
 
   test('mistakes exit with 2 and say what to write', async () => {
