@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createActorStream } from '../actor-stream.ts'
 import { SimulationError } from '../errors.ts'
 import { pendingWeeks, type PendingWeeks } from '../pending.ts'
@@ -159,7 +159,7 @@ const playedRow = (tries: number, played: readonly PendingWeeks[], weeks: number
 
 const textOf = (rows: readonly Row[]): string => {
   const head = ['seats', 'certifiers', 'churn', 'offline', 'together']
-  const rules = ['own list: pending', 'run', `list before: pending`, 'run', 'weeks of the way out']
+  const rules = ['own list: pending', 'run', 'list before: pending', 'run', 'weeks of the way out']
   return (
     tableText([
       [...head, ...rules],
@@ -172,6 +172,6 @@ const textOf = (rows: readonly Row[]): string => {
         estimateText(before!.ownList),
       ]),
     ]) +
-    (rows.every(({ isExact }) => isExact) ? 'Exact.\n' : `95 % intervals in brackets; without one, exact.\n`)
+    (rows.every(({ isExact }) => isExact) ? 'Exact.\n' : '95 % intervals in brackets; without one, exact.\n')
   )
 }

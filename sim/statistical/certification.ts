@@ -3,11 +3,14 @@ import {
   certifiersOf,
   epochStart,
   type Genesis,
+  handedOnBy,
   isEnough,
   lastView,
+  listOf,
   type Params,
   type Seat,
   type Senior,
+  type SeniorList,
   seniorityStart,
   takeSeniors,
   viewOpening,
@@ -76,10 +79,15 @@ export interface SimulatedWeek {
   last: number
 }
 
+/** Nobody verifies a list here, so its root stays empty. */
+const seniorListOf = (seniors: readonly Senior[]): SeniorList => ({ seniors, root: new Uint8Array() })
+
 interface Frozen {
   week: number
   freezeHeight: number
-  seniors: readonly Senior[]
+  own: SeniorList
+  /** From which its certifiers are drawn. */
+  list: SeniorList
   beacon: Uint8Array
   nextView: number
   isCaptured: boolean
@@ -106,10 +114,14 @@ export const createCertification = (
   const views = createViewCounts()
   const over: { week: SimulatedWeek; seniors: readonly Senior[] }[] = []
   let frozen: Frozen | null = null
+  let handedOn: { week: number; list: SeniorList } | null = null
   const current = (): Frozen | null => frozen
 
   const settle = (fate: Omit<WeekFate, 'week' | 'isCaptured'>): void => {
-    fates.push({ week: frozen!.week, ...fate, isCaptured: frozen!.isCaptured })
+    const { week, own, list, isCaptured } = frozen!
+    fates.push({ week, ...fate, isCaptured })
+    // What is certified is taken to be anchored at once.
+    if (fate.view !== null) handedOn = { week, list: handedOnBy(own, list, genesis.minSeniors) }
     frozen = null
   }
 
@@ -117,7 +129,11 @@ export const createCertification = (
     population.actors[population.actorOf[membership.nodeOfSeat(seat)]!]!
 
   const openView = (view: number, availability: Availability): void => {
-    const { seniors, beacon, freezeHeight } = frozen!
+    const {
+      list: { seniors },
+      beacon,
+      freezeHeight,
+    } = frozen!
     const certifiers = certifiersOf(seniors, beacon, view, params.certifiers)
     // A proposer hears the votes of his own side only.
     const votes = [0, 0]
@@ -152,15 +168,22 @@ export const createCertification = (
       if (next !== undefined && next.week.last + 2 === epoch) {
         over.shift()
         if (frozen !== null) settle({ view: null, blocks: null })
+        const { week } = next.week
+        const own = seniorListOf(next.seniors)
+        const list = listOf(
+          own,
+          handedOn === null ? null : { list: handedOn.list, weeksBetween: week - handedOn.week - 1 },
+        )
         frozen = {
-          week: next.week.week,
+          week,
           freezeHeight: start,
-          seniors: next.seniors,
+          own,
+          list,
           beacon,
           nextView: 0,
           isCaptured: false,
         }
-        if (next.seniors.length < genesis.minSeniors) settle({ view: null, blocks: null })
+        if (list.seniors.length < genesis.minSeniors) settle({ view: null, blocks: null })
       }
       const end = epochStart(genesis, epoch + 1)
       for (let open = current(); open !== null; open = current()) {

@@ -247,7 +247,7 @@ describe('built-in scenarios: what each shows, and a control without the attack'
     expect(none['creditRate.honest']!).toBeGreaterThan(means['creditRate.honest']! + 0.05)
   })
 
-  test('churn R-EPOCH-5: who comes is paid from his second epoch on, and weeks are certified all the same', () => {
+  test('churn R-EPOCH-5 R-CP-2: who comes is paid from his second epoch on, and weeks are certified all the same', () => {
     const means = meansOf('churn', ...quick)
     expect(means['creditRate.honest']).toBeGreaterThan(0.98)
     expect(means['weeks.pending']).toBe(0)
@@ -261,6 +261,10 @@ describe('built-in scenarios: what each shows, and a control without the attack'
       'population.honest.nodes=60',
     )
     expect(restless['weeks.pending']!).toBeGreaterThan(0)
+    // With nodes that stay ten days, a list has lost more than a third after a week: two weeks are pending, then one
+    // is certified by its own seniors, and so on.
+    const fleeting = ['population.honest.lifetimeWeeks=1.5', 'population.honest.nodes=300', 'weeks=6']
+    expect(meansOf('churn', ...quick, ...fleeting)['weeks.pending']).toBe(4)
     // Control: hardly anybody goes.
     const settled = meansOf('churn', ...quick, 'weeks=1', 'population.honest.lifetimeWeeks=1000')
     expect(Math.abs(settled['creditRate.honest']! - means['creditRate.honest']!)).toBeLessThan(0.005)
