@@ -411,6 +411,30 @@ payload = unhex(possession["claims"][0]["bls"] + possession["claims"][0]["stake"
 for kind, name in (("pop", "signedBytes"), ("vote", "voteBytes")):
     same(signed_bytes(kind, payload).hex(), possession[name], f"R-SIG-1 {kind}")
 
+lists = load("lists")
+
+
+def commitment(seniors):
+    """R-CP-1: what a checkpoint says of the list that its week hands on."""
+    root = merkle_root([encode([row["seat"], unhex(row["bls"])]) for row in seniors])
+    return {"count": len(seniors), "root": root.hex()}
+
+
+last = None
+for number, row in enumerate(lists["weeks"]):
+    # R-CP-2: `last` is the last week that an anchor of its own checkpoint fixed, with what it hands on.
+    own = row["seniors"]
+    of_week = own if last is None or number - last[0] - 1 >= 2 else last[1]
+    has_views = len(of_week) >= lists["minSeniors"]
+    same([senior["seat"] for senior in of_week] if has_views else None, row["list"], f"R-CP-2 {row['week']}")
+    if has_views:
+        same(commitment(of_week)["root"], row["listRoot"], f"R-CP-2 {row['week']}")
+    handed_on = own if len(own) >= lists["minSeniors"] else of_week
+    same(commitment(handed_on), row["handsOn"], f"R-CP-1 list of {row['week']}")
+    same(None if last is None else last[2], row["previous"], f"R-CP-1 previous of {row['week']}")
+    if row["anchored"] is not None:
+        last = (number, handed_on, row["anchored"])
+
 puzzle = load("puzzle")
 cookie, effort, nonce = unhex(puzzle["cookie"]), puzzle["effort"], unhex(puzzle["nonce"])
 same(encode(["puzzle", cookie, effort, "unpaid"]).hex(), puzzle["answer"], "R-PUZ-1 answer")

@@ -69,6 +69,7 @@ import {
   secretOf,
   transactionVector,
 } from './golden-owner.ts'
+import { listsVector } from './golden-lists.ts'
 import { puzzleVector } from './golden-puzzle.ts'
 import { probeVector, questionVector } from './golden-question.ts'
 import { relayVector } from './golden-relay.ts'
@@ -470,6 +471,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
         effort: 1_000,
       }),
     ],
+    ['lists', listsVector()],
     ['relay', relayVector()],
     ['judging', judgingVector()],
     ['revival', revivalVector(genesis, blockHash)],
