@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid'
 import { bytesToHex } from '../../protocol/index.ts'
 import { genesis } from './fixture.ts'
 import { checkpointOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
@@ -18,6 +19,8 @@ const weeks: readonly PlayedWeek[] = [
   { own: keyed(0, 0, 1, 2, 3), isAnchored: true },
 ]
 
+const textOf = (cid: CID | null): string | null => (cid === null ? null : cid.toString())
+
 /** R-CP-2: of whom each week's certifiers are drawn, and what its checkpoint says of that (R-CP-1). */
 export const listsVector = () => ({
   minSeniors: genesis.minSeniors,
@@ -27,7 +30,7 @@ export const listsVector = () => ({
     anchored: weeks[i]!.isAnchored && list !== null ? checkpointOf(week).toString() : null,
     list: list === null ? null : list.seniors.map(({ seat }) => seat),
     listRoot: list === null ? null : bytesToHex(list.root),
-    previous: commits!.previous?.toString() ?? null,
+    previous: textOf(commits!.previous),
     handsOn: { count: commits!.handsOn.count, root: bytesToHex(commits!.handsOn.root) },
   })),
 })
