@@ -168,7 +168,7 @@ export const createCertifierNetwork = (
     networkId,
     week: theWeek,
     freezeHash: seedOf('block F'),
-    previous: null,
+    previous: { checkpoint: cidOf(seedOf('previous')), height: 7, blockHash: seedOf('its block') },
     registryRoot: seedOf('registry'),
     handsOn: { count, root: seedOf('list') },
     weeks: [

@@ -1,7 +1,6 @@
-import type { CID } from 'multiformats/cid'
-import { bytesToHex } from '../../protocol/index.ts'
+import { bytesToHex, type NamedAnchor } from '../../protocol/index.ts'
 import { genesis } from './fixture.ts'
-import { checkpointOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
+import { anchorOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
 
 const keyed = (key: number, ...seats: readonly number[]): Voter[] => seats.map((seat) => [seat, key])
 
@@ -19,18 +18,23 @@ const weeks: readonly PlayedWeek[] = [
   { own: keyed(0, 0, 1, 2, 3), isAnchored: true },
 ]
 
-const textOf = (cid: CID | null): string | null => (cid === null ? null : cid.toString())
+const namedOf = (anchor: NamedAnchor | null) =>
+  anchor && {
+    checkpoint: anchor.checkpoint.toString(),
+    height: anchor.height,
+    blockHash: bytesToHex(anchor.blockHash),
+  }
 
 /** R-CP-2: of whom each week's certifiers are drawn, and what its checkpoint says of that (R-CP-1). */
 export const listsVector = () => ({
   minSeniors: genesis.minSeniors,
-  weeks: play(weeks).map(({ week, list, commits }, i) => ({
+  weeks: play(weeks).map(({ week, freeze, list, commits }, i) => ({
     week,
     seniors: weeks[i]!.own.map(seniorOf).map(({ seat, bls }) => ({ seat, bls: bytesToHex(bls) })),
-    anchored: weeks[i]!.isAnchored && list !== null ? checkpointOf(week).toString() : null,
+    anchored: weeks[i]!.isAnchored && list !== null ? namedOf(anchorOf(week, freeze!.height)) : null,
     list: list === null ? null : list.seniors.map(({ seat }) => seat),
     listRoot: list === null ? null : bytesToHex(list.root),
-    previous: textOf(commits!.previous),
+    previous: namedOf(commits!.previous),
     handsOn: { count: commits!.handsOn.count, root: bytesToHex(commits!.handsOn.root) },
   })),
 })

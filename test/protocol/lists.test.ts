@@ -10,7 +10,7 @@ import {
   seniorListOf,
 } from '../../protocol/index.ts'
 import { genesis } from './fixture.ts'
-import { checkpointOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
+import { anchorOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
 
 const votersOf = (seniors: readonly Senior[]): string[] =>
   seniors.map(({ seat, bls }) => `${seat}:${Buffer.from(bls).toString('hex')}`)
@@ -72,11 +72,11 @@ describe('R-CP-2 the list of a week', () => {
       merkleRoot(voters.map(seniorOf).map(({ seat, bls }) => encodeCanonical([seat, bls])))
     expect(first!.commits).toEqual({ previous: null, handsOn: { count: 6, root: rootOf(six) } })
     expect(second!.commits).toEqual({
-      previous: checkpointOf(first!.week),
+      previous: anchorOf(first!.week, first!.freeze!.height),
       handsOn: { count: 6, root: rootOf(six) },
     })
     expect(third!.commits).toEqual({
-      previous: checkpointOf(second!.week),
+      previous: anchorOf(second!.week, second!.freeze!.height),
       handsOn: { count: 7, root: rootOf(grown) },
     })
     expect(seniorLeaf(seniorOf(six[2]!))).toEqual(encodeCanonical([2, seniorOf(six[2]!).bls]))
@@ -110,7 +110,9 @@ describe('R-CP-2 the list of a week', () => {
           expect(record.isPending).toBe(!hasViews)
           // No deadlock: whoever has seniors of its own, or a list of the last two weeks, can be certified.
           if (own.length >= genesis.minSeniors || !isOwn) expect(hasViews).toBe(true)
-          expect(record.commits!.previous).toEqual(last === null ? null : checkpointOf(frozen[last]!.week))
+          expect(record.commits!.previous).toEqual(
+            last === null ? null : anchorOf(frozen[last]!.week, frozen[last]!.freeze!.height),
+          )
           if (hasViews) expect(record.commits!.handsOn.count).toBe(handed(w).length)
           if (hasViews && isAnchored) last = w
         }

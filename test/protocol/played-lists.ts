@@ -4,6 +4,8 @@ import {
   cidOf,
   epochStart,
   formatAnchor,
+  type Height,
+  type NamedAnchor,
   type NetworkRules,
   noWeeks,
   type Seat,
@@ -101,4 +103,10 @@ export const play = (played: readonly PlayedWeek[]): WeekRecord[] => {
   return frozen
 }
 
-export const checkpointOf = (week: Week): CID => cidOf(seedOf('checkpoint', week))
+const checkpointOf = (week: Week): CID => cidOf(seedOf('checkpoint', week))
+
+/** The anchor of a week that froze at this height: in the first block in which it counts. */
+export const anchorOf = (week: Week, freeze: Height): NamedAnchor => {
+  const height = viewOpening(genesis, params, freeze, 0)
+  return { checkpoint: checkpointOf(week), height, blockHash: seedOf('hash', height) }
+}

@@ -206,7 +206,11 @@ const whole = () =>
   )
 const committed = (week: Week) => {
   const { previous, handsOn } = checkpoints.get(week)!
-  return { previous: previous?.toString() ?? null, count: handsOn.count, root: bytesToHex(handsOn.root) }
+  return {
+    previous: previous?.checkpoint.toString() ?? null,
+    count: handsOn.count,
+    root: bytesToHex(handsOn.root),
+  }
 }
 const cidOfWeek = (week: Week): string => cidOf(encodeCheckpoint(checkpoints.get(week)!)).toString()
 
