@@ -126,6 +126,8 @@ export const Params = z.strictObject({
   feeReserve: Amount.default(2n * coin),
   /** Blocks above the anchor until a payout may be built. */
   payoutConfirmations: z.int().min(1).max(10_000).default(100),
+  /** Number of the ruleset of the week's tally (R-NET-3). Versions of Secnode know some; others may stand here. */
+  ruleset: z.int().min(1).max(65_535).default(1),
 })
 export type Params = z.infer<typeof Params>
 
@@ -180,6 +182,7 @@ export const paramsHash = (params: Params): Uint8Array =>
     fundRow(params.fund),
     params.feeReserve,
     params.payoutConfirmations,
+    params.ruleset,
   )
 
 /** The parameters in force in a week (R-NET-2): names of weeks sort as the weeks do. */

@@ -7,7 +7,7 @@ import { addressOfStake } from '../stake-address.ts'
 import { isWeek } from '../week.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { JudgedEpoch, TallyEpoch, TallyInput } from './input.ts'
-import { rulesetOfWeek } from './rulesets.ts'
+import { rulesetOf } from './rulesets.ts'
 import type { WeekTally } from './v1.ts'
 
 const Hex32 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -80,13 +80,13 @@ export const formatTally = ({ document, digest }: DigestedTally): string =>
 
 /** Computes a week under the ruleset in force. Same input, same bytes. */
 export const createTally = (input: TallyInput): DigestedTally => {
-  const ruleset = rulesetOfWeek(input.week)
+  const ruleset = rulesetOf(input.params)
   return documentOf(input, ruleset.number, ruleset.tally(input))
 }
 
 /** The same for a week whose epochs were judged one by one. */
 export const createTallyOfJudged = (input: TallyInput<JudgedEpoch>): DigestedTally => {
-  const ruleset = rulesetOfWeek(input.week)
+  const ruleset = rulesetOf(input.params)
   return documentOf(input, ruleset.number, ruleset.tallyJudged(input))
 }
 

@@ -1,4 +1,5 @@
 import type { Week } from '../ids.ts'
+import { type Params, type ParamsSchedule, paramsOfWeek } from '../params.ts'
 import type { Steps } from '../steps.ts'
 import type { JudgedEpoch, TallyInput } from './input.ts'
 import { judgeFlatEpoch } from './flat.ts'
@@ -6,8 +7,6 @@ import { judgeEpoch, shareFund, tallyJudged, tallyJudgedInSteps, tallyWeek, type
 
 export interface Ruleset {
   number: number
-  /** First week it holds for. */
-  from: Week
   tally(input: TallyInput): WeekTally
   /** The same from epochs that `judgeEpoch` has judged. */
   tallyJudged(input: TallyInput<JudgedEpoch>): WeekTally
@@ -20,11 +19,10 @@ export interface Ruleset {
   shareFund: typeof shareFund
 }
 
-/** In rising order of week. A ruleset is never changed and never removed: old weeks stay verifiable. */
+/** In rising order of number. A ruleset is never changed and never removed: old weeks stay verifiable. */
 export const rulesets: readonly Ruleset[] = [
   {
     number: 1,
-    from: '1970-W01' as Week,
     tally: tallyWeek,
     tallyJudged,
     tallyJudgedInSteps,
@@ -34,8 +32,40 @@ export const rulesets: readonly Ruleset[] = [
   },
 ]
 
-/** The highest that this software knows: what probes say of it (R-PROBE-1). */
+/** The highest that this version knows: what probes say of it (R-PROBE-1). */
 export const newestRuleset = rulesets.at(-1)!.number
 
-export const rulesetOfWeek = (week: Week): Ruleset =>
-  rulesets.findLast((ruleset) => ruleset.from <= week) ?? rulesets[0]!
+const isKnown = (number: number): boolean => rulesets.some((ruleset) => ruleset.number === number)
+
+/** The ruleset that the parameters of a week name. Throws for one that is not known: `unknownRulesetOf` asks before. */
+export const rulesetOf = ({ ruleset }: Pick<Params, 'ruleset'>): Ruleset => {
+  const found = rulesets.find(({ number }) => number === ruleset)
+  if (found === undefined) throw new Error(`ruleset ${ruleset} is not known to this version`)
+  return found
+}
+
+/** R-NET-3: the ruleset of a week if this version does not know it, else null. */
+export const unknownRulesetOf = (schedule: ParamsSchedule, week: Week): number | null => {
+  const { ruleset } = paramsOfWeek(schedule, week)
+  return isKnown(ruleset) ? null : ruleset
+}
+
+/** A ruleset that the schedule names and this version does not know. */
+export interface UnknownRuleset {
+  ruleset: number
+  /** The first week of its row. */
+  from: Week
+  isInForce: boolean
+}
+
+/** R-NET-3: the one in force in this week, or the next one to come; null if all are known from this week on. */
+export const nextUnknownRuleset = (schedule: ParamsSchedule, week: Week): UnknownRuleset | null => {
+  const inForce = Math.max(
+    0,
+    schedule.findLastIndex(({ from }) => from <= week),
+  )
+  const index = schedule.findIndex(({ params }, i) => i >= inForce && !isKnown(params.ruleset))
+  if (index === -1) return null
+  const { from, params } = schedule[index]!
+  return { ruleset: params.ruleset, from, isInForce: index === inForce }
+}

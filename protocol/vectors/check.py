@@ -224,6 +224,7 @@ same(
         params["attestBlocks"], params["minAvailability"], params["maxPerPrefix"], params["evidenceWeeks"],
         params["certifiers"], params["viewBlocks"], params["anchorBlocks"], int(params["anchorBond"]),
         ["fixed", int(params["fund"]["amount"])], int(params["feeReserve"]), params["payoutConfirmations"],
+        params["ruleset"],
     ).hex(),
     network["paramsHash"],
     "R-NET-2",

@@ -76,6 +76,12 @@ const rulesetLines = ({ rulesets }: NodeStatus): string[] => {
 
 const signingLines = (signing: NodeStatus['signing']): string[] => {
   if (signing.is === 'on') return []
+  if (signing.is === 'outdated') {
+    const { ruleset, from } = signing
+    return [
+      `signs nothing: since week ${from} the network goes by ruleset ${ruleset}, which this version does not know`,
+    ]
+  }
   if (signing.is === 'moved') {
     const { seat: moved, peer, from } = signing
     return [`signs nothing from epoch ${from} on: seat ${moved} is announced under the key of ${peer}`]

@@ -63,7 +63,7 @@ export interface Provider {
 
 /** What an anchored week is put together from. */
 export interface AnchoredParts extends FrameParts {
-  epochs: Pick<EpochBook, 'get' | 'beaconOf' | 'epochsOfWeek'>
+  epochs: Pick<EpochBook, 'get' | 'beaconOf' | 'epochsOfWeek' | 'unknownRulesetOf'>
   checkpoints: CheckpointStore
   /** All that is held of an epoch, equivocators included. */
   held(context: EpochContext): Promise<readonly HeldRow[]>
@@ -318,7 +318,7 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     },
     async complete(signal) {
       for (const { week, anchor } of parts.weeks().records.slice(-maxWeeksBack)) {
-        if (anchor === null || get(week) !== undefined) continue
+        if (anchor === null || get(week) !== undefined || epochs.unknownRulesetOf(week) !== null) continue
         try {
           await bring(week, anchor, signal)
           parts.logger.info(

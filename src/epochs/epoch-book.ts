@@ -17,6 +17,7 @@ import {
   paramsOfWeek,
   type Snapshot,
   type SnapshotRow,
+  unknownRulesetOf,
   type Week,
   weekOfTime,
 } from '../../protocol/index.ts'
@@ -42,7 +43,7 @@ export interface EpochContext {
  * others some are kept, and any is read again when it is asked for.
  */
 export interface EpochBook {
-  /** For this node's own work. Undefined while b(epoch) is not confirmed. */
+  /** For this node's own work. Undefined while b(epoch) is not confirmed, and under a ruleset that is not known. */
   get(epoch: Epoch): Promise<EpochContext | undefined>
   /**
    * The same book for what others ask: `get` reads one context at a time and keeps it in a small cache of its own, so that
@@ -60,6 +61,8 @@ export interface EpochBook {
   /** The epoch of the last confirmed block; null before the activation. */
   current(): Epoch | null
   weekOf(epoch: Epoch): Promise<Week | undefined>
+  /** The ruleset of a week if this version does not know it (R-NET-3), else null. */
+  unknownRulesetOf(week: Week): number | null
   /** First and last epoch of a week that has begun; null if no epoch of it has. `isComplete`: the next has begun. */
   epochsOfWeek(week: Week): Promise<{ first: Epoch; last: Epoch; isComplete: boolean } | null>
   /** The first epoch of this week or a later one; the first that has not begun yet if there is none. */
@@ -110,12 +113,11 @@ export const createEpochBook = (
   const read = async (epoch: Epoch): Promise<EpochContext | undefined> => {
     const start = epochStart(genesis, epoch)
     if (!isEpoch(epoch) || start > chain.confirmedHeight) return undefined
-    const [week, blockHash, snapshot] = await Promise.all([
-      weekOf(epoch),
-      chain.hashAt(start),
-      chain.snapshotOf(epoch),
-    ])
-    if (week === undefined || blockHash === undefined || snapshot === undefined) return undefined
+    const week = await weekOf(epoch)
+    // R-NET-3: under rules that are not known nothing is signed, judged, taken or passed on.
+    if (week === undefined || unknownRulesetOf(schedule, week) !== null) return undefined
+    const [blockHash, snapshot] = await Promise.all([chain.hashAt(start), chain.snapshotOf(epoch)])
+    if (blockHash === undefined || snapshot === undefined) return undefined
     const params = paramsOfWeek(schedule, week)
     const beacon = beaconOf(networkId, epoch, blockHash)
     let committees: Committees | undefined
@@ -223,6 +225,7 @@ export const createEpochBook = (
     isCanonical,
     current,
     weekOf,
+    unknownRulesetOf: (week) => unknownRulesetOf(schedule, week),
     firstEpochFrom,
     async epochsOfWeek(week) {
       const last = current()

@@ -37,6 +37,7 @@ import {
   type Wants,
   type Week,
   type WeekRecord,
+  weeksListedBy,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
@@ -130,6 +131,9 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     if (record === undefined || record.anchor !== null || record.isPending || record.list === null) {
       return null
     }
+    // R-NET-3: not by rules that are not known, of this week or of one that it lists again.
+    const isUnknown = ({ week }: WeekRecord): boolean => node.epochs.unknownRulesetOf(week) !== null
+    if (weeksListedBy(parts.weeks(), record.week).some(isUnknown)) return null
     return node.signing.maySign(record.freeze!.height) ? record : null
   }
 

@@ -7,12 +7,14 @@ import {
   instanceBytes,
   networkIdOf,
   newestRuleset,
+  nextUnknownRuleset,
   type ParamsSchedule,
   paramsOfWeek,
   relayProtocol,
   type Seat,
   type Snapshot,
   topicsOf,
+  type UnknownRuleset,
   unseated,
   weekBefore,
 } from '../../protocol/index.ts'
@@ -131,6 +133,8 @@ export interface Daemon {
   askedBy(epoch: Epoch): ReadonlySet<Seat>
   /** What its TLS endpoint serves; null before the start. */
   certificate(): ServedCertificate | null
+  /** R-NET-3: the ruleset in force, or the next one of the schedule, that this version does not know; null without one. */
+  unknownRuleset(): Promise<UnknownRuleset | null>
   /** Calls back after each height that the roles have dealt with, and after each reorganisation. */
   onHandled(listener: () => void): void
   /** Reads the TLS certificate again at once. True if the new pair is in use. */
@@ -525,6 +529,12 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     isRecovering: () => recovery === 'running',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
     certificate: () => endpoint?.certificate() ?? null,
+    async unknownRuleset() {
+      const current = epochs.current()
+      const week = current === null ? undefined : await epochs.weekOf(current)
+      // Before the first epoch nothing is in force, and what the schedule names is to come.
+      return nextUnknownRuleset(schedule, week ?? schedule[0]!.from)
+    },
     onHandled(listener) {
       onHandled = listener
     },

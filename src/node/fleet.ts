@@ -8,7 +8,7 @@ import {
   type JudgedEpoch,
   lastInvalidVerdict,
   type Outcome,
-  rulesetOfWeek,
+  rulesetOf,
   type Seat,
   stakeOfAddress,
   type Verdict,
@@ -155,7 +155,7 @@ export const createFleet = (node: AssembledNode): Fleet => {
       }
       const closed = contexts.filter(({ phases }) => height >= phases.closes)
       const fund = await expectedFund(closed, isComplete && closed.length === contexts.length, signal)
-      const tallying = rulesetOfWeek(week).tallyJudgedInSteps({
+      const tallying = rulesetOf(contexts[0]!.params).tallyJudgedInSteps({
         networkId: network.networkId,
         chain: genesis.chain,
         week,

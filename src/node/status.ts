@@ -1,4 +1,4 @@
-import { type Epoch, verdictNames, type Verdict } from '../../protocol/index.ts'
+import { type Epoch, type UnknownRuleset, verdictNames, type Verdict } from '../../protocol/index.ts'
 import type { DeliveryState } from '../alerts/delivery.ts'
 import type { Finding } from '../alerts/finding.ts'
 import { isAtTip } from '../chain/follower/status.ts'
@@ -21,13 +21,15 @@ export interface NodeStatus {
   stake: 'active' | 'retired' | 'not announced'
   /**
    * Whether it attests and votes; or how another daemon with its keys was noticed (R-ATT-7), or that it stands by, with what
-   * is known of the seat, or that the chain gives the seat to another node's key (R-ATT-8).
+   * is known of the seat, or that the chain gives the seat to another node's key (R-ATT-8); or that it does not know the
+   * ruleset in force (R-NET-3).
    */
   signing:
     | { is: 'on' }
     | ({ is: 'stopped' } & TwinSighting & WatchedSeat)
     | ({ is: 'standby' } & WatchedSeat)
     | ({ is: 'moved' } & MovedSeat)
+    | ({ is: 'outdated' } & UnknownRuleset)
   chain: { status: string; confirmedHeight: number; tip: number | null; detail: string | null }
   epoch: number | null
   week: string | null
@@ -80,7 +82,7 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
     seat: daemon.node.ownSeat() ?? null,
     stake:
       standing === undefined ? 'not announced' : standing.record.activeSince === null ? 'retired' : 'active',
-    signing: signingOf(daemon.takeover, twin, daemon.node.isStandby),
+    signing: signingOf(daemon.takeover, twin, daemon.node.isStandby, await daemon.unknownRuleset()),
     chain: {
       status: isAtTip(status) ? 'following' : status.is,
       confirmedHeight: follower.confirmedHeight,
@@ -110,7 +112,9 @@ const signingOf = (
   takeover: Takeover,
   twin: TwinSighting | null,
   isStandby: boolean,
+  unknown: UnknownRuleset | null,
 ): NodeStatus['signing'] => {
+  if (unknown?.isInForce === true) return { is: 'outdated', ...unknown }
   const watched = takeover.watched()
   if (watched !== null && (twin === null || isStandby)) return { is: 'standby', ...watched }
   const moved = takeover.moved()

@@ -2,7 +2,9 @@ import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf } from '../errors.ts'
+import { newestRuleset, nextUnknownRuleset, weekOfTime } from '../../protocol/index.ts'
 import type { Check } from './check.ts'
+import type { Facts } from './facts.ts'
 import { type Finding, finding } from './findings.ts'
 
 /** The file itself, the profile and the stake that it names. */
@@ -25,8 +27,19 @@ export const configCheck: Check = {
       const message = `hosts: profile ${name} resolves names by DNS only`
       findings.push({ code: 'CONFIG_INVALID', severity: 'failure', stops: true, message, hint })
     }
+    findings.push(...(await rulesetFindings(facts)))
     return { findings, detail: `network ${name} (${networkId})` }
   },
+}
+
+/** R-NET-3: judged by this machine's week, which a check of its own compares with the chain's. */
+const rulesetFindings = async (facts: Facts): Promise<Finding[]> => {
+  const { schedule } = (await facts.network()).profile
+  const unknown = nextUnknownRuleset(schedule, weekOfTime(Math.floor(facts.options.world.now() / 1_000)))
+  if (unknown === null) return []
+  const { ruleset, from, isInForce } = unknown
+  const message = `from week ${from} on the network goes by ruleset ${ruleset}; this version knows rulesets up to ${newestRuleset}`
+  return [finding('RULESET_UNKNOWN', message, isInForce ? {} : { severity: 'warning' })]
 }
 
 /** The node's own keys: there, whole, and for nobody else to read. */

@@ -30,6 +30,10 @@ export const kinds = {
     severity: 'warning',
     hint: 'Whoever reads it can pass for this host. Run: chmod o-rwx on it.',
   },
+  RULESET_UNKNOWN: {
+    severity: 'failure',
+    hint: 'Install a version of Secnode that knows the ruleset (docs/incidents.md).',
+  },
   DIR_UNUSABLE: {
     severity: 'failure',
     stops: true,

@@ -6,7 +6,7 @@ import {
   type FlatEpoch,
   isWellFormed,
   type Params,
-  rulesetOfWeek,
+  rulesetOf,
   Verdict,
   type Week,
 } from '../../protocol/index.ts'
@@ -29,7 +29,7 @@ export interface EpochJudging {
 export const createEpochJudging = (
   week: Week,
   committees: Committees,
-  { maxPerPrefix }: Pick<Params, 'maxPerPrefix'>,
+  params: Pick<Params, 'maxPerPrefix' | 'ruleset'>,
 ): EpochJudging => {
   const { k, positions } = committees
   const flat = createFlatEpoch(committees)
@@ -48,6 +48,6 @@ export const createEpochJudging = (
         if (verdicts[i] === Verdict.valid) flat.addresses[position * k + i] = numberOf(addresses[named++]!)
       }
     },
-    judge: () => rulesetOfWeek(week).judgeFlatEpoch(committees, flat, maxPerPrefix, prefixes),
+    judge: () => rulesetOf(params).judgeFlatEpoch(committees, flat, params.maxPerPrefix, prefixes),
   }
 }

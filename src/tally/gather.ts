@@ -10,6 +10,7 @@ import {
   type Height,
   indexOfSeat,
   type JudgedEpoch,
+  newestRuleset,
   type NetworkId,
   type Outcome,
   type Seat,
@@ -65,6 +66,8 @@ export const contextsOfWeek = async (
       hint: 'Ask for `--week current` or `--week last`, or let the follower catch up first.',
     })
   }
+  const ruleset = sources.epochs.unknownRulesetOf(week)
+  if (ruleset !== null) throw rulesetUnknown(week, ruleset)
   const contexts: EpochContext[] = []
   for (let epoch = range.first; epoch <= range.last; epoch++) {
     const context = await sources.epochs.get(epoch)
@@ -78,6 +81,17 @@ export const contextsOfWeek = async (
   }
   return { contexts, ...range }
 }
+
+/** R-NET-3: whoever judges such a week must know its rules. */
+export const rulesetUnknown = (week: Week, ruleset: number): SecnodeError =>
+  new SecnodeError(
+    'RULESET_UNKNOWN',
+    `week ${week} goes by ruleset ${ruleset}, and this version knows rulesets up to ${newestRuleset}`,
+    {
+      exitCode: 3,
+      hint: 'Install a version of Secnode that knows it: the founders of the network say which.',
+    },
+  )
 
 /** R-CP states that a store alone can tell: `open` until F = b(last + 2) is confirmed, then `frozen`. */
 export const stateOfWeek = (

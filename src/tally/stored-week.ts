@@ -20,7 +20,7 @@ import { type Admit, createAdmission } from './admission.ts'
 import type { WeekData } from './bundle.ts'
 import { createRpcBlocks } from './explain/rpc-blocks.ts'
 import { createFundBook } from './fund.ts'
-import type { WeekSources } from './gather.ts'
+import { rulesetUnknown, type WeekSources } from './gather.ts'
 import type { WeekChain } from './verify-week.ts'
 import { weekDataOf } from './week-data.ts'
 
@@ -122,7 +122,12 @@ export const openStoredWeeks = async (
       return {
         anchored: anchor.checkpoint,
         frame: framed.frame,
-        snapshotOf: async (epoch) => (await epochs.get(epoch))!.snapshot,
+        async snapshotOf(epoch) {
+          const context = await epochs.get(epoch)
+          if (context !== undefined) return context.snapshot
+          const week = (await epochs.weekOf(epoch))!
+          throw rulesetUnknown(week, epochs.unknownRulesetOf(week)!)
+        },
         paramsOf: (week) => paramsOfWeek(schedule, week),
       }
     },

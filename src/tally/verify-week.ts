@@ -131,7 +131,7 @@ const verify = async (
       networkId: checkpoint.networkId,
       week,
       listed,
-      params: { committee: params.committee, maxPerPrefix: params.maxPerPrefix },
+      params: { committee: params.committee, maxPerPrefix: params.maxPerPrefix, ruleset: params.ruleset },
       snapshot: packSnapshot(snapshot),
       equivocators: Uint32Array.from(equivocators),
       blocks,

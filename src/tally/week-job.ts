@@ -25,7 +25,7 @@ export interface EpochJob {
   networkId: NetworkId
   week: Week
   listed: ListedEpoch
-  params: Pick<Params, 'committee' | 'maxPerPrefix'>
+  params: Pick<Params, 'committee' | 'maxPerPrefix' | 'ruleset'>
   snapshot: PackedSnapshot
   /** Seats with a listed proof in the week: none of theirs may stand under the root. */
   equivocators: Uint32Array

@@ -71,12 +71,12 @@ describe('R-NET-2', () => {
     ],
   }
 
-  test('R-NET-2 the hash is over fifteen parameters in order', () => {
+  test('R-NET-2 the hash is over sixteen parameters in order', () => {
     const params = Params.parse({ fund: treasury })
     const expected = [
       'params', 11, 64, 5_000, 2, 16, 50, 0, 8, 128, 24, 1_152, coin,
       ['treasury', [[1, Uint8Array.of(0x76, 0xa9)], [100, Uint8Array.of(0xa9, 0x14)]]],
-      2n * coin, 100,
+      2n * coin, 100, 1,
     ] as const // prettier-ignore
     expect(paramsHash(params)).toEqual(sha256(encodeCanonical(expected)))
   })
@@ -87,7 +87,7 @@ describe('R-NET-2', () => {
       if (name === 'fund') return { ...base, fund: treasury }
       return { ...base, [name]: typeof value === 'bigint' ? value + 1n : (value as number) + 1 }
     })
-    expect(new Set([base, ...changed].map((params) => bytesToHex(paramsHash(params)))).size).toBe(16)
+    expect(new Set([base, ...changed].map((params) => bytesToHex(paramsHash(params)))).size).toBe(17)
   })
 
   test.each([

@@ -53,8 +53,19 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
 
   return {
     async set(observations, { findings }, alerts) {
-      const { chain, seat, words, duty, visits, registration, certificate, disk, contact, moved } =
-        observations
+      const {
+        chain,
+        seat,
+        words,
+        duty,
+        visits,
+        registration,
+        certificate,
+        disk,
+        contact,
+        moved,
+        unknownRuleset,
+      } = observations
       if (chain.tip !== null) {
         self.chainTipHeight.set(chain.tip)
         self.chainLag.set(Math.max(0, chain.tip - confirmations - chain.height))
@@ -62,7 +73,7 @@ export const createSelfGauges = (daemon: Daemon, confirmations: number, director
       for (const status of statuses) self.chainStatus.set({ status }, status === chain.status ? 1 : 0)
       self.seat.set(seat ?? -1)
       const isElsewhere = moved !== null && moved.from <= (daemon.epochs.current() ?? 0)
-      self.signing.set(node.signing.isOn() && !isElsewhere ? 1 : 0)
+      self.signing.set(node.signing.isOn() && !isElsewhere && unknownRuleset?.isInForce !== true ? 1 : 0)
       if (registration !== null) {
         const isActive = registration.is === 'announced' && registration.isActive
         self.isActive.set(isActive ? 1 : 0)

@@ -6,7 +6,7 @@ import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
 import type { Observations } from './observations.ts'
 import { judgeOutside } from './outside.ts'
 import { judgeStandby, judgeTwin } from './twins.ts'
-import { judgeCertificate, judgeDisk, judgeHotWallet, judgeRegistration } from './upkeep.ts'
+import { judgeCertificate, judgeDisk, judgeHotWallet, judgeRegistration, judgeRuleset } from './upkeep.ts'
 import { judgeVerdicts } from './verdicts.ts'
 import { judgeVisits } from './visits.ts'
 
@@ -35,6 +35,7 @@ const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeCertificate, 'certificate-expires', 'certificate-wrong', 'certificate-refused'],
   [judgeDisk, 'disk-low'],
   [judgeHotWallet, 'hot-wallet-low'],
+  [judgeRuleset, 'ruleset-unknown'],
   [judgeRegistration, 'not-announced', 'stake-spent', 'announcement-differs'],
 ]
 

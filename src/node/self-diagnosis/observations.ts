@@ -1,4 +1,4 @@
-import type { Epoch, Height, Seat } from '../../../protocol/index.ts'
+import type { Epoch, Height, Seat, UnknownRuleset } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
 import type { ObservedContact } from '../contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
@@ -34,6 +34,8 @@ export interface Observations {
   watched: WatchedSeat | null
   /** Whether this process began as a standby, and how it has taken the seat over. */
   takenOver: 'by-word' | 'by-chain' | null
+  /** A ruleset of the profile that this version does not know (R-NET-3). */
+  unknownRuleset: UnknownRuleset | null
   /** The seat is announced under another node's key (R-ATT-8). */
   moved: MovedSeat | null
   network: { registeredPeers: number; otherSeats: number; aloneMs: number } | null

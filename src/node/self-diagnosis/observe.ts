@@ -259,6 +259,7 @@ export const createObserver = ({
         watched: daemon.takeover.watched(),
         takenOver,
         moved: daemon.takeover.moved(),
+        unknownRuleset: await daemon.unknownRuleset(),
         network:
           context === undefined
             ? null

@@ -1,4 +1,4 @@
-import { coin } from '../../../protocol/index.ts'
+import { coin, newestRuleset } from '../../../protocol/index.ts'
 import type { Finding } from '../../alerts/finding.ts'
 import { remedies } from './codes.ts'
 import type { Observations } from './observations.ts'
@@ -97,6 +97,29 @@ export const judgeHotWallet = ({ hotWallet }: Observations): Finding[] | null =>
 }
 
 /** R-REG-1…5: whether the chain has the announcement that this daemon is for, and the stake behind it. */
+/** R-NET-3: whether the network goes, or will go, by rules that this version does not know. */
+export const judgeRuleset = ({ unknownRuleset }: Observations): Finding[] => {
+  if (unknownRuleset === null) return []
+  const { ruleset, from, isInForce } = unknownRuleset
+  return [
+    {
+      code: 'ruleset-unknown',
+      subject: `ruleset ${ruleset}`,
+      severity: isInForce ? 'critical' : 'warning',
+      title: isInForce
+        ? `the network goes by ruleset ${ruleset}, which this version does not know: this node signs nothing`
+        : `from week ${from} on the network goes by ruleset ${ruleset}, which this version does not know`,
+      detail:
+        `The profile names it from week ${from} on, and this version knows rulesets up to ${newestRuleset}. ` +
+        (isInForce
+          ? 'Until it is replaced, its seat attests nothing, answers no challenge and earns nothing.'
+          : 'Until then the node goes on as ever; from then on it would sign nothing, tally nothing and pay nothing.'),
+      remedy: remedies['ruleset-unknown'],
+      evidence: [],
+    },
+  ]
+}
+
 export const judgeRegistration = ({ registration, moved }: Observations): Finding[] | null => {
   if (registration === null) return null
   const { stake } = registration

@@ -11,7 +11,7 @@ import {
   type NetworkId,
   peerIdOfKey,
   readEvidence,
-  rulesetOfWeek,
+  rulesetOf,
   type Seat,
   targetsOf,
   undecided,
@@ -209,7 +209,7 @@ const costOf = ({ input, tally, seat, isOpen, fundMissing }: SeatWeek): Cost => 
   const rows = tally.seats.map((other) =>
     other === seat ? { score: other.credits + epochs.length, epochs: other.epochs } : other,
   )
-  const amounts = rulesetOfWeek(input.week).shareFund(rows, tally.fund, input.params.minAvailability)
+  const amounts = rulesetOf(input.params).shareFund(rows, tally.fund, input.params.minAvailability)
   const amountIfCredited = amounts[tally.seats.indexOf(seat)]!
   return {
     epochs,

@@ -13,7 +13,7 @@ import {
   type Outcome,
   type Params,
   readProofPages,
-  rulesetOfWeek,
+  rulesetOf,
   type Seat,
   type SeatTally,
   type SnapshotRow,
@@ -145,7 +145,7 @@ export const gatherSeatWeek = async (
     fund,
     epochs: judged,
   }
-  const tally = rulesetOfWeek(week).tallyJudged(input)
+  const tally = rulesetOf(params).tallyJudged(input)
   return {
     input,
     standing,
@@ -191,7 +191,7 @@ const judgeWeek = async (
         equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
       ),
     }
-    const { outcomes, attested } = rulesetOfWeek(week).judgeEpoch(epoch, params)
+    const { outcomes, attested } = rulesetOf(params).judgeEpoch(epoch, params)
     judged.push({ ...frame, outcomes, attested })
     const classes = classify(epoch, context.committees)
     noteAddresses(ipBySeat, context, classes)

@@ -13,7 +13,7 @@ import {
   type Leaf,
   type Outcome,
   readEvidence,
-  rulesetOfWeek,
+  rulesetOf,
   type Seat,
   type TallyEpoch,
   targetsOf,
@@ -346,7 +346,7 @@ const verifyOutcome = (epoch: EpochCheck): void => {
     line('fails', 'attested', `${claimed.attested}, says the file, and shows ${counted}`)
   }
 
-  const { judgeEpoch } = rulesetOfWeek(file.week)
+  const { judgeEpoch } = rulesetOf(context.params)
   const outcome = judgeEpoch(shown, context.params, claimed.attested).outcomes[index]!
   const isKnown = (at: number): boolean => isFixed || knownSeats.has(context.snapshot[at]!.seat)
   if (outcome === claimed.outcome && isAnchored && !isSettled(outcome, classes, epoch, isKnown)) {

@@ -19,12 +19,14 @@ import {
   type PlanResult,
   planPayout,
   type TallyDocument,
+  unknownRulesetOf,
 } from '../../../protocol/index.ts'
 import { classifyScript } from '../../chain/formats/script.ts'
 import { serializeTransaction } from '../../chain/formats/transaction.ts'
 import type { TransactionOutput } from '../../chain/formats/types.ts'
 import type { Network } from '../../chain/profiles.ts'
 import { SecnodeError } from '../../errors.ts'
+import { rulesetUnknown } from '../gather.ts'
 import { coinKey } from './coins.ts'
 import { isPayer, type PayerAccount } from './payer.ts'
 import type { PayoutFile } from './payout-file.ts'
@@ -36,7 +38,7 @@ import {
   withoutScripts,
 } from './transactions.ts'
 
-/** The plan of a week for a payer. Errors: PAYOUT_NOT_ANCHORED, PAYOUT_NOT_DEEP (exit code 3), PAYOUT_TALLY. */
+/** The plan of a week for a payer. Errors: RULESET_UNKNOWN, PAYOUT_NOT_ANCHORED, PAYOUT_NOT_DEEP (exit code 3), PAYOUT_TALLY. */
 export const planOf = (
   network: Network,
   tally: DigestedTally,
@@ -52,12 +54,18 @@ export const planOf = (
   }
   const { genesis, schedule } = network.profile
   const params = paramsOfWeek(schedule, document.week)
+  const ruleset = unknownRulesetOf(schedule, document.week)
+  if (ruleset !== null) throw rulesetUnknown(document.week, ruleset)
   if (document.params !== bytesToHex(paramsHash(params))) {
     throw planError({
       is: 'bad',
       fault: 'unsound',
       what: `its parameters are not those of the profile ${network.name} for ${document.week}`,
     })
+  }
+  if (document.ruleset !== params.ruleset) {
+    const what = `it goes by ruleset ${document.ruleset}, week ${document.week} by ruleset ${params.ruleset}`
+    throw planError({ is: 'bad', fault: 'unsound', what })
   }
   const result = planPayout({ tally, chain: genesis.chain, params, payer, tipHeight })
   if (result.is === 'ok') return result.plan

@@ -5,7 +5,7 @@ import {
   type Epoch,
   type JudgedEpoch,
   paramsOfWeek,
-  rulesetOfWeek,
+  rulesetOf,
   type Seat,
   type SeatTally,
   type TallyInput,
@@ -162,7 +162,7 @@ export const createWeekViews = (
     }
     const { fund, fundMissing } = await fundOf(frame, signal)
     const input = inputOf(frame, fund, await equivocatorsOf(week))
-    const tally = await inSlices(rulesetOfWeek(week).tallyJudgedInSteps(input))
+    const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
     const hasAll = range.isComplete && views.length === range.last - range.first + 1
     const isWhole = anchored !== undefined && fundMissing === null && hasAll
     return { ...frame, tally, fundMissing, digest: isWhole ? createTallyOfJudged(input).digest : null }

@@ -38,6 +38,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   watched: null,
   takenOver: null,
   moved: null,
+  unknownRuleset: null,
   network: { registeredPeers: 8, otherSeats: 100, aloneMs: 0 },
   contact: contactOf({}),
   ...other,

@@ -7,7 +7,10 @@ import {
   judgeEpoch,
   type Params,
   readTally,
-  rulesetOfWeek,
+  newestRuleset,
+  nextUnknownRuleset,
+  rulesetOf,
+  unknownRulesetOf,
   rulesets,
   type Snapshot,
   tallyBytes,
@@ -556,10 +559,28 @@ describe('R-TALLY-7 the document', () => {
     expect(readTally({ ...tally.document, digest: tally.digest, week: '9999-W53' }).is).toBe('bad')
   })
 
-  test('R-TALLY-7 every week has a ruleset, and the table rises', () => {
-    expect(rulesetOfWeek(week).number).toBe(1)
-    expect(rulesetOfWeek('1969-W01' as Week).number).toBe(1)
-    expect(rulesets.every((ruleset, i) => i === 0 || rulesets[i - 1]!.from < ruleset.from)).toBe(true)
+  test('R-TALLY-7 rulesets have a number each, and the table rises', () => {
+    expect(rulesetOf({ ruleset: 1 }).number).toBe(1)
+    expect(rulesets.every((ruleset, i) => i === 0 || rulesets[i - 1]!.number < ruleset.number)).toBe(true)
+    expect(newestRuleset).toBe(rulesets.at(-1)!.number)
+  })
+
+  test('R-NET-3 a schedule may name a ruleset that is not known: it tells in which weeks, and which is next', () => {
+    const schedule = [
+      { from: '2026-W40' as Week, params: paramsWith() },
+      { from: '2026-W50' as Week, params: paramsWith({ ruleset: newestRuleset + 1 }) },
+      { from: '2027-W10' as Week, params: paramsWith() },
+      { from: '2027-W20' as Week, params: paramsWith({ ruleset: 65_535 }) },
+    ]
+    const next = (at: string) => nextUnknownRuleset(schedule, at as Week)
+    expect(next('2026-W01')).toEqual({ ruleset: newestRuleset + 1, from: '2026-W50', isInForce: false })
+    expect(next('2026-W49')).toEqual({ ruleset: newestRuleset + 1, from: '2026-W50', isInForce: false })
+    expect(next('2026-W50')).toEqual({ ruleset: newestRuleset + 1, from: '2026-W50', isInForce: true })
+    expect(next('2027-W10')).toEqual({ ruleset: 65_535, from: '2027-W20', isInForce: false })
+    expect(nextUnknownRuleset(schedule.slice(0, 1), '2030-W01' as Week)).toBe(null)
+    expect(unknownRulesetOf(schedule, '2026-W49' as Week)).toBe(null)
+    expect(unknownRulesetOf(schedule, '2027-W09' as Week)).toBe(newestRuleset + 1)
+    expect(() => rulesetOf({ ruleset: 65_535 })).toThrow('65535')
   })
 })
 

@@ -3,6 +3,7 @@ import {
   coin,
   dustLimit,
   maxPayoutInputs,
+  newestRuleset,
   outpointKey,
   ownerOf,
   reversedHex,
@@ -18,6 +19,7 @@ import { buildPayout } from '../../../src/tally/payout/build.ts'
 import { checkConsolidation, freezeHeightOf } from '../../../src/tally/payout/check-file.ts'
 import { consolidateCoins } from '../../../src/tally/payout/consolidate.ts'
 import { formatPayoutFile } from '../../../src/tally/payout/payout-file.ts'
+import { verifyPayout } from '../../../src/tally/payout/verify.ts'
 import { txidOf } from '../../../src/tally/payout/transactions.ts'
 import { payTo, spendCoins } from '../../devnet/chain/test-chain.ts'
 import { multisigTreasury, type PayoutChain, singleTreasury, startPayoutChain, week } from './payout-chain.ts'
@@ -156,6 +158,22 @@ describe('payout build', () => {
     await expect(payout.build(elsewhere)).rejects.toMatchObject({ code: 'PAYOUT_OTHER_NETWORK', exitCode: 2 })
     const otherParams = payout.tally([coin], { params: '11'.repeat(32) })
     await expect(payout.build(otherParams)).rejects.toMatchObject({ code: 'PAYOUT_TALLY' })
+  })
+
+  test('R-NET-3 a week under a ruleset that is not known is neither built nor verified; one under another than its own neither', async () => {
+    await using payout = await startPayoutChain()
+    const { profile } = payout.network
+    const row = { from: week, params: { ...profile.schedule[0]!.params, ruleset: newestRuleset + 1 } }
+    const network = networkOf({ ...profile, schedule: [...profile.schedule, row] })
+    const node = { ...payout.node, network }
+    const tally = payout.tally([coin])
+    const unknown = { code: 'RULESET_UNKNOWN', exitCode: 3 }
+    await expect(payout.build(tally, { node })).rejects.toMatchObject(unknown)
+    const request = { network, tally, node, txids: [], raw: [] }
+    await expect(verifyPayout(request)).rejects.toMatchObject(unknown)
+    const { document, digest } = tally
+    const renamed = { document: { ...document, ruleset: newestRuleset + 1 }, digest }
+    await expect(payout.build(renamed)).rejects.toMatchObject({ code: 'PAYOUT_TALLY' })
   })
 
   test('R-PAY-2 a week that is on the thread is never built again, whatever its tally says now', async () => {
