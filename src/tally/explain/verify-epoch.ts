@@ -380,7 +380,7 @@ const verifyOwnOutcome = (epoch: EpochCheck, counted: number): void => {
     const one = ownBySeat.get(seat)
     return one === undefined ? undefined : (decodeAttestation(one.signed.payload) ?? undefined)
   })
-  const { judgeEpoch } = rulesetOfWeek(setting.file.week)
+  const { judgeEpoch } = rulesetOf(context.params)
   const ownOutcome = judgeEpoch(held, context.params).outcomes[index]!
   if (ownOutcome === claimed.outcome)
     line('holds', 'outcome', `is what this store's ${own.length} attestations give`)
