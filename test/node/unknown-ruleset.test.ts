@@ -10,11 +10,11 @@ import {
   attestedBy,
   createTestNetwork,
   play,
+  questionBy,
   type TestNetwork,
   type TestNode,
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
-import { seedOf } from '../protocol/fixture.ts'
 import { observed } from './self-diagnosis/observed.ts'
 
 /** The first week has epochs 0 … 3. */
@@ -81,11 +81,9 @@ describe('R-NET-3 a ruleset that this version does not know', () => {
     // One of a newer version asks and attests.
     const peer = await network.startPeer({ keys: network.keys[1]!, address: network.ip(30) })
     const epoch = lastKnown + 3
-    const { row } = node
     const beacon = network.beacon(epoch)
-    const nonce = seedOf('nonce')
-    const question = ['challenge', network.networkId, epoch, beacon, row.seat, network.rows[1]!.seat, nonce]
-    expect(await askChallenge(peer, node.target, question as never)).toEqual(['later', 'behind'])
+    const question = questionBy(network, 1, 0, epoch)
+    expect(await askChallenge(peer, node.target, question)).toEqual(['later', 'behind'])
     const attested = attest(network, { ...known, epoch, beacon }, 1)
     expect(await node.daemon.collector.take(attested.bytes, 'gossip')).toMatchObject({ is: 'ignore' })
     expect(await node.penalties()).toBe(0)
