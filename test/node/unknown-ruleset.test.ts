@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newestRuleset, type Week } from '../../protocol/index.ts'
+import type { EpochContext } from '../../src/epochs/epoch-book.ts'
 import { judge } from '../../src/node/self-diagnosis/judge.ts'
 import { createHistoryStore } from '../../src/store/history.ts'
 import { gatherWeek } from '../../src/tally/gather.ts'
@@ -100,7 +101,7 @@ describe('R-NET-3 a ruleset that this version does not know', () => {
       epochs: daemon.epochs,
       fund: { ofWeek: () => Promise.resolve(0n) } as never,
       confirmedHeight: () => node.chain.view.confirmedHeight,
-      standing: daemon.collector.standing,
+      standing: (context: EpochContext) => daemon.collector.standing(context),
       equivocators: (week: Week) => daemon.collector.equivocators(week),
       fixed: () => Promise.resolve(null),
       stateOf: () => undefined,

@@ -114,7 +114,7 @@ export const gatherSeatWeek = async (
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
   const { judged, chosen, ipBySeat } = await judgeWeek(
-    { week, params, contexts, isOpen, equivocators, standing },
+    { params, contexts, isOpen, equivocators, standing },
     seat,
     request.epochs,
     signal,
@@ -160,7 +160,6 @@ export const gatherSeatWeek = async (
 
 /** What outcomes of a week follow from. */
 interface WeekFrame {
-  week: Week
   params: Params
   contexts: readonly EpochContext[]
   isOpen: readonly boolean[]
@@ -173,7 +172,7 @@ interface WeekFrame {
  * are gigabytes.
  */
 const judgeWeek = async (
-  { week, params, contexts, isOpen, equivocators, standing }: WeekFrame,
+  { params, contexts, isOpen, equivocators, standing }: WeekFrame,
   seat: Seat,
   choice: EpochChoice,
   signal: AbortSignal,

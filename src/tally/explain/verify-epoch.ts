@@ -330,7 +330,7 @@ const verifyAudited = async ({
 /** R-TALLY-0…4 over what the file shows, and over the verifier's own store where that holds as much. */
 const verifyOutcome = (epoch: EpochCheck): void => {
   const { setting, context, claimed, index, isFixed, shownBySeat, knownSeats, line } = epoch
-  const { file, equivocators, isAnchored } = setting
+  const { equivocators, isAnchored } = setting
   // What stands under the root of an anchored week counts, whatever was proved of the seat since.
   const isVoid = (seat: Seat): boolean => equivocators.has(seat) && !isAnchored
   const shown = tallyEpochOf(context, (seat) =>
