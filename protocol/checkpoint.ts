@@ -254,20 +254,23 @@ export type SnapshotLeaf = Pick<SnapshotRow, 'seat' | 'stake' | 'peer' | 'host'>
 export const snapshotRootOf = (snapshot: readonly SnapshotLeaf[]): Uint8Array =>
   finish(snapshotRootInSteps(snapshot))
 
-export const snapshotRootInSteps = (snapshot: readonly SnapshotLeaf[]): Steps<Uint8Array> =>
-  merkleRootOfHashesInSteps(snapshotHashes(snapshot))
+/** Hashes of leaves that are known: whoever computes the roots of many snapshots keeps those of the rows that they share. */
+export type LeafHashes = Pick<WeakMap<SnapshotLeaf, Uint8Array>, 'get' | 'set'>
 
-const snapshotHashes = function* (snapshot: readonly SnapshotLeaf[]): Generator<Uint8Array> {
-  for (const row of snapshot) yield snapshotLeafHash(row)
-}
+export const snapshotRootInSteps = (
+  snapshot: readonly SnapshotLeaf[],
+  known: LeafHashes = new WeakMap(),
+): Steps<Uint8Array> => merkleRootOfHashesInSteps(snapshotHashes(snapshot, known))
 
-/** Rows are shared by the snapshots of weeks and never change. */
-const knownLeafHashes = new WeakMap<SnapshotLeaf, Uint8Array>()
-
-const snapshotLeafHash = (row: SnapshotLeaf): Uint8Array => {
-  let hash = knownLeafHashes.get(row)
-  if (hash === undefined) knownLeafHashes.set(row, (hash = leafHash(snapshotLeaf(row))))
-  return hash
+const snapshotHashes = function* (
+  snapshot: readonly SnapshotLeaf[],
+  known: LeafHashes,
+): Generator<Uint8Array> {
+  for (const row of snapshot) {
+    let hash = known.get(row)
+    if (hash === undefined) known.set(row, (hash = leafHash(snapshotLeaf(row))))
+    yield hash
+  }
 }
 
 /** R-CP-1: the leaf of a seat under a snapshot root. */

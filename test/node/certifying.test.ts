@@ -20,6 +20,7 @@ import {
   topicsOf,
   type Week,
 } from '../../protocol/index.ts'
+import { blsPublicKeyOf, blsSecretKeyOf } from '../../src/keys/bls.ts'
 import { createCertifierPeers } from '../../src/node/certifier-peers.ts'
 import { certificateOf, createWeeks, registryOf, seniorCount, weeksAt } from '../fixtures/frozen-weeks.ts'
 import { createTestChain } from '../fixtures/test-chain.ts'
@@ -58,7 +59,7 @@ const startBeforeFreeze = async (
     const chain = createTestChain(network.blocks, at)
     chain.registry = registryOf(network)
     // Without a freeze, and yet with the weeks whose data must be kept.
-    const records = frozen.records.map((record) => ({ ...record, freeze: null, seniors: null }))
+    const records = frozen.records.map((record) => ({ ...record, freeze: null, own: null, list: null }))
     chain.weeks = { ...frozen, records }
     nodes.push(await network.start(index, { chain }))
   }
@@ -198,6 +199,19 @@ describe('R-CP-3 what a certifier demands', () => {
     const fetched = asked.filter(([kind]) => kind === 'fetch' || kind === 'proofs')
     expect(fetched.map(([, epoch]) => epoch)).toContain(3)
     expect(asked.filter(([kind, epoch]) => kind === 'fetch' && epoch > last)).toEqual([])
+  })
+
+  test('R-CP-2 a daemon whose voting key is not the one in the list does not vote; the others do', async () => {
+    network = await createWeeks(42)
+    const order = await positions(last)
+    const replaced = order.at(-1)!
+    network.rows[replaced]!.bls = blsPublicKeyOf(blsSecretKeyOf(seedOf('the key before')))
+    const { week, nodes, freeze } = await startBeforeFreeze(last)
+    await freeze()
+    await untilCertified(nodes, week)
+    const votes = await Promise.all(nodes.map(({ daemon }) => daemon.checkpoints.votes(week)))
+    expect(votes[replaced]).toEqual([])
+    expect(votes.filter((one) => one.length > 0)).toHaveLength(3)
   })
 
   test('who was away while an epoch closed calls nothing late that the others held in time', async () => {
