@@ -72,13 +72,14 @@ export const OutsideSight = z.strictObject({
 })
 export type OutsideSight = z.infer<typeof OutsideSight>
 
-export const sightOf = (from: string, outcome: DialBackOutcome): OutsideSight => ({
-  from,
-  outcome:
-    outcome.is === 'dialled'
-      ? { ...outcome, address: addressOfBytes(outcome.address)?.ip ?? '' }
-      : { is: 'not-dialled', why: `${outcome.is}: ${outcome.code}` },
-})
+export const sightOf = (from: string, outcome: DialBackOutcome): OutsideSight => {
+  if (outcome.is !== 'dialled') {
+    return { from, outcome: { is: 'not-dialled', why: `${outcome.is}: ${outcome.code}` } }
+  }
+  const { is, clock, p2p, tls } = outcome
+  const address = addressOfBytes(outcome.address)?.ip ?? ''
+  return { from, outcome: { is, address, clock, p2p, tls } }
+}
 
 /** As what the doctor wants the node to be found. */
 export const SightRequest = z.strictObject({
