@@ -5,6 +5,7 @@ done here: BLS, wallets' signatures, and the decryption of notes, which need mor
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import pathlib
@@ -218,17 +219,23 @@ same(
     network_id,
     "R-NET-1",
 )
-same(
-    h(
-        "params", params["committee"], params["samples"], params["responseMs"], params["retries"],
-        params["attestBlocks"], params["minAvailability"], params["maxPerPrefix"], params["evidenceWeeks"],
-        params["certifiers"], params["viewBlocks"], params["anchorBlocks"], int(params["anchorBond"]),
-        ["fixed", int(params["fund"]["amount"])], int(params["feeReserve"]), params["payoutConfirmations"],
+
+
+def params_hash(params):
+    """R-NET-2, for a fixed fund."""
+    names = (
+        "committee", "samples", "responseMs", "retries", "attestBlocks", "minAvailability", "maxPerPrefix",
+        "evidenceWeeks", "certifiers", "viewBlocks", "anchorBlocks",
+    )
+    fund = ["fixed", int(params["fund"]["amount"])]
+    numbers = [params[name] for name in names]
+    return h(
+        "params", *numbers, int(params["anchorBond"]), fund, int(params["feeReserve"]), params["payoutConfirmations"],
         params["ruleset"],
-    ).hex(),
-    network["paramsHash"],
-    "R-NET-2",
-)
+    )
+
+
+same(params_hash(params).hex(), network["paramsHash"], "R-NET-2")
 
 for announcement in load("announcements"):
     text = announcement["signedText"]
@@ -687,7 +694,8 @@ def announce(transaction, height):
     return seat
 
 
-for block in revival["blocks"]:
+for height, block in enumerate(revival["blocks"], genesis["activationHeight"]):
+    same(height, block["height"], "R-REG-3 height")
     keys = {stake: seat["bls"] for stake, seat in registry.items()}
     announced = set()
     for transaction in block["transactions"]:
@@ -721,6 +729,7 @@ same(list(registry.values()), revival["seats"], "R-REG-3 R-CP-2 seats")
 same(taken, [snapshot["epoch"] for snapshot in revival["snapshots"]], "R-EPOCH-5 snapshots")
 
 full = load("full")
+same(beacons[full["epoch"]].hex(), full["beacon"], "R-EPOCH-4 full")
 
 
 def secret(label):
@@ -964,5 +973,134 @@ for case in load("blocks"):
     same(shown, [{announcement["stake"]}, set()], "R-CHAIN-4 candidates")
     memos = [note["memo"] for note in case["transactions"][announcement["transaction"]]["notes"]]
     same(next(memo for memo in memos if memo.startswith("secnode:1 ")), announcement["memo"], "R-CHAIN-4 first text")
+
+weeks = load("weeks")
+spacing, activation, length = weeks["spacing"], genesis["activationHeight"], genesis["epochBlocks"]
+
+
+def start_of(epoch):
+    """R-EPOCH-1."""
+    return activation + epoch * length
+
+
+def week_of(epoch):
+    """R-EPOCH-2: blocks come evenly here, so the median of eleven times is the sixth, five blocks before."""
+    time = weeks["timeOfActivation"] + spacing * (start_of(epoch) - 5 - activation)
+    year, number, _ = datetime.datetime.fromtimestamp(time, datetime.timezone.utc).isocalendar()
+    return f"{year}-W{number:02}"
+
+
+def block_hash(height):
+    return secret(f"block {height}")
+
+
+def seats_after(height):
+    """All seats, and whether each is active: nobody but one ever leaves."""
+    left = weeks["left"]
+    return [(seat, seat != left["seat"] or height < left["height"]) for seat in range(weeks["seats"])]
+
+
+def snapshot_of(epoch):
+    return [] if epoch < 2 else [seat for seat, is_active in seats_after(start_of(epoch - 1)) if is_active]
+
+
+def row_of(name):
+    return next(row for row in reversed(weeks["schedule"]) if row["from"] <= name or row is weeks["schedule"][0])
+
+
+def own_list(first, last, previous_first):
+    """R-CP-2: L(w)."""
+    full = next(epoch for epoch in range(100) if len(snapshot_of(epoch)) >= genesis["minSeniors"])
+    if full > last:
+        return []
+    since = max(start_of(first if previous_first is None else previous_first), start_of(full - 1))
+    same(since >= activation, True, "R-CP-2 s")
+    return [seat for seat, is_active in seats_after(start_of(last + 1) - 1) if is_active]
+
+
+registry_seats = load("registry")["seats"]
+
+
+def registry_root(height):
+    """R-CP-1."""
+    leaves = []
+    for seat, is_active in seats_after(height):
+        owner = announcements[seat]
+        leaves.append(encode([
+            seat, unhex(owner["stake"]), unhex(owner["peerKey"]), owner["host"], 9000, 443, unhex(owner["bls"]),
+            registry_seats[seat]["at"], activation if is_active else None,
+        ]))
+    return merkle_root(leaves)
+
+
+def list_root_of(seats):
+    return merkle_root([encode([seat, unhex(announcements[seat]["bls"])]) for seat in seats])
+
+
+for row in weeks["schedule"]:
+    same(params_hash(row["params"]).hex(), row["paramsHash"], "R-NET-2 schedule")
+spans, unfixed, anchored = {}, [], None
+for epoch in range(10):
+    spans.setdefault(week_of(epoch), []).append(epoch)
+names = list(spans)
+for number, case in enumerate(weeks["weeks"]):
+    name = case["week"]
+    first, last = spans[name][0], spans[name][-1]
+    same([name, first, last], [names[number], case["first"], case["last"]], "R-EPOCH-2")
+    freeze = start_of(last + 2)
+    same(freeze, case["freezeHeight"], "R-CP-1 F")
+    listed = [*unfixed, name]
+    same(listed, case["listed"], "R-CP-1 weeks listed")
+    own = own_list(first, last, spans[names[number - 1]][0] if number else None)
+    drawn_from = own
+    if anchored and number - anchored["number"] <= 2:
+        drawn_from = anchored["handsOn"]
+    hands_on = own if len(own) >= genesis["minSeniors"] else drawn_from
+    rows = []
+    for listed_name in listed:
+        epochs = []
+        for epoch in spans[listed_name]:
+            seats = snapshot_of(epoch)
+            snapshot_rows = [
+                encode([seat, unhex(announcements[seat]["stake"]), unhex(announcements[seat]["peerKey"]),
+                        announcements[seat]["host"]])
+                for seat in seats
+            ]
+            absent = weeks["equivocator"]["seat"] if listed_name == weeks["equivocator"]["week"] else None
+            leaves = [
+                encode([seat, Cid(sha256(secret(f"weeks attestation {epoch} {seat}")))])
+                for seat in seats if seat != absent and (epoch != 3 or seat > 1)
+            ]
+            beacon = h("beacon", network_id, epoch, block_hash(start_of(epoch)))
+            epochs.append([
+                epoch, beacon, len(seats), merkle_root(snapshot_rows), len(leaves), merkle_root(leaves),
+            ])
+        row = row_of(listed_name)
+        pages = [Cid(sha256(secret("weeks page")))] if listed_name == weeks["equivocator"]["week"] else []
+        rows.append([listed_name, unhex(row["paramsHash"]), int(row["params"]["fund"]["amount"]), epochs, pages])
+    same({"count": len(hands_on), "root": list_root_of(hands_on).hex()}, case["handsOn"], "R-CP-2 handed on")
+    payload = encode([
+        "checkpoint", 2, network_id, name, block_hash(freeze), anchored and anchored["anchor"],
+        registry_root(freeze), [len(hands_on), list_root_of(hands_on)], rows,
+    ])
+    same(payload.hex(), case["payload"], "R-CP-1 payload of several weeks")
+    same(str(Cid(sha256(payload))), case["checkpoint"], "R-CP-1 id")
+    named = case["previous"] and [case["previous"]["checkpoint"], case["previous"]["height"]]
+    same(anchored and [str(anchored["anchor"][0]), anchored["anchor"][1]], named, "R-CP-1 previous")
+    beacon = h("beacon", network_id, last + 2, block_hash(freeze))
+    order = shuffle(h("certifiers", beacon, 0), len(drawn_from)) if len(drawn_from) >= genesis["minSeniors"] else []
+    same([drawn_from[i] for i in order[: row_of(name)["params"]["certifiers"]]], case["certifiers"], "R-CP-2 list")
+    unfixed.append(name)
+    if case["anchor"]:
+        memo = case["anchor"]["memo"]
+        same(memo.split(" ")[1:5], [
+            "anchor", f"week={name}", "view=0", f"checkpoint={case['checkpoint']}",
+        ], "R-CP-5 memo")
+        opens = freeze + genesis["confirmations"]
+        same(opens <= case["anchor"]["height"] <= freeze + row["params"]["anchorBlocks"], True, "R-CP-5 window")
+        fixed, unfixed = unfixed, []
+        place = [Cid(sha256(payload)), case["anchor"]["height"], block_hash(case["anchor"]["height"])]
+        anchored = {"number": number, "anchor": place, "handsOn": hands_on}
+        same([state["week"] for state in weeks["states"] if state["fixedBy"] == name], fixed, "R-CP-6")
 
 print("every vector agrees")

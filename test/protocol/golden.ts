@@ -74,6 +74,7 @@ import { puzzleVector } from './golden-puzzle.ts'
 import { probeVector, questionVector } from './golden-question.ts'
 import { relayVector } from './golden-relay.ts'
 import { revivalVector } from './golden-revival.ts'
+import { weeksVector } from './golden-weeks.ts'
 
 const hex = bytesToHex
 
@@ -477,6 +478,7 @@ export const goldenVectors = (): ReadonlyMap<string, Json> => {
     ['revival', revivalVector(genesis, blockHash)],
     ['full', fullVector(genesis, week, blockHash)],
     ['blocks', blocksVector()],
+    ['weeks', weeksVector(genesis, registry.seats.slice(0, 5), blockHash)],
   ])
   const others = Object.fromEntries(vectors) as unknown as Parameters<typeof checkpointVector>[0]
   const checkpoint = checkpointVector(others, blockHash)

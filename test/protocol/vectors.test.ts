@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import {
   bytesToHex,
@@ -6,6 +8,7 @@ import {
   cidOf,
   createRegistry,
   decodeAttestation,
+  decodeCheckpoint,
   decodeEvidence,
   decodeQuestion,
   decodeReceipt,
@@ -15,6 +18,7 @@ import {
   isQuestionSigned,
   keyOfPeerId,
   nobleBls,
+  parseAnchor,
   type SeatRecord,
   stakeOfAddress,
   takeSeniors,
@@ -30,6 +34,7 @@ import { createBls } from '../../src/keys/bls.ts'
 import { verifyBundle } from '../../src/tally/bundle.ts'
 import type { blocksVector } from './golden-blocks.ts'
 import type { possessionVector } from './golden-possession.ts'
+import type { weeksVector } from './golden-weeks.ts'
 import { goldenVectors } from './golden.ts'
 
 const folder = new URL('../../protocol/vectors/', import.meta.url)
@@ -55,6 +60,13 @@ interface SignedVector {
   encoded: string
   cid: string
 }
+
+const hasPython = spawnSync('python3', ['--version']).status === 0
+
+test.runIf(hasPython)('R-CODEC-1 R-TALLY-7 check.py, which shares no code with this, agrees', () => {
+  const checked = spawnSync('python3', [fileURLToPath(new URL('check.py', folder))], { encoding: 'utf8' })
+  expect(checked).toMatchObject({ status: 0, stderr: '', stdout: 'every vector agrees\n' })
+})
 
 describe('golden vectors read back', () => {
   const { networkId } = read('network') as { networkId: NetworkId }
@@ -194,6 +206,20 @@ describe('golden vectors read back', () => {
     })) as unknown as SeatRecord[]
     expect(takeSeniors(records, 200).map(({ seat }) => seat)).toEqual([0, 2])
     expect(takeSeniors(records, 214).map(({ seat }) => seat)).toEqual([0, 1, 2, 3])
+  })
+
+  test('R-CP-1 R-CP-5 R-CP-6 checkpoints of one and of several weeks decode, and the anchor names the one it fixes', () => {
+    const { weeks } = read('weeks') as ReturnType<typeof weeksVector>
+    for (const { week, listed, payload, previous, checkpoint, anchor } of weeks) {
+      const decoded = decodeCheckpoint(hexToBytes(payload))
+      if (decoded.is === 'bad') throw new Error(decoded.code)
+      expect(decoded.value.weeks.map((row) => row.week)).toEqual(listed)
+      expect(decoded.value.week).toBe(week)
+      expect(decoded.value.previous?.checkpoint.toString()).toBe(previous?.checkpoint)
+      const parsed = anchor === null ? null : parseAnchor(anchor.memo)
+      if (parsed?.is === 'accept') expect(parsed.value.checkpoint.toString()).toBe(checkpoint)
+      else expect(parsed).toBe(null)
+    }
   })
 
   test('R-CP-8 the bundles are read whole, and hold the checkpoint of checkpoint.json', async () => {
