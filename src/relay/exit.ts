@@ -5,6 +5,7 @@ import {
   refusalText,
   reversedHex,
 } from '../../protocol/index.ts'
+import { createPlaces } from '../admission/places.ts'
 import { ChainFormatError, createByteReader } from '../chain/formats/reader.ts'
 import { readTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
@@ -47,9 +48,10 @@ const maxLatePerPeer = 4
 export const maxExitCalls = maxPrompt + maxLate
 
 export const createExit = (family: ChainFamily, rpc: RpcClient, world: Pick<World, 'setTimer'>): Exit => {
+  // As many as there are places: whoever has one finds room here.
   const turns = createGate(maxPrompt, maxWaiting, () => givenUp('too many wait for their turn'))
-  const waiting = createPlaces(maxWaitingPerPeer, maxPrompt + maxWaiting)
-  const late = createPlaces(maxLatePerPeer, maxLate)
+  const waiting = createExitPlaces(maxWaitingPerPeer, maxPrompt + maxWaiting)
+  const late = createExitPlaces(maxLatePerPeer, maxLate)
 
   const send = async (bytes: Uint8Array, txid: Uint8Array, peer: string, gone: AbortSignal) => {
     const wait = new AbortController()
@@ -57,15 +59,11 @@ export const createExit = (family: ChainFamily, rpc: RpcClient, world: Pick<Worl
     using atEnd = new DisposableStack()
     using turn = new DisposableStack()
     atEnd.defer(world.setTimer(nodeAnswerMs, () => wait.abort(givenUp('the node does not answer'))))
-    const leaveWaiting = waiting.take(peer)
-    if (leaveWaiting === null) throw givenUp('too many of one neighbour wait for their turn')
-    turn.defer(leaveWaiting)
+    turn.defer(waiting.take(peer, () => wait.abort(givenUp('too many wait for their turn'))))
     turn.defer(await turns.enter(signal))
     const becomeLate = (): void => {
       turn.dispose()
-      const leave = late.take(peer)
-      if (leave === null) wait.abort(givenUp('too many wait for what they spend'))
-      else atEnd.defer(leave)
+      atEnd.defer(late.take(peer, () => wait.abort(givenUp('too many wait for what they spend'))))
     }
     turn.defer(world.setTimer(promptMs, becomeLate))
     return await sendRawTransaction(rpc, bytes, txid, { signal, deadlineMs: retryMs })
@@ -129,22 +127,37 @@ const malformed = (what: string, cause?: unknown): SecnodeError =>
 
 const givenUp = (why: string): SecnodeError => new SecnodeError('EXIT_GIVEN_UP', why)
 
-/** Places that a peer has at once or not at all: so many of each one, and so many of all together. */
-const createPlaces = (maxPerPeer: number, maxInAll: number) => {
-  const takenByPeer = new Map<string, number>()
-  let taken = 0
-  const change = (peer: string, by: 1 | -1): void => {
-    const count = (takenByPeer.get(peer) ?? 0) + by
-    if (count === 0) takenByPeer.delete(peer)
-    else takenByPeer.set(peer, count)
-    taken += by
+/**
+ * Places that neighbours share evenly (R-RELAY-6): where there is none for one that has fewer than another, the latest of
+ * the one that has the most gives way, so that those who have waited for long come to their turn. A neighbour that has
+ * as many as any other, or its quota, must wait until one is free.
+ */
+const createExitPlaces = (maxPerPeer: number, maxInAll: number) => {
+  interface Call {
+    peer: string
+    /** Of its arrival. */
+    number: number
+    giveWay: () => void
   }
+  let arrived = 0
+  const places = createPlaces<Call>(
+    { maxPlaces: maxInAll, levels: [{ maxPlaces: maxPerPeer, weight: 1 }], graceMs: 0 },
+    ({ number }) => 1 / number,
+  )
   return {
-    /** Gives it back, to be called once; null if none is free. */
-    take(peer: string): (() => void) | null {
-      if (taken >= maxInAll || (takenByPeer.get(peer) ?? 0) >= maxPerPeer) return null
-      change(peer, 1)
-      return () => change(peer, -1)
+    /** Returns how to give it back. `giveWay` is called if there is none, or none any more. */
+    take(peer: string, giveWay: () => void): () => void {
+      const call = { peer, number: ++arrived, giveWay }
+      const [displaced] = places.arrive(call, [peer], 0)
+      if (displaced === undefined) return () => places.leave(call)
+      if (displaced.peer !== peer && places.of(displaced.peer) >= places.of(peer)) {
+        displaced.giveWay()
+        return () => places.leave(call)
+      }
+      places.leave(call)
+      places.arrive(displaced, [displaced.peer], 0)
+      giveWay()
+      return () => undefined
     },
   }
 }

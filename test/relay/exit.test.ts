@@ -188,6 +188,32 @@ describe('an exit whose node takes its time', () => {
     expect(clock.timers()).toBe(0)
   })
 
+  test('R-RELAY-6 neighbours that fill all places keep nobody out who has fewer: their latest give way', async () => {
+    const { node, refuse, clock, exit } = await startLateNode()
+    // Five of them, with sixteen each: 66 places.
+    const flood = Array.from({ length: 80 }, (_, i) => exit.broadcast(lost, peerOf(i % 5), forever))
+    const refused = Promise.all(flood.slice(66))
+    expect(await refused).toEqual(Array(14).fill(unavailable))
+    const honest = Array.from({ length: 3 }, () => exit.broadcast(transaction, peerOf(9), forever))
+    expect(await Promise.all(flood.slice(63, 66))).toEqual(Array(3).fill(unavailable))
+    let isDone = false
+    const answers = Promise.all(honest).finally(() => (isDone = true))
+    // Whoever waits comes to its turn, two at a time and a second each.
+    for (let seconds = 0; !isDone && seconds < 40; seconds++) {
+      const seen = Math.min(63, 2 * (seconds + 1))
+      await until(() => isDone || node.lostSeen >= seen)
+      clock.pass(1_000)
+    }
+    expect(await answers).toEqual(Array(3).fill(['sent', txid]))
+    // The sixteen places of those that wait for what they spend are shared, too.
+    refuse()
+    const rest = await Promise.all(flood.slice(0, 63))
+    for (let peerNumber = 0; peerNumber < 5; peerNumber++) {
+      const waited = rest.filter(([is], i) => i % 5 === peerNumber && is === 'node-refused')
+      expect(waited.length).toBeGreaterThanOrEqual(3)
+    }
+  })
+
   test('R-RELAY-6 one neighbour has a quarter of the places, those of before and those of now', async () => {
     const { node, refuse, clock, exit } = await startLateNode()
     const flood = Array.from({ length: 17 }, () => exit.broadcast(lost, peer, forever))
