@@ -193,18 +193,17 @@ describe('an exit whose node takes its time', () => {
     // Five of them, with sixteen each: 66 places.
     const flood = Array.from({ length: 80 }, (_, i) => exit.broadcast(lost, peerOf(i % 5), forever))
     const refused = Promise.all(flood.slice(66))
-    expect(await refused).toEqual(Array(14).fill(unavailable))
+    expect(await refused).toEqual(Array.from({ length: 14 }, () => unavailable))
     const honest = Array.from({ length: 3 }, () => exit.broadcast(transaction, peerOf(9), forever))
-    expect(await Promise.all(flood.slice(63, 66))).toEqual(Array(3).fill(unavailable))
-    let isDone = false
-    const answers = Promise.all(honest).finally(() => (isDone = true))
+    expect(await Promise.all(flood.slice(63, 66))).toEqual(Array.from({ length: 3 }, () => unavailable))
+    const done: unknown[] = []
+    for (const one of honest) void one.then((answer) => done.push(answer))
     // Whoever waits comes to its turn, two at a time and a second each.
-    for (let seconds = 0; !isDone && seconds < 40; seconds++) {
-      const seen = Math.min(63, 2 * (seconds + 1))
-      await until(() => isDone || node.lostSeen >= seen)
+    for (let seen = 2; done.length < 3; seen += 2) {
+      await until(() => done.length === 3 || node.lostSeen >= Math.min(63, seen))
       clock.pass(1_000)
     }
-    expect(await answers).toEqual(Array(3).fill(['sent', txid]))
+    expect(done).toEqual(Array.from({ length: 3 }, () => ['sent', txid]))
     // The sixteen places of those that wait for what they spend are shared, too.
     refuse()
     const rest = await Promise.all(flood.slice(0, 63))
