@@ -1,15 +1,22 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  certifiersOf,
+  commitmentOf,
+  createStream,
   encodeCanonical,
   handedOnBy,
+  hash,
   listOf,
+  merklePath,
   merkleRoot,
   type Senior,
   seniorLeaf,
   seniorListOf,
+  shuffledIndexes,
+  verifyMerklePath,
 } from '../../protocol/index.ts'
-import { genesis } from './fixture.ts'
+import { genesis, seedOf } from './fixture.ts'
 import { anchorOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
 
 const votersOf = (seniors: readonly Senior[]): string[] =>
@@ -66,6 +73,15 @@ describe('R-CP-2 the list of a week', () => {
     ])
   })
 
+  test('carried on until too many of it have left: two weeks are pending, then a week has its own', () => {
+    const played = [anchored(six), anchored(three), pending(three), pending(renewed), anchored(renewed)]
+    expect(listsOf([...played, pending(three)])).toEqual([
+      ...[six, six, six, six].map(namesOf),
+      namesOf(renewed),
+      namesOf(renewed),
+    ])
+  })
+
   test('R-CP-1 is committed to: what the week hands on, and the checkpoint whose anchor came last', () => {
     const [first, second, third] = play([anchored(six), anchored(three), pending(grown)])
     const rootOf = (voters: readonly Voter[]): Uint8Array =>
@@ -80,6 +96,21 @@ describe('R-CP-2 the list of a week', () => {
       handsOn: { count: 7, root: rootOf(grown) },
     })
     expect(seniorLeaf(seniorOf(six[2]!))).toEqual(encodeCanonical([2, seniorOf(six[2]!).bls]))
+  })
+
+  test('R-CP-1 number, root, and a leaf with its branch for each certifier are enough to check a draw', () => {
+    const seniors = Array.from({ length: 50 }, (_, i) => seniorOf([3 * i, 0]))
+    const { count, root } = commitmentOf(seniorListOf(seniors))
+    const beacon = seedOf('beacon')
+    const drawn = certifiersOf(seniors, beacon, 3, 6)
+    const leaves = seniors.map(seniorLeaf)
+    const indexes = [...shuffledIndexes(createStream(hash('certifiers', beacon, 3)), count)].slice(0, 6)
+    for (const [position, index] of indexes.entries()) {
+      const leaf = seniorLeaf(drawn[position]!)
+      expect(verifyMerklePath(root, leaf, index, count, merklePath(leaves, index))).toBe(true)
+      const other = seniorLeaf(drawn[(position + 1) % 6]!)
+      expect(verifyMerklePath(root, other, index, count, merklePath(leaves, index))).toBe(false)
+    }
   })
 
   const someWeek = fc.record({
