@@ -61,6 +61,18 @@ describe('a devnet week', () => {
     expect(BigInt(late!.amount)).toBeLessThan(most)
   }, 1_200_000)
 
+  test('R-TALLY-2 nodes that name false addresses disagree with the others: they are paid nothing, the others everything', async () => {
+    const result = await devnet('--seed', '1', '--nodes', '10', '--with', 'false-address=2')
+    expect(result).toMatchObject({ agree: true, state: 'anchored', uncredited: [] })
+    expect(result.deviants.map(({ kind, amount, reasons }) => ({ kind, amount, reasons }))).toEqual(
+      Array.from({ length: 2 }, () => ({
+        kind: 'false-address',
+        amount: '0',
+        reasons: ['valid: disagrees'],
+      })),
+    )
+  }, 1_200_000)
+
   test('R-TALLY-7 the ZEN family: Sprout memos and replay-protected scripts', async () => {
     const result = await devnet('--profile', 'zen-devnet', '--nodes', '4', '--epochs', '3', '--seed', '2')
     expect(result).toMatchObject({ agree: true, state: 'anchored', payout: 'exact', rebuilt: true })
