@@ -66,8 +66,9 @@ const authoritiesOf = async (host: string, resolver: Resolver, signal: AbortSign
   const labels = host.split('.')
   // A domain of one label has name servers that know nothing of this host.
   for (let first = 0; first < labels.length - 1; first++) {
-    const names = await resolver.resolveNs(labels.slice(first).join('.')).catch(() => [])
+    const names = await namesOf(labels.slice(first).join('.'), resolver)
     signal.throwIfAborted()
+    if (names === null) return []
     if (names.length === 0) continue
     const addresses = await Promise.all(
       names.slice(0, maxAuthorities).map((name) => resolver.resolve4(name).catch(() => [])),
@@ -75,4 +76,14 @@ const authoritiesOf = async (host: string, resolver: Resolver, signal: AbortSign
     return addresses.flatMap(([ip]) => (ip === undefined ? [] : [ip]))
   }
   return []
+}
+
+/** Names of a zone's name servers, none if it is no zone; null where that cannot be found out. */
+const namesOf = async (zone: string, resolver: Resolver): Promise<string[] | null> => {
+  try {
+    return await resolver.resolveNs(zone)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOTFOUND' || code === 'ENODATA' ? [] : null
+  }
 }

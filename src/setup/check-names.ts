@@ -66,7 +66,8 @@ export const nameServersCheck: Check = {
       told.length < 2
         ? []
         : [finding('DNS_DIFFERS', `${host} has more than one lowest address: ${told.join('; ')}`)]
-    return { findings, detail: told.length === 0 ? 'no name server was asked' : told.join('; ') }
+    const nothing = survey === null ? 'names come from the `hosts` table' : 'no name server answered'
+    return { findings, detail: told.length === 0 ? nothing : told.join('; ') }
   },
 }
 

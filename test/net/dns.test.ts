@@ -123,6 +123,21 @@ test('R-TALLY-2 DNS: name servers that differ are told apart, one without the na
   expect(await survey()('n.alone.test', options)).toHaveLength(1)
 })
 
+test('R-TALLY-2 DNS: a name server that is silent is asked once for each family, and nothing goes on for its sake', async () => {
+  let asked = 0
+  const silent = () => {
+    asked++
+    return 'silence' as const
+  }
+  for (const zone of ['a.b.c.dead.test', 'b.c.dead.test', 'c.dead.test', 'dead.test'])
+    server.says(zone, 'ns', silent)
+  server.says('a.b.c.dead.test', 'a', silent)
+  server.says('a.b.c.dead.test', 'aaaa', silent)
+  expect(await survey()('a.b.c.dead.test', options)).toEqual([])
+  // Two tries of each question: for name servers of the first zone, and for both families of the name.
+  expect(asked).toBeLessThanOrEqual(6)
+})
+
 test('DNS: a survey ends with its signal', async () => {
   server.says('n.hush.test', 'a', 'silence')
   server.says('n.hush.test', 'aaaa', 'silence')
