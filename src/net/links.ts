@@ -97,7 +97,7 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
       }
       throw new Error('other dials to the same peer are in the way')
     } catch (error) {
-      throw dialErrorOf(error, peer, address, signal.aborted ? timeoutMs : null)
+      throw await dialErrorOf(error, peer, address, signal.aborted ? timeoutMs : null)
     }
   }
 
@@ -142,7 +142,7 @@ export const createLinks = (node: Libp2p, options: LinksOptions): Links => {
       if (opened === undefined) throw new Error('other dials to the same peer are in the way')
     } catch (error) {
       throwIfAborted(given)
-      throw dialErrorOf(error, peer, address, signal.aborted ? dialTimeoutMs : null)
+      throw await dialErrorOf(error, peer, address, signal.aborted ? dialTimeoutMs : null)
     }
     // A dial that another request shares stays open for that.
     if (dials.has(nameOf(peerKey, address)) || (usesOfExtra.get(opened) ?? 0) > 0) return
@@ -230,26 +230,29 @@ const isDialledAt = (connection: Connection, address: PeerAddress): boolean => {
   return remote !== null && remote.ip === address.ip && remote.port === address.port
 }
 
-const dialErrorOf = (
-  error: unknown,
+const dialErrorOf = async (
+  failure: unknown,
   peer: PeerId,
   address: PeerAddress | null,
   timedOutAfterMs: number | null,
-): SecnodeError => {
+): Promise<SecnodeError> => {
   const where = address === null ? `peer ${peer.toString()}` : `${address.ip} port ${address.port}`
   if (timedOutAfterMs !== null) {
     return new SecnodeError('NET_UNREACHABLE', `${where}: no connection within ${timedOutAfterMs} ms`, {
-      cause: error,
+      cause: failure,
     })
   }
-  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
-  if (causes.length > 0 && causes.every((cause) => isOwnError(codeOf(cause)))) {
+  const causes = failure instanceof AggregateError ? (failure.errors as unknown[]) : [failure]
+  const areOwn = await Promise.all(causes.map((cause) => isOwnError(codeOf(cause), address?.ip)))
+  if (areOwn.length > 0 && areOwn.every(Boolean)) {
     return new SecnodeError('NET_UNABLE', `cannot dial ${where}: ${messageOf(causes[0])}`, {
       hint: 'The fault is on this side: no route of that address family, or no free file descriptor or port.',
-      cause: error,
+      cause: failure,
     })
   }
-  return new SecnodeError('NET_UNREACHABLE', `${where}: ${messageOf(causes[0] ?? error)}`, { cause: error })
+  return new SecnodeError('NET_UNREACHABLE', `${where}: ${messageOf(causes[0] ?? failure)}`, {
+    cause: failure,
+  })
 }
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code

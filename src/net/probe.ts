@@ -83,7 +83,7 @@ export const probeTls = async (probe: ProbeRequest): Promise<ProbeResult> => {
     throwIfAborted(probe)
     result = deadline.aborted
       ? { is: 'failed', code: 6, detail: `no answer within ${probe.timeoutMs} ms` }
-      : connectionFailure(error)
+      : await connectionFailure(error, probe.ip)
   }
   return 'detail' in result ? { ...result, detail: oneLine(result.detail) } : result
 }
@@ -303,10 +303,10 @@ const versionErrors: ReadonlySet<string> = new Set([
   'ERR_SSL_UNSUPPORTED_PROTOCOL',
 ])
 
-const connectionFailure = (error: unknown): ProbeResult => {
+const connectionFailure = async (error: unknown, ip: string): Promise<ProbeResult> => {
   const { code } = error as NodeJS.ErrnoException
   const detail = `${code ?? 'error'}: ${messageOf(error)}`
-  if (isOwnError(code)) return { is: 'unable', detail }
+  if (await isOwnError(code, ip)) return { is: 'unable', detail }
   return { is: 'failed', code: code !== undefined && versionErrors.has(code) ? 7 : 6, detail }
 }
 

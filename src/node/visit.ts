@@ -33,6 +33,7 @@ import { probeTls } from '../net/probe.ts'
 import { type ObservedAddress, resolveObservedAddress } from '../net/resolve.ts'
 import type { NodeContext } from './context.ts'
 import { digestOf } from '../epochs/digests.ts'
+import { drawOthers } from './recovery.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
 
 type SeenVerdict = Parameters<typeof seenFault>[0]
@@ -68,7 +69,10 @@ export const visitTarget = async (
     signal,
   })
   if (resolution.is === 'unresolvable') return seen(Verdict.unresolvable, resolution.detail)
-  if (resolution.is === 'unable') return seen(Verdict.abstain, resolution.detail)
+  if (resolution.is === 'unable') {
+    const isItsName = await resolvesAnother(node, epoch, own, target, signal)
+    return seen(isItsName ? Verdict.unresolvable : Verdict.abstain, resolution.detail)
+  }
   const { address } = resolution
 
   const terms: ChallengeTerms = {
@@ -124,6 +128,26 @@ export const visitTarget = async (
   const fault = await audit(node, epoch, target, address, signal)
   if (fault !== null) return fault
   return { finding: { evidence: { verdict: Verdict.valid, receipt }, address: address.bytes } }
+}
+
+/** R-PROBE-2: other names that are looked up where a target's fails. */
+const controlNames = 2
+
+/** R-PROBE-2: whether the resolver answers for another seat. Then it is the target's name that fails. */
+const resolvesAnother = async (
+  node: NodeContext,
+  { snapshot }: EpochContext,
+  own: SnapshotRow,
+  target: SnapshotRow,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const rows = snapshot.filter(({ host }) => host !== target.host)
+  const drawn = drawOthers(rows, own.seat, node.world.randomBytes(32), controlNames)
+  const options = { allowLoopback: node.allowLoopback, signal }
+  const found = await Promise.all(
+    drawn.map(({ host }) => resolveObservedAddress(host, node.resolveHost, options)),
+  )
+  return found.some(({ is }) => is !== 'unable')
 }
 
 type Challenged =

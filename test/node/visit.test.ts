@@ -278,10 +278,18 @@ describe('R-VERD-1 a verdict for each situation, with what stands behind it', ()
     })
   })
 
+  test('1 unresolvable: its name servers fail, and those of others answer', async () => {
+    await startChallenger()
+    network.addresses.delete(network.rows[target]!.host)
+    const result = await visit()
+    expect(verdictOf(result)).toBe(Verdict.unresolvable)
+    expect(seenOf(result)).toContain('SERVFAIL')
+  })
+
   describe('255 abstain: what this side cannot judge (R-FAULT-1)', () => {
     test('its resolver fails', async () => {
       await startChallenger()
-      network.addresses.delete(network.rows[target]!.host)
+      network.addresses.clear()
       const result = await visit()
       expect(verdictOf(result)).toBe(Verdict.abstain)
       expect(seenOf(result)).toContain('SERVFAIL')
