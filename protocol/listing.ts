@@ -31,16 +31,8 @@ export interface Known {
 /** How the proposer holds an attestation; null if it does not. Of a seat with a listed proof nothing is listed. */
 export type HoldingOf = (epoch: Epoch, seat: Seat) => Stance | 'proved' | null
 
-/** When the payload without disputed attestations is due. */
-export type OfferBare = 'never' | 'if-needed' | 'now'
-
-/** What a proposer lists of the attestations that others spoke of; of all others, what it held in time. */
-export interface Listing {
-  /** Whether none of the disputed attestations is in it. */
-  isBare: boolean
-  /** By `rowKey`. */
-  listed: ReadonlyMap<string, boolean>
-}
+/** What a proposer lists of the attestations that others spoke of, by `rowKey`; of all others, what it held in time. */
+export type Listing = ReadonlyMap<string, boolean>
 
 export const rowKey = (epoch: Epoch, seat: Seat): string => `${epoch}:${seat}`
 
@@ -66,34 +58,33 @@ interface Row extends Opinion {
 }
 
 /**
- * R-CP-3, the proposer: its base while enough certifiers could still vote for it, then the payload without disputed
- * attestations, then the base with as few changes as enough votes need. `certifiers`: how many the view has, itself
- * included.
+ * R-CP-3, the proposer: its base if enough certifiers could vote for it and nothing in it is doubtful, else the payload without disputed
+ * attestations if enough could vote for that, and else the base with as few changes as enough votes need. `certifiers`: how many the
+ * view has, itself included. `isLast`: this is the last payload that may be built.
  */
 export const chooseListing = (
   known: Known,
   certifiers: number,
-  offerBare: OfferBare,
+  isLast: boolean,
   holdingOf: HoldingOf,
 ): Listing => {
   const { rows, setAside } = readOpinions(known, certifiers, holdingOf)
-  const listed = new Map(rows.map((row) => [row.key, row.fixed ?? row.base]))
-  const objections = countObjections(rows, listed, setAside)
-  const couldPass = (): boolean => isEnough(certifiers - objections.count(), certifiers)
-  if (offerBare === 'now' || (offerBare === 'if-needed' && !couldPass())) {
-    const disputed = rows.filter((row) => isDisputed(row, setAside) && row.fixed !== true)
-    const isNews = disputed.some(({ key }) => listed.get(key))
-    if (isNews || offerBare === 'now') {
-      for (const { key } of disputed) listed.set(key, false)
-      return { isBare: true, listed }
-    }
-  }
+  const couldPass = (objections: Objections): boolean => isEnough(certifiers - objections.count(), certifiers)
+  const base = new Map(rows.map((row) => [row.key, row.fixed ?? row.base]))
+  const objections = countObjections(rows, base, setAside)
+  const isDoubtful = rows.some(
+    (row) => row.base && (row.fixed === false || 6 * countOthers(row.late, setAside) >= certifiers),
+  )
+  if (!isLast && !isDoubtful && couldPass(objections)) return base
+  const bare = new Map(base)
+  for (const row of rows) if (isDisputed(row, setAside) && row.fixed !== true) bare.set(row.key, false)
+  if (isLast || couldPass(countObjections(rows, bare, setAside))) return bare
   for (const row of changesOf(rows, setAside)) {
-    if (couldPass()) break
-    listed.set(row.key, !row.base)
+    if (couldPass(objections)) break
+    base.set(row.key, !row.base)
     objections.move(row)
   }
-  return { isBare: false, listed }
+  return base
 }
 
 const readOpinions = (
@@ -127,12 +118,14 @@ const readOpinions = (
   return { rows, setAside }
 }
 
+interface Objections {
+  count(): number
+  /** The row changes sides. */
+  move(row: Row): void
+}
+
 /** How many would not vote for what is listed: those set aside, those who said so, and the proposer itself. */
-const countObjections = (
-  rows: readonly Row[],
-  listed: ReadonlyMap<string, boolean>,
-  setAside: ReadonlySet<Seat>,
-): { count(): number; move(row: Row): void } => {
+const countObjections = (rows: readonly Row[], listed: Listing, setAside: ReadonlySet<Seat>): Objections => {
   const byCertifier = new Map<Seat, number>()
   let own = 0
   const add = (row: Row, isListed: boolean, change: 1 | -1): void => {

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import { maxWants, type Wants } from './checkpoint-messages.ts'
 import type { Epoch, Height, Seat } from './ids.ts'
-import { type Known, type Listing, type OfferBare, type Opinion, rowKey, type Said } from './listing.ts'
+import { type Known, type Listing, type Opinion, rowKey, type Said } from './listing.ts'
 
 /**
  * One certifier's attempt to have a view certified (R-CP-3): it builds a payload, asks all certifiers at once, gathers
@@ -31,8 +31,8 @@ export interface ProposingState {
   answers: ReadonlyMap<Seat, number>
   /** Rounds without any answer since the last one with an answer, by certifier. */
   unanswered: ReadonlyMap<Seat, number>
-  /** Whether the payload without disputed attestations was among those built. */
-  hasOfferedBare: boolean
+  /** Certifiers that gave one payload neither a vote nor a reason in two rounds, and nothing since. */
+  idle: ReadonlySet<Seat>
   /** Confirmed height at which the last round began; below all heights before the first. */
   askedAt: Height
   /** No round begins before this confirmed height. */
@@ -53,7 +53,7 @@ export type ProposingEvent =
 
 export type ProposingEffect =
   /** Contents are those of `chooseListing`, to which all but the view goes. */
-  | { is: 'build'; view: number; known: Known; certifiers: number; offerBare: OfferBare }
+  | { is: 'build'; view: number; known: Known; certifiers: number; isLast: boolean }
   | { is: 'propose'; view: number; cid: CID; bytes: Uint8Array; to: readonly Seat[] }
   /**
    * Fetch, verify and store what is not held of what others hold; also what contradicts an own attestation, which makes a
@@ -92,7 +92,7 @@ export const startProposing = (view: number, others: readonly Seat[], height: He
       lacked: new Set(),
       answers: new Map(),
       unanswered: new Map(),
-      hasOfferedBare: false,
+      idle: new Set(),
       askedAt: -1,
       restsUntil: height,
     },
@@ -110,13 +110,15 @@ export const stepProposing = (
       return state.stage === 'building' ? onBuilt(state, event, others, height) : same(state)
     case 'vote': {
       const votes = new Map(state.votes).set(event.from, event.signature)
-      return endOfRound(answered({ ...state, votes }, event.from), height)
+      const idle = without(state.idle, event.from)
+      return endOfRound(answered({ ...state, votes, idle }, event.from), height)
     }
     case 'wants': {
       if (!state.awaited.has(event.from)) return same(state)
       const wants = new Map(state.wants).set(event.from, event.wants)
       const wanting = new Set([...state.wanting, event.from])
-      return endOfRound(answered({ ...state, wants, wanting }, event.from), height)
+      const idle = hasReason(event.wants) ? without(state.idle, event.from) : state.idle
+      return endOfRound(answered({ ...state, wants, wanting, idle }, event.from), height)
     }
     case 'nothing':
       return endOfRound(answered(state, event.from), height)
@@ -145,39 +147,37 @@ const answered = (state: ProposingState, from: Seat): ProposingState => {
   return { ...state, unanswered, awaited: without(state.awaited, from) }
 }
 
-const build = (state: ProposingState, others: readonly Seat[]): ProposingStep => {
-  const known = { opinions: state.opinions, lacked: state.lacked, lost: lostOf(state, others) }
-  const isLast = state.revision >= maxRevisions - 1
-  const offerBare = isLast ? 'now' : state.hasOfferedBare ? 'never' : 'if-needed'
-  return {
-    state: { ...state, stage: 'building' },
-    effects: [{ is: 'build', view: state.view, known, certifiers: others.length + 1, offerBare }],
-  }
+const build = (before: ProposingState, others: readonly Seat[]): ProposingStep => {
+  const state: ProposingState = { ...before, stage: 'building', idle: idleOf(before, others) }
+  const { view, opinions, lacked, unanswered, idle, revision } = state
+  const silent = [...unanswered].filter(([, rounds]) => rounds >= silentRounds).map(([seat]) => seat)
+  const known = { opinions, lacked, lost: new Set([...idle, ...silent]) }
+  const isLast = revision >= maxRevisions - 1
+  return { state, effects: [{ is: 'build', view, known, certifiers: others.length + 1, isLast }] }
 }
 
-/** Whose votes are not expected: the silent, and those that keep a vote from the present payload without a reason. */
-const lostOf = (state: ProposingState, others: readonly Seat[]): ReadonlySet<Seat> => {
-  const isSilent = (seat: Seat): boolean => (state.unanswered.get(seat) ?? 0) >= silentRounds
+const idleOf = (state: ProposingState, others: readonly Seat[]): ReadonlySet<Seat> => {
+  if (state.rounds < patientRounds) return state.idle
   const isIdle = (seat: Seat): boolean => {
-    if (state.rounds < patientRounds || state.votes.has(seat)) return false
     const wants = state.wants.get(seat)
-    return wants === undefined || wants.missing.length + wants.late.length === 0
+    return !state.votes.has(seat) && (wants === undefined || !hasReason(wants))
   }
-  return new Set(others.filter((seat) => isSilent(seat) || isIdle(seat)))
+  return new Set([...state.idle, ...others.filter(isIdle)])
 }
+
+const hasReason = ({ missing, late }: Wants): boolean => missing.length + late.length > 0
 
 const without = (seats: ReadonlySet<Seat>, seat: Seat): ReadonlySet<Seat> =>
   seats.has(seat) ? new Set([...seats].filter((other) => other !== seat)) : seats
 
 const onBuilt = (
-  before: ProposingState,
+  state: ProposingState,
   { cid, bytes, listing }: Extract<ProposingEvent, { is: 'built' }>,
   others: readonly Seat[],
   height: Height,
 ): ProposingStep => {
-  const isNew = before.payload?.cid.equals(cid) !== true
-  if (isNew && before.revision === maxRevisions) return same({ ...before, stage: 'done' })
-  const state = { ...before, hasOfferedBare: before.hasOfferedBare || listing.isBare }
+  const isNew = state.payload?.cid.equals(cid) !== true
+  if (isNew && state.revision === maxRevisions) return same({ ...state, stage: 'done' })
   // Once for each block: whatever was wanted, to the same payload the same would be answered.
   if (!isNew && height <= state.askedAt) return same(rest(state, height))
   const votes: ReadonlyMap<Seat, Uint8Array> = isNew ? new Map() : state.votes
@@ -213,9 +213,8 @@ const endOfRound = (state: ProposingState, height: Height): ProposingStep => {
   const answers = new Map(state.answers)
   for (const from of state.wanting) answers.set(from, (answers.get(from) ?? 0) + 1)
   const heard = [...state.wants].filter(([from]) => state.wanting.has(from))
-  const { listed } = state.payload!.listing
   const isEarly = (from: Seat): boolean => answers.get(from)! <= earlyAnswers
-  const opinions = addOpinions(state.opinions, heard, listed, isEarly)
+  const opinions = addOpinions(state.opinions, heard, state.payload!.listing, isEarly)
   return {
     state: { ...state, stage: 'gathering', opinions, answers },
     effects: [{ is: 'gather', wants: [...state.wants].map(([from, wants]) => ({ from, wants })) }],
@@ -225,7 +224,7 @@ const endOfRound = (state: ProposingState, height: Height): ProposingStep => {
 const addOpinions = (
   before: ReadonlyMap<string, Opinion>,
   heard: readonly (readonly [Seat, Wants])[],
-  listed: ReadonlyMap<string, boolean>,
+  listing: Listing,
   isEarly: (from: Seat) => boolean,
 ): ReadonlyMap<string, Opinion> => {
   const added = new Map<string, Opinion & Record<'missing' | 'late', Map<Seat, Said>>>()
@@ -238,7 +237,7 @@ const addOpinions = (
       added.set(key, opinion)
     }
     if (opinion[side].has(from)) return
-    opinion[side].set(from, { isEarly: isEarly(from), wasListed: listed.get(key) ?? null })
+    opinion[side].set(from, { isEarly: isEarly(from), wasListed: listing.get(key) ?? null })
   }
   for (const [from, { missing, late }] of heard) {
     for (const { epoch, seat } of missing.slice(0, maxWants)) add('missing', from, epoch, seat)

@@ -148,6 +148,11 @@ const strategies = {
   }),
   /** Does not vote as a certifier. */
   stall: z.strictObject({ kind: z.literal('stall') }),
+  /**
+   * As a certifier it votes for nobody else's proposal, but misses one of its own attestations, another one in each round.
+   * With `withhold` others hold them too late.
+   */
+  dribble: z.strictObject({ kind: z.literal('dribble') }),
   /** Attests, but releases it only when a bound of R-CP-3 comes, so that it splits honest nodes. */
   withhold: z.strictObject({
     kind: z.literal('withhold'),
@@ -240,6 +245,7 @@ const duties: readonly (readonly StrategyKind[])[] = [
   ['shared-copy', 'partial-chain', 'absent'],
   ['lazy', 'copycat', 'silent', 'withhold'],
   ['lazy', 'copycat', 'accuse', 'false-address'],
+  ['stall', 'dribble'],
 ]
 const excludes = (a: StrategyKind, b: StrategyKind): boolean =>
   a === b || duties.some((duty) => duty.includes(a) && duty.includes(b))
@@ -269,6 +275,7 @@ const engineOf: Readonly<Record<StrategyKind, 'statistical' | 'messages' | 'both
   grind: 'both',
   stall: 'both',
   hog: 'both',
+  dribble: 'messages',
   withhold: 'messages',
   eclipse: 'messages',
 }

@@ -264,6 +264,7 @@ export const runMessages = (
     nodeOfSeat: (seat) => membership.nodeOfSeat(seat),
     takesPart: (seat) =>
       membership.isHeld(seat) && !actorOfNode(membership.nodeOfSeat(seat)).strategies.has('stall'),
+    dribbles: (seat) => actorOfNode(membership.nodeOfSeat(seat)).strategies.has('dribble'),
     canBeAsked: (node) => places.propose > 0 || actorOfNode(node).isAttacker,
     ranThrough,
     seatsOf: (epoch) => contexts.get(epoch)!.snapshot.map(({ seat }) => seat),

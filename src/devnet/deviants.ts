@@ -1,6 +1,7 @@
 import {
   type Attestation,
   bytesToHex,
+  cidOf,
   decodeAttestation,
   encodeAttestation,
   encodeReceipt,
@@ -8,10 +9,13 @@ import {
   type Finding,
   hash,
   indexOfSeat,
+  type Seat,
   seenFault,
   signPayload,
   targetsOf,
   Verdict,
+  type Wants,
+  wantsAnswer,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../keys/ed25519.ts'
 import { resolveObservedAddress } from '../net/resolve.ts'
@@ -43,6 +47,8 @@ export const deviationOf = (
       return { conduct: copying }
     case 'equivocator':
       return { conduct: equivocating }
+    case 'dribbler':
+      return { conduct: dribbling }
     case 'false-address':
       return { conduct: namingFalsely(keysOfKind(nodes, 'false-address')) }
     default:
@@ -166,6 +172,36 @@ const equivocating = (_honest: Conduct, node: NodeContext): Partial<Conduct> => 
     await send(signPayload('att', node.networkId, other, node.keys.sign))
   },
 })
+
+/** A row of `wants` for each own attestation that came out too late. */
+type TooLate = Wants['missing'][number]
+
+/**
+ * Of every third epoch its attestation goes out as the epoch closes, in time for some nodes only; of every other third it
+ * stays where it is until all hold it too late. It never votes for another's proposal, but misses one of the latter, and
+ * the next one in the next round.
+ */
+const dribbling = (_honest: Conduct, node: NodeContext): Partial<Conduct> => {
+  const tooLate: TooLate[] = []
+  const asked = new Map<Seat, number>()
+  return {
+    attested: async ({ epoch, phases }, findings) => {
+      if (epoch % 3 > 0) await untilHeight(node, phases.closes)
+      return findings
+    },
+    async publish({ epoch }, signed, send) {
+      if (epoch % 3 < 2) return await send(signed)
+      const { seat } = decodeAttestation(signed.payload)!
+      tooLate.push({ epoch, seat, digest: cidOf(signed.payload).multihash.digest })
+    },
+    answerProposal(from, examined) {
+      if (tooLate.length === 0 || (examined[0] !== 'vote' && examined[0] !== 'wants')) return examined
+      const round = asked.get(from) ?? 0
+      asked.set(from, round + 1)
+      return wantsAnswer({ missing: [tooLate[round % tooLate.length]!], late: [], proofs: [] })
+    },
+  }
+}
 
 /** Visits for real and has the receipts, but names an unused address for each target that is not an accomplice. */
 const namingFalsely =

@@ -18,6 +18,8 @@ export const deviantKinds = {
   late: 'announces itself and starts in the middle of the week',
   hog: 'holds connections, streams and sockets open at every node but its own kind, and asks nothing on them',
   'false-address': 'calls valid nodes valid, but under an address that is not theirs',
+  dribbler:
+    'attests so that it is too late for some or for all, and misses another such attestation in each proposal',
   twin: 'runs with the keys and the seat of an honest node, beside it, from another address',
 } as const
 export type DeviantKind = keyof typeof deviantKinds

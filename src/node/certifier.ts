@@ -491,7 +491,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
     current.waiting.set(key, [...(current.waiting.get(key) ?? []), resolve])
     signal.addEventListener('abort', () => resolve(['later', 'busy']), { once: true })
     step(current, { is: 'proposed', from, view, payload })
-    return await promise
+    return node.conduct.answerProposal(from, await promise)
   }
 
   /** From gossip, which somebody passed on, or as the answer to a question. */

@@ -81,7 +81,7 @@ export const createCheckpointData = (
 
   const listingOf = async (
     frame: CheckpointFrame,
-    { known, certifiers, offerBare }: BuildEffect,
+    { known, certifiers, isLast }: BuildEffect,
     equivocatorsOf: (week: Week) => ReadonlySet<Seat>,
   ): Promise<Listing> => {
     const seatsByEpoch = spokenOf(known)
@@ -95,7 +95,7 @@ export const createCheckpointData = (
         stances.set(epoch, held)
       }
     }
-    return chooseListing(known, certifiers, offerBare, (epoch, seat) => stances.get(epoch)?.get(seat) ?? null)
+    return chooseListing(known, certifiers, isLast, (epoch, seat) => stances.get(epoch)?.get(seat) ?? null)
   }
 
   /** Of the checkpoint that was asked for last: whoever wants its registry asks in parts. */
@@ -191,7 +191,7 @@ export const createCheckpointData = (
             chooseContentsInSteps(
               await holdingIn(frame, week, epoch),
               equivocatorsByWeek.get(week)!,
-              (seat) => listing.listed.get(rowKey(epoch, seat)),
+              (seat) => listing.get(rowKey(epoch, seat)),
             ),
           )
           agrees &&= isOwn

@@ -1,7 +1,6 @@
-import type { Signed } from '../../protocol/index.ts'
+import type { Finding, ProposalAnswer, Seat, Signed } from '../../protocol/index.ts'
 import type { ChainView } from '../epochs/chain-view.ts'
 import type { EpochContext } from '../epochs/epoch-book.ts'
-import type { Finding } from '../../protocol/index.ts'
 
 /**
  * What a daemon does at the points where a dishonest one would do otherwise. The honest conduct is what everybody
@@ -16,6 +15,8 @@ export interface Conduct {
   attested(context: EpochContext, findings: readonly Finding[]): Promise<readonly Finding[]>
   /** Sends an attestation out. */
   publish(context: EpochContext, signed: Signed, send: (signed: Signed) => Promise<void>): Promise<void>
+  /** What a proposer is told, given what the examination of its payload came to. */
+  answerProposal(from: Seat, examined: ProposalAnswer): ProposalAnswer
 }
 
 export const honestConduct = (chain: ChainView): Conduct => ({
@@ -23,4 +24,5 @@ export const honestConduct = (chain: ChainView): Conduct => ({
   findWithoutVisit: () => undefined,
   attested: (_context, findings) => Promise.resolve(findings),
   publish: (_context, signed, send) => send(signed),
+  answerProposal: (_from, examined) => examined,
 })

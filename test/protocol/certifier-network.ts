@@ -375,13 +375,13 @@ export const createCertifierNetwork = (
         const stances = new Map(
           [...seatsByEpoch].map(([epoch, seats]) => [epoch, stancesOf(holdingOf(node, epoch), seats)]),
         )
-        const listing = chooseListing(effect.known, effect.certifiers, effect.offerBare, (epoch, seat) =>
+        const listing = chooseListing(effect.known, effect.certifiers, effect.isLast, (epoch, seat) =>
           equivocators.has(seat) ? 'proved' : (stances.get(epoch)?.get(seat) ?? null),
         )
         const offer = offerOf(
           node,
           (epoch) => {
-            const isListed = (seat: Seat): boolean | undefined => listing.listed.get(rowKey(epoch, seat))
+            const isListed = (seat: Seat): boolean | undefined => listing.get(rowKey(epoch, seat))
             const chosen = chooseContents(holdingOf(node, epoch), equivocators, isListed)
             agrees &&= chosen.isOwn
             return chosen

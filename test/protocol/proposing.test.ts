@@ -37,7 +37,7 @@ const runHeight = (
     switch (effect.is) {
       case 'build': {
         const bytes = build(built++)
-        take({ is: 'built', cid: cidOf(bytes), bytes, listing: { isBare: false, listed: new Map() } })
+        take({ is: 'built', cid: cidOf(bytes), bytes, listing: new Map() })
         break
       }
       case 'propose': {

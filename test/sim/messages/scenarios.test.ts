@@ -35,6 +35,16 @@ describe('built-in scenarios of the message engine: what each shows, and a contr
     expect(none['withheld.released']).toBeUndefined()
   })
 
+  test('dribble R-CP-3: certifiers that miss another of their own late attestations in each round delay nothing', () => {
+    const means = meansOf('dribble', ...quick, 'attackers.dribblers.nodes=24')
+    expect(means['answers.split']).toBeGreaterThan(0.1)
+    expect(means['withheld.anchoredShare']).toBeLessThan(0.05)
+    expect(means['certificate.payloads']).toBeLessThan(7)
+    expect(means['weeks.delayed']).toBe(0)
+    expect(means['weeks.pending']).toBe(0)
+    expect(means['creditRate.dribblers']).toBeLessThan(0.05)
+  })
+
   test('R-ATT-5: what waits to go out is shown to nobody, so gossip brings it to all, however often sync asks', () => {
     const network = 'network={"syncSeconds":10,"spreadSeconds":300}'
     const means = meansOf('baseline', 'engine=messages', 'weeks=1', ...quick, network)
