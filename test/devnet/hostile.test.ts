@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   bytesToHex,
+  cidOf,
+  type Epoch,
   type Finding,
+  type ProposalAnswer,
   protocols,
   relayProtocol,
   seenFault,
@@ -13,7 +16,7 @@ import { deviationOf } from '../../src/devnet/deviants.ts'
 import { type Hog, startHog } from '../../src/devnet/hog.ts'
 import type { PreparedNode } from '../../src/devnet/prepare.ts'
 import { honestConduct } from '../../src/node/conduct.ts'
-import { createTestNetwork, type TestNetwork } from '../fixtures/test-network.ts'
+import { attest, createTestNetwork, type TestNetwork } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 
 let network: TestNetwork
@@ -74,5 +77,40 @@ describe('a liar about addresses', () => {
       expect(finding.address).toHaveLength(4)
       expect(finding.address).not.toEqual(address)
     }
+  })
+})
+
+describe('a dribbler', () => {
+  test('R-CP-3 misses another attestation that came too late in each answer to a proposer, and tells others the rest', async () => {
+    network = await createTestNetwork({ nodes: 8, params: { committee: 3 } })
+    const node = await network.start(1, { height: network.height(9) })
+    const { daemon, row } = node
+    const { conduct } = deviationOf({ kind: 'dribbler' } as PreparedNode, [])
+    const dribbler = conduct!(honestConduct(daemon.node.chain), daemon.node)
+    const vote: ProposalAnswer = ['vote', new Uint8Array(96)]
+    expect(dribbler.answerProposal!(2, vote)).toEqual(vote)
+
+    const sent: Epoch[] = []
+    const digests = new Map<Epoch, Uint8Array>()
+    for (const epoch of [3, 4, 5, 8]) {
+      const context = await node.context(epoch)
+      const { attestation, ...signed } = attest(network, context, 1)
+      digests.set(epoch, cidOf(signed.payload).multihash.digest)
+      await dribbler.publish!(context, signed, () => {
+        sent.push(attestation.epoch)
+        return Promise.resolve()
+      })
+    }
+    expect(sent).toEqual([3, 4])
+    const missing = (epoch: Epoch): ProposalAnswer => [
+      'wants',
+      [[epoch, row.seat, digests.get(epoch)!]],
+      [],
+      [],
+    ]
+    const answers = [2, 2, 3, 2].map((from) => dribbler.answerProposal!(from, vote))
+    expect(answers).toEqual([missing(5), missing(8), missing(5), missing(5)])
+    const later: ProposalAnswer = ['later', 'view-not-open']
+    expect(dribbler.answerProposal!(2, later)).toEqual(later)
   })
 })
