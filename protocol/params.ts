@@ -46,15 +46,18 @@ export const maxAmount = 2_100_000_000_000_000n
 
 const Amount = z.bigint().min(0n).max(maxAmount)
 
+/** It is hashed as it is written, so there is no space to lose and no second spelling of a character. */
+const KeyText = z.string().regex(/^[!-~]{1,512}$/, { error: 'must be printable ASCII without spaces' })
+
 /** What makes a network this one (R-NET-1): two networks that differ here have nothing in common. */
 export const Genesis = z.strictObject({
   chain: ChainName,
   /** First height the rules look at; the first block of epoch 0. At least 1. */
   activationHeight: HeightNumber.min(1),
   /** Shielded address that announcements pay to. */
-  announceAddress: z.string().min(1).max(512),
+  announceAddress: KeyText,
   /** Its published incoming viewing key. */
-  viewingKey: z.string().min(1).max(512),
+  viewingKey: KeyText,
   /** Base units that a stake holds at least: 42 coins. */
   minStake: Amount,
   /**

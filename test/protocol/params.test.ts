@@ -56,6 +56,10 @@ describe('R-NET-1', () => {
     ['minStake', 42],
     ['minStake', -1n],
     ['announceAddress', ''],
+    ['announceAddress', 'zs1é'],
+    ['viewingKey', ' zivks1'],
+    ['viewingKey', 'zivks1\n'],
+    ['viewingKey', 'x'.repeat(513)],
     ['extra', 1],
   ])('R-NET-1 %s = %s is no genesis', (name, value) => {
     expect(Genesis.safeParse({ ...genesis, [name]: value }).success).toBe(false)

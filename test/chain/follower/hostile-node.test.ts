@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { parseBlock } from '../../../src/chain/formats/block.ts'
+import { createRpcClient } from '../../../src/chain/rpc/client.ts'
+import { createMemoryStore } from '../../../src/store/memory-store.ts'
+import { followTo } from '../../../src/tally/follow-chain.ts'
+import { realWorld } from '../../../src/world.ts'
 import { caughtUp, derivedRows, statusOf } from './following.ts'
 import { activationHeight, confirmed, following, mineTo, network, nodeOf } from './scene.ts'
 import { announcementOf, createTestChain, ownerOf, pay, type TestChain, transferOf } from './test-chain.ts'
@@ -103,6 +107,28 @@ describe('a node that cannot be trusted', () => {
       expect(await follower.hashAt(height)).toEqual(chain.best[height]!.block.header.hash)
     },
   )
+
+  test('R-CP-6 to whoever tallies, a node that gives what is no chain is one that gives nothing: exit code 3', async () => {
+    const chain = createTestChain()
+    mineTo(chain, height + 6)
+    const node = await nodeOf(chain)
+    node.twist = onBlock(withOtherTransaction)()
+    const rpc = createRpcClient({ url: node.url, world: realWorld() })
+    const followed = followTo({
+      network,
+      rpc,
+      store: createMemoryStore(),
+      world: realWorld(),
+      height: null,
+      signal: AbortSignal.timeout(60_000),
+    })
+    await expect(followed).rejects.toMatchObject({
+      code: 'CHAIN_UNREADABLE',
+      exitCode: 3,
+      cause: { code: 'CHAIN_NODE_LIES' },
+    })
+    await rpc.close()
+  })
 
   test('R-CHAIN-1 a fork that the node only claims takes nothing back', async () => {
     const chain = createTestChain()

@@ -274,7 +274,7 @@ describe('thread on the chain', () => {
     }
   })
 
-  test('R-PAY-2 what waits in the memory pool is not on the thread', async () => {
+  test('R-PAY-2 what waits in the memory pool is not on the thread, what is in a block is, confirmed or not', async () => {
     await using payout = await startPayoutChain()
     const tally = payout.tally([coin])
     await payout.send(await payout.sign(await payout.build(tally), tally))
