@@ -8,6 +8,7 @@ import {
   Verdict,
 } from '../../protocol/index.ts'
 import { prefixes } from '../../src/store/keys.ts'
+import { readReceiptRow } from '../../src/store/work.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
@@ -320,7 +321,7 @@ describe('R-ATT-5 a crash between any two durable writes', () => {
     const found = new Map<string, Set<string>>()
     const range = { gte: Uint8Array.of(prefixes.receipt), lt: Uint8Array.of(prefixes.receipt + 1) }
     for await (const [, row] of store.range(range)) {
-      const receipt = decodeReceipt(row.subarray(96))!
+      const receipt = decodeReceipt(readReceiptRow(row, 'the store').receipt.payload)!
       const key = `${receipt.epoch} ${receipt.targetSeat} ${receipt.challengerSeat}`
       found.set(key, (found.get(key) ?? new Set()).add(bytesToHex(receipt.nonce)))
     }
