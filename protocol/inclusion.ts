@@ -5,7 +5,7 @@ import { type Checkpoint, decodeCheckpoint, maxCheckpointBytes } from './checkpo
 import { equalBytes } from './bytes.ts'
 import { cidOf, type Decoded, decodeCanonical, encodeCanonical } from './codec.ts'
 import { bytesOf, bytesUpTo, type Epoch, type Seat, SeatNumber } from './ids.ts'
-import { attestationLeaf, merklePath, verifyMerklePath } from './merkle.ts'
+import { attestationLeaf, createMerklePaths, merklePath, verifyMerklePath } from './merkle.ts'
 import { accept, reject, type Validation } from './validation.ts'
 
 /**
@@ -76,21 +76,40 @@ export interface AbsenceProof {
   after: Leaf | null
 }
 
-/** `rows`: all attestations of the epoch under the root, in rising order of seat; none is of `seat`. */
-export const proveAbsence = (
+/** Proofs of who stands under root(e) and who does not, each of some hashes once the first is made. */
+export interface EpochProofs {
+  /** Null for a seat that is absent. */
+  leafOf(seat: Seat): Leaf | null
+  /** Null for a seat that is not. */
+  absenceOf(seat: Seat): AbsenceProof | null
+}
+
+/** `rows`: all attestations of the epoch under the root, in rising order of seat. */
+export const createEpochProofs = (
   epoch: Epoch,
   rows: readonly { seat: Seat; cid: CID; payload: Uint8Array }[],
-  seat: Seat,
-): AbsenceProof => {
-  const higher = rows.findIndex((row) => row.seat >= seat)
-  const next = higher === -1 ? rows.length : higher
-  if (rows[next]?.seat === seat) throw new RangeError(`seat ${seat} is not absent`)
-  const leaves = rows.map((row) => attestationLeaf(row.seat, row.cid))
+): EpochProofs => {
+  const pathOf = createMerklePaths(rows.map((row) => attestationLeaf(row.seat, row.cid)))
   const leafAt = (index: number): Leaf | null => {
     const row = rows[index]
-    return row === undefined ? null : { attestation: row.payload, index, path: merklePath(leaves, index) }
+    return row === undefined ? null : { attestation: row.payload, index, path: pathOf(index) }
   }
-  return { epoch, seat, before: leafAt(next - 1), after: leafAt(next) }
+  /** Where the first seat stands that is not lower. */
+  const placeOf = (seat: Seat): number => {
+    const found = rows.findIndex((row) => row.seat >= seat)
+    return found === -1 ? rows.length : found
+  }
+  return {
+    leafOf: (seat) => {
+      const place = placeOf(seat)
+      return rows[place]?.seat === seat ? leafAt(place) : null
+    },
+    absenceOf: (seat) => {
+      const place = placeOf(seat)
+      if (rows[place]?.seat === seat) return null
+      return { epoch, seat, before: leafAt(place - 1), after: leafAt(place) }
+    },
+  }
 }
 
 /**

@@ -58,23 +58,36 @@ export const merkleRootOfHashesInSteps = function* (hashes: Iterable<Uint8Array>
 }
 
 /** The audit path of RFC 6962 2.1.1 for the leaf at `index`, from the leaf up. */
-export const merklePath = (leaves: readonly Uint8Array[], index: number): Uint8Array[] => {
-  if (index < 0 || index >= leaves.length) throw new RangeError(`no leaf ${index}`)
+export const merklePath = (leaves: readonly Uint8Array[], index: number): Uint8Array[] =>
+  createMerklePaths(leaves)(index)
+
+/** The same for as many leaves as are asked for: each subtree is hashed once. */
+export const createMerklePaths = (leaves: readonly Uint8Array[]): ((index: number) => Uint8Array[]) => {
   const hashes = leaves.map(leafHash)
-  const path: Uint8Array[] = []
-  let from = 0
-  let to = leaves.length
-  while (to - from > 1) {
-    const middle = from + splitOf(to - from)
-    if (index < middle) {
-      path.push(rootOfHashes(hashes, middle, to))
-      to = middle
-    } else {
-      path.push(rootOfHashes(hashes, from, middle))
-      from = middle
-    }
+  const known = new Map<string, Uint8Array>()
+  const rootOf = (from: number, to: number): Uint8Array => {
+    const name = `${from} ${to}`
+    const root = known.get(name) ?? rootOfHashes(hashes, from, to)
+    known.set(name, root)
+    return root
   }
-  return path.reverse()
+  return (index) => {
+    if (index < 0 || index >= leaves.length) throw new RangeError(`no leaf ${index}`)
+    const path: Uint8Array[] = []
+    let from = 0
+    let to = leaves.length
+    while (to - from > 1) {
+      const middle = from + splitOf(to - from)
+      if (index < middle) {
+        path.push(rootOf(middle, to))
+        to = middle
+      } else {
+        path.push(rootOf(from, middle))
+        from = middle
+      }
+    }
+    return path.reverse()
+  }
 }
 
 /** RFC 9162 2.1.3.2: whether `leaf` stands at `index` among `count` leaves under `root`. */

@@ -1,4 +1,5 @@
 import {
+  createEpochProofs,
   beaconOf,
   bytesToHex,
   type Certificate,
@@ -20,7 +21,6 @@ import {
   nobleSignBls,
   proofPagesOf,
   type Leaf,
-  proveAbsence,
   proveInclusion,
   registryRootOf,
   type SeatRecord,
@@ -165,9 +165,8 @@ export const checkpointVector = (others: Others, blockHash: (height: number) => 
   const shown = rows.get(lastEpoch)![2]!
   const inclusion = proveInclusion(payload, rows.get(lastEpoch)!, shown.payload)
   /** Of the equivocator, and of seats above and below all. */
-  const absences = [others.equivocation.seat, 4_294_967_295].map((seat) =>
-    proveAbsence(lastEpoch, rows.get(lastEpoch)!, seat),
-  )
+  const proofs = createEpochProofs(lastEpoch, rows.get(lastEpoch)!)
+  const absences = [others.equivocation.seat, 4_294_967_295].map((seat) => proofs.absenceOf(seat)!)
   const leafOf = (leaf: Leaf | null) =>
     leaf === null
       ? null

@@ -1,14 +1,12 @@
 import {
   challengersOf,
+  createEpochProofs,
   decodeCheckpoint,
   epochRoot,
   equalBytes,
   type HeldAttestation,
-  indexOfSeat,
   type Leaf,
   peerIdOfKey,
-  proveAbsence,
-  proveInclusion,
   type Seat,
   targetsOf,
 } from '../../../protocol/index.ts'
@@ -127,16 +125,16 @@ const createInclusions = async (
     payload: signed.payload,
   }))
   if (rows.length !== listed.count || !equalBytes(epochRoot(rows), listed.root)) return noInclusions
+  const proofs = createEpochProofs(context.epoch, rows)
   return {
-    inclusionOf: (held) => {
-      if (indexOfSeat(rows, held.seat) === -1) return null
-      const { index, path } = proveInclusion(checkpoint, rows, held.signed.payload)
-      return { index, path: [...path] }
+    inclusionOf: ({ seat }) => {
+      const leaf = proofs.leafOf(seat)
+      return leaf === null ? null : { index: leaf.index, path: [...leaf.path] }
     },
     absenceOf: (seat) => {
-      if (indexOfSeat(rows, seat) !== -1) return []
-      const { before, after } = proveAbsence(context.epoch, rows, seat)
-      return [{ seat, before: caseLeaf(before), after: caseLeaf(after) }]
+      const absence = proofs.absenceOf(seat)
+      if (absence === null) return []
+      return [{ seat, before: caseLeaf(absence.before), after: caseLeaf(absence.after) }]
     },
   }
 }
