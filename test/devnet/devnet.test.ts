@@ -73,6 +73,17 @@ describe('a devnet week', () => {
     )
   }, 1_200_000)
 
+  test('R-CP-3 nodes that attest late and miss another such attestation in each proposal delay and take nothing', async () => {
+    const result = await devnet('--seed', '3', '--nodes', '7', '--with', 'dribbler=2')
+    expect(result).toMatchObject({ agree: true, state: 'anchored', uncredited: [], payout: 'exact' })
+    expect(new Set(result.honest.map(({ amount }) => amount)).size).toBe(1)
+    expect(result.deviants.map(({ kind }) => kind)).toEqual(['dribbler', 'dribbler'])
+    for (const { amount, reasons } of result.deviants) {
+      expect(reasons).toEqual(['valid: not attested'])
+      expect(BigInt(amount)).toBeLessThan(BigInt(result.honest[0]!.amount))
+    }
+  }, 1_200_000)
+
   test('R-TALLY-7 the ZEN family: Sprout memos and replay-protected scripts', async () => {
     const result = await devnet('--profile', 'zen-devnet', '--nodes', '4', '--epochs', '3', '--seed', '2')
     expect(result).toMatchObject({ agree: true, state: 'anchored', payout: 'exact', rebuilt: true })
