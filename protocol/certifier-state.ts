@@ -8,6 +8,7 @@ import type { Params } from './params.ts'
 import type { ProposingEffect, ProposingEvent, ProposingState } from './proposing.ts'
 import type { ReviewEffect, ReviewEvent, ReviewState } from './review.ts'
 import type { Senior } from './seniors.ts'
+import type { VoidedAnchor } from './voided.ts'
 
 /** What one node has to do for one frozen week; fixed by the chain up to block F. */
 export interface CertifierDuty {
@@ -19,6 +20,8 @@ export interface CertifierDuty {
   /** Beacon of the epoch that begins with block F. */
   beacon: Uint8Array
   params: Pick<Params, 'certifiers' | 'viewBlocks' | 'anchorBlocks'>
+  /** R-NET-4: checkpoints that it neither votes for nor takes certificates of; none if absent. */
+  voided?: readonly VoidedAnchor[]
 }
 
 /** A proof of equivocation that the node holds. */

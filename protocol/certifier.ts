@@ -33,7 +33,8 @@ import {
 } from './proposing.ts'
 import { type HeldProofs, type ReviewEffect, type ReviewEvent, startReview, stepReview } from './review.ts'
 import { certifiersOf, type Senior } from './seniors.ts'
-import { ignoreUnverified, reject, type Validation } from './validation.ts'
+import { ignore, ignoreUnverified, reject, type Validation } from './validation.ts'
+import { isVoided } from './voided.ts'
 
 /** Proposals of one seat that are examined in a view; as many as an honest proposer makes. */
 const maxReviewsCaused = 16
@@ -280,6 +281,10 @@ const vote = (state: CertifierState, to: Seat, view: number, checkpoint: CID): C
     return { state, effects: to === duty.seat ? [] : [{ is: 'answer', to, view, checkpoint, answer }] }
   }
   const { networkId, week, freezeHash } = duty.frame
+  if (isVoided(duty.voided ?? [], week, checkpoint)) {
+    const answer: ProposalAnswer = ['refused', 'voided']
+    return { state, effects: [{ is: 'answer', to, view, checkpoint, answer }] }
+  }
   const isRecorded = votes.some((old) => old.view === view && old.checkpoint.equals(checkpoint))
   return {
     state: isRecorded ? state : { ...state, votes: [...votes, { view, checkpoint }] },
@@ -378,6 +383,8 @@ export const judgeCertificate = (
 ): Validation => {
   const { frame, params } = state.duty
   if (certificate.week !== frame.week) return ignoreUnverified('certificate-of-another-week')
+  if (isVoided(state.duty.voided ?? [], certificate.week, certificate.checkpoint))
+    return ignore('certificate-voided')
   if (state.certified !== null) return ignoreUnverified('certificate-known')
   if (certificate.view > lastView(params)) return reject('certificate-no-such-view')
   const certifiers = state.views[certificate.view]

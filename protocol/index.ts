@@ -67,5 +67,6 @@ export { judgeEpoch, type SeatTally, shareFund, tallyJudged, tallyWeek, type Wee
 export * from './twins.ts'
 export * from './validation.ts'
 export * from './verdict.ts'
+export * from './voided.ts'
 export * from './week.ts'
 export * from './weeks.ts'

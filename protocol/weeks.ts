@@ -28,6 +28,7 @@ import {
 import { finish, type Steps } from './steps.ts'
 import type { WeekState } from './tally/input.ts'
 import { ignore, reject, type Validation } from './validation.ts'
+import { isVoided, type VoidedAnchor } from './voided.ts'
 import { weekOfTime } from './week.ts'
 
 /** What holds for a whole network. */
@@ -35,6 +36,12 @@ export interface NetworkRules {
   genesis: Genesis
   networkId: NetworkId
   schedule: ParamsSchedule
+}
+
+/** What the weeks of a chain follow from, besides its blocks. */
+export interface WeekRules extends NetworkRules {
+  /** R-NET-4: anchors that fix nothing. */
+  voided: readonly VoidedAnchor[]
 }
 
 /** The certificate that fixed a week, and where it stands in the chain (R-CP-5). */
@@ -118,7 +125,7 @@ export const stepWeeks = (...step: Parameters<typeof stepWeeksInSteps>): WeeksSt
 
 /** The same with pauses: where a week ends, the root over all its seniors is computed. */
 export const stepWeeksInSteps = function* (
-  rules: NetworkRules,
+  rules: WeekRules,
   weeks: ChainWeeks,
   block: WeekBlock,
   bls: Pick<BlsVerifier, 'verifyAggregate'>,
@@ -142,7 +149,7 @@ export const anchorWindowAt = (rules: NetworkRules, weeks: ChainWeeks, height: H
 
 /** R-CP-4, R-CP-5: whether a certificate could be anchored in a block at this height. */
 export const checkAnchor = (
-  rules: NetworkRules,
+  rules: WeekRules,
   weeks: ChainWeeks,
   certificate: Certificate,
   height: Height,
@@ -154,6 +161,7 @@ export const checkAnchor = (
   const index = indexOfCertifiable(weeks)
   const record = weeks.records[index]
   if (record === undefined || record.week !== certificate.week) return ignore('anchor-not-awaited')
+  if (isVoided(rules.voided, certificate.week, certificate.checkpoint)) return ignore('anchor-voided')
   const params = paramsOfWeek(rules.schedule, record.week)
   if (certificate.view > lastView(params)) return reject('anchor-no-such-view')
   if (height < viewOpening(rules.genesis, params, record.freeze!.height, certificate.view)) {
@@ -255,7 +263,7 @@ const windowEnd = (rules: NetworkRules, weeks: ChainWeeks, index: number): Heigh
 
 /** R-CP-5: the first valid anchor in chain order fixes the week, and with it those that it covers. */
 const judgeAnchors = (
-  rules: NetworkRules,
+  rules: WeekRules,
   before: ChainWeeks,
   block: WeekBlock,
   bls: Pick<BlsVerifier, 'verifyAggregate'>,

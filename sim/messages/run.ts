@@ -427,7 +427,7 @@ export const runMessages = (
     const seatsBefore = isStart ? membership.seats.slice() : []
     const drawn = isStart ? openEpoch(epoch) : null
     weeks = stepWeeks(
-      { genesis, networkId, schedule: [{ from: weekOf(0), params }] },
+      { genesis, networkId, schedule: [{ from: weekOf(0), params }], voided: [] },
       weeks,
       {
         height,

@@ -9,6 +9,7 @@ import {
   type NetworkId,
   networkIdOf,
   ParamsSchedule,
+  VoidedAnchors,
   Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
@@ -35,6 +36,8 @@ export const Profile = z.strictObject({
     )
     .max(1_000)
     .default([]),
+  /** R-NET-4: anchors that fix nothing, in rising order of week. */
+  voided: VoidedAnchors.default([]),
   /** R-PROBE-2: devnets live on loopback addresses. */
   allowLoopback: z.boolean().default(false),
   /** R-RELAY-1: leading bits of an address in which no two hops of a circuit may agree. */

@@ -40,12 +40,23 @@ export interface AnchoredWeek {
   equivocators: ReadonlySet<Seat>
 }
 
+/** An anchored checkpoint that breaks R-CP-1, as this node sees it. */
+export interface DifferingCheckpoint {
+  /** Whose checkpoint it is. */
+  week: Week
+  checkpoint: string
+  /** Of `checkFrame`. */
+  code: string
+}
+
 /** Brings together what an anchor fixes: payload, proofs, and every attestation under its roots. */
 export interface AnchoredWeeks {
   /** Fetches what is missing of the newest anchored weeks, a bounded number at a time. */
   complete(signal: AbortSignal): Promise<void>
   /** Undefined while it has no anchor, or while `complete` has not found everything. */
   get(week: Week): AnchoredWeek | undefined
+  /** Anchored checkpoints that say otherwise than chain and profile do here (R-CP-6), as far as they were read. */
+  differing(): readonly DifferingCheckpoint[]
   /** The same, put together now. Errors: ANCHORED_MISSING, which names what, and ANCHORED_INVALID. */
   read(week: Week, signal: AbortSignal): Promise<AnchoredWeek | undefined>
 }
@@ -87,6 +98,8 @@ export interface AnchoredParts extends FrameParts {
 export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   const { checkpoints, epochs } = parts
   const known = new Map<Week, AnchoredWeek>()
+  /** By checkpoint. */
+  const differing = new Map<string, DifferingCheckpoint>()
 
   const anchorOf = (week: Week): Anchor | null =>
     parts.weeks().records.findLast((record) => record.week === week)?.anchor ?? null
@@ -283,7 +296,10 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     const framed = await frameOfWeek(parts, anchor.week, signal)
     if (framed === undefined) throw notFollowed(anchor.week)
     const checked = checkFrame(framed.frame, checkpoint)
+    const name = anchor.checkpoint.toString()
+    differing.delete(name)
     if (checked.is !== 'accept') {
+      differing.set(name, { week: anchor.week, checkpoint: name, code: checked.code })
       throw new SecnodeError(
         'ANCHORED_INVALID',
         `the checkpoint of week ${anchor.week} breaks R-CP-1: ${checked.code}`,
@@ -311,6 +327,10 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
 
   return {
     get,
+    differing() {
+      const anchored = new Set(parts.weeks().records.map(({ anchor }) => anchor?.checkpoint.toString()))
+      return [...differing.values()].filter(({ checkpoint }) => anchored.has(checkpoint))
+    },
     async read(week, signal) {
       const anchor = anchorOf(week)
       if (anchor === null) return undefined

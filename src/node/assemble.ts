@@ -122,6 +122,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     const daemon = createDaemon({
       genesis: profile.genesis,
       schedule: profile.schedule,
+      voided: profile.voided,
       keys,
       ...(options.role === 'standby' ? { standbyFor: seatKeys } : {}),
       stake,

@@ -175,6 +175,7 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       seniors: record.list!.seniors,
       beacon: beaconOf(node.networkId, record.last! + 2, record.freeze!.hash!),
       params,
+      voided: node.voided,
     }
     const proofs: HeldProof[] = []
     for (const { week } of frame.weeks) {

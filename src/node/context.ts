@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import type { Genesis, NetworkId, ParamsSchedule, Seat, SnapshotRow } from '../../protocol/index.ts'
+import type {
+  Genesis,
+  NetworkId,
+  ParamsSchedule,
+  Seat,
+  SnapshotRow,
+  VoidedAnchor,
+} from '../../protocol/index.ts'
 import type { Ed25519Verifier } from '../keys/ed25519.ts'
 import type { NodeKeys } from '../keys/node-key.ts'
 import type { ProbeRoots } from '../net/certificate-chain.ts'
@@ -21,6 +28,8 @@ export interface NodeContext {
   genesis: Genesis
   networkId: NetworkId
   schedule: ParamsSchedule
+  /** R-NET-4. */
+  voided: readonly VoidedAnchor[]
   keys: NodeKeys
   /** Those under which the seat is announced; `keys`, but for a standby (R-ATT-8). */
   seatKeys: NodeKeys

@@ -15,6 +15,7 @@ import {
   type Snapshot,
   topicsOf,
   type UnknownRuleset,
+  type VoidedAnchor,
   unseated,
   weekBefore,
 } from '../../protocol/index.ts'
@@ -67,6 +68,8 @@ export const daemonVersion = '0.1.0'
 export interface DaemonOptions {
   genesis: Genesis
   schedule: ParamsSchedule
+  /** R-NET-4; none if absent. */
+  voided?: readonly VoidedAnchor[]
   keys: NodeKeys
   /** The keys of the seat that it stands by for; then `keys` are its own, a stranger's (R-ATT-8). */
   standbyFor?: NodeKeys
@@ -177,6 +180,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     genesis,
     networkId,
     schedule,
+    voided: options.voided ?? [],
     keys,
     seatKeys: options.standbyFor ?? keys,
     isStandby,

@@ -28,7 +28,9 @@ export const configCheck: Check = {
       findings.push({ code: 'CONFIG_INVALID', severity: 'failure', stops: true, message, hint })
     }
     findings.push(...(await rulesetFindings(facts)))
-    return { findings, detail: `network ${name} (${networkId})` }
+    const { voided } = (await facts.network()).profile
+    const voids = voided.length === 0 ? '' : `, voids ${voided.length} anchors`
+    return { findings, detail: `network ${name} (${networkId})${voids}` }
   },
 }
 

@@ -26,6 +26,8 @@ export const prefixes = {
   seatOutput: 0x17,
   /** height → the weeks after this block, which changed them: ends, freezes, anchors. */
   weeks: 0x16,
+  /** → JSON: the voided anchors under which `weeks` were stepped (R-NET-4). No row says none. */
+  voided: 0x1a,
 
   /** epoch, beacon, seat → heldAt u32, signature 64, payload: attestations, the first held of each seat. */
   attestation: 0x20,

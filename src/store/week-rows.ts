@@ -13,6 +13,8 @@ import {
   PayloadCid,
   SeatNumber,
   type SeniorList,
+  type VoidedAnchor,
+  VoidedAnchors,
   Week,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
@@ -34,6 +36,21 @@ export const weeksAt = async (store: Store, height: Height): Promise<ChainWeeks>
 /** One row for each block that changed them: few in a week. */
 export const putWeeks = (height: Height, weeks: ChainWeeks): StoreOperation =>
   put(keyOf(prefixes.weeks, u32(height)), encodeWeeks(weeks))
+
+/** Under which voided anchors the weeks were stepped (R-NET-4). */
+export const voidedOfWeeks = async (store: Store): Promise<VoidedAnchor[]> => {
+  const row = await store.get(keyOf(prefixes.voided))
+  if (row === undefined) return []
+  const parsed = VoidedAnchors.safeParse(JSON.parse(new TextDecoder().decode(row)))
+  if (parsed.success) return parsed.data
+  throw new SecnodeError('STORE_DAMAGED', 'the row of voided anchors in the store cannot be read', {
+    hint: 'Move the data directory away and let the node follow the chain anew.',
+    cause: parsed.error,
+  })
+}
+
+export const putVoidedOfWeeks = (voided: readonly VoidedAnchor[]): StoreOperation =>
+  put(keyOf(prefixes.voided), new TextEncoder().encode(JSON.stringify(voided)))
 
 /** Takes back what blocks above `height` changed. */
 export const deleteWeeksAbove = async (store: Store, height: Height): Promise<StoreOperation[]> => {

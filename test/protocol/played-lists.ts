@@ -6,7 +6,6 @@ import {
   formatAnchor,
   type Height,
   type NamedAnchor,
-  type NetworkRules,
   noWeeks,
   type Seat,
   type SeatRecord,
@@ -18,13 +17,14 @@ import {
   type Week,
   weekAfter,
   type WeekRecord,
+  type WeekRules,
 } from '../../protocol/index.ts'
 import { genesis, networkId, paramsWith, seedOf } from './fixture.ts'
 
 const params = paramsWith({ viewBlocks: 4, anchorBlocks: 8, certifiers: 6 })
 const epochsPerWeek = 3
 const firstWeek = '2026-W10' as Week
-const rules: NetworkRules = { genesis, networkId, schedule: [{ from: firstWeek, params }] }
+const rules: WeekRules = { genesis, networkId, schedule: [{ from: firstWeek, params }], voided: [] }
 /** Votes are the matter of other tests: what counts here is from which list certifiers are drawn. */
 const trusting = { verifyAggregate: () => true }
 

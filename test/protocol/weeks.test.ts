@@ -18,7 +18,6 @@ import {
   isAnchorCandidate,
   maxCheckpointEpochs,
   maxMemoBytes,
-  type NetworkRules,
   noWeeks,
   paramsHash,
   parseAnchor,
@@ -33,6 +32,9 @@ import {
   weekAfter,
   weekStateOf,
   type WeekRecord,
+  type WeekRules,
+  VoidedAnchors,
+  type VoidedAnchor,
 } from '../../protocol/index.ts'
 import { aggregateVotes, blsPublicKeyOf, blsSecretKeyOf, createBls, signVote } from '../../src/keys/bls.ts'
 import { genesis, networkId, paramsWith, seedOf } from './fixture.ts'
@@ -42,7 +44,7 @@ const week1 = '2026-W10' as Week
 const week2 = weekAfter(week1)
 const week3 = weekAfter(week2)
 const params = paramsWith({ viewBlocks: 8, anchorBlocks: 40, certifiers: 6 })
-const rules: NetworkRules = { genesis, networkId, schedule: [{ from: week1, params }] }
+const rules: WeekRules = { genesis, networkId, schedule: [{ from: week1, params }], voided: [] }
 
 const secretOf = (seat: Seat): Uint8Array => blsSecretKeyOf(seedOf('bls secret', seat))
 const recordOf = (seat: Seat, changes: Partial<SeatRecord> = {}): SeatRecord => ({
@@ -73,6 +75,7 @@ interface ChainOptions {
   weekByEpoch: readonly Week[]
   seats?: readonly SeatRecord[]
   snapshotSeats?: (epoch: number) => number
+  voided?: readonly VoidedAnchor[]
 }
 
 const start = (): TestChain => ({ weeks: noWeeks, height: genesis.activationHeight - 1, refused: [] })
@@ -87,7 +90,7 @@ const step = (
   const epoch = Math.floor((height - genesis.activationHeight) / genesis.epochBlocks)
   const week = options.weekByEpoch[Math.min(epoch, options.weekByEpoch.length - 1)]!
   const stepped = stepWeeks(
-    rules,
+    { ...rules, voided: options.voided ?? [] },
     chain.weeks,
     {
       height,
@@ -458,6 +461,74 @@ describe('R-CP-6 a pending week', () => {
     const atOpening = runTo(start(), opening(0) - 1, options)
     const anchored = step(atOpening, options, [candidate(certify(atOpening, week1, 0))])
     expect(recordOfWeek(runTo(anchored, f2, options), week2).covers).toEqual([])
+  })
+})
+
+describe('R-NET-4 a voided anchor', () => {
+  const atOpening = runTo(start(), opening(0) - 1, options)
+  const voidOf = ({ week, checkpoint }: Certificate): VoidedAnchor => ({
+    week,
+    checkpoint: checkpoint.toString(),
+  })
+
+  test('fixes nothing, in whatever view: the next valid one in the window counts', () => {
+    const captured = certify(atOpening, week1, 0)
+    const with1 = { ...options, voided: [voidOf(captured)] }
+    const other = certify(atOpening, week1, 0, 'another')
+    const chain = step(atOpening, with1, [candidate(captured, 3), candidate(other, 9)])
+    expect(chain.refused).toEqual([{ height: opening(0), code: 'anchor-voided' }])
+    expect(recordOfWeek(chain, week1).anchor).toMatchObject({ index: 9, checkpoint: other.checkpoint })
+    expect(chain.weeks.handedOn).toMatchObject({
+      week: week1,
+      anchor: { checkpoint: other.checkpoint },
+    })
+    const later = runTo(atOpening, opening(1) - 1, with1)
+    const again = step(later, with1, [candidate(certify(later, week1, 1))])
+    expect(again.refused.map(({ code }) => code)).toEqual(['anchor-voided'])
+    // Of another week the row says nothing.
+    const elsewhere = { ...options, voided: [{ ...voidOf(captured), week: week2 }] }
+    expect(step(atOpening, elsewhere, [candidate(captured)]).refused).toEqual([])
+  })
+
+  test('leaves its week and the weeks behind it pending: the next checkpoint lists them all, and goes by no list of it', () => {
+    const before = runTo(start(), f2 + genesis.confirmations - 1, options)
+    const captured = certify(before, week2, 0)
+    const anchored = step(before, options, [candidate(captured)])
+    expect(recordOfWeek(anchored, week1).anchor?.checkpoint).toEqual(captured.checkpoint)
+    // The next week has three epochs, and freezes an epoch after its end.
+    const weekByEpoch = [...options.weekByEpoch.slice(0, 9), week3, week3, week3, weekAfter(week3)]
+    const under = { weekByEpoch, voided: [voidOf(captured)] }
+    const replayed = runTo(
+      step(runTo(start(), before.height, under), under, [candidate(captured)]),
+      epochStart(genesis, 13),
+      under,
+    )
+    expect(replayed.refused.map(({ code }) => code)).toEqual(['anchor-voided'])
+    expect(weekStateOf(recordOfWeek(replayed, week1), false)).toBe('pending')
+    expect(weekStateOf(recordOfWeek(replayed, week2), false)).toBe('pending')
+    expect(recordOfWeek(replayed, week3).covers).toEqual([week1, week2])
+    expect(recordOfWeek(replayed, week3).commits).toMatchObject({ previous: null })
+    expect(replayed.weeks.handedOn).toBe(null)
+  })
+
+  test('rows are existing weeks and CIDs of checkpoints, in rising order, none twice', () => {
+    const row = (label: string, week: Week = week1): VoidedAnchor => ({
+      week,
+      checkpoint: cidOf(seedOf(label)).toString(),
+    })
+    const [a, b] = [row('a'), row('b')].sort((x, y) => (x.checkpoint < y.checkpoint ? -1 : 1))
+    expect(VoidedAnchors.safeParse([a, b, row('a', week2)]).success).toBe(true)
+    for (const bad of [
+      [b, a],
+      [a, a],
+      [row('a', week2), a],
+      [{ ...a!, week: '2026-W54' }],
+      [{ ...a!, checkpoint: a!.checkpoint.toUpperCase() }],
+      [{ ...a!, checkpoint: 'bafy' }],
+      [{ ...a!, checkpoint: `${a!.checkpoint}a` }],
+    ]) {
+      expect(VoidedAnchors.safeParse(bad).success).toBe(false)
+    }
   })
 })
 

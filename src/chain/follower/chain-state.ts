@@ -1,5 +1,6 @@
 import {
   anchorWindowAt,
+  differingVoids,
   type BlsVerifier,
   type ChainWeeks,
   type Epoch,
@@ -34,7 +35,13 @@ import { deleteCoinbase, putCoinbase } from '../../store/coinbases.ts'
 import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import { deleteSnapshot, openRegistryRows } from '../../store/registry-rows.ts'
 import type { Store, StoreOperation } from '../../store/store.ts'
-import { deleteWeeksAbove, putWeeks, weeksAt } from '../../store/week-rows.ts'
+import {
+  deleteWeeksAbove,
+  putVoidedOfWeeks,
+  putWeeks,
+  voidedOfWeeks,
+  weeksAt,
+} from '../../store/week-rows.ts'
 import type { Network } from '../profiles.ts'
 import { chainBlockOf } from './chain-block.ts'
 import type { FollowedBlock } from './events.ts'
@@ -72,6 +79,9 @@ export interface SeatStanding {
   balance: bigint
 }
 
+/** In one batch. */
+const blocksTakenBack = 500
+
 /** MTP(h) is the median over h − 10 … h (R-CHAIN-3). */
 const timesForMedian = 11
 
@@ -96,7 +106,8 @@ export const openChainState = async (
   const rows = await openRegistryRows(store, genesis, network.networkId, cursor?.height ?? -1)
   let weeks = await weeksAt(store, cursor?.height ?? -1)
   const hasTreasury = network.profile.schedule.some(({ params }) => params.fund.kind === 'treasury')
-  const rules = { genesis, networkId: network.networkId, schedule: network.profile.schedule }
+  const { schedule, voided } = network.profile
+  const rules = { genesis, networkId: network.networkId, schedule, voided }
   /** Of the snapshots before, while many blocks come at once: 12 MB at 40,000 seats, for half of the time of a root. */
   let leafHashes: LeafHashes = new WeakMap()
   /** Seats in the snapshots taken in the batch at hand, which is not written yet. */
@@ -216,6 +227,22 @@ export const openChainState = async (
       await loadTimes()
       return gone
     })
+
+  /**
+   * R-NET-4: the weeks in the store were stepped under other voided anchors. Blocks from the freeze of the first week that
+   * they are about are taken back, and followed again under those of the profile.
+   */
+  const applyVoided = async (): Promise<void> => {
+    const differing = differingVoids(await voidedOfWeeks(store), voided)
+    if (differing.length === 0) return
+    const names = new Set(differing.map(({ week }) => week))
+    const from = weeks.records.find(({ week, freeze }) => freeze !== null && names.has(week))?.freeze?.height
+    while (from !== undefined && cursor !== undefined && cursor.height >= from) {
+      await disconnect(from - 1, blocksTakenBack)
+    }
+    await store.batch([putVoidedOfWeeks(voided)], { sync: true })
+  }
+  await applyVoided()
 
   /** R-EPOCH-5: the first two epochs have no seats; whether b(e − 1) was followed all the same. */
   const isEmpty = (epoch: Epoch): boolean =>

@@ -50,6 +50,8 @@ export const remedies = {
   'hot-wallet-low':
     'Put coins on that address, or take `anchor` out of the configuration: then the log prints each memo for you to post.',
   'not-announced': 'Announce the stake with `secnode announce`, and wait until the transaction is confirmed.',
+  'checkpoint-differs':
+    'Compare the profile with the one that the founders publish. If it is the same, tell them: the checkpoint may have been captured (docs/incidents.md).',
   'ruleset-unknown':
     'Install a version of Secnode that knows the ruleset, before its first week begins (docs/incidents.md).',
   'stake-spent':

@@ -6,7 +6,14 @@ import { judgeDuty, judgeEquivocation, judgeNetwork } from './duty.ts'
 import type { Observations } from './observations.ts'
 import { judgeOutside } from './outside.ts'
 import { judgeStandby, judgeTwin } from './twins.ts'
-import { judgeCertificate, judgeDisk, judgeHotWallet, judgeRegistration, judgeRuleset } from './upkeep.ts'
+import {
+  judgeCertificate,
+  judgeCheckpoints,
+  judgeDisk,
+  judgeHotWallet,
+  judgeRegistration,
+  judgeRuleset,
+} from './upkeep.ts'
 import { judgeVerdicts } from './verdicts.ts'
 import { judgeVisits } from './visits.ts'
 
@@ -36,6 +43,7 @@ const judges: readonly (readonly [Judge, ...FindingCode[]])[] = [
   [judgeDisk, 'disk-low'],
   [judgeHotWallet, 'hot-wallet-low'],
   [judgeRuleset, 'ruleset-unknown'],
+  [judgeCheckpoints, 'checkpoint-differs'],
   [judgeRegistration, 'not-announced', 'stake-spent', 'announcement-differs'],
 ]
 

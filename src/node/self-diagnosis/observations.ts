@@ -1,5 +1,6 @@
 import type { Epoch, Height, Seat, UnknownRuleset } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../../alerts/finding.ts'
+import type { DifferingCheckpoint } from '../../epochs/anchored-weeks.ts'
 import type { ObservedContact } from '../contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
 import type { MovedSeat, WatchedSeat } from '../takeover.ts'
@@ -34,6 +35,8 @@ export interface Observations {
   watched: WatchedSeat | null
   /** Whether this process began as a standby, and how it has taken the seat over. */
   takenOver: 'by-word' | 'by-chain' | null
+  /** Anchored checkpoints that say otherwise than this node's chain and profile (R-CP-6). */
+  differingCheckpoints: readonly DifferingCheckpoint[]
   /** A ruleset of the profile that this version does not know (R-NET-3). */
   unknownRuleset: UnknownRuleset | null
   /** The seat is announced under another node's key (R-ATT-8). */

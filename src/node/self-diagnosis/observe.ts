@@ -260,6 +260,7 @@ export const createObserver = ({
         takenOver,
         moved: daemon.takeover.moved(),
         unknownRuleset: await daemon.unknownRuleset(),
+        differingCheckpoints: daemon.finality.anchored.differing(),
         network:
           context === undefined
             ? null

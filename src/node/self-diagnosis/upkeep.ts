@@ -97,6 +97,30 @@ export const judgeHotWallet = ({ hotWallet }: Observations): Finding[] | null =>
 }
 
 /** R-REG-1…5: whether the chain has the announcement that this daemon is for, and the stake behind it. */
+/** R-CP-6: anchored checkpoints that break R-CP-1 for this node. The last one tells most: others may follow from it. */
+export const judgeCheckpoints = ({ differingCheckpoints }: Observations): Finding[] =>
+  differingCheckpoints.slice(-1).map(({ week, checkpoint, code }) => ({
+    code: 'checkpoint-differs',
+    subject: checkpoint,
+    severity: 'critical',
+    title: `the anchored checkpoint of week ${week} says otherwise than this node: ${code}`,
+    detail:
+      `${whyDiffering(code)} The weeks that ${checkpoint} fixes have no tally here, and this node certifies with none ` +
+      'of those who signed it.',
+    remedy: remedies['checkpoint-differs'],
+    evidence: [],
+  }))
+
+const whyDiffering = (code: string): string => {
+  if (code === 'checkpoint-params') {
+    return 'It was certified under other parameters: the profile here lacks a row of the schedule, or has one that the others do not have (R-NET-2).'
+  }
+  if (code === 'checkpoint-previous' || code === 'checkpoint-weeks' || code === 'checkpoint-list') {
+    return 'It goes by other anchors than this node: the profile here lacks a row that voids one, or has one that the others do not have (R-NET-4). If the profiles are the same, more than two thirds of its certifiers signed what is not so.'
+  }
+  return 'More than two thirds of its certifiers signed what this chain does not say (R-CP-1), or the chain node here gives another chain than theirs.'
+}
+
 /** R-NET-3: whether the network goes, or will go, by rules that this version does not know. */
 export const judgeRuleset = ({ unknownRuleset }: Observations): Finding[] => {
   if (unknownRuleset === null) return []

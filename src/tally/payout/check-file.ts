@@ -38,7 +38,7 @@ import {
   withoutScripts,
 } from './transactions.ts'
 
-/** The plan of a week for a payer. Errors: RULESET_UNKNOWN, PAYOUT_NOT_ANCHORED, PAYOUT_NOT_DEEP (exit code 3), PAYOUT_TALLY. */
+/** The plan of a week for a payer. Errors: PAYOUT_VOIDED, RULESET_UNKNOWN, PAYOUT_NOT_ANCHORED, PAYOUT_NOT_DEEP (exit code 3), PAYOUT_TALLY. */
 export const planOf = (
   network: Network,
   tally: DigestedTally,
@@ -52,8 +52,15 @@ export const planOf = (
       exitCode: 2,
     })
   }
-  const { genesis, schedule } = network.profile
+  const { genesis, schedule, voided } = network.profile
   const params = paramsOfWeek(schedule, document.week)
+  if (document.checkpoint !== null && voided.some(({ checkpoint }) => checkpoint === document.checkpoint)) {
+    throw new SecnodeError(
+      'PAYOUT_VOIDED',
+      `the tally of week ${document.week} goes by checkpoint ${document.checkpoint}, which the profile ${network.name} voids`,
+      { hint: 'Wait for the anchor that fixes the week anew, and make the tally again (docs/incidents.md).' },
+    )
+  }
   const ruleset = unknownRulesetOf(schedule, document.week)
   if (ruleset !== null) throw rulesetUnknown(document.week, ruleset)
   if (document.params !== bytesToHex(paramsHash(params))) {

@@ -39,6 +39,7 @@ export const observed = (other: Partial<Observations> = {}): Observations => ({
   takenOver: null,
   moved: null,
   unknownRuleset: null,
+  differingCheckpoints: [],
   network: { registeredPeers: 8, otherSeats: 100, aloneMs: 0 },
   contact: contactOf({}),
   ...other,
