@@ -436,6 +436,31 @@ test('R-CP-4 gossip accepts a certificate once, and ignores what may be right el
   expect(codeOf(fresh, { signers: Uint8Array.of(0b0100_1111) })).toBe('ignore certificate-spare-bits')
 })
 
+test('R-NET-4 a voided checkpoint gets no vote, and no certificate of it is taken', () => {
+  const network = createCertifierNetwork(6)
+  network.freeze()
+  const behind = network.nodes[5]!.state
+  const offer = network.offer(network.nodes[0]!, (_, rows) => rows)
+  const { week } = behind.duty.frame
+  const voided = [{ week, checkpoint: cidOf(offer.bytes).toString() }]
+  const voter = network.nodes[1]!
+  voter.state = { ...voter.state, duty: { ...voter.state.duty, voided } }
+  for (const node of network.nodes) node.isDown = node !== voter
+  network.advance(freeze)
+  expect(answerOf(network, voter, network.nodes[0]!.seat, 0, offer.bytes)).toEqual(['refused', 'voided'])
+  expect(voter.recorded).toEqual([])
+
+  const honest = createCertifierNetwork(6)
+  honest.freeze()
+  honest.advance(freeze)
+  const [certificate] = honest.published
+  const judgedWith = (row: (typeof voided)[0]) =>
+    judgeCertificate(startCertifier({ ...behind.duty, voided: [row] }, freeze, [], []), certificate!, bls)
+  const row = { week, checkpoint: certificate!.checkpoint.toString() }
+  expect(judgedWith(row)).toEqual({ is: 'ignore', code: 'certificate-voided' })
+  expect(judgedWith({ ...row, week: '2026-W48' as Week }).is).toBe('accept')
+})
+
 test('R-CP-4 no certificate that is valid on another branch of the chain is rejected on this one', () => {
   const network = createCertifierNetwork(9)
   network.freeze()
