@@ -167,7 +167,7 @@ export const weeksVector = (
   for (let height = genesis.activationHeight; height <= epochStart(genesis, 9); height++) {
     const memo = anchors.get(height)
     const stepped = stepWeeks(
-      rules,
+      { ...rules, voided: [] },
       weeks,
       {
         height,
