@@ -237,9 +237,8 @@ export const openChainState = async (
     if (differing.length === 0) return
     const names = new Set(differing.map(({ week }) => week))
     const from = weeks.records.find(({ week, freeze }) => freeze !== null && names.has(week))?.freeze?.height
-    while (from !== undefined && cursor !== undefined && cursor.height >= from) {
-      await disconnect(from - 1, blocksTakenBack)
-    }
+    let isBack = from === undefined
+    while (!isBack) isBack = (await disconnect(from! - 1, blocksTakenBack)).length === 0
     await store.batch([putVoidedOfWeeks(voided)], { sync: true })
   }
   await applyVoided()
