@@ -25,7 +25,7 @@ export const historyExportCommand = (io: CliIo): Command =>
     .addHelpText(
       'after',
       `
-Attestations, votes, receipts, nonces of the last epochs, and signed payouts: the node that takes this in signs, votes and
+Attestations, votes, receipts, nonces and evidence of the last epochs, and signed payouts: the node that takes this in signs, votes and
 pays nothing a second time. Stop the node first: what it signs afterwards is not in the file. The file holds no key.
 
 Example:

@@ -4,6 +4,7 @@ import {
   attestationMessage,
   bytesToHex,
   type ChallengerState,
+  cidOf,
   cidOfDigest,
   decodeAttestation,
   decodeQuestion,
@@ -12,6 +13,7 @@ import {
   equalBytes,
   hexToBytes,
   isWeek,
+  maxEvidenceBytes,
   type NetworkId,
   type Signed,
   signedBytes,
@@ -60,6 +62,7 @@ const HistoryFile = z.strictObject({
       .max(100_000),
     receipts: z.array(z.strictObject({ question: SignedPair, receipt: SignedPair })).max(100_000),
     work: z.array(Base64(1_000_000)).max(64),
+    evidence: z.array(z.strictObject({ epoch: U32, block: Base64(maxEvidenceBytes) })).max(64),
     payouts: z
       .array(z.strictObject({ week: WeekName, part: U32, transaction: Base64(4_000_000) }))
       .max(100_000),
@@ -101,11 +104,20 @@ export const summaryOf = ({ attestations, votes, receipts, payouts }: SignedRows
 })
 
 /** Without what was signed with an earlier key of the node: that cannot be signed again. */
-const withThisKey = (rows: SignedRows, owner: HistoryOwner): SignedRows => ({
-  ...rows,
-  attestations: rows.attestations.filter(({ signed }) => isOwnAttestation(signed, owner)),
-  receipts: rows.receipts.filter((given) => isOwnReceipt(given, owner)),
-})
+const withThisKey = (rows: SignedRows, owner: HistoryOwner): SignedRows => {
+  const attestations = rows.attestations.filter(({ signed }) => isOwnAttestation(signed, owner))
+  return {
+    ...rows,
+    attestations,
+    evidence: rows.evidence.filter((row) => attestations.some(({ signed }) => namesEvidence(signed, row))),
+    receipts: rows.receipts.filter((given) => isOwnReceipt(given, owner)),
+  }
+}
+
+const namesEvidence = ({ payload }: Signed, { epoch, block }: SignedRows['evidence'][number]): boolean => {
+  const attestation = decodeAttestation(payload)
+  return attestation?.epoch === epoch && attestation.evidence.equals(cidOf(block))
+}
 
 /** The text of a history file. */
 export const formatHistory = (all: SignedRows, owner: HistoryOwner, world: Pick<World, 'now'>): string => {
@@ -122,6 +134,7 @@ export const formatHistory = (all: SignedRows, owner: HistoryOwner, world: Pick<
       receipt: pairOf({ signed: receipt }),
     })),
     work: rows.work.map((state) => base64(encodeWork(state))),
+    evidence: rows.evidence.map(({ epoch, block }) => ({ epoch, block: base64(block) })),
     payouts: rows.payouts.map(({ week, part, bytes }) => ({ week, part, transaction: base64(bytes) })),
   }
   const file: z.input<typeof HistoryFile> = {
@@ -210,6 +223,10 @@ export const parseHistory = (text: string, owner: HistoryOwner): SignedRows => {
       const state = decodeWork(row)
       if (state === null) throw damaged('a record of work in it cannot be read')
       return state
+    }),
+    evidence: signed.evidence.map((row) => {
+      if (signed.attestations.some((pair) => namesEvidence(pair, row))) return row
+      throw damaged(`evidence of epoch ${row.epoch} in it is not what an attestation names`)
     }),
     payouts: signed.payouts.map(({ week, part, transaction: bytes }) => {
       if (!isTransaction(bytes, owner.family)) {

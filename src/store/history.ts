@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid'
 import {
   type ChallengerState,
   cidOfDigest,
+  decodeAttestation,
   type Epoch,
   type Seat,
   type Signed,
@@ -9,6 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { readSignedRow, signedRow } from './attestations.ts'
 import { storeDamaged } from './errors.ts'
+import { createEvidenceStore } from './evidence.ts'
 import { keyOf, prefixes, readU32, u32 } from './keys.ts'
 import { put, type Store, type StoreOperation, type StoreRange } from './store.ts'
 import { decodeWork, encodeWork, type GivenReceipt, readReceiptRow, receiptRow } from './work.ts'
@@ -21,6 +23,8 @@ export interface SignedRows {
   receipts: ({ epoch: Epoch; beacon: Uint8Array; challenger: Seat } & GivenReceipt)[]
   /** The same; their secrets are those of the nonces. */
   work: ChallengerState[]
+  /** Evidence of the last epochs attested, which their auditors are still to ask for (R-EVID-2). */
+  evidence: { epoch: Epoch; block: Uint8Array }[]
   /** Signed payout transactions (R-PAY-3). */
   payouts: { week: string; part: number; bytes: Uint8Array }[]
 }
@@ -33,9 +37,12 @@ export interface HistoryStore {
 
 /** The one that runs, and the one before, about which attestations still come. */
 const lastEpochs = 2
+/** An audit looks at the epoch two before its own: those of the epoch that runs and of the two before are still to come. */
+const auditedEpochs = 3
 const weekLength = 8
 
 export const createHistoryStore = (store: Store, directory: string): HistoryStore => {
+  const evidence = createEvidenceStore(store)
   const allOf = (prefix: number): AsyncIterable<readonly [Uint8Array, Uint8Array]> =>
     store.range({ gte: keyOf(prefix), lt: keyOf(prefix + 1) })
 
@@ -53,6 +60,18 @@ export const createHistoryStore = (store: Store, directory: string): HistoryStor
     return rows.reverse()
   }
 
+  /** What attestations of the last epochs name, as far as it is there. */
+  const evidenceOf = async (attestations: SignedRows['attestations']): Promise<SignedRows['evidence']> => {
+    const newest = Math.max(...attestations.map(({ epoch }) => epoch))
+    const found: SignedRows['evidence'] = []
+    for (const { epoch, signed } of attestations) {
+      const named = epoch > newest - auditedEpochs ? decodeAttestation(signed.payload) : null
+      const block = named === null ? undefined : await evidence.get(named.evidence)
+      if (block !== undefined) found.push({ epoch, block })
+    }
+    return found
+  }
+
   const readWork = ([key, row]: readonly [Uint8Array, Uint8Array]): ChallengerState => {
     const state = decodeWork(row)
     if (state !== null) return state
@@ -61,7 +80,14 @@ export const createHistoryStore = (store: Store, directory: string): HistoryStor
 
   return {
     async read() {
-      const rows: SignedRows = { attestations: [], votes: [], receipts: [], work: [], payouts: [] }
+      const rows: SignedRows = {
+        attestations: [],
+        votes: [],
+        receipts: [],
+        work: [],
+        evidence: [],
+        payouts: [],
+      }
       for await (const [key, row] of allOf(prefixes.signed)) {
         rows.attestations.push({
           epoch: readU32(key, 1),
@@ -69,6 +95,7 @@ export const createHistoryStore = (store: Store, directory: string): HistoryStor
           signed: readSignedRow(row),
         })
       }
+      rows.evidence = await evidenceOf(rows.attestations)
       for await (const [key] of allOf(prefixes.vote)) {
         const week = new TextDecoder().decode(key.subarray(1, 1 + weekLength))
         const checkpoint = cidOfDigest(key.slice(1 + weekLength + 4))
@@ -91,7 +118,8 @@ export const createHistoryStore = (store: Store, directory: string): HistoryStor
       return rows
     },
     async write(rows) {
-      await store.batch(operationsOf(rows), { sync: true })
+      const blocks = rows.evidence.flatMap(({ epoch, block }) => evidence.putOperations(epoch, block))
+      await store.batch([...operationsOf(rows), ...blocks], { sync: true })
     },
   }
 }

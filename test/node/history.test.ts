@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,7 +70,7 @@ const transaction = Uint8Array.from(
   Buffer.from(`0100000001${'22'.repeat(32)}0000000000ffffffff0101000000000000000000000000`, 'hex'),
 )
 
-const none: SignedRows = { attestations: [], votes: [], receipts: [], work: [], payouts: [] }
+const none: SignedRows = { attestations: [], votes: [], receipts: [], work: [], evidence: [], payouts: [] }
 
 const rowsOf = (store: Store): Promise<SignedRows> => createHistoryStore(store, 'memory').read()
 
@@ -106,6 +107,8 @@ describe('R-ATT-8 a history', () => {
     expect(rows.votes).toHaveLength(1)
     expect(rows.work.length).toBeGreaterThan(0)
     expect(rows.payouts).toHaveLength(1)
+    // Auditors ask for it two epochs later, wherever the node is by then (R-EVID-2).
+    expect(rows.evidence.map((one) => one.epoch)).toEqual(rows.attestations.map((one) => one.epoch))
     const directory = newDirectory()
     await using store = await openStore({ directory, networkId: network.networkId })
     const summary = await take(store, text)
@@ -194,6 +197,8 @@ describe('R-ATT-8 a history goes only forward', () => {
         return { ...none, payouts: [{ week, part: 0, bytes: Uint8Array.of(...transaction, 1) }] }
       case 'votes':
         throw new Error('a vote for another checkpoint is another vote')
+      case 'evidence':
+        throw new Error('evidence is what its attestation names')
     }
   }
 
@@ -277,6 +282,18 @@ describe('R-ATT-8 a history that cannot be trusted is refused', () => {
     const { text } = await worked()
     const bad = changed(text, ({ payouts }) => void (payouts[0]!.bytes = Uint8Array.of(1, 2, 3)))
     expect(() => parseHistory(bad, owner)).toThrow(expect.objectContaining({ code: 'HISTORY_DAMAGED' }))
+  })
+
+  test('evidence that no attestation in it names: damaged', async () => {
+    const { text } = await worked()
+    const file = JSON.parse(text) as { signed: { evidence: { block: string }[] }; sha256: string }
+    file.signed.evidence[0]!.block = 'AAAA'
+    file.sha256 = createHash('sha256').update(JSON.stringify(file.signed)).digest('hex')
+    const damaged = expect.objectContaining({
+      code: 'HISTORY_DAMAGED',
+      message: expect.stringContaining('evidence'),
+    })
+    expect(() => parseHistory(JSON.stringify(file), owner)).toThrow(damaged)
   })
 
   test('of another key, stake or network: foreign; so is one row with a signature of another key', async () => {
