@@ -186,7 +186,7 @@ export const playWeeks = async (weekCount: number, pending: readonly Week[]): Pr
     )
     const certified = due && certify(due)
     weeks = stepWeeks(
-      rules,
+      { ...rules, voided: [] },
       weeks,
       {
         height,
