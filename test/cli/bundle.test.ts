@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { formatTally, peerIdOfKey, type Week, weekBefore } from '../../protocol/index.ts'
+import { canonicalJson, formatTally, peerIdOfKey, type Week, weekBefore } from '../../protocol/index.ts'
 import { runCommand } from '../../src/cli/program.ts'
 import { playDevnet, type PlayedDevnet } from '../../src/devnet/network.ts'
 import type { AssembledNode } from '../../src/node/assemble.ts'
 import { type ControlServer, createControlServer } from '../../src/node/control.ts'
 import { exportBundle } from '../../src/tally/bundle.ts'
+import type { VerifiedCase } from '../../src/tally/explain/verify-case.ts'
 import { realWorld } from '../../src/world.ts'
 import { createAnchoredSet, week as otherWeek } from '../tally/anchored-set.ts'
 
@@ -379,4 +380,32 @@ test('R-CP-8 a node that has a week complete says so in the DHT', async () => {
   const others = devnet.running().map(({ daemon }) => daemon.host.peerId)
   expect(found.length).toBeGreaterThan(0)
   for (const { peerKey } of found) expect(others).toContain(peerIdOfKey(peerKey))
+})
+
+describe('secnode explain --verify', () => {
+  test('R-CASE-2 R-CASE-3 a case file of an anchored week: all that counts is shown, and missed when it is left out', async () => {
+    const file = join(directory, 'case.json')
+    const written = await run('explain', '--week', week, '--seat', '2', '--dir', dir, '--export', file)
+    expect(written).toMatchObject({ exitCode: 0, stderr: '' })
+    const verify = async (path: string, ...where: readonly string[]): Promise<VerifiedCase> =>
+      JSON.parse((await run('explain', '--verify', path, ...where, '--json')).stdout) as VerifiedCase
+    for (const where of [chainArgs, ['--dir', dir]]) {
+      const { lines } = await verify(file, ...where)
+      expect(
+        lines.filter(({ subject, is }) => subject === 'outcome' && is === 'holds').length,
+      ).toBeGreaterThan(2)
+      // The node of seat 0 was built anew from the chain, and its evidence is gone.
+      const others = lines.filter(({ is }) => is !== 'holds' && is !== 'unchecked')
+      expect(others.filter(({ detail }) => !detail.endsWith('evidence: not in the file'))).toEqual([])
+      expect(others.every(({ subject, is }) => subject === 'seat 0' && is === 'missing')).toBe(true)
+    }
+    const json = JSON.parse(await readFile(file, 'utf8')) as { epochs: { attestations: unknown[] }[] }
+    json.epochs.at(-1)!.attestations.pop()
+    const shorter = await fileOf('shorter.json', `${canonicalJson(json as never)}\n`)
+    const missed = await verify(shorter, ...chainArgs)
+    expect(
+      missed.lines.filter(({ is, subject }) => (is === 'missing' || is === 'fails') && subject !== 'seat 0'),
+    ).not.toEqual([])
+    expect(missed.result).not.toBe('holds')
+  })
 })
