@@ -79,7 +79,7 @@ const noncesGivenTo = async (node: TestNode, others: readonly TestNode[]): Promi
       const nonces = new Set<string>()
       const range = { gte: Uint8Array.of(prefixes.receipt), lt: Uint8Array.of(prefixes.receipt + 1) }
       for await (const [, row] of store.range(range)) {
-        const receipt = decodeReceipt(row.subarray(96))
+        const receipt = decodeReceipt(readReceiptRow(row, 'the store').receipt.payload)
         if (receipt?.challengerSeat === node.row.seat) nonces.add(bytesToHex(receipt.nonce))
       }
       return nonces
