@@ -31,8 +31,8 @@ export const chainMemoCommand = (io: CliIo): Command =>
     .addHelpText(
       'after',
       `
-The note commitment is checked, so what is printed was really paid to the key's address. Sapling's lead byte,
-which consensus ties to the height, is not: it takes the one from before Canopy and the one since.
+The note commitment is checked, so what is printed was really paid to an address of the key. Both lead bytes
+of Sapling are taken at any height, as the follower does (R-CHAIN-4).
 
 With --json a memo is its text, or 1,024 hex digits where it is no text (a text has at most 512 characters).
 
