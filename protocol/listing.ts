@@ -79,10 +79,12 @@ export const chooseListing = (
   const bare = new Map(base)
   for (const row of rows) if (isDisputed(row, setAside) && row.fixed !== true) bare.set(row.key, false)
   if (isLast || couldPass(countObjections(rows, bare, setAside))) return bare
-  for (const row of changesOf(rows, setAside)) {
-    if (couldPass(objections)) break
+  const unheard = withThoseAtOdds(rows, setAside)
+  const left = countObjections(rows, base, unheard)
+  for (const row of changesOf(rows, unheard)) {
+    if (couldPass(left)) break
     base.set(row.key, !row.base)
-    objections.move(row)
+    left.move(row)
   }
   return base
 }
@@ -144,6 +146,40 @@ const countObjections = (rows: readonly Row[], listed: Listing, setAside: Readon
       add(row, row.base, -1)
       add(row, !row.base, 1)
     },
+  }
+}
+
+/**
+ * Those set aside, and as long as certifiers are at odds (one misses what the other calls late) the one that is at odds
+ * with most: honest ones never are, since the bounds of R-EPOCH-3 are far apart.
+ */
+const withThoseAtOdds = (rows: readonly Row[], setAside: ReadonlySet<Seat>): ReadonlySet<Seat> => {
+  const othersBySeat = new Map<Seat, Set<Seat>>()
+  const add = (one: Seat, other: Seat): void => {
+    const known = othersBySeat.get(one)
+    if (known === undefined) othersBySeat.set(one, new Set([other]))
+    else known.add(other)
+  }
+  for (const { fixed, missing, late } of rows) {
+    if (fixed !== null) continue
+    for (const one of missing.keys()) {
+      for (const other of late.keys()) {
+        if (setAside.has(one) || setAside.has(other)) continue
+        add(one, other)
+        add(other, one)
+      }
+    }
+  }
+  const all = new Set(setAside)
+  for (;;) {
+    const [most] = [...othersBySeat]
+      .filter(([, others]) => others.size > 0)
+      .sort(([a, some], [b, others]) => others.size - some.size || a - b)
+    if (most === undefined) return all
+    const [seat, others] = most
+    for (const other of others) othersBySeat.get(other)!.delete(seat)
+    othersBySeat.delete(seat)
+    all.add(seat)
   }
 }
 
