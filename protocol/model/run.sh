@@ -59,8 +59,15 @@ check found lists -DKEYS_KEPT -DNO_CARRYING_ON
 check found lists -DKEYS_KEPT -DNO_CARRYING_ON -DNO_WAY_OUT -DMOST_PENDING=50
 check found lists -DKEYS_KEPT -DSNAPSHOTS_FORGOTTEN -DMOST_PENDING=50
 
+check holds proposals
+check found proposals -DROWS_ONE_BY_ONE
+check found proposals -DNOBODY_GIVEN_UP -DR=4
+check found proposals -DONE_VOTE -DR=2
+
 if [ "${1:-}" = --long ]; then
   check holds lists -DSEATS=5
+  check holds proposals -DR=4
+  check holds proposals -DC=7 -DR=2
 fi
 
 if [ "$failures" -gt 0 ]; then
