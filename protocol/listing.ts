@@ -58,9 +58,10 @@ interface Row extends Opinion {
 }
 
 /**
- * R-CP-3, the proposer: its base if enough certifiers could vote for it and nothing in it is doubtful, else the payload without disputed
- * attestations if enough could vote for that, and else the base with as few changes as enough votes need. `certifiers`: how many the
- * view has, itself included. `isLast`: this is the last payload that may be built.
+ * R-CP-3, the proposer: its base if enough certifiers could vote for it and nothing in it is doubtful, else the payload
+ * without disputed attestations if enough could vote for that, and else the base with as few changes as enough votes
+ * need, of those not at odds with others. `certifiers`: how many the view has, itself included. `isLast`: this is the
+ * last payload that may be built.
  */
 export const chooseListing = (
   known: Known,
