@@ -28,8 +28,8 @@ export const rehearseGossip = async (world: World, make?: typeof createRouter): 
   }
 }
 
-// All of it takes some milliseconds. Only where a guard is missing does anything wait.
-const deadlineMs = 10_000
+// As in the rehearsal of the guards below: long, so that a busy machine starts.
+const deadlineMs = 60_000
 const topic = 'rehearsal'
 const maxOwn = 4
 const maxRemembered = 3
