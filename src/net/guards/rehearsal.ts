@@ -232,7 +232,7 @@ const isHeldBack = async (victim: MultiaddrConnection, signal: AbortSignal): Pro
   victim.pause = () => {
     pause()
     // What is held is put back behind this call, and may be taken again before the next turn of the loop.
-    queueMicrotask(() => (bytesHeld = victim.readBufferLength))
+    queueMicrotask(() => (bytesHeld = Math.max(bytesHeld, victim.readBufferLength)))
   }
   await until(() => bytesHeld > 0, signal, 'all of it is read at once')
 }
