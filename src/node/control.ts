@@ -42,7 +42,8 @@ export interface ControlError {
 /** An absolute path: the socket's owner is the daemon's own user, who may read what the daemon may. */
 const ImportRequest = z.strictObject({ file: z.string().min(1).max(4_096) })
 
-const weekDataOfNode = ({ daemon }: AssembledNode, signal: AbortSignal): WeekData =>
+/** The data of anchored weeks, as a running daemon has it. */
+export const weekDataOfNode = ({ daemon }: AssembledNode, signal: AbortSignal): WeekData =>
   weekDataOf(
     {
       anchored: daemon.finality.anchored,
