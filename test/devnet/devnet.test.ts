@@ -62,7 +62,7 @@ describe('a devnet week', () => {
   }, 1_200_000)
 
   test('R-TALLY-2 nodes that name false addresses disagree with the others: they are paid nothing, the others everything', async () => {
-    const result = await devnet('--seed', '1', '--nodes', '10', '--with', 'false-address=2')
+    const result = await devnet('--seed', '1', '--nodes', '10', '--epochs', '3', '--with', 'false-address=2')
     expect(result).toMatchObject({ agree: true, state: 'anchored', uncredited: [] })
     expect(result.deviants.map(({ kind, amount, reasons }) => ({ kind, amount, reasons }))).toEqual(
       Array.from({ length: 2 }, () => ({
@@ -74,7 +74,7 @@ describe('a devnet week', () => {
   }, 1_200_000)
 
   test('R-CP-3 nodes that attest late and miss another such attestation in each proposal delay and take nothing', async () => {
-    const result = await devnet('--seed', '3', '--nodes', '7', '--with', 'dribbler=2')
+    const result = await devnet('--seed', '3', '--nodes', '7', '--epochs', '3', '--with', 'dribbler=2')
     expect(result).toMatchObject({ agree: true, state: 'anchored', uncredited: [], payout: 'exact' })
     expect(new Set(result.honest.map(({ amount }) => amount)).size).toBe(1)
     expect(result.deviants.map(({ kind }) => kind)).toEqual(['dribbler', 'dribbler'])
