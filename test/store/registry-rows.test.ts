@@ -22,8 +22,8 @@ import { put, type Store } from '../../src/store/store.ts'
 const genesis = Genesis.parse({
   chain: 'zcash-regtest',
   activationHeight: 101,
-  announceAddress: 'not looked at here',
-  viewingKey: 'not looked at here',
+  announceAddress: 'not-looked-at-here',
+  viewingKey: 'not-looked-at-here',
   minStake: 42n * coin,
   minSeniors: 4,
   epochBlocks: 8,
