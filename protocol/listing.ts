@@ -163,9 +163,11 @@ const withThoseAtOdds = (rows: readonly Row[], setAside: ReadonlySet<Seat>): Rea
   }
   for (const { fixed, missing, late } of rows) {
     if (fixed !== null) continue
-    for (const one of missing.keys()) {
-      for (const other of late.keys()) {
-        if (setAside.has(one) || setAside.has(other)) continue
+    const [missed, calledLate] = [missing, late].map((said) =>
+      [...said.keys()].filter((seat) => !setAside.has(seat)),
+    ) as [Seat[], Seat[]]
+    for (const one of missed) {
+      for (const other of calledLate) {
         add(one, other)
         add(other, one)
       }
