@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import type { TestedTarget } from '../alerts/alerter.ts'
+import type { TestedTarget } from '../service/alerts/alerter.ts'
 import { type CliIo, printJson } from './io.ts'
 import { printable } from './printable.ts'
 import { askRunning } from './running-daemon.ts'

@@ -3,23 +3,23 @@ import { dirname, join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Height } from '../../protocol/index.ts'
 import { loadNetwork, type Network } from '../chain/profiles.ts'
-import { getBlockCount } from '../chain/rpc/methods.ts'
+import { getBlockCount } from '../chain-node/rpc/methods.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
-import { createRpc } from '../node/assemble.ts'
-import { type Config, loadConfig } from '../node/config.ts'
-import { powersOf } from '../node/powers.ts'
-import { announcementPayments, signedMemo, type UnsignedAnnouncement } from '../setup/announcing.ts'
-import { draftIn, keptDraft, lastHeightOf, textFile } from '../setup/draft.ts'
-import { maxTableCharacters, parseHostsTable, parseSignatures } from '../setup/hosts-table.ts'
+import { createRpc } from '../service/assemble.ts'
+import { type Config, loadConfig } from '../service/config.ts'
+import { powersOf } from '../service/powers.ts'
+import { announcementPayments, signedMemo, type UnsignedAnnouncement } from '../service/setup/announcing.ts'
+import { draftIn, keptDraft, lastHeightOf, textFile } from '../service/setup/draft.ts'
+import { maxTableCharacters, parseHostsTable, parseSignatures } from '../service/setup/hosts-table.ts'
 import {
   draftsOf,
   type NodeFolder,
   prepareFolders,
   type SignedNode,
   signedNodes,
-} from '../setup/many-nodes.ts'
+} from '../service/setup/many-nodes.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printError, printJson } from './io.ts'
 import { formatPayment, paymentText } from './payment-text.ts'

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { bytesToHex } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import { createPrivateFile } from '../keys/private-file.ts'
-import { makeBackup } from '../node/backup.ts'
+import { makeBackup } from '../service/backup.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'
 

@@ -1,8 +1,8 @@
 import { request } from 'node:http'
 import type { Readable } from 'node:stream'
 import { SecnodeError } from '../errors.ts'
-import type { ControlError } from '../node/control.ts'
-import { trustedControlSocket } from '../node/control-socket.ts'
+import type { ControlError } from '../service/control.ts'
+import { trustedControlSocket } from '../service/control-socket.ts'
 
 /** Without a byte: a daemon that brings a large week together, or takes one in, is silent for long. */
 const silenceMs = 30 * 60_000

@@ -1,6 +1,6 @@
-import { type Check, seatList } from '../tally/explain/checks.ts'
-import type { ChallengerExplanation, EpochExplanation, Explanation } from '../tally/explain/explain.ts'
-import type { CaseLine, VerifiedCase } from '../tally/explain/verify-case.ts'
+import { type Check, seatList } from '../week/explain/checks.ts'
+import type { ChallengerExplanation, EpochExplanation, Explanation } from '../week/explain/explain.ts'
+import type { CaseLine, VerifiedCase } from '../week/explain/verify-case.ts'
 import { printable } from './printable.ts'
 import { coins, formatTable } from './week-table.ts'
 

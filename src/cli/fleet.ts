@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import type { FleetEpoch, FleetNode, FleetReport } from '../node/fleet.ts'
+import type { FleetEpoch, FleetNode, FleetReport } from '../service/fleet.ts'
 import { realWorld } from '../world.ts'
 import type { CliIo } from './io.ts'
 import { askRunning } from './running-daemon.ts'

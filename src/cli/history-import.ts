@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { loadConfig } from '../node/config.ts'
-import { type HistorySummary, maxHistoryBytes, openHistory } from '../node/history.ts'
+import { loadConfig } from '../service/config.ts'
+import { type HistorySummary, maxHistoryBytes, openHistory } from '../service/history.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'
 import { readTextInput } from './text-input.ts'

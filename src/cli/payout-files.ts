@@ -2,7 +2,7 @@ import { link, open, rm } from 'node:fs/promises'
 import { type DigestedTally, readTally } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
-import { formatPayoutFile, parsePayoutFile, type PayoutFile } from '../tally/payout/payout-file.ts'
+import { formatPayoutFile, parsePayoutFile, type PayoutFile } from '../payout/payout-file.ts'
 import { readTextInput } from './text-input.ts'
 
 /** A tally of 40,000 seats and 42 epochs has about 30 MB; 9,999 payout transactions would have 700 MB. */

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import type { Outpoint } from '../tally/payout/transactions.ts'
+import type { Outpoint } from '../payout/transactions.ts'
 import type { Network } from '../chain/profiles.ts'
-import type { RpcClient } from '../chain/rpc/client.ts'
-import type { PayoutNode } from '../tally/payout/threads.ts'
+import type { RpcClient } from '../chain-node/rpc/client.ts'
+import type { PayoutNode } from '../payout/threads.ts'
 import type { CliIo } from './io.ts'
 
 /** What all payout commands take. */

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { loadNetwork } from '../chain/profiles.ts'
-import { payoutStatus, type PayoutStatus, type WeekStatus } from '../tally/payout/status.ts'
+import { payoutStatus, type PayoutStatus, type WeekStatus } from '../payout/status.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'
 import { readTallyFile } from './payout-files.ts'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import type { PeerStatus } from '../node/status.ts'
+import type { PeerStatus } from '../service/status.ts'
 import { realWorld } from '../world.ts'
 import type { CliIo } from './io.ts'
 import { askRunning } from './running-daemon.ts'

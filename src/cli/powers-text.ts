@@ -1,5 +1,5 @@
 import { lineOf } from '../errors.ts'
-import type { Powers } from '../node/powers.ts'
+import type { Powers } from '../service/powers.ts'
 
 /** A line for each thing that a node does to its machine and to others because its configuration says so. */
 export const powersText = ({ rpc, cookie, commands, webhooks, page, dialsLoopback }: Powers): string[] =>

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
-import type { RpcAuth } from '../chain/rpc/credentials.ts'
+import { createRpcClient, type RpcClient } from '../chain-node/rpc/client.ts'
+import type { RpcAuth } from '../chain-node/rpc/credentials.ts'
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 

@@ -1,5 +1,5 @@
 import { isSecnodeError, SecnodeError } from '../errors.ts'
-import { networkOfDirectory } from '../node/data-dir.ts'
+import { networkOfDirectory } from '../service/data-dir.ts'
 import { askDaemon } from './control-client.ts'
 
 /** Nobody listens on the socket, or there is none. */

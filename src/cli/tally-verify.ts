@@ -1,12 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { DigestedTally } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import {
-  type ClaimedTally,
-  compareTallies,
-  readClaimedTally,
-  type TallyComparison,
-} from '../tally/compare.ts'
+import { type ClaimedTally, compareTallies, readClaimedTally, type TallyComparison } from '../week/compare.ts'
 import { type CliIo, printJson } from './io.ts'
 
 /** A tally of 40,000 seats and 42 epochs has about 30 MB. */

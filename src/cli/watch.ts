@@ -1,5 +1,5 @@
 import { isSecnodeError } from '../errors.ts'
-import { wait } from '../chain/rpc/backoff.ts'
+import { wait } from '../chain-node/rpc/backoff.ts'
 import type { World } from '../world.ts'
 import { type CliIo, printError, printJson } from './io.ts'
 

@@ -22,7 +22,7 @@ import { resolveObservedAddress } from '../net/resolve.ts'
 import type { Conduct } from '../node/conduct.ts'
 import type { NodeContext } from '../node/context.ts'
 import type { DaemonOptions } from '../node/daemon.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import type { PreparedNode } from './prepare.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { World } from '../world.ts'
-import type { AssembledNode } from '../node/assemble.ts'
+import type { AssembledNode } from '../service/assemble.ts'
 import { counterTotal } from '../node/metrics.ts'
 
 /**

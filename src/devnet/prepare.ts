@@ -20,13 +20,19 @@ import {
 } from '../../protocol/index.ts'
 import { addressOfScript, encodeWif } from '../chain/address.ts'
 import { loadNetwork, type Network, networkOf, type Profile } from '../chain/profiles.ts'
-import { createRpcClient, type RpcClient } from '../chain/rpc/client.ts'
-import { getNewAddress, sendMany, signMessage, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
+import { createRpcClient, type RpcClient } from '../chain-node/rpc/client.ts'
+import {
+  getNewAddress,
+  sendMany,
+  signMessage,
+  zGetOperationStatus,
+  zSendMany,
+} from '../chain-node/rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
 import { provePossession } from '../keys/bls.ts'
 import { createNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
-import type { Config } from '../node/config.ts'
-import { profileJson } from '../node/data-dir.ts'
+import type { Config } from '../service/config.ts'
+import { profileJson } from '../service/data-dir.ts'
 import type { World } from '../world.ts'
 import { createDevnetCa } from './certificates.ts'
 import { createEmbeddedChain, type EmbeddedChain } from './chain/chain.ts'

@@ -1,7 +1,12 @@
 import { utf8ToBytes } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
-import type { RpcClient } from '../chain/rpc/client.ts'
-import { getAddressBalance, type Operation, zGetOperationStatus, zSendMany } from '../chain/rpc/methods.ts'
+import type { RpcClient } from '../chain-node/rpc/client.ts'
+import {
+  getAddressBalance,
+  type Operation,
+  zGetOperationStatus,
+  zSendMany,
+} from '../chain-node/rpc/methods.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 

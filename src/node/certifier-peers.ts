@@ -18,7 +18,7 @@ import {
   syncRequestCodec,
   type Week,
 } from '../../protocol/index.ts'
-import { checkProofPages } from '../epochs/listed-proofs.ts'
+import { checkProofPages } from '../week/listed-proofs.ts'
 import { SecnodeError } from '../errors.ts'
 import type { CheckpointStore, Leaf } from '../store/checkpoints.ts'
 import { askSeat, type SeatAddress } from './ask-seat.ts'

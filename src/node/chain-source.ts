@@ -1,6 +1,6 @@
-import type { Follower } from '../chain/follower/follower.ts'
-import { isAtTip } from '../chain/follower/status.ts'
-import type { ChainEvent, ChainSource } from '../epochs/chain-view.ts'
+import type { Follower } from '../chain-node/follower/follower.ts'
+import { isAtTip } from '../chain-node/follower/status.ts'
+import type { ChainEvent, ChainSource } from '../week/chain-view.ts'
 
 /** The follower as the daemon sees it. */
 export const createChainSource = (follower: Follower, onFailed: (error: unknown) => void): ChainSource => {

@@ -26,7 +26,7 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import type { Outgoing } from './outgoing.ts'
 import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'

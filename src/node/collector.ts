@@ -34,9 +34,9 @@ import { createAllowance } from '../async/allowance.ts'
 import { inSlices } from '../async/slices.ts'
 import type { StoredProof } from '../store/attestations.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
-import { createTipWatch } from '../epochs/chain-tip.ts'
-import { equivocatorsOf } from '../epochs/equivocators.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
+import { createTipWatch } from '../week/chain-tip.ts'
+import { equivocatorsOf } from '../week/equivocators.ts'
 import { createHeldEpoch, type HeldEpoch } from './held-epoch.ts'
 
 /**

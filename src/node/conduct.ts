@@ -1,6 +1,6 @@
 import type { Finding, ProposalAnswer, Seat, Signed } from '../../protocol/index.ts'
-import type { ChainView } from '../epochs/chain-view.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { ChainView } from '../week/chain-view.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 
 /**
  * What a daemon does at the points where a dishonest one would do otherwise. The honest conduct is what everybody

@@ -7,7 +7,7 @@ import {
   type Seat,
   type SeatRecord,
 } from '../../protocol/index.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import type { Duty } from '../net/service.ts'
 import type { NodeContext } from './context.ts'
 

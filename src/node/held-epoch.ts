@@ -9,8 +9,8 @@ import {
   type Snapshot,
   type Steps,
 } from '../../protocol/index.ts'
-import { createRoot } from '../tally/root.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import { createRoot } from '../week/root.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 
 /**
  * Which attestations of an epoch are held, without the payloads: those lie in the store. 40 bytes a seat, so that the

@@ -12,7 +12,7 @@ import {
   whyClosed,
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 

@@ -1,8 +1,8 @@
 import { judgeEpoch, outcomeEpochs } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { type ClosedEpoch, type RelaySeat, relaySeats } from '../relay/seats.ts'
-import { gatherEpoch, type WeekSources } from '../tally/gather.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import { gatherEpoch, type WeekSources } from '../week/gather.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 
 type RelaySources = Pick<WeekSources, 'epochs' | 'standing' | 'confirmedHeight'>
 

@@ -28,8 +28,8 @@ import { createLimit } from '../async/limit.ts'
 import { createSerial } from '../async/serial.ts'
 import { messageOf } from '../errors.ts'
 import type { NodeContext } from './context.ts'
-import { digestOf } from '../epochs/digests.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import { digestOf } from '../week/digests.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import { challengerDuty } from './duties.ts'
 
 /** Answers challenges and serves evidence. */

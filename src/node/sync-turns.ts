@@ -1,6 +1,6 @@
 import type { Epoch, SnapshotRow } from '../../protocol/index.ts'
 import { createDeadline } from '../async/deadline.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import { messageOf } from '../errors.ts'
 import { createAskingOrder } from './asking-order.ts'
 import { dialSeat } from './ask-seat.ts'

@@ -22,7 +22,7 @@ import { SecnodeError } from '../errors.ts'
 import { askSeat } from './ask-seat.ts'
 import type { Collector, EpochOfBranch } from './collector.ts'
 import type { NodeContext } from './context.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 
 const refused = (code: string): SyncAnswer => ['refused', code]
 

@@ -10,7 +10,7 @@ import {
   type TakeoverStanding,
   type WatchedEpoch,
 } from '../../protocol/index.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 import { SecnodeError } from '../errors.ts'
 import type { SelfSeen } from '../net/self-look.ts'
 import type { Collector } from './collector.ts'

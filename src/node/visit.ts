@@ -32,9 +32,9 @@ import { isSecnodeError, messageOf } from '../errors.ts'
 import { probeTls } from '../net/probe.ts'
 import { type ObservedAddress, resolveObservedAddress } from '../net/resolve.ts'
 import type { NodeContext } from './context.ts'
-import { digestOf } from '../epochs/digests.ts'
+import { digestOf } from '../week/digests.ts'
 import { drawOthers } from './recovery.ts'
-import type { EpochContext } from '../epochs/epoch-book.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
 
 type SeenVerdict = Parameters<typeof seenFault>[0]
 type AnsweredVerdict = Parameters<typeof answeredFault>[0]

@@ -10,9 +10,9 @@ import {
   signatureTag,
 } from '../../protocol/index.ts'
 import { parseBlock } from '../../src/chain/formats/block.ts'
-import { chainBlockOf } from '../../src/chain/follower/chain-block.ts'
+import { chainBlockOf } from '../../src/chain-node/follower/chain-block.ts'
 import { createBls } from '../../src/keys/bls.ts'
-import { announcementOf, createTestChain, ownerOf, testNetwork } from '../chain/follower/test-chain.ts'
+import { announcementOf, createTestChain, ownerOf, testNetwork } from '../chain-node/follower/test-chain.ts'
 
 /**
  * What a follower does for each announcement: reads the raw block, decrypts the memo, verifies the wallet's signature and

@@ -19,7 +19,7 @@ import {
   signPayload,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier, ed25519FromSeed } from '../../src/keys/ed25519.ts'
-import type { EpochContext } from '../../src/epochs/epoch-book.ts'
+import type { EpochContext } from '../../src/week/epoch-book.ts'
 import { createHeldEpoch } from '../../src/node/held-epoch.ts'
 import { compareRouters } from './gossip-router.ts'
 

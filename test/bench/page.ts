@@ -13,9 +13,9 @@ import {
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
-import type { AssembledNode } from '../../src/node/assemble.ts'
-import type { EpochContext } from '../../src/epochs/epoch-book.ts'
-import { gatherEpoch } from '../../src/tally/gather.ts'
+import type { AssembledNode } from '../../src/service/assemble.ts'
+import type { EpochContext } from '../../src/week/epoch-book.ts'
+import { gatherEpoch } from '../../src/week/gather.ts'
 import { createJudgedEpochs, judgedOf, type JudgedView } from '../../src/web/view/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/view/seat-history.ts'
 import type { WeekView } from '../../src/web/view/week-views.ts'

@@ -24,8 +24,8 @@ import {
   encodeCheckpoint,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
-import type { WeekData } from '../../src/tally/bundle.ts'
-import { createRoot } from '../../src/tally/root.ts'
+import type { WeekData } from '../../src/week/bundle.ts'
+import { createRoot } from '../../src/week/root.ts'
 
 /** A made-up week: every seat attests in every epoch, signs for real, and links as nodes do. */
 export interface MadeWeek {

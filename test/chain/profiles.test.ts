@@ -19,7 +19,7 @@ import {
   encodeSproutViewingKey,
 } from '../../src/chain/notes/sprout-keys.ts'
 import { builtInNames, loadNetwork, networkOf, parseProfile, Profile } from '../../src/chain/profiles.ts'
-import { hashText } from '../../src/chain/rpc/values.ts'
+import { hashText } from '../../src/chain-node/rpc/values.ts'
 import { isSecnodeError } from '../../src/errors.ts'
 import { readVectorHex } from '../vectors/read.ts'
 

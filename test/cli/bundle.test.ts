@@ -8,12 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { canonicalJson, formatTally, peerIdOfKey, type Week, weekBefore } from '../../protocol/index.ts'
 import { runCommand } from '../../src/cli/program.ts'
 import { playDevnet, type PlayedDevnet } from '../../src/devnet/network.ts'
-import type { AssembledNode } from '../../src/node/assemble.ts'
-import { type ControlServer, createControlServer } from '../../src/node/control.ts'
-import { exportBundle } from '../../src/tally/bundle.ts'
-import type { VerifiedCase } from '../../src/tally/explain/verify-case.ts'
+import type { AssembledNode } from '../../src/service/assemble.ts'
+import { type ControlServer, createControlServer } from '../../src/service/control.ts'
+import { exportBundle } from '../../src/week/bundle.ts'
+import type { VerifiedCase } from '../../src/week/explain/verify-case.ts'
 import { realWorld } from '../../src/world.ts'
-import { createAnchoredSet, week as otherWeek } from '../tally/anchored-set.ts'
+import { createAnchoredSet, week as otherWeek } from '../week/anchored-set.ts'
 
 interface Ran {
   exitCode: number

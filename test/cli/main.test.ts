@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { daemonVersion } from '../../src/node/daemon.ts'
-import { controlSocketOf } from '../../src/node/control-socket.ts'
+import { controlSocketOf } from '../../src/service/control-socket.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const secnode = (args: readonly string[], nodeArgs: readonly string[] = []) =>

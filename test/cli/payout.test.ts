@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { coin, type DigestedTally, formatTally, ownerOf, reversedHex } from '../../protocol/index.ts'
 import { parseTransaction } from '../../src/chain/formats/transaction.ts'
-import { profileJson } from '../../src/node/data-dir.ts'
+import { profileJson } from '../../src/service/data-dir.ts'
 import { payTo, spendCoins } from '../devnet/chain/test-chain.ts'
 import { newDirectory } from '../store/directories.ts'
-import { multisigTreasury, type PayoutChain, startPayoutChain, wifOf } from '../tally/payout/payout-chain.ts'
+import { multisigTreasury, type PayoutChain, startPayoutChain, wifOf } from '../payout/payout-chain.ts'
 import { type Run, runAsProcess, runInProcess } from './in-process.ts'
 
 const run = (args: readonly string[]): Promise<Run> => runInProcess('payout', ...args)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { formatStatus } from '../../src/cli/status.ts'
-import type { NodeStatus } from '../../src/node/status.ts'
-import { contactOf } from '../node/self-diagnosis/observed.ts'
+import type { NodeStatus } from '../../src/service/status.ts'
+import { contactOf } from '../service/self-diagnosis/observed.ts'
 
 /** A node that was announced a moment ago. */
 const young: NodeStatus = {

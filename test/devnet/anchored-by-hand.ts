@@ -11,8 +11,8 @@ import {
 import { createPace } from '../../src/devnet/pace.ts'
 import { type PreparedDevnet, type PreparedNode, prepareDevnet } from '../../src/devnet/prepare.ts'
 import { createAnchorWallet } from '../../src/node/anchor-wallet.ts'
-import { type AssembledNode, assembleNode } from '../../src/node/assemble.ts'
-import { gatherWeek } from '../../src/tally/gather.ts'
+import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
+import { gatherWeek } from '../../src/week/gather.ts'
 import { realWorld } from '../../src/world.ts'
 import { silent, until } from '../net/local-hosts.ts'
 

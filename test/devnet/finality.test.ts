@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { createTallyOfJudged, type Week, weekAfter } from '../../protocol/index.ts'
 import { type DevnetControl, type PlayedDevnet, playDevnet } from '../../src/devnet/network.ts'
-import type { AssembledNode } from '../../src/node/assemble.ts'
-import { freezeHeight } from '../../src/epochs/open-epochs.ts'
-import { gatherWeek } from '../../src/tally/gather.ts'
+import type { AssembledNode } from '../../src/service/assemble.ts'
+import { freezeHeight } from '../../src/week/open-epochs.ts'
+import { gatherWeek } from '../../src/week/gather.ts'
 import { realWorld } from '../../src/world.ts'
 
 const epochs = 3

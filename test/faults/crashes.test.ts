@@ -13,12 +13,12 @@ import {
   hash,
 } from '../../protocol/index.ts'
 import { prepareDevnet, type PreparedDevnet } from '../../src/devnet/prepare.ts'
-import { freezeHeight } from '../../src/epochs/open-epochs.ts'
-import type { NodeStatus } from '../../src/node/status.ts'
+import { freezeHeight } from '../../src/week/open-epochs.ts'
+import type { NodeStatus } from '../../src/service/status.ts'
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openStore } from '../../src/store/open.ts'
-import { gatherWeek } from '../../src/tally/gather.ts'
-import { openStoredWeeks } from '../../src/tally/stored-week.ts'
+import { gatherWeek } from '../../src/week/gather.ts'
+import { openStoredWeeks } from '../../src/week-io/stored-week.ts'
 import { realWorld } from '../../src/world.ts'
 import { DaemonProcess } from './daemon-process.ts'
 

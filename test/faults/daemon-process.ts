@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { cp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { controlSocketOf } from '../../src/node/control-socket.ts'
-import type { NodeStatus } from '../../src/node/status.ts'
+import { controlSocketOf } from '../../src/service/control-socket.ts'
+import type { NodeStatus } from '../../src/service/status.ts'
 import type { PreparedNode } from '../../src/devnet/prepare.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))

@@ -13,8 +13,8 @@ import {
   type SnapshotLeaf,
   type Week,
 } from '../../protocol/index.ts'
-import { weekDataOfNode } from '../../src/node/control.ts'
-import { exportBundle } from '../../src/tally/bundle.ts'
+import { weekDataOfNode } from '../../src/service/control.ts'
+import { exportBundle } from '../../src/week/bundle.ts'
 import { type DevnetByHand, startByHand } from '../devnet/anchored-by-hand.ts'
 import { until } from '../net/local-hosts.ts'
 import { type LightCheckpoint, verifyLight } from './verifier.ts'

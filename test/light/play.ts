@@ -44,8 +44,8 @@ import {
 } from '../../protocol/index.ts'
 import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
 import { createNodeKeys } from '../../src/keys/node-key.ts'
-import { bundleParts, exportBundle, type WeekData } from '../../src/tally/bundle.ts'
-import { verifyWeek } from '../../src/tally/verify-week.ts'
+import { bundleParts, exportBundle, type WeekData } from '../../src/week/bundle.ts'
+import { verifyWeek } from '../../src/week/verify-week.ts'
 import { addressOf, genesis as baseGenesis, paramsWith, seedOf } from '../protocol/fixture.ts'
 import type { LightCheckpoint, LightNetwork } from './verifier.ts'
 

@@ -6,7 +6,7 @@ import {
   syncAnswerCodec,
   syncRequestCodec,
 } from '../../protocol/index.ts'
-import { createEpochBook, type EpochBook } from '../../src/epochs/epoch-book.ts'
+import { createEpochBook, type EpochBook } from '../../src/week/epoch-book.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import { createTestChain, type TestChain } from '../fixtures/test-chain.ts'
 import {

@@ -15,7 +15,7 @@ import {
   syncAnswerCodec,
 } from '../../protocol/index.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
-import { digestOf } from '../../src/epochs/digests.ts'
+import { digestOf } from '../../src/week/digests.ts'
 import { prefixes } from '../../src/store/keys.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Epoch, equalBytes, firstEpochOfAnnouncement, type Snapshot } from '../../protocol/index.ts'
 import { createNodeKeys, type NodeKeys } from '../../src/keys/node-key.ts'
-import { judge } from '../../src/node/self-diagnosis/judge.ts'
+import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import type { TakenOver } from '../../src/node/takeover.ts'
 import { createHistoryStore } from '../../src/store/history.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import { createTestNetwork, play, type TestNetwork, type TestNode } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
-import { observed } from './self-diagnosis/observed.ts'
+import { observed } from '../service/self-diagnosis/observed.ts'
 
 /** The chain gives the seat to its successor in the first of these, and back in the second. */
 const first: Epoch = 5

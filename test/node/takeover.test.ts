@@ -3,7 +3,7 @@ import { beaconOf, type Signed, takeoverEpochs, unseated } from '../../protocol/
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
-import { judge } from '../../src/node/self-diagnosis/judge.ts'
+import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import { createHistoryStore } from '../../src/store/history.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { realWorld } from '../../src/world.ts'
@@ -23,7 +23,7 @@ import {
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
-import { observed } from './self-diagnosis/observed.ts'
+import { observed } from '../service/self-diagnosis/observed.ts'
 
 const epoch = 3
 

@@ -17,8 +17,8 @@ import {
   Verdict,
 } from '../../protocol/index.ts'
 import type { NodeIdentity } from '../../src/net/probe-message.ts'
-import { askOutside } from '../../src/node/self-diagnosis/ask-outside.ts'
-import { judge } from '../../src/node/self-diagnosis/judge.ts'
+import { askOutside } from '../../src/service/self-diagnosis/ask-outside.ts'
+import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createSigningStore } from '../../src/store/signing.ts'
 import { realWorld, type World } from '../../src/world.ts'
@@ -38,7 +38,7 @@ import {
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
-import { observed } from './self-diagnosis/observed.ts'
+import { observed } from '../service/self-diagnosis/observed.ts'
 
 /** The first epoch of which nothing can have been forgotten: nodes start and ask others in the one before. */
 const epoch = 3

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newestRuleset, type Week } from '../../protocol/index.ts'
-import type { EpochContext } from '../../src/epochs/epoch-book.ts'
-import { judge } from '../../src/node/self-diagnosis/judge.ts'
+import type { EpochContext } from '../../src/week/epoch-book.ts'
+import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import { createHistoryStore } from '../../src/store/history.ts'
-import { gatherWeek } from '../../src/tally/gather.ts'
+import { gatherWeek } from '../../src/week/gather.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
   askChallenge,
@@ -16,7 +16,7 @@ import {
   type TestNode,
 } from '../fixtures/test-network.ts'
 import { until } from '../net/local-hosts.ts'
-import { observed } from './self-diagnosis/observed.ts'
+import { observed } from '../service/self-diagnosis/observed.ts'
 
 /** The first week has epochs 0 … 3. */
 const lastKnown = 3

@@ -27,7 +27,7 @@ import {
 } from '../../protocol/index.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
-import { digestOf } from '../../src/epochs/digests.ts'
+import { digestOf } from '../../src/week/digests.ts'
 import { visitTarget } from '../../src/node/visit.ts'
 import {
   attest,

@@ -7,7 +7,7 @@ import {
   hexToBytes,
   type Signed,
 } from '../../protocol/index.ts'
-import { encodeAttestationBlock } from '../../src/tally/attestation-block.ts'
+import { encodeAttestationBlock } from '../../src/week/attestation-block.ts'
 
 /** What a week has under its roots, the last epoch last. */
 export interface BundledEpoch {

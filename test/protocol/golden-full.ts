@@ -17,7 +17,7 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
-import { encodeAttestationBlock, rowsPerBlock } from '../../src/tally/attestation-block.ts'
+import { encodeAttestationBlock, rowsPerBlock } from '../../src/week/attestation-block.ts'
 import { secretOf } from './golden-owner.ts'
 
 /** So many seats attest twice; those after them once. */

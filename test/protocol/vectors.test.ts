@@ -27,11 +27,11 @@ import {
   attestationMessage,
   type NetworkId,
 } from '../../protocol/index.ts'
-import { chainBlockOf } from '../../src/chain/follower/chain-block.ts'
+import { chainBlockOf } from '../../src/chain-node/follower/chain-block.ts'
 import { hasValidMerkleRoot, parseBlock } from '../../src/chain/formats/block.ts'
 import { networkOf, Profile } from '../../src/chain/profiles.ts'
 import { createBls } from '../../src/keys/bls.ts'
-import { verifyBundle } from '../../src/tally/bundle.ts'
+import { verifyBundle } from '../../src/week/bundle.ts'
 import type { blocksVector } from './golden-blocks.ts'
 import type { possessionVector } from './golden-possession.ts'
 import type { weeksVector } from './golden-weeks.ts'

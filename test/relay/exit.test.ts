@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createRpcClient, type RpcClient } from '../../src/chain/rpc/client.ts'
+import { createRpcClient, type RpcClient } from '../../src/chain-node/rpc/client.ts'
 import { createExit, maxExitCalls, txidOf } from '../../src/relay/exit.ts'
 import { reversedHex } from '../../protocol/index.ts'
 import { realWorld } from '../../src/world.ts'

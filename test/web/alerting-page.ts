@@ -1,11 +1,11 @@
 import { pino } from 'pino'
-import { createAlerter } from '../../src/alerts/alerter.ts'
-import { createWebhook } from '../../src/alerts/webhook.ts'
+import { createAlerter } from '../../src/service/alerts/alerter.ts'
+import { createWebhook } from '../../src/service/alerts/webhook.ts'
 import { createAlertStore } from '../../src/store/alerts.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createWebServer } from '../../src/web/web-server.ts'
 import { realWorld } from '../../src/world.ts'
-import { type Listener, startListener } from '../alerts/listener.ts'
+import { type Listener, startListener } from '../service/alerts/listener.ts'
 import type { PlayedPage } from './played-page.ts'
 
 /** Another page of the same node, of which alerts go to a listener. */

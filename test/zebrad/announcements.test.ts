@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { coin } from '../../protocol/index.ts'
-import type { FollowedBlock } from '../../src/chain/follower/events.ts'
+import type { FollowedBlock } from '../../src/chain-node/follower/events.ts'
 import type { Network } from '../../src/chain/profiles.ts'
 import {
   getAddressUtxos,
   getBlockCount,
   getTransactionPlace,
   sendRawTransaction,
-} from '../../src/chain/rpc/methods.ts'
-import { caughtUp, follow } from '../chain/follower/following.ts'
+} from '../../src/chain-node/rpc/methods.ts'
+import { caughtUp, follow } from '../chain-node/follower/following.ts'
 import { announcementOf } from './announcement.ts'
 import { mine } from './blocks.ts'
 import { addressOf, keyOf, orchardRegtest, regtest } from './networks.ts'

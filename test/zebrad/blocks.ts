@@ -3,9 +3,9 @@ import { parseBlock, serializeBlock } from '../../src/chain/formats/block.ts'
 import { merkleRoot } from '../../src/chain/formats/merkle.ts'
 import { parseTransaction } from '../../src/chain/formats/transaction.ts'
 import type { Block } from '../../src/chain/formats/types.ts'
-import type { RpcClient } from '../../src/chain/rpc/client.ts'
-import { generate, submitBlock } from '../../src/chain/rpc/methods.ts'
-import { Bytes, Hash } from '../../src/chain/rpc/values.ts'
+import type { RpcClient } from '../../src/chain-node/rpc/client.ts'
+import { generate, submitBlock } from '../../src/chain-node/rpc/methods.ts'
+import { Bytes, Hash } from '../../src/chain-node/rpc/values.ts'
 import { authDataRoot, authDigest, blockCommitment } from '../../src/devnet/chain/auth-digest.ts'
 
 const TemplateTransaction = z.looseObject({ data: Bytes, hash: Hash, authdigest: Hash })

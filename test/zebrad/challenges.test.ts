@@ -10,13 +10,13 @@ import {
   epochStart,
   hash,
 } from '../../protocol/index.ts'
-import { createRpcClient } from '../../src/chain/rpc/client.ts'
-import { getBlockCount } from '../../src/chain/rpc/methods.ts'
+import { createRpcClient } from '../../src/chain-node/rpc/client.ts'
+import { getBlockCount } from '../../src/chain-node/rpc/methods.ts'
 import type { Network } from '../../src/chain/profiles.ts'
 import { createChainSource } from '../../src/node/chain-source.ts'
-import { digestOf } from '../../src/epochs/digests.ts'
+import { digestOf } from '../../src/week/digests.ts'
 import { realWorld } from '../../src/world.ts'
-import { caughtUp, follow } from '../chain/follower/following.ts'
+import { caughtUp, follow } from '../chain-node/follower/following.ts'
 import { newDirectory } from '../store/directories.ts'
 import { mine } from './blocks.ts'
 import { runSecnode } from './command.ts'

@@ -3,10 +3,15 @@ import { z } from 'zod'
 import { bytesToHex, epochStart, reversedHex } from '../../protocol/index.ts'
 import { hasValidMerkleRoot, parseBlock } from '../../src/chain/formats/block.ts'
 import type { Block } from '../../src/chain/formats/types.ts'
-import { getBlockHash, getBlockHeader, getRawBlock, getRawBlockByHash } from '../../src/chain/rpc/methods.ts'
-import { Hash } from '../../src/chain/rpc/values.ts'
+import {
+  getBlockHash,
+  getBlockHeader,
+  getRawBlock,
+  getRawBlockByHash,
+} from '../../src/chain-node/rpc/methods.ts'
+import { Hash } from '../../src/chain-node/rpc/values.ts'
 import { authDigest } from '../../src/devnet/chain/auth-digest.ts'
-import { caughtUp, follow } from '../chain/follower/following.ts'
+import { caughtUp, follow } from '../chain-node/follower/following.ts'
 import { assembleFromTemplate, getTemplate, mine, submit } from './blocks.ts'
 import { addressOf, keyOf, regtest } from './networks.ts'
 import { startZebrad, type Zebrad } from './zebrad.ts'

@@ -18,11 +18,11 @@ import {
   getBlockHash,
   invalidateBlock,
   sendRawTransaction,
-} from '../../src/chain/rpc/methods.ts'
-import { profileJson } from '../../src/node/data-dir.ts'
+} from '../../src/chain-node/rpc/methods.ts'
+import { profileJson } from '../../src/service/data-dir.ts'
 import { tallyOf } from '../protocol/payout/fixture.ts'
 import { newDirectory } from '../store/directories.ts'
-import { wifOf } from '../tally/payout/payout-chain.ts'
+import { wifOf } from '../payout/payout-chain.ts'
 import { mine } from './blocks.ts'
 import { runSecnode } from './command.ts'
 import { addressOf, keyOf, regtestWith } from './networks.ts'

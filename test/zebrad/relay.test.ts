@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hash160, type OutputTemplate } from '../../protocol/index.ts'
 import type { Transaction } from '../../src/chain/formats/types.ts'
-import { createRpcClient, type RpcClient } from '../../src/chain/rpc/client.ts'
+import { createRpcClient, type RpcClient } from '../../src/chain-node/rpc/client.ts'
 import { createExit, type Exit, maxExitCalls } from '../../src/relay/exit.ts'
 import { realWorld } from '../../src/world.ts'
 import { startRelayNetwork } from '../relay/relay-network.ts'

@@ -5,9 +5,9 @@ import {
   getBlockHash,
   invalidateBlock,
   reconsiderBlock,
-} from '../../src/chain/rpc/methods.ts'
+} from '../../src/chain-node/rpc/methods.ts'
 import type { Network } from '../../src/chain/profiles.ts'
-import { caughtUp, derivedRows, follow, statusOf } from '../chain/follower/following.ts'
+import { caughtUp, derivedRows, follow, statusOf } from '../chain-node/follower/following.ts'
 import { mine } from './blocks.ts'
 import { addressOf, keyOf, regtest } from './networks.ts'
 import { startZebrad, untilTrue, type Zebrad } from './zebrad.ts'

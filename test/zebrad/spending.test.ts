@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hash160, type OutputTemplate } from '../../protocol/index.ts'
-import { isRpcError } from '../../src/chain/rpc/errors.ts'
+import { isRpcError } from '../../src/chain-node/rpc/errors.ts'
 import {
   getAddressUtxos,
   getBlockCount,
   getTransactionPlace,
   getTxOut,
   sendRawTransaction,
-} from '../../src/chain/rpc/methods.ts'
+} from '../../src/chain-node/rpc/methods.ts'
 import type { Transaction } from '../../src/chain/formats/types.ts'
-import { caughtUp, follow } from '../chain/follower/following.ts'
+import { caughtUp, follow } from '../chain-node/follower/following.ts'
 import { mine } from './blocks.ts'
 import { addressOf, keyOf, regtest } from './networks.ts'
 import { type KeyCoin, matureCoins, mineIn, spend } from './treasury.ts'

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRpcClient, type RpcClient } from '../../src/chain/rpc/client.ts'
-import type { RpcAuth } from '../../src/chain/rpc/credentials.ts'
-import { getBlockCount } from '../../src/chain/rpc/methods.ts'
+import { createRpcClient, type RpcClient } from '../../src/chain-node/rpc/client.ts'
+import type { RpcAuth } from '../../src/chain-node/rpc/credentials.ts'
+import { getBlockCount } from '../../src/chain-node/rpc/methods.ts'
 import { realWorld } from '../../src/world.ts'
 
 /** Names of upgrades as zebrad's configuration has them; those before Canopy are active from block 1. */

@@ -8,7 +8,7 @@ import {
   shuffledIndexes,
   topicsOf,
 } from '../../../protocol/index.ts'
-import type { EpochContext } from '../../epochs/epoch-book.ts'
+import type { EpochContext } from '../../week/epoch-book.ts'
 import type { NodeContext } from '../context.ts'
 import {
   type BranchState,

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
-import type { AlertTest } from '../../alerts/alerter.ts'
-import type { DeliveryState } from '../../alerts/delivery.ts'
+import type { AlertTest } from '../../service/alerts/alerter.ts'
+import type { DeliveryState } from '../../service/alerts/delivery.ts'
 import { testAlertsPath } from '../guard.ts'
 import { badge, type Markup, plural, table, timeOf } from './markup.ts'
 

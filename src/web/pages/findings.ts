@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
-import type { Evidence, Finding } from '../../alerts/finding.ts'
-import type { Diagnosed } from '../../node/self-diagnosis/diagnosis.ts'
+import type { Evidence, Finding } from '../../service/alerts/finding.ts'
+import type { Diagnosed } from '../../service/self-diagnosis/diagnosis.ts'
 import { badge, code, type Markup, type Tone } from './markup.ts'
 
 const tones: Readonly<Record<Finding['severity'], Tone>> = { critical: 'bad', warning: 'warn', info: 'none' }

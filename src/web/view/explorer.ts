@@ -19,7 +19,7 @@ import {
 } from '../../../protocol/index.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
-import { describeEntry } from '../../tally/explain/evidence-words.ts'
+import { describeEntry } from '../../week/explain/evidence-words.ts'
 import type {
   Announcement,
   AttestationDetail,

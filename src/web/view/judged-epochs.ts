@@ -9,10 +9,10 @@ import {
   type Seat,
   Verdict,
 } from '../../../protocol/index.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
-import type { EpochContext } from '../../epochs/epoch-book.ts'
-import type { EpochJudging } from '../../tally/epoch-judging.ts'
-import { type FixedWeek, gatherJudging, wordsOf } from '../../tally/gather.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
+import type { EpochContext } from '../../week/epoch-book.ts'
+import type { EpochJudging } from '../../week/epoch-judging.ts'
+import { type FixedWeek, gatherJudging, wordsOf } from '../../week/gather.ts'
 
 /** An epoch with what came out of it for every seat, small enough to be kept: some 12 bytes a seat. */
 export interface JudgedView extends Omit<JudgedEpoch, 'outcomes'> {

@@ -2,7 +2,7 @@ import type { Concentration, Finding, NetworkDetail, ServerInfo, Status, Version
 import { daemonVersion } from '../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../protocol/index.ts'
 import { addressAt, type JudgedView } from './judged-epochs.ts'
-import { isAtTip } from '../../chain/follower/status.ts'
+import { isAtTip } from '../../chain-node/follower/status.ts'
 import { readRegister, stateOf } from './nodes.ts'
 import type { ViewParts } from './parts.ts'
 import { latestEpochs } from './weeks.ts'

@@ -1,6 +1,6 @@
 import type { Epoch, Genesis, Height, Seat } from '../../../protocol/index.ts'
 import { epochStart, verdictNames, type Verdict } from '../../../protocol/index.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
 import type { Moment } from '../api/schemas.ts'
 import { createJudgedEpochs, type JudgedEpochs, silent } from './judged-epochs.ts'
 import { createPayoutChecks, type PayoutChecks } from './payout-checks.ts'

@@ -7,10 +7,10 @@ import {
   type Week,
 } from '../../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../../errors.ts'
-import { isRpcError } from '../../chain/rpc/errors.ts'
-import { hashText } from '../../chain/rpc/values.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
-import { verifyPayout } from '../../tally/payout/verify.ts'
+import { isRpcError } from '../../chain-node/rpc/errors.ts'
+import { hashText } from '../../chain-node/rpc/values.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
+import { verifyPayout } from '../../payout/verify.ts'
 import type { WeekView, WeekViews } from './week-views.ts'
 
 /**

@@ -5,7 +5,7 @@ import {
   type Seat,
   type SeatRecord,
 } from '../../../protocol/index.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
 
 /** The registry as a page shows it: every seat that was ever announced, after one block. */
 export interface RegisteredSeats {

@@ -6,9 +6,9 @@ import {
   type Seat,
 } from '../../../protocol/index.ts'
 import { base64 } from '@scure/base'
-import { checkAttestation, checkEvidence, type FoundEvidence } from '../../tally/explain/checks.ts'
-import { answerHashOf, describeEntry } from '../../tally/explain/evidence-words.ts'
-import { explainSourcesOfNode } from '../../node/explaining.ts'
+import { checkAttestation, checkEvidence, type FoundEvidence } from '../../week/explain/checks.ts'
+import { answerHashOf, describeEntry } from '../../week/explain/evidence-words.ts'
+import { explainSourcesOfNode } from '../../service/explaining.ts'
 import type { VerdictDetail } from '../api/schemas.ts'
 import { wordsAbout } from './judged-epochs.ts'
 import { codeOf, momentOf, NotFound, type ViewParts, wordOf } from './parts.ts'

@@ -15,9 +15,9 @@ import {
   type WeekTally,
 } from '../../../protocol/index.ts'
 import { isSecnodeError, messageOf } from '../../errors.ts'
-import type { AssembledNode } from '../../node/assemble.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
 import { inSlices } from '../../async/slices.ts'
-import { contextsOfWeek, stateOfWeek } from '../../tally/gather.ts'
+import { contextsOfWeek, stateOfWeek } from '../../week/gather.ts'
 import { judgedOf, type JudgedEpochs, type JudgedView } from './judged-epochs.ts'
 
 /** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */

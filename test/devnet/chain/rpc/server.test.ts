@@ -3,8 +3,8 @@ import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createRpcClient } from '../../../../src/chain/rpc/client.ts'
-import { getBlockCount, getRawBlock } from '../../../../src/chain/rpc/methods.ts'
+import { createRpcClient } from '../../../../src/chain-node/rpc/client.ts'
+import { getBlockCount, getRawBlock } from '../../../../src/chain-node/rpc/methods.ts'
 import { createRpcMethods, dialectOf } from '../../../../src/devnet/chain/rpc/methods.ts'
 import {
   createRpcServer,

@@ -1,0 +1,235 @@
+import {
+  type BlsVerifier,
+  type ChainWeeks,
+  type Epoch,
+  epochStart,
+  type Height,
+  type Seat,
+  type SeatRecord,
+  type Snapshot,
+} from '../../../protocol/index.ts'
+import { isSecnodeError } from '../../errors.ts'
+import type { HeaderRow } from '../../store/chain-index.ts'
+import type { SnapshotSummary } from '../../store/registry-encoding.ts'
+import type { Store } from '../../store/store.ts'
+import type { World } from '../../world.ts'
+import type { Network } from '../../chain/profiles.ts'
+import { type Backoff, backoffMs, wait } from '../rpc/backoff.ts'
+import type { RpcClient } from '../rpc/client.ts'
+import { isRpcError } from '../rpc/errors.ts'
+import { openChainState, type SeatStanding } from './chain-state.ts'
+import { type ChainEvent, createEventHub, orAborted } from './events.ts'
+import { createRate, type FollowerStatus } from './status.ts'
+import { createSync, nextHeight } from './sync.ts'
+import { createTransactionReader } from './transaction-reader.ts'
+
+export interface FollowerOptions {
+  network: Network
+  rpc: RpcClient
+  store: Store
+  bls: BlsVerifier
+  world: World
+  /**
+   * First height to follow. Challenges sample from height 1 on, so a daemon follows from 0; whoever only wants the
+   * registry may begin ten blocks before the activation.
+   */
+  birthday?: Height
+  /** Between two looks at the node's tip. */
+  pollMs?: number
+  /** Between tries while the node gives no usable answer. */
+  backoff?: Backoff
+  /** Blocks fetched at once while catching up. */
+  maxFetches?: number
+  /** Blocks in one batch of the store, and their bytes as serialised. */
+  maxBatchBlocks?: number
+  maxBatchBytes?: number
+  /** Of blocks kept for `readTransaction`. */
+  maxCacheBytes?: number
+  /** Events that wait for one subscriber before the follower waits for it. */
+  maxQueuedEvents?: number
+}
+
+/**
+ * Follows the confirmed part of a chain (R-CHAIN-1 … 4): reads raw blocks, checks them, and keeps headers, registry
+ * and snapshots in a store, through reorganisations, restarts and crashes.
+ */
+export interface Follower {
+  /** Height of the block followed last; one below the birthday at first. */
+  readonly confirmedHeight: Height
+  readonly status: FollowerStatus
+  /** Resolves when following has stopped; rejects when it failed, as the status then says. */
+  readonly ended: Promise<void>
+  /** Idempotent; not again after `stop`. */
+  start(): void
+  /** Waits for the batch under way. Idempotent. */
+  stop(): Promise<void>
+  /** Resolves with the first status that fits, the present one included. */
+  statusWhen(fits: (status: FollowerStatus) => boolean, signal: AbortSignal): Promise<FollowerStatus>
+  /**
+   * Events from this call on, until the follower stops. They tell what changed while running: whoever keeps rows of
+   * his own compares them with the headers when he starts.
+   */
+  events(): AsyncIterableIterator<ChainEvent>
+  headerAt(height: Height): Promise<HeaderRow | undefined>
+  hashAt(height: Height): Promise<Uint8Array | undefined>
+  medianTimeAt(height: Height): Promise<number | undefined>
+  transactionCountAt(height: Height): Promise<number | undefined>
+  /** R-EPOCH-5; undefined until block b(epoch − 1) was followed. */
+  snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
+  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
+  /** All seats, active or not, as they stood after a block from the activation on; undefined until it was followed. */
+  seatsAfter(height: Height): Promise<readonly SeatRecord[] | undefined>
+  /** All seats as they stood after block b(epoch). */
+  registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
+  /** The weeks as of the block followed last: ends, freezes, anchors (R-CP-1…6). */
+  weeks(): ChainWeeks
+  /** The seat of a stake (hash160) as of the block followed last. */
+  seatOfStake(stake: Uint8Array): Seat | undefined
+  /** The same with all that it was announced with. */
+  recordOf(stake: Uint8Array): SeatRecord | undefined
+  /** What is registered for a stake (hash160), active or not, as of the block followed last. */
+  standingOf(stake: Uint8Array): SeatStanding | undefined
+  /** See `TransactionReader`. */
+  readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+const defaults = {
+  birthday: 0,
+  pollMs: 1_000,
+  backoff: { firstMs: 500, maxMs: 30_000 },
+  // Twice the threads that zcashd and zend have for RPC: enough to keep them busy.
+  maxFetches: 8,
+  maxBatchBlocks: 64,
+  maxBatchBytes: 8 * 1024 * 1024,
+  maxCacheBytes: 32 * 1024 * 1024,
+  maxQueuedEvents: 256,
+}
+
+/** Reads what the store holds. Errors: FOLLOW_BIRTHDAY, and those of the store. */
+export const openFollower = async (options: FollowerOptions): Promise<Follower> => {
+  const { network, rpc, world } = options
+  const settings = { ...defaults, ...options }
+  const { genesis } = network.profile
+  const state = await openChainState(options.store, network, options.bls, settings.birthday)
+  const headerAt = async (height: Height) => state.index.headerAt(height)
+  const hub = createEventHub(settings.maxQueuedEvents)
+  const rate = createRate(world)
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const reader = createTransactionReader({
+    rpc,
+    family: network.facts.family,
+    maxCacheBytes: settings.maxCacheBytes,
+    headerAt,
+    signal,
+  })
+
+  let status: FollowerStatus = { is: 'idle' }
+  let statusChange = Promise.withResolvers<void>()
+  const setStatus = (next: FollowerStatus): void => {
+    status = next
+    statusChange.resolve()
+    statusChange = Promise.withResolvers()
+  }
+
+  const runRound = createSync({
+    network,
+    rpc,
+    state,
+    maxFetches: settings.maxFetches,
+    maxBatchBlocks: settings.maxBatchBlocks,
+    maxBatchBytes: settings.maxBatchBytes,
+    signal,
+    onConnected: async (blocks, target) => {
+      rate.count(blocks.length)
+      const { height } = blocks.at(-1)!
+      const blocksPerSecond = rate.perSecond()
+      const secondsLeft = blocksPerSecond > 0 ? (target - height) / blocksPerSecond : null
+      setStatus({ is: 'catching-up', height, target, blocksPerSecond, secondsLeft })
+      for (const block of blocks) await hub.publish({ kind: 'connected', block }, signal)
+    },
+    onDisconnected: async (rows) => {
+      for (const block of rows) await hub.publish({ kind: 'disconnected', block }, signal)
+    },
+  })
+
+  const follow = async (): Promise<void> => {
+    for (let failures = 0; !signal.aborted;) {
+      let pauseMs: number
+      try {
+        const round = await runRound()
+        failures = 0
+        if (round.is === 'more') continue
+        if (round.is === 'done') {
+          const is = round.isBehind ? 'node-behind' : 'following'
+          setStatus({ is, height: nextHeight(state) - 1, tip: round.tip })
+        }
+        pauseMs = settings.pollMs
+      } catch (error) {
+        const isLie = isSecnodeError(error, 'CHAIN_NODE_LIES') || isSecnodeError(error, 'CHAIN_OTHER_CHAIN')
+        if (signal.aborted || (!isLie && !isRpcError(error))) throw error
+        setStatus({ is: isLie ? 'node-lies' : 'node-unreachable', error })
+        pauseMs = backoffMs(settings.backoff, ++failures, world)
+      }
+      await wait(pauseMs, world, signal)
+    }
+  }
+
+  const ended = Promise.withResolvers<void>()
+  ended.promise.catch(() => undefined)
+  const run = async (): Promise<void> => {
+    try {
+      await follow()
+    } catch (error) {
+      if (!signal.aborted) {
+        setStatus({ is: 'failed', error })
+        ended.reject(error)
+      }
+    }
+    hub.close()
+    ended.resolve()
+  }
+
+  let isStarted = false
+  const start = (): void => {
+    if (isStarted) return
+    isStarted = true
+    void run()
+  }
+  const stop = async (): Promise<void> => {
+    stopping.abort(new Error('the follower stops'))
+    start()
+    await ended.promise.catch(() => undefined)
+    if (status.is !== 'failed') setStatus({ is: 'idle' })
+  }
+
+  return {
+    get confirmedHeight() {
+      return nextHeight(state) - 1
+    },
+    get status() {
+      return status
+    },
+    ended: ended.promise,
+    start,
+    stop,
+    statusWhen: async (fits, waitSignal) => {
+      while (!fits(status)) await orAborted(statusChange.promise, waitSignal)
+      return status
+    },
+    events: () => hub.subscribe(),
+    headerAt,
+    hashAt: async (height) => (await headerAt(height))?.hash,
+    medianTimeAt: async (height) => (await headerAt(height))?.medianTimePast ?? undefined,
+    transactionCountAt: async (height) => (await headerAt(height))?.transactionCount,
+    snapshotOf: async (epoch) => state.snapshotOf(epoch),
+    snapshotSummaryOf: async (epoch) => state.snapshotSummaryOf(epoch),
+    seatsAfter: async (height) => state.seatsAfter(height),
+    registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+    weeks: () => state.weeks(),
+    seatOfStake: (stake) => state.seatOfStake(stake),
+    recordOf: (stake) => state.standingOf(stake)?.record,
+    standingOf: (stake) => state.standingOf(stake),
+    readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
+  }
+}

@@ -1,0 +1,121 @@
+import type { CID } from 'multiformats/cid'
+import type { Logger } from 'pino'
+import { decodeAttestation, decodeReceipt, type Seat, type VerifyEd25519 } from '../../protocol/index.ts'
+import type { Network } from '../chain/profiles.ts'
+import type { RpcClient } from '../chain-node/rpc/client.ts'
+import { createEd25519Verifier } from '../keys/ed25519.ts'
+import type { Host } from '../net/host.ts'
+import type { Toll } from '../net/puzzle-solver.ts'
+import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
+import type { ChainView } from '../week/chain-view.ts'
+import { digestOf } from '../week/digests.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
+import { createAttestationStore } from '../store/attestations.ts'
+import { createCheckpointStore } from '../store/checkpoints.ts'
+import { createEvidenceStore } from '../store/evidence.ts'
+import type { Store } from '../store/store.ts'
+import { createWorkStore, type WorkStore } from '../store/work.ts'
+import type { World } from '../world.ts'
+import { startAskingHost } from './asking-host.ts'
+import type { Recompute } from '../week/explain/checks.ts'
+import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
+import type { WeekSources } from '../week/gather.ts'
+import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
+
+/** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
+export interface ExplainSources extends WeekSources {
+  network: Network
+  evidence: EvidenceSource
+  verify: VerifyEd25519
+  /** Null where no chain node is at hand. */
+  recompute: Recompute | null
+  /** The seat that this store's node has or had; undefined if it never attested. */
+  ownSeat(): Promise<Seat | undefined>
+  /** Whether this store's node gave that challenger of its own a receipt. */
+  gaveReceipt(context: EpochContext, own: Seat, challenger: Seat): Promise<boolean>
+  /** Payload of a checkpoint; undefined if this store does not have it. */
+  checkpointPayload(cid: CID): Promise<Uint8Array | undefined>
+}
+
+export const recomputeFrom =
+  (
+    network: Network,
+    chain: Pick<ChainView, 'transactionCountAt' | 'readTransaction'>,
+    signal: AbortSignal,
+  ): Recompute =>
+  (context, terms) =>
+    digestOf(network.profile.genesis, terms, context.params.samples, chain, signal)
+
+/** From what a node keeps of its own work. */
+export const gaveReceiptFrom =
+  (work: WorkStore): ExplainSources['gaveReceipt'] =>
+  async (context, own, challenger) => {
+    const given = await work.getReceipt(context.epoch, context.beacon, challenger)
+    return given !== undefined && decodeReceipt(given.receipt.payload)?.targetSeat === own
+  }
+
+export interface StoredExplainOptions {
+  network: Network
+  directory: string
+  store: Store
+  weeks: WeekSources & { chain: ChainView }
+  /** A chain node to recompute digests from. */
+  rpc: RpcClient | null
+  logger: Logger
+  world: World
+  /** Called before work that a node under load asks for and that takes long (R-PUZ-4). */
+  onToll?: (toll: Toll) => void
+  signal: AbortSignal
+}
+
+/** Of the keys of a week: one seat's challengers and its targets' are some twenty in an epoch of 42. */
+export const maxKeys = 2_048
+const dnsTimeoutMs = 5_000
+
+/** From a store that no daemon has open. Blocks that are not in it come over a short-lived host with throw-away keys. */
+export const explainSourcesOfStore = (
+  options: StoredExplainOptions,
+): ExplainSources & { close(): Promise<void> } => {
+  const { network, store, weeks, rpc, signal } = options
+  const { allowLoopback } = network.profile
+  const attestations = createAttestationStore(store)
+  let started: Promise<Host> | null = null
+
+  return {
+    ...weeks,
+    network,
+    evidence: createEvidenceSource({
+      evidence: createEvidenceStore(store),
+      host: () => (started ??= startAskingHost(options)),
+      resolveHost: allowLoopback ? withoutDns : createDnsResolver({ timeoutMs: dnsTimeoutMs }),
+      allowLoopback,
+    }),
+    verify: createEd25519Verifier({ maxKeys }).verify,
+    recompute:
+      rpc === null
+        ? null
+        : recomputeFrom(
+            network,
+            createRpcBlocks({
+              rpc,
+              family: network.facts.family,
+              followedHashAt: (height) => weeks.chain.hashAt(height),
+              signal,
+            }),
+            signal,
+          ),
+    ownSeat: async () => {
+      const last = await attestations.lastOwnBefore(0xffff_ffff)
+      return last === undefined ? undefined : decodeAttestation(last.signed.payload)?.seat
+    },
+    gaveReceipt: gaveReceiptFrom(createWorkStore(store, options.directory)),
+    checkpointPayload: (cid) => createCheckpointStore(store).get(cid),
+    async close() {
+      const host = await started?.catch(() => undefined)
+      await host?.stop()
+    },
+  }
+}
+
+/** A devnet's names are not asked of anybody's DNS: its nodes are where others saw them. */
+const withoutDns: ResolveHost = () => Promise.resolve([])

@@ -1,0 +1,159 @@
+import pino from 'pino'
+import { type Anchor, type ChainWeeks, epochStart, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
+import { latestBirthday, openChainState } from '../chain-node/follower/chain-state.ts'
+import type { Network } from '../chain/profiles.ts'
+import type { RpcClient } from '../chain-node/rpc/client.ts'
+import { SecnodeError } from '../errors.ts'
+import { createBls } from '../keys/bls.ts'
+import { createEd25519Verifier } from '../keys/ed25519.ts'
+import { type FrameParts, frameOfWeek, notFollowed } from '../week/anchored-frame.ts'
+import { type AnchoredParts, createAnchoredWeeks, type Provider } from '../week/anchored-weeks.ts'
+import type { ChainView } from '../week/chain-view.ts'
+import { createEpochBook } from '../week/epoch-book.ts'
+import { equivocatorsOf } from '../week/equivocators.ts'
+import { fixedWeekOf } from '../week/fixed-week.ts'
+import { createAttestationStore } from '../store/attestations.ts'
+import { type CheckpointStore, createCheckpointStore } from '../store/checkpoints.ts'
+import { createEvidenceStore, type EvidenceStore } from '../store/evidence.ts'
+import type { Store } from '../store/store.ts'
+import { type Admit, createAdmission } from '../week/admission.ts'
+import type { WeekData } from '../week/bundle.ts'
+import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
+import { createFundBook } from './fund.ts'
+import { rulesetUnknown, type WeekSources } from '../week/gather.ts'
+import type { WeekChain } from '../week/verify-week.ts'
+import { weekDataOf } from '../week/week-data.ts'
+
+export interface StoredWeeksOptions {
+  /** A chain node from which coinbases are read (R-TALLY-6) that nobody has added up yet. */
+  rpc?: { client: RpcClient; signal: AbortSignal }
+  /** Who is asked for what the store lacks of an anchored week; without it, nobody. */
+  draw?: (checkpoint: Anchor['checkpoint'], signal: AbortSignal) => AsyncIterable<Provider>
+  missingHint?: string
+  onEpoch?: NonNullable<AnchoredParts['onEpoch']>
+}
+
+/** The weeks of a store that no daemon has open. The chain is what the follower left in it. */
+export interface StoredWeeks extends WeekSources {
+  chain: ChainView
+  weeks(): ChainWeeks
+  /** What the chain says of the checkpoint that an anchor names. */
+  chainOf(anchor: Anchor, signal: AbortSignal): Promise<WeekChain>
+  /** What the store holds of anchored weeks; what it lacks is asked for first. */
+  data(signal: AbortSignal): WeekData
+  checkpoints: CheckpointStore
+  evidence: EvidenceStore
+  admit: Admit
+}
+
+export const openStoredWeeks = async (
+  network: Network,
+  store: Store,
+  options: StoredWeeksOptions = {},
+): Promise<StoredWeeks> => {
+  const { genesis, schedule } = network.profile
+  const state = await openChainState(store, network, createBls(), latestBirthday(genesis))
+  const hashAt: ChainView['hashAt'] = async (height) => (await state.index.headerAt(height))?.hash
+  const blocks =
+    options.rpc === undefined
+      ? null
+      : createRpcBlocks({
+          rpc: options.rpc.client,
+          family: network.facts.family,
+          followedHashAt: hashAt,
+          signal: options.rpc.signal,
+        })
+  const chain: ChainView = {
+    confirmedHeight: state.cursor?.height ?? -1,
+    hashAt,
+    medianTimeAt: async (height) => (await state.index.headerAt(height))?.medianTimePast ?? undefined,
+    transactionCountAt: async (height) => (await state.index.headerAt(height))?.transactionCount,
+    snapshotOf: (epoch) => state.snapshotOf(epoch),
+    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
+    seatOfStake: (stake) => state.seatOfStake(stake),
+    recordOf: (stake) => state.standingOf(stake)?.record,
+    readTransaction: (height, index, signal) =>
+      blocks?.readTransaction(height, index, signal) ??
+      Promise.reject(
+        new SecnodeError('CHAIN_NOT_AT_HAND', `block ${height} is needed, and no chain node was named`, {
+          exitCode: 3,
+          hint: 'Name one with --rpc, or let the daemon run until it has added up the week.',
+        }),
+      ),
+  }
+  const epochs = createEpochBook(genesis, network.networkId, schedule, chain)
+  const attestations = createAttestationStore(store)
+  const checkpoints = createCheckpointStore(store)
+  const verifier = createEd25519Verifier({ maxKeys: 50_000 })
+  const evidence = createEvidenceStore(store)
+  const admit = createAdmission(network.networkId, attestations, verifier, () => chain.confirmedHeight)
+  const fund = createFundBook(genesis, network.facts.family, chain, store)
+  const frameParts: FrameParts = {
+    genesis,
+    networkId: network.networkId,
+    schedule,
+    epochs,
+    weeks: () => state.weeks(),
+    seatsAfter: (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
+    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
+    incomeOf: (week, { first, last }, signal) =>
+      fund.ofWeek(paramsOfWeek(schedule, week).fund, first, last, signal),
+  }
+  const { draw, missingHint, onEpoch } = options
+  const anchored = createAnchoredWeeks({
+    ...frameParts,
+    epochs,
+    checkpoints,
+    held: async (context) => await Array.fromAsync(attestations.ofEpoch(context.epoch, context.beacon)),
+    verify: verifier.verify,
+    peers: draw === undefined ? null : { draw, take: admit },
+    ...(missingHint === undefined ? {} : { missingHint }),
+    ...(onEpoch === undefined ? {} : { onEpoch }),
+    logger: pino({ level: 'silent' }),
+  })
+  const ofSeats: Parameters<typeof fixedWeekOf>[2] = (context, seats) =>
+    attestations.ofSeats(context.epoch, context.beacon, seats)
+  return {
+    chain,
+    weeks: () => state.weeks(),
+    async chainOf(anchor, signal) {
+      const framed = await frameOfWeek(frameParts, anchor.week, signal)
+      if (framed === undefined) throw notFollowed(anchor.week)
+      return {
+        anchored: anchor.checkpoint,
+        frame: framed.frame,
+        async snapshotOf(epoch) {
+          const context = await epochs.get(epoch)
+          if (context !== undefined) return context.snapshot
+          const week = (await epochs.weekOf(epoch))!
+          throw rulesetUnknown(week, epochs.unknownRulesetOf(week)!)
+        },
+        paramsOf: (week) => paramsOfWeek(schedule, week),
+      }
+    },
+    data: (signal) => weekDataOf({ anchored, epochs, checkpoints, evidence, heldOf: ofSeats }, signal),
+    checkpoints,
+    evidence,
+    admit,
+    async fixed(week, signal) {
+      const found = await anchored.read(week, signal)
+      return found === undefined ? null : fixedWeekOf(checkpoints, found, ofSeats)
+    },
+    stateOf(week) {
+      const record = state.weeks().records.findLast((one) => one.week === week)
+      return record === undefined ? undefined : weekStateOf(record, false)
+    },
+    genesis,
+    networkId: network.networkId,
+    epochs,
+    fund,
+    confirmedHeight: () => chain.confirmedHeight,
+    async *standing(context) {
+      const equivocators = await equivocatorsOf(attestations, epochs, context.week)
+      for await (const held of attestations.ofEpoch(context.epoch, context.beacon)) {
+        if (!equivocators.has(held.seat)) yield held
+      }
+    },
+    equivocators: (week) => equivocatorsOf(attestations, epochs, week),
+  }
+}

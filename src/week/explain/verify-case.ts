@@ -1,0 +1,214 @@
+import type { CID } from 'multiformats/cid'
+import {
+  type Attestation,
+  type Checkpoint,
+  cidOf,
+  decodeCheckpoint,
+  type Epoch,
+  equalBytes,
+  type HeldAttestation,
+  networkIdOf,
+  paramsHash,
+  paramsOfWeek,
+  type Seat,
+  validateProof,
+  type VerifyEd25519,
+  type Week,
+} from '../../../protocol/index.ts'
+import type { Network } from '../../chain/profiles.ts'
+import type { EpochBook, EpochContext } from '../epoch-book.ts'
+import type { CaseFile } from './case-file.ts'
+import type { Check, Recompute } from './checks.ts'
+import { verifyCaseEpoch } from './verify-epoch.ts'
+
+/** What the verifier has himself: his profile, the chain that he followed, and his own store if there is one. */
+export interface VerifierFacts {
+  network: Network
+  epochs: EpochBook
+  verify: VerifyEd25519
+  /** Null where no chain node is at hand: digests are then not recomputed. */
+  recompute: Recompute | null
+  /** What the verifier's own store holds of an epoch; no rows where only a chain is at hand. */
+  held(context: EpochContext): Promise<OwnHolding>
+  /** The checkpoint that fixed a week, or null while none did. Absent where anchors were not followed. */
+  anchorOf?(week: Week): Promise<CID | null>
+}
+
+/** Attestations of an epoch in the verifier's own store. */
+export interface OwnHolding {
+  rows: readonly HeldAttestation[]
+  /** The rows are the set that an anchor fixed: what is not among them does not count. */
+  isFixed: boolean
+}
+
+/** One thing that the file says, and how it stands with it. */
+export interface CaseLine {
+  /** `assumed`: what is shown rests on it, and nothing can show it yet. */
+  is: Check['is'] | 'assumed'
+  epoch: Epoch | null
+  /** `network`, `beacon`, `seat 3`, … */
+  subject: string
+  detail: string
+}
+
+export interface VerifiedCase {
+  /**
+   * `fails` if one line does; else `incomplete` if something needed is missing; else `follows` if something is assumed: the
+   * file's outcomes follow from what is shown, but that may not be all that counts; else `holds`.
+   */
+  result: 'holds' | 'follows' | 'fails' | 'incomplete'
+  lines: CaseLine[]
+}
+
+/** What of a case file holds for every epoch of it. */
+export interface CaseSetting {
+  file: CaseFile
+  facts: VerifierFacts
+  /** Seats whose proofs in the file are right. */
+  equivocators: ReadonlySet<Seat>
+  /** The file's checkpoint, if it can be read. */
+  checkpoint: Checkpoint | null
+  /** The week is fixed: only what stands under the roots of its checkpoint counts, and what is absent can be proved. */
+  isAnchored: boolean
+  line: (is: CaseLine['is'], subject: string, detail: string, epoch?: Epoch) => void
+}
+
+/** R-CASE-2, R-CASE-3: checks all that a case file says against the verifier's own chain. Nothing in it is believed. */
+export const verifyCase = async (
+  facts: VerifierFacts,
+  file: CaseFile,
+  signal: AbortSignal,
+): Promise<VerifiedCase> => {
+  const lines: CaseLine[] = []
+  const line: CaseSetting['line'] = (is, subject, detail, epoch) =>
+    void lines.push({ is, epoch: epoch ?? null, subject, detail })
+  // Under another network's id not one signature can hold.
+  if (verifyNetwork(facts, file, line)) {
+    const anchor = await facts.anchorOf?.(file.week)
+    const setting: CaseSetting = {
+      file,
+      facts,
+      equivocators: await verifyProofs(facts, file, line),
+      checkpoint: verifyCheckpoint(file, anchor, line),
+      isAnchored: anchor !== undefined && anchor !== null,
+      line,
+    }
+    if (!setting.isAnchored) {
+      line('assumed', 'week', `that all that counts is shown: no anchor that fixes ${file.week} is at hand`)
+    }
+    let last = -1
+    for (const epoch of file.epochs) {
+      if (epoch.epoch <= last) line('fails', 'epochs', 'are not in rising order', epoch.epoch)
+      last = epoch.epoch
+      await verifyCaseEpoch(setting, epoch)
+      signal.throwIfAborted()
+    }
+  }
+  return { result: resultOf(lines), lines }
+}
+
+const resultOf = (lines: readonly CaseLine[]): VerifiedCase['result'] => {
+  const has = (is: CaseLine['is']): boolean => lines.some((one) => one.is === is)
+  if (has('fails')) return 'fails'
+  if (has('missing')) return 'incomplete'
+  return has('assumed') ? 'follows' : 'holds'
+}
+
+/** R-NET-1, R-NET-2. False if it is another network. */
+const verifyNetwork = ({ network }: VerifierFacts, file: CaseFile, line: CaseSetting['line']): boolean => {
+  const isOurs = file.network === network.networkId
+  line(
+    isOurs ? 'holds' : 'fails',
+    'network',
+    isOurs ? `${file.network}, profile ${network.name}` : `is ${file.network}, not ${network.networkId}`,
+  )
+  const isGenesis = networkIdOf(file.genesis) === file.network
+  line(
+    isGenesis ? 'holds' : 'fails',
+    'genesis',
+    isGenesis ? 'gives that network id' : 'gives another network id',
+  )
+  const params = paramsOfWeek(network.profile.schedule, file.week)
+  const isParams = equalBytes(paramsHash(file.params), paramsHash(params))
+  line(
+    isParams ? 'holds' : 'fails',
+    'params',
+    isParams ? `are those of the profile for ${file.week}` : `are not those of the profile for ${file.week}`,
+  )
+  return isOurs
+}
+
+/** R-ATT-3: the seats of which the file proves that they signed twice. */
+const verifyProofs = async (
+  facts: VerifierFacts,
+  file: CaseFile,
+  line: CaseSetting['line'],
+): Promise<Set<Seat>> => {
+  const equivocators = new Set<Seat>()
+  for (const [i, bytes] of file.proofs.entries()) {
+    const subject = `proof ${i + 1}`
+    const about = aboutOf(facts, file, bytes)
+    const context = about === null ? undefined : await facts.epochs.get(about.epoch)
+    if (about !== null && context === undefined) {
+      line('missing', subject, `epoch ${about.epoch} is not in the chain data`)
+      continue
+    }
+    const isOfWeek =
+      about !== null &&
+      context !== undefined &&
+      context.week === file.week &&
+      equalBytes(context.beacon, about.beacon)
+    const checked = validateProof(
+      file.network,
+      bytes,
+      ({ seat }) => (isOfWeek ? context.rowOf(seat)?.peer : undefined),
+      facts.verify,
+    )
+    if (checked.is === 'accept') {
+      const { seat, epoch } = checked.value.about
+      if (equivocators.has(seat)) line('fails', subject, `there is one of seat ${seat} already`)
+      else line('holds', subject, `seat ${seat} signed two attestations of epoch ${epoch}`)
+      equivocators.add(seat)
+    } else line('fails', subject, isOfWeek ? checked.code : 'is not about this week of this chain')
+  }
+  return equivocators
+}
+
+/** The attestation that a proof is about, unchecked; null for what is no proof. */
+const aboutOf = (facts: VerifierFacts, file: CaseFile, bytes: Uint8Array): Attestation | null => {
+  let about: Attestation | null = null
+  const look = (attestation: Attestation): undefined => void (about = attestation)
+  validateProof(file.network, bytes, look, facts.verify)
+  return about
+}
+
+/** R-CP-1, R-CP-5: the checkpoint of the file is the one that the chain names. */
+const verifyCheckpoint = (
+  file: CaseFile,
+  anchor: CID | null | undefined,
+  line: CaseSetting['line'],
+): Checkpoint | null => {
+  if (file.checkpoint === null) {
+    if (anchor !== undefined && anchor !== null) {
+      line('missing', 'checkpoint', `${anchor.toString()}, which fixes the week`)
+    }
+    return null
+  }
+  const decoded = decodeCheckpoint(file.checkpoint)
+  if (decoded.is === 'bad') {
+    line('fails', 'checkpoint', `cannot be read: ${decoded.code}`)
+    return null
+  }
+  const cid = cidOf(file.checkpoint)
+  const isOfWeek =
+    decoded.value.networkId === file.network && decoded.value.weeks.some(({ week }) => week === file.week)
+  if (!isOfWeek) {
+    line('fails', 'checkpoint', `does not list ${file.week} of this network`)
+    return null
+  }
+  if (anchor === undefined) line('unchecked', 'checkpoint', `whether ${cid.toString()} is anchored`)
+  else if (anchor === null) line('fails', 'checkpoint', `no anchor of ${file.week} is in the chain`)
+  else if (anchor.equals(cid)) line('holds', 'checkpoint', `${cid.toString()} is anchored`)
+  else line('fails', 'checkpoint', `is not the anchored one, ${anchor.toString()}`)
+  return decoded.value
+}

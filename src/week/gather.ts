@@ -1,0 +1,193 @@
+import type { CID } from 'multiformats/cid'
+import {
+  type AttestedVerdicts,
+  type ChainName,
+  decodeAttestation,
+  type Epoch,
+  type Genesis,
+  flatOutcomes,
+  type HeldAttestation,
+  type Height,
+  indexOfSeat,
+  type JudgedEpoch,
+  newestRuleset,
+  type NetworkId,
+  type Outcome,
+  type Seat,
+  type TallyEpoch,
+  type TallyInput,
+  type Week,
+  type WeekState,
+} from '../../protocol/index.ts'
+import { SecnodeError } from '../errors.ts'
+import type { StoredProof } from '../store/attestations.ts'
+import type { EpochBook, EpochContext } from './epoch-book.ts'
+import { freezeHeight } from './open-epochs.ts'
+import { createEpochJudging, type EpochJudging } from './epoch-judging.ts'
+import type { FundBook } from '../week-io/fund.ts'
+
+/** Where the inputs of a tally come from. */
+export interface WeekSources {
+  genesis: Genesis
+  networkId: NetworkId
+  epochs: EpochBook
+  fund: FundBook
+  confirmedHeight(): number
+  /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
+  standing(context: EpochContext): AsyncIterable<HeldAttestation>
+  equivocators(week: Week): Promise<ReadonlyMap<Seat, StoredProof>>
+  /**
+   * What an anchor fixes of a week; null if it has none. Errors: ANCHORED_MISSING, which names what, and
+   * ANCHORED_INVALID: such a week has no digest (R-CP-5).
+   */
+  fixed(week: Week, signal: AbortSignal): Promise<FixedWeek | null>
+  /** Where a week without an anchor stands; undefined if the chain says nothing of it. */
+  stateOf(week: Week): WeekState | undefined
+}
+
+/** The set that counts, as an anchor fixes it. */
+export interface FixedWeek {
+  checkpoint: CID
+  anchor: { height: Height; hash: Uint8Array }
+  equivocators: ReadonlySet<Seat>
+  /** In rising order of seat. Errors: ANCHORED_MISSING, at the end. */
+  standing(context: EpochContext): AsyncIterable<HeldAttestation>
+}
+
+/** The contexts of a week's epochs that have begun. */
+export const contextsOfWeek = async (
+  sources: Pick<WeekSources, 'epochs'>,
+  week: Week,
+): Promise<{ contexts: EpochContext[]; first: Epoch; last: Epoch; isComplete: boolean }> => {
+  const range = await sources.epochs.epochsOfWeek(week)
+  if (range === null) {
+    throw new SecnodeError('TALLY_NO_WEEK', `no epoch of week ${week} has begun on this chain`, {
+      exitCode: 3,
+      hint: 'Ask for `--week current` or `--week last`, or let the follower catch up first.',
+    })
+  }
+  const ruleset = sources.epochs.unknownRulesetOf(week)
+  if (ruleset !== null) throw rulesetUnknown(week, ruleset)
+  const contexts: EpochContext[] = []
+  for (let epoch = range.first; epoch <= range.last; epoch++) {
+    const context = await sources.epochs.get(epoch)
+    if (context === undefined) {
+      throw new SecnodeError('TALLY_NO_EPOCH', `the snapshot of epoch ${epoch} is missing in this store`, {
+        exitCode: 3,
+        hint: 'Let the daemon or `secnode chain follow` read the chain from the activation height on.',
+      })
+    }
+    contexts.push(context)
+  }
+  return { contexts, ...range }
+}
+
+/** R-NET-3: whoever judges such a week must know its rules. */
+export const rulesetUnknown = (week: Week, ruleset: number): SecnodeError =>
+  new SecnodeError(
+    'RULESET_UNKNOWN',
+    `week ${week} goes by ruleset ${ruleset}, and this version knows rulesets up to ${newestRuleset}`,
+    {
+      exitCode: 3,
+      hint: 'Install a version of Secnode that knows it: the founders of the network say which.',
+    },
+  )
+
+/** R-CP states that a store alone can tell: `open` until F = b(last + 2) is confirmed, then `frozen`. */
+export const stateOfWeek = (
+  genesis: Genesis,
+  range: { last: Epoch; isComplete: boolean },
+  confirmedHeight: number,
+): WeekState => (range.isComplete && confirmedHeight >= freezeHeight(genesis, range.last) ? 'frozen' : 'open')
+
+const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
+  const attestation = decodeAttestation(held.signed.payload)
+  if (attestation === null) {
+    throw new SecnodeError(
+      'STORE_DAMAGED',
+      `the attestation of seat ${held.seat} in the store cannot be read`,
+      {
+        hint: 'Move the data directory away and let the node sync anew.',
+      },
+    )
+  }
+  return { verdicts: attestation.verdicts, addresses: attestation.addresses }
+}
+
+/** What of an epoch the tally reads. */
+export const gatherEpoch = async (
+  sources: Pick<WeekSources, 'standing'>,
+  context: EpochContext,
+): Promise<TallyEpoch> => {
+  const { epoch, beacon, snapshot } = context
+  const attestations: (AttestedVerdicts | undefined)[] = snapshot.map(() => undefined)
+  for await (const held of sources.standing(context)) {
+    const index = indexOfSeat(snapshot, held.seat)
+    if (index !== -1) attestations[index] = attestedOf(held)
+  }
+  return { epoch, beacon, snapshot, attestations }
+}
+
+/** Reads an epoch attestation by attestation into what judges it. R-ATT-3: an equivocator stands under no root of the week. */
+export const gatherJudging = async (
+  sources: Pick<WeekSources, 'standing'>,
+  context: EpochContext,
+  equivocators: { has(seat: Seat): boolean },
+): Promise<EpochJudging> => {
+  const { week, snapshot, committees, params } = context
+  const judging = createEpochJudging(week, committees, params)
+  for await (const held of sources.standing(context)) {
+    const index = indexOfSeat(snapshot, held.seat)
+    if (index !== -1 && !equivocators.has(held.seat)) judging.add(index, attestedOf(held))
+  }
+  return judging
+}
+
+/** An epoch judged, as the tally of its week reads it. */
+export const gatherJudged = async (...epoch: Parameters<typeof gatherJudging>): Promise<JudgedEpoch> => {
+  const [, { epoch: number, beacon, snapshot }] = epoch
+  const { outcomes, attested } = (await gatherJudging(...epoch)).judge()
+  return { epoch: number, beacon, snapshot, outcomes: wordsOf(outcomes), attested }
+}
+
+/** The words of outcomes as `judgeFlatEpoch` gives them. */
+export const wordsOf = (outcomes: Uint8Array): Outcome[] =>
+  Array.from(outcomes, (code) => flatOutcomes[code]!)
+
+/**
+ * The input of a week's tally from a store as it stands, judged epoch by epoch: all attestations of a week of the largest
+ * network are gigabytes. Of a week that is not over, what there is so far.
+ */
+export const gatherWeek = async (
+  sources: WeekSources,
+  week: Week,
+  signal: AbortSignal,
+): Promise<TallyInput<JudgedEpoch>> => {
+  const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
+  const { params } = contexts[0]!
+  const fixed = await sources.fixed(week, signal)
+  const equivocators = fixed?.equivocators ?? new Set((await sources.equivocators(week)).keys())
+  const epochs: JudgedEpoch[] = []
+  for (const context of contexts) {
+    signal.throwIfAborted()
+    epochs.push(await gatherJudged(fixed ?? sources, context, equivocators))
+  }
+  // Of the epoch that runs, blocks are still to come.
+  const lastWithFund = isComplete ? last : last - 1
+  return {
+    networkId: sources.networkId,
+    chain: sources.genesis.chain as ChainName,
+    week,
+    state:
+      fixed === null
+        ? (sources.stateOf(week) ??
+          stateOfWeek(sources.genesis, { last, isComplete }, sources.confirmedHeight()))
+        : 'anchored',
+    params,
+    checkpoint: fixed?.checkpoint ?? null,
+    anchor: fixed?.anchor ?? null,
+    equivocators,
+    fund: await sources.fund.ofWeek(params.fund, first, lastWithFund, signal),
+    epochs,
+  }
+}

@@ -1,0 +1,56 @@
+import { type ChainName, createTallyOfJudged, type DigestedTally, type Week } from '../../protocol/index.ts'
+import { anchorOfWeek } from './anchor-of.ts'
+import { bundleParts } from './bundle.ts'
+import { contextsOfWeek } from './gather.ts'
+import { type BundlePart, readBundle } from './read-bundle.ts'
+import type { StoredWeeks } from '../week-io/stored-week.ts'
+import { type VerifyOptions, verifyWeek } from './verify-week.ts'
+
+/** Where the data of an anchored week comes from. */
+export type WeekFrom =
+  | { is: 'bundle'; stream: AsyncIterable<Uint8Array> }
+  /** The store, and whoever it asks for what it lacks. */
+  | { is: 'store' }
+
+export interface VerifiedTally {
+  tally: DigestedTally
+  /** Under the roots of all weeks of the checkpoint. */
+  attestations: number
+  /** Signatures that had to be verified: links spare the others (R-ATT-4). */
+  signatures: number
+}
+
+/**
+ * The tally of an anchored week from data of which nothing is believed: the certificate was verified with the chain,
+ * and now every root, proof and the authenticity of every attestation (R-CP-1, R-ATT-4). Errors: WEEK_NOT_ANCHORED
+ * (exit code 3), those of `verifyWeek`, of the source, and of the fund.
+ */
+export const tallyOfAnchored = async (
+  weeks: StoredWeeks,
+  week: Week,
+  from: WeekFrom,
+  options: VerifyOptions & { signal: AbortSignal },
+): Promise<VerifiedTally> => {
+  const anchor = anchorOfWeek(weeks.weeks(), week)
+  const { contexts, first, last } = await contextsOfWeek(weeks, week)
+  const { params } = contexts[0]!
+  const parts: AsyncIterable<BundlePart> =
+    from.is === 'bundle'
+      ? readBundle(from.stream, { anchored: anchor.checkpoint, signal: options.signal })
+      : bundleParts(weeks.data(options.signal), week)
+  const verified = await verifyWeek(parts, await weeks.chainOf(anchor, options.signal), options)
+  const { equivocators, epochs } = verified.weeks.get(week)!
+  const tally = createTallyOfJudged({
+    networkId: weeks.networkId,
+    chain: weeks.genesis.chain as ChainName,
+    week,
+    state: 'anchored',
+    params,
+    checkpoint: anchor.checkpoint,
+    anchor: { height: anchor.height, hash: anchor.blockHash },
+    equivocators,
+    fund: await weeks.fund.ofWeek(params.fund, first, last, options.signal),
+    epochs,
+  })
+  return { tally, attestations: verified.attestations, signatures: verified.signatures }
+}
