@@ -1,12 +1,8 @@
-import { setMaxListeners } from 'node:events'
 import { SecnodeError } from '../errors.ts'
 
-/** Aborted with the first of them; many may listen. */
-export const eitherOf = (...signals: readonly (AbortSignal | undefined)[]): AbortSignal => {
-  const either = AbortSignal.any(signals.filter((signal) => signal !== undefined))
-  setMaxListeners(Infinity, either)
-  return either
-}
+/** Aborted with the first of them, and with its reason; never if none is given. */
+export const eitherOf = (...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
+  AbortSignal.any(signals.filter((signal) => signal !== undefined))
 
 /** What the caller is told: the coded reason if there is one, as when the host stops, else NET_ABORTED. */
 export const abortErrorOf = (signal: AbortSignal): SecnodeError =>
@@ -17,6 +13,13 @@ export const abortErrorOf = (signal: AbortSignal): SecnodeError =>
 export const throwIfAborted = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted === true) throw abortErrorOf(signal)
 }
+
+/** Resolves once the signal aborts; at once if it has. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 /** The promise, or what `errorOf` makes of the signal once that is aborted; the promise itself goes on. */
 export const unlessAborted = <T>(

@@ -1,6 +1,6 @@
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
-import { abortErrorOf, eitherOf } from './abort.ts'
+import { eitherOf } from './abort.ts'
 
 type Timers = Pick<World, 'setTimer'>
 
@@ -41,13 +41,12 @@ export const createDeadline = (
 }
 
 /**
- * Resolves after `ms` milliseconds of the injected clock. Errors: the coded reason of the signal, or NET_ABORTED, as soon
- * as that aborts.
+ * Resolves after `ms` milliseconds of the injected clock. Errors: the reason of the signal, as soon as that aborts.
  */
 export const pause = (world: Timers, ms: number, signal?: AbortSignal): Promise<void> => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (signal?.aborted === true) {
-    reject(abortErrorOf(signal))
+    reject(signal.reason)
     return promise
   }
   const cancel = world.setTimer(ms, () => {
@@ -56,7 +55,7 @@ export const pause = (world: Timers, ms: number, signal?: AbortSignal): Promise<
   })
   const abort = (): void => {
     cancel()
-    reject(abortErrorOf(signal!))
+    reject(signal!.reason)
   }
   signal?.addEventListener('abort', abort, { once: true })
   return promise

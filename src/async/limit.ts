@@ -1,4 +1,3 @@
-import PQueue from 'p-queue'
 import { SecnodeError } from '../errors.ts'
 
 export interface LimitOptions {
@@ -6,29 +5,73 @@ export interface LimitOptions {
   maxRunning: number
   /** Tasks that wait for a place; one more is refused. */
   maxWaiting: number
+  /** The error for a task that is refused; ASYNC_FULL by default. */
+  whenFull?: () => Error
 }
 
 /** Runs a bounded number of tasks at once; a bounded number of others wait in the order in which they came. */
 export interface Limit {
   /**
-   * Runs `work` once it has a place. Errors: ASYNC_FULL if too many wait already; the reason of the signal if that aborts
-   * while the task waits (a running task heeds the signal itself); else what `work` rejects with.
+   * Resolves with a place once one is free; disposing gives it back, and more than once does nothing. Errors: ASYNC_FULL,
+   * or that of `whenFull`, if too many wait already; the reason of the signal if that aborts before a place is free.
    */
+  enter(signal?: AbortSignal): Promise<Disposable>
+  /** Runs `work` in a place. Errors: those of `enter`, and what `work` rejects with; running work heeds the signal itself. */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
   running(): number
   waiting(): number
 }
 
-export const createLimit = ({ maxRunning, maxWaiting }: LimitOptions): Limit => {
-  const queue = new PQueue({ concurrency: maxRunning })
-  return {
-    run: async (work, signal) => {
-      if (queue.pending >= maxRunning && queue.size >= maxWaiting) {
-        throw new SecnodeError('ASYNC_FULL', `${queue.size} tasks wait already`)
-      }
-      return await queue.add(work, signal === undefined ? {} : { signal })
-    },
-    running: () => queue.pending,
-    waiting: () => queue.size,
+export const createLimit = ({ maxRunning, maxWaiting, whenFull }: LimitOptions): Limit => {
+  let running = 0
+  /** In the order in which they came. */
+  const waiting = new Set<() => void>()
+
+  const takePlace = (): Disposable => {
+    let hasLeft = false
+    running++
+    return {
+      [Symbol.dispose]: () => {
+        if (hasLeft) return
+        hasLeft = true
+        running--
+        const [next] = waiting
+        next?.()
+      },
+    }
   }
+
+  const wait = (signal: AbortSignal | undefined): Promise<Disposable> =>
+    new Promise((resolve, reject) => {
+      const enter = (): void => {
+        leave()
+        resolve(takePlace())
+      }
+      const giveUp = (): void => {
+        leave()
+        reject(signal!.reason as Error)
+      }
+      const leave = (): void => {
+        waiting.delete(enter)
+        signal?.removeEventListener('abort', giveUp)
+      }
+      waiting.add(enter)
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
+
+  const limit: Limit = {
+    enter: async (signal) => {
+      signal?.throwIfAborted()
+      if (running < maxRunning) return takePlace()
+      if (waiting.size < maxWaiting) return await wait(signal)
+      throw whenFull?.() ?? new SecnodeError('ASYNC_FULL', `${waiting.size} tasks wait already`)
+    },
+    run: async (work, signal) => {
+      using _place = await limit.enter(signal)
+      return await work()
+    },
+    running: () => running,
+    waiting: () => waiting.size,
+  }
+  return limit
 }

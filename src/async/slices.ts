@@ -1,5 +1,14 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Steps } from '../../protocol/index.ts'
+
+/** Calls back once the event loop has come round, with the sockets in between; no clock. It keeps the process alive. */
+export const onNextTurn = (callback: () => void): void => {
+  // A browser has no setImmediate.
+  if ('setImmediate' in globalThis) setImmediate(callback)
+  else setTimeout(callback)
+}
+
+/** Resolves once the event loop has come round. */
+export const nextTurn = (): Promise<void> => new Promise(onNextTurn)
 
 /** Whoever waits for an answer of this process meanwhile waits for one slice of each such computation. */
 const sliceMs = 10

@@ -1,5 +1,5 @@
 import { isSecnodeError } from '../errors.ts'
-import { wait } from '../chain-node/rpc/backoff.ts'
+import { pause } from '../async/deadline.ts'
 import type { World } from '../world.ts'
 import { type CliIo, printError, printJson } from './io.ts'
 
@@ -48,7 +48,7 @@ export const showOrWatch = async <T>(
       if (last === '' || io.signal.aborted || !isSecnodeError(error)) throw error
       printError(io, error, false)
     }
-    await wait(flags.every * 1_000, world, io.signal)
+    await pause(world, flags.every * 1_000, io.signal)
   }
 }
 

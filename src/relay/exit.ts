@@ -6,12 +6,13 @@ import {
   reversedHex,
 } from '../../protocol/index.ts'
 import { createPlaces } from '../admission/places.ts'
+import { eitherOf } from '../async/abort.ts'
+import { createLimit } from '../async/limit.ts'
 import { ChainFormatError, createByteReader } from '../chain/formats/reader.ts'
 import { readTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
 import type { RpcClient } from '../chain-node/rpc/client.ts'
 import { isRpcError } from '../chain-node/rpc/errors.ts'
-import { createGate } from '../chain-node/rpc/gate.ts'
 import { sendRawTransaction } from '../chain-node/rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
@@ -49,18 +50,22 @@ export const maxExitCalls = maxPrompt + maxLate
 
 export const createExit = (family: ChainFamily, rpc: RpcClient, world: Pick<World, 'setTimer'>): Exit => {
   // As many as there are places: whoever has one finds room here.
-  const turns = createGate(maxPrompt, maxWaiting, () => givenUp('too many wait for their turn'))
+  const turns = createLimit({
+    maxRunning: maxPrompt,
+    maxWaiting,
+    whenFull: () => givenUp('too many wait for their turn'),
+  })
   const waiting = createExitPlaces(maxWaitingPerPeer, maxPrompt + maxWaiting)
   const late = createExitPlaces(maxLatePerPeer, maxLate)
 
   const send = async (bytes: Uint8Array, txid: Uint8Array, peer: string, gone: AbortSignal) => {
     const wait = new AbortController()
-    const signal = AbortSignal.any([gone, wait.signal])
+    const signal = eitherOf(gone, wait.signal)
     using atEnd = new DisposableStack()
     using turn = new DisposableStack()
     atEnd.defer(world.setTimer(nodeAnswerMs, () => wait.abort(givenUp('the node does not answer'))))
     turn.defer(waiting.take(peer, () => wait.abort(givenUp('too many wait for their turn'))))
-    turn.defer(await turns.enter(signal))
+    turn.use(await turns.enter(signal))
     const becomeLate = (): void => {
       turn.dispose()
       atEnd.defer(late.take(peer, () => wait.abort(givenUp('too many wait for what they spend'))))

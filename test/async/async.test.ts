@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { aborted } from '../../src/async/abort.ts'
 import { createDeadline, isTimeout, pause } from '../../src/async/deadline.ts'
 import { createLimit } from '../../src/async/limit.ts'
-import { createSerial } from '../../src/async/serial.ts'
+import { createSequence, createSerial } from '../../src/async/serial.ts'
 
 /** Timers of a clock that stands until the test moves it. */
 const stoppedTimers = () => {
@@ -51,10 +52,11 @@ describe('deadline', () => {
     const timers = stoppedTimers()
     const abort = new AbortController()
     const paused = pause(timers, 1_000, abort.signal)
-    abort.abort()
-    await expect(paused).rejects.toMatchObject({ code: 'NET_ABORTED' })
+    const reason = new Error('over')
+    abort.abort(reason)
+    await expect(paused).rejects.toBe(reason)
     expect(timers.open()).toBe(0)
-    await expect(pause(timers, 1_000, abort.signal)).rejects.toMatchObject({ code: 'NET_ABORTED' })
+    await expect(pause(timers, 1_000, abort.signal)).rejects.toBe(reason)
     const whole = pause(timers, 1_000)
     timers.fire()
     await whole
@@ -113,6 +115,53 @@ describe('limit', () => {
     await running
     expect(await next).toBe('next')
     expect(hasRun).toBe(false)
+  })
+
+  test('a place is given back once, however often it is disposed, and the next in line has it', async () => {
+    const limit = createLimit({ maxRunning: 1, maxWaiting: 2, whenFull: () => new Error('come later') })
+    const place = await limit.enter()
+    const second = limit.enter()
+    const third = limit.enter()
+    await expect(limit.enter()).rejects.toThrow('come later')
+    place[Symbol.dispose]()
+    place[Symbol.dispose]()
+    using _second = await second
+    expect([limit.running(), limit.waiting()]).toEqual([1, 1])
+    _second[Symbol.dispose]()
+    using _third = await third
+    expect([limit.running(), limit.waiting()]).toEqual([1, 0])
+    await expect(limit.enter(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
+  })
+})
+
+describe('sequence', () => {
+  test('runs one after the other, whatever failed before, and is idle when all have ended', async () => {
+    const sequence = createSequence()
+    await sequence.idle()
+    const first = Promise.withResolvers<void>()
+    const order: number[] = []
+    const failing = sequence.run(async () => {
+      await first.promise
+      order.push(1)
+      throw new Error('1 failed')
+    })
+    const next = sequence.run(() => order.push(2))
+    const idle = sequence.idle().then(() => order.push(3))
+    first.resolve()
+    await expect(failing).rejects.toThrow('1 failed')
+    expect(await next).toBe(2)
+    await idle
+    expect(order).toEqual([1, 2, 3])
+  })
+})
+
+describe('aborted', () => {
+  test('resolves with the signal, at once if that has aborted', async () => {
+    const abort = new AbortController()
+    const waits = aborted(abort.signal)
+    abort.abort(new Error('over'))
+    await waits
+    await aborted(abort.signal)
   })
 })
 

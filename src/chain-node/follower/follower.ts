@@ -8,13 +8,14 @@ import {
   type SeatRecord,
   type Snapshot,
 } from '../../../protocol/index.ts'
+import { pause } from '../../async/deadline.ts'
 import { isSecnodeError } from '../../errors.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
 import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import type { World } from '../../world.ts'
 import type { Network } from '../../chain/profiles.ts'
-import { type Backoff, backoffMs, wait } from '../rpc/backoff.ts'
+import { type Backoff, backoffMs } from '../rpc/backoff.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { isRpcError } from '../rpc/errors.ts'
 import { openChainState, type SeatStanding } from './chain-state.ts'
@@ -171,7 +172,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
         setStatus({ is: isLie ? 'node-lies' : 'node-unreachable', error })
         pauseMs = backoffMs(settings.backoff, ++failures, world)
       }
-      await wait(pauseMs, world, signal)
+      await pause(world, pauseMs, signal)
     }
   }
 

@@ -15,19 +15,3 @@ export const backoffMs = (backoff: Backoff, attempt: number, world: World): numb
   const chance = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32
   return full / 2 + (full / 2) * chance
 }
-
-/** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */
-export const wait = async (ms: number, world: World, signal: AbortSignal): Promise<void> => {
-  signal.throwIfAborted()
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      cancel()
-      reject(signal.reason as Error)
-    }
-    const cancel = world.setTimer(ms, () => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    })
-    signal.addEventListener('abort', stop, { once: true })
-  })
-}

@@ -1,13 +1,15 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { z } from 'zod'
+import { eitherOf } from '../../async/abort.ts'
+import { pause } from '../../async/deadline.ts'
+import { createLimit } from '../../async/limit.ts'
 import { SecnodeError } from '../../errors.ts'
 import type { World } from '../../world.ts'
-import { type Backoff, backoffMs, wait } from './backoff.ts'
+import { type Backoff, backoffMs } from './backoff.ts'
 import { createCredentials, type RpcAuth } from './credentials.ts'
 import { readEnvelope, readJson, readResult } from './envelope.ts'
 import { isRpcError, RpcError } from './errors.ts'
-import { createGate } from './gate.ts'
 import { type HttpAnswer, HttpFailure, postJson } from './http.ts'
 
 export interface RpcClientOptions {
@@ -83,10 +85,11 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
   const Agent = url.protocol === 'https:' ? https.Agent : http.Agent
   const agent = new Agent({ keepAlive: true, maxSockets: settings.maxConcurrent })
   const closing = new AbortController()
-  const gate = createGate(settings.maxConcurrent, settings.maxWaiting, () => {
-    return new RpcError('RPC_QUEUE_FULL', `${settings.maxWaiting} calls to the node wait already`, {
-      method: '',
-    })
+  const limit = createLimit({
+    maxRunning: settings.maxConcurrent,
+    maxWaiting: settings.maxWaiting,
+    whenFull: () =>
+      new RpcError('RPC_QUEUE_FULL', `${settings.maxWaiting} calls to the node wait already`, { method: '' }),
   })
   let hasBatches = true
   let lastId = 0
@@ -95,7 +98,7 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
   const exchange = async (method: string, body: string, call: RpcCallOptions): Promise<unknown> => {
     const { isRepeatable = true } = call
     const signal = signalOf(call)
-    const leave = await gate.enter(signal)
+    using _place = await limit.enter(signal)
     try {
       for (let isSecond = false; ; isSecond = true) {
         let answer: HttpAnswer
@@ -126,13 +129,10 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
       }
     } catch (error) {
       throw error instanceof HttpFailure ? rpcErrorOf(error, method, url) : error
-    } finally {
-      leave()
     }
   }
 
-  const signalOf = (call: RpcCallOptions): AbortSignal =>
-    call.signal === undefined ? closing.signal : AbortSignal.any([call.signal, closing.signal])
+  const signalOf = (call: RpcCallOptions): AbortSignal => eitherOf(call.signal, closing.signal)
 
   /** Repeats `work` while its errors are transient, within the bounds of number and time. */
   const withRetries = async <T>(method: string, call: RpcCallOptions, work: () => Promise<T>): Promise<T> => {
@@ -146,7 +146,7 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
         const pauseMs = backoffMs(settings.backoff, attempt, world)
         const isOver = attempt >= settings.maxAttempts || world.monotonicMs() + pauseMs >= deadline
         if (!error.isTransient || isOver) throw error
-        await wait(pauseMs, world, signalOf(call))
+        await pause(world, pauseMs, signalOf(call))
       }
     }
   }

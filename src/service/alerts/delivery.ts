@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import { type Backoff, backoffMs, wait } from '../../chain-node/rpc/backoff.ts'
+import { pause } from '../../async/deadline.ts'
+import { type Backoff, backoffMs } from '../../chain-node/rpc/backoff.ts'
 import { messageOf } from '../../errors.ts'
 import type { AlertStore, WaitingAlert } from '../../store/alerts.ts'
 import type { World } from '../../world.ts'
@@ -105,7 +106,7 @@ export const createDelivery = (target: AlertTarget, options: DeliveryOptions): D
         logger.error({ alert: alert.code, to: name }, 'an alert is given up: nobody took it for days')
         return await forget(queued)
       }
-      await wait(backoffMs(backoff, attempt, world), world, signal)
+      await pause(world, backoffMs(backoff, attempt, world), signal)
     }
   }
 
