@@ -12,6 +12,7 @@ import {
   maxCellsBack,
   maxCellsForth,
 } from '../../protocol/index.ts'
+import type { World } from '../world.ts'
 import type { Turns } from './turns.ts'
 
 /** How a link ended. */
@@ -29,6 +30,7 @@ export interface LinkEnd {
 
 export interface CellStreamOptions {
   turns: Turns
+  world: Pick<World, 'setTimer'>
   /**
    * For the side that was called: what the OPEN cell holds, which must come first. The stream is on hold from there on,
    * and takes hardly anything more, until it is admitted.
@@ -264,11 +266,10 @@ export class CellStream extends AbstractMessageStream {
     const stream = this.#stream
     if (stream.status !== 'open' && stream.status !== 'closing') return
     if (stream.readStatus === 'paused') stream.resume()
-    const timer = setTimeout(() => {
+    const cancel = this.#options.world.setTimer(lingerMs, () => {
       stream.abort(new Error('the other side did not close the stream'))
-    }, lingerMs)
-    timer.unref()
-    stream.addEventListener('close', () => clearTimeout(timer), { once: true })
+    })
+    stream.addEventListener('close', cancel, { once: true })
     stream.close().catch((error: Error) => stream.abort(error))
   }
 }

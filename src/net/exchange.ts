@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { SecnodeError, messageOf } from '../errors.ts'
+import type { World } from '../world.ts'
 import { lengthWithin, maxPrefixBytes } from './guards/lengths.ts'
 
 /**
@@ -12,6 +13,7 @@ export interface AskOptions {
   maxResponseBytes: number
   /** Ends the exchange; what it means, timeout or not, is the caller's. */
   signal: AbortSignal
+  world: Pick<World, 'setTimer'>
 }
 
 // A peer that has got its answer closes at once; one that does not is cut off.
@@ -20,14 +22,14 @@ const lingerMs = 1_000
 /** The asking side. Rejects with whatever broke the exchange; see `exchangeErrorOf`. */
 export const ask = async (stream: Stream, request: Uint8Array, options: AskOptions): Promise<Uint8Array> => {
   try {
-    const { signal } = options
+    const { signal, world } = options
     limitBuffers(stream, options.maxResponseBytes, request.length)
     const messages = lpStream(stream, limitsOf(options.maxResponseBytes))
     // The answer may come before the whole request was taken: a node that is busy does not read it.
     const answered = messages.read({ signal })
     void send(stream, messages, request, signal)
     const response = await answered
-    void linger(stream)
+    void linger(stream, world)
     return plainCopy(response.subarray())
   } catch (error) {
     stream.abort(error instanceof Error ? error : new Error(String(error)))
@@ -56,6 +58,7 @@ type LengthPrefixedStream = ReturnType<typeof lpStream>
 export interface AnswerOptions {
   maxRequestBytes: number
   maxResponseBytes: number
+  world: Pick<World, 'setTimer'>
 }
 
 /** The answering side of one stream. Both calls reject with whatever broke the exchange; the caller aborts the stream. */
@@ -91,7 +94,7 @@ export const answering = (stream: Stream, options: AnswerOptions): Answering => 
       await messages.write(response, { signal })
       await stream.close({ signal })
       // The place is free from here on: a peer that has its answer may ask again.
-      void linger(stream)
+      void linger(stream, options.world)
     },
   }
 }
@@ -140,21 +143,20 @@ const limitBuffers = (stream: Stream, maxReadBytes: number, maxWriteBytes: numbe
 const plainCopy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)
 
 /** Waits for the other side's close, and aborts if it does not come. Never rejects. */
-const linger = (stream: Stream): Promise<void> =>
+const linger = (stream: Stream, world: AskOptions['world']): Promise<void> =>
   new Promise((resolve) => {
     if (stream.status !== 'open' && stream.status !== 'closing') {
       resolve()
       return
     }
-    const timer = setTimeout(() => {
+    const cancel = world.setTimer(lingerMs, () => {
       stream.abort(new Error('the other side did not close the stream'))
       resolve()
-    }, lingerMs)
-    timer.unref()
+    })
     stream.addEventListener(
       'close',
       () => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       },
       { once: true },

@@ -221,6 +221,7 @@ export const createHost = (options: HostOptions): Host => {
   const relayLinks = createRelayLinks({
     networkId,
     isRegistered: gater.isRegistered,
+    world,
     sessions: () => (sessions ??= sessionMakerOf(options)),
   })
   const validatorsByTopic = new Map<string, GossipValidator>()
@@ -339,7 +340,7 @@ export const createHost = (options: HostOptions): Host => {
       router: node.services.pubsub as GossipRouter,
       guard: gossip.guard(),
       links: createLinks(node, { metrics, world, idleExtraMs: limits.idleExtraMs }),
-      searches: createSearches(node, stopping.signal, { allowLoopback, logger }),
+      searches: createSearches(node, stopping.signal, { allowLoopback, logger, world }),
       stopping,
     }
     running = now

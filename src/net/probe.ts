@@ -11,8 +11,9 @@ import {
   type VerifyEd25519,
 } from '../../protocol/index.ts'
 import { abortErrorOf } from '../async/abort.ts'
-import { isTimeout } from '../async/deadline.ts'
+import { createDeadline, isTimeout } from '../async/deadline.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
+import type { World } from '../world.ts'
 import { chainFault, type ProbeRoots } from './certificate-chain.ts'
 import { isOwnError } from './own-error.ts'
 import { channelBinding, nonceBytes, ProbeAnswer, probePath } from './probe-message.ts'
@@ -44,6 +45,7 @@ export interface ProbeRequest extends Question {
   }
   /** For everything together. */
   timeoutMs: number
+  world: Pick<World, 'setTimer'>
   /** How wrong a clock may be (R-PROBE-1: a day). */
   clockToleranceSeconds?: number
   /** Milliseconds since 1970. */
@@ -74,14 +76,13 @@ const dayInSeconds = 86_400
 export const probeTls = async (probe: ProbeRequest): Promise<ProbeResult> => {
   if (probe.nonce.length !== nonceBytes) throw new Error(`a nonce has ${nonceBytes} bytes`)
   throwIfAborted(probe)
-  const deadline = AbortSignal.timeout(probe.timeoutMs)
-  const signal = probe.signal === undefined ? deadline : AbortSignal.any([deadline, probe.signal])
+  using deadline = createDeadline(probe.world, probe.timeoutMs, probe.signal)
   let result: ProbeResult
   try {
-    result = await exchange(probe, signal)
+    result = await exchange(probe, deadline.signal)
   } catch (error) {
     throwIfAborted(probe)
-    result = deadline.aborted
+    result = deadline.hasPassed()
       ? { is: 'failed', code: 6, detail: `no answer within ${probe.timeoutMs} ms` }
       : await connectionFailure(error, probe.ip)
   }

@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises'
 import { bytesToHex, nonceBytes, type Puzzle, searchSolution } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 import { throwIfAborted } from '../async/abort.ts'
+import { nextTurn } from '../async/slices.ts'
 
 /** What this node is told to do before another one works for it. */
 export interface Toll {
@@ -54,7 +54,7 @@ export const createPuzzleSolver = (options: PuzzleSolverOptions): PuzzleSolver =
         if (slices % 64 === 0) {
           hashesPerMs = (slices * triesPerSlice) / Math.max(1, world.monotonicMs() - startMs)
         }
-        await setImmediate()
+        await nextTurn()
       }
     },
   }

@@ -53,6 +53,7 @@ export const startRelayClient = async (options: RelayClientOptions): Promise<Rel
   const relayLinks = createRelayLinks({
     networkId,
     isRegistered: () => false,
+    world,
     sessions: () => Promise.resolve(createSessionMaker({ networkId, privateKey, world })),
   })
   return {

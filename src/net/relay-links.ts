@@ -1,6 +1,7 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { bytesToHex, type NetworkId, relayProtocol } from '../../protocol/index.ts'
 import { throwIfAborted } from '../async/abort.ts'
+import type { World } from '../world.ts'
 import { CellStream, type LinkEnd } from './cell-stream.ts'
 import type { Links, RequestTarget } from './links.ts'
 import { peerKeyOf } from './peer-address.ts'
@@ -78,11 +79,13 @@ export interface RelayLinksOptions {
   networkId: NetworkId
   isRegistered: (peer: string) => boolean
   sessions: () => Promise<SessionMaker>
+  world: Pick<World, 'setTimer'>
 }
 
 const maxOutboundStreams = 64
 
 export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
+  const { world } = options
   const protocol = `/secnode/${options.networkId}/${relayProtocol}`
   const turns = createTurns()
   const streams = createCounts()
@@ -104,19 +107,18 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
     const ended = Promise.withResolvers<LinkEnd>()
     let isOpened = false
     const onOpen = (payment: Uint8Array): void => {
-      clearTimeout(waiting)
+      stopWaiting()
       isOpened = true
       opened.change(peer, 1)
       handler.onLink(link, payment)
     }
-    const cells = new CellStream(stream, { turns, onOpen, onEnd: ended.resolve })
-    const waiting = setTimeout(() => cells.end('nothing-came'), limits.openTimeoutMs)
-    waiting.unref()
+    const cells = new CellStream(stream, { turns, world, onOpen, onEnd: ended.resolve })
+    const stopWaiting = world.setTimer(limits.openTimeoutMs, () => cells.end('nothing-came'))
     const onStop = (): void => cells.end('stopping')
     stopping.addEventListener('abort', onStop, { once: true })
     void ended.promise.then(({ fault }) => {
       if (fault === 'link') handler.onFault(peerKey)
-      clearTimeout(waiting)
+      stopWaiting()
       stopping.removeEventListener('abort', onStop)
       streams.change(peer, -1)
       if (isOpened) opened.change(peer, -1)
@@ -154,7 +156,7 @@ export const createRelayLinks = (options: RelayLinksOptions): RelayLinks => {
         maxStreams: maxOutboundStreams,
       })
       const ended = Promise.withResolvers<LinkEnd>()
-      const cells = new CellStream(stream, { turns, onEnd: ended.resolve })
+      const cells = new CellStream(stream, { turns, world, onEnd: ended.resolve })
       const onStop = (): void => cells.end('stopping')
       stopping.addEventListener('abort', onStop, { once: true })
       void ended.promise.then(() => {

@@ -117,7 +117,7 @@ export const createRequests = (options: RequestsOptions): Requests => {
         const open = { dialTimeoutMs: dialMs, timeoutMs, maxStreams: maxOutboundStreams, signal: interrupt }
         const { stream, signal, release } = await links.openStream(target, protocolOf(protocolName), open)
         try {
-          return await ask(stream, bytes, { maxResponseBytes: maxBytes, signal })
+          return await ask(stream, bytes, { maxResponseBytes: maxBytes, signal, world: options.world })
         } catch (error) {
           throwIfAborted(interrupt)
           throw exchangeErrorOf(error)

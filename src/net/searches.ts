@@ -2,7 +2,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import { messageOf } from '../errors.ts'
-import { eitherOf, throwIfAborted } from '../async/abort.ts'
+import { throwIfAborted } from '../async/abort.ts'
+import { createDeadline } from '../async/deadline.ts'
+import type { World } from '../world.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
 import {
   addressOfMultiaddr,
@@ -35,7 +37,11 @@ const defaultTimeoutMs = 10_000
 export const createSearches = (
   node: Libp2pNode,
   stopping: AbortSignal,
-  { allowLoopback, logger }: { allowLoopback: boolean; logger: Logger },
+  {
+    allowLoopback,
+    logger,
+    world,
+  }: { allowLoopback: boolean; logger: Logger; world: Pick<World, 'setTimer'> },
 ): Searches => {
   const { dht } = node.services
 
@@ -45,8 +51,9 @@ export const createSearches = (
   ): Promise<T[]> => {
     throwIfAborted(signal)
     const found: T[] = []
+    using deadline = createDeadline(world, timeoutMs, stopping, signal)
     try {
-      await run(eitherOf(stopping, AbortSignal.timeout(timeoutMs), signal), found)
+      await run(deadline.signal, found)
     } catch (error) {
       throwIfAborted(signal)
       throwIfAborted(stopping)

@@ -121,6 +121,7 @@ export const createService = (
   const exchangeLimits = {
     maxRequestBytes: limits.maxRequestBytes + (asksForWork ? paidRequestOverhead : 0),
     maxResponseBytes: Math.max(limits.maxResponseBytes, asksForWork ? puzzleAnswerCodec.maxBytes : 0),
+    world,
   }
 
   const classOf = (peer: string): StreamClass => {

@@ -1,3 +1,5 @@
+import { onNextTurn } from '../async/slices.ts'
+
 /** One of those that take turns, as a circuit in one direction. */
 export interface Turn {
   /** Does one piece of work; true if there is more that may be done now. */
@@ -29,7 +31,7 @@ export const createTurns = (): Turns => {
       if (turn()) queue.add(turn)
     }
     isRunning = queue.size > 0
-    if (isRunning) setImmediate(run)
+    if (isRunning) onNextTurn(run)
   }
 
   return {
@@ -37,7 +39,7 @@ export const createTurns = (): Turns => {
       queue.add(turn)
       if (isRunning) return
       isRunning = true
-      setImmediate(run)
+      onNextTurn(run)
     },
   }
 }

@@ -164,6 +164,7 @@ const dialTls = async (
     expected: { peerKey, seat, stake },
     networkId: node.networkId,
     timeoutMs: dialTimeoutMs,
+    world: node.world,
     localAddress: node.localAddress,
     now: node.world.now(),
     verify,

@@ -108,6 +108,7 @@ export const visitTarget = async (
     expected: { peerKey: target.peer, seat: target.seat, stake: target.stake },
     networkId: node.networkId,
     timeoutMs: epoch.params.responseMs,
+    world: node.world,
     localAddress: node.localAddress,
     now: node.world.now(),
     verify: node.verifier.verify,

@@ -10,6 +10,7 @@ import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { messageOf } from '../../src/errors.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
+import { realWorld } from '../../src/world.ts'
 import { createTestNetwork, questionBy } from '../fixtures/test-network.ts'
 import type { LocalHost } from '../net/local-hosts.ts'
 import { seedOf } from '../protocol/fixture.ts'
@@ -65,6 +66,7 @@ export const startHonest = async (challengers: readonly number[], caPem: string)
       expected: { peerKey: own.peer, seat: own.seat, stake: own.stake },
       networkId: network.networkId,
       timeoutMs,
+      world: realWorld(),
       localAddress: network.ip(second),
       now: Date.now(),
       verify,

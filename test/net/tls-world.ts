@@ -55,6 +55,7 @@ export const probe = (port: number, change: Partial<ProbeRequest> = {}): Promise
     expected: { peerKey: keys.peerKey, seat: 3, stake },
     networkId,
     timeoutMs: 60_000,
+    world,
     now: Date.now(),
     verify: (...signed) => verifier.verify(...signed),
     ...change,

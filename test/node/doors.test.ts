@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'
+import { realWorld } from '../../src/world.ts'
 import { testCa } from '../fixtures/certificates.ts'
 import {
   askChallenge,
@@ -62,6 +63,7 @@ test('R-PROBE-1 a challenger that has asked is reached for its probe, whatever o
       expected: { peerKey: peer, seat: seat(target), stake },
       networkId: network.networkId,
       timeoutMs: 60_000,
+      world: realWorld(),
       localAddress: network.ip(challenger),
       now: Date.now(),
       verify: createEd25519Verifier({ maxKeys: 16 }).verify,

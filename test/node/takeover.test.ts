@@ -125,6 +125,7 @@ describe('R-ATT-8 a standby', () => {
         expected,
         networkId: network.networkId,
         timeoutMs: 30_000,
+        world,
         now: world.now(),
         verify: createEd25519Verifier({ maxKeys: 2 }).verify,
       })

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { cellPayloadBytes, encodeCell, maxCellsBack, maxCellsForth } from '../../protocol/index.ts'
 import { CellStream, type LinkEnd } from '../../src/net/cell-stream.ts'
 import { createTurns, type Turn } from '../../src/net/turns.ts'
+import { realWorld } from '../../src/world.ts'
 import { until } from '../net/local-hosts.ts'
 import { type RelayNetwork, startRelayNetwork, withinIdleMs } from './relay-network.ts'
 
@@ -153,7 +154,7 @@ describe('R-RELAY-6 back-pressure', () => {
     const [far, near] = await streamPair()
     const ended = Promise.withResolvers<LinkEnd>()
     const opened = Promise.withResolvers<Uint8Array>()
-    const options = { turns: createTurns(), onOpen: opened.resolve, onEnd: ended.resolve }
+    const options = { turns: createTurns(), world: realWorld(), onOpen: opened.resolve, onEnd: ended.resolve }
     const cells = new CellStream(near, options)
     let got = 0
     cells.addEventListener('message', () => got++)
@@ -176,7 +177,12 @@ describe('R-RELAY-6 back-pressure', () => {
   test('R-RELAY-6 nothing behind the first cell is looked at before the link is admitted', async () => {
     const [far, near] = await streamPair()
     let opened = 0
-    const options = { turns: createTurns(), onOpen: () => opened++, onEnd: () => undefined }
+    const options = {
+      turns: createTurns(),
+      world: realWorld(),
+      onOpen: () => opened++,
+      onEnd: () => undefined,
+    }
     const cells = new CellStream(near, options)
     let got = 0
     cells.addEventListener('message', () => got++)
@@ -192,7 +198,7 @@ describe('R-RELAY-6 back-pressure', () => {
 
   test('R-RELAY-6 a stream is closed at the end of its link, and cut off if the other side leaves it open', async () => {
     const [far, near] = await streamPair()
-    const cells = new CellStream(near, { turns: createTurns(), onEnd: () => undefined })
+    const cells = new CellStream(near, { turns: createTurns(), world: realWorld(), onEnd: () => undefined })
     cells.end('done')
     await until(() => far.remoteWriteStatus === 'closed')
     await until(() => near.status !== 'open' && near.status !== 'closing')
@@ -210,7 +216,12 @@ describe('R-RELAY-6 back-pressure', () => {
   ])('R-RELAY-3 a link carries %s, not one more', async (_, side, before, most) => {
     const [far, near] = await streamPair()
     const ended = Promise.withResolvers<LinkEnd>()
-    const cells = new CellStream(near, { turns: createTurns(), ...side, onEnd: ended.resolve })
+    const cells = new CellStream(near, {
+      turns: createTurns(),
+      world: realWorld(),
+      ...side,
+      onEnd: ended.resolve,
+    })
     let got = 0
     cells.addEventListener('message', () => got++)
     for (const cell of before) far.send(cell)
@@ -231,7 +242,12 @@ describe('R-RELAY-6 back-pressure', () => {
   ])('R-RELAY-3 this side sends %s, not one more', async (_, side, most) => {
     const [sending, receiving] = await streamPair()
     const over = Promise.withResolvers<LinkEnd>()
-    const sender = new CellStream(sending, { turns: createTurns(), ...side, onEnd: over.resolve })
+    const sender = new CellStream(sending, {
+      turns: createTurns(),
+      world: realWorld(),
+      ...side,
+      onEnd: over.resolve,
+    })
     receiving.addEventListener('message', () => undefined)
     while (sender.status === 'open') {
       if (sender.send(full)) continue

@@ -54,6 +54,7 @@ const addDeviant = async (seat: number, host: string, play: Play) => {
     const openNext = async (next: number, onNextEnd: (end: LinkEnd) => void): Promise<CellStream> => {
       const link = new CellStream(await node.open(network.addressOf(next), 'relay/1'), {
         turns,
+        world,
         onEnd: onNextEnd,
       })
       link.open(new Uint8Array())
@@ -65,6 +66,7 @@ const addDeviant = async (seat: number, host: string, play: Play) => {
     let onOver: (end: LinkEnd) => void = ignore
     const cells: CellStream = new CellStream(stream, {
       turns,
+      world,
       onOpen: () => void serve(cells, (callback) => (onOver = callback)),
       onEnd: (end) => onOver(end),
     })
@@ -212,7 +214,7 @@ describe('R-RELAY-6 places held by silence', () => {
     const open = async (peer: RawPeer) => {
       const ended = Promise.withResolvers<LinkEnd>()
       const stream = await peer.open(crowded.addressOf(0), 'relay/1')
-      const cells = new CellStream(stream, { turns, onEnd: ended.resolve })
+      const cells = new CellStream(stream, { turns, world, onEnd: ended.resolve })
       cells.open(new Uint8Array())
       const session = await sessions.outbound(cells, host.peerKey, forever)
       return { cells, session, ended: ended.promise }

@@ -72,7 +72,7 @@ const stillServes = async (): Promise<void> => {
 const openLink = async (peer: RawPeer): Promise<{ cells: CellStream; ended: Promise<LinkEnd> }> => {
   const ended = Promise.withResolvers<LinkEnd>()
   const stream = await peer.open(addressOf(0), 'relay/1')
-  const cells = new CellStream(stream, { turns: createTurns(), onEnd: ended.resolve })
+  const cells = new CellStream(stream, { turns: createTurns(), world: realWorld(), onEnd: ended.resolve })
   cells.open(nothing)
   return { cells, ended: ended.promise }
 }
@@ -251,13 +251,22 @@ describe('R-RELAY-2 hostile hops', () => {
       cells.admit()
       const session = await sessions.inbound(cells, forever)
       await session.read(forever)
-      const next = new CellStream(await peer.open(addressOf(2), 'relay/1'), { turns, onEnd })
+      const next = new CellStream(await peer.open(addressOf(2), 'relay/1'), {
+        turns,
+        world: realWorld(),
+        onEnd,
+      })
       next.open(nothing)
       await session.write(relayAnswerCodec.encode(['extended']), forever)
       session.splice(next)
     }
     await peer.handle('relay/1', (stream) => {
-      const cells: CellStream = new CellStream(stream, { turns, onOpen: () => void extend(cells), onEnd })
+      const cells: CellStream = new CellStream(stream, {
+        turns,
+        world: realWorld(),
+        onOpen: () => void extend(cells),
+        onEnd,
+      })
     })
     const circuit = await network.build(client, [liar, network.pathOf([2])[0]!])
     expect(circuit.hops.map(({ seat }) => seat)).toEqual([8, 2])

@@ -63,6 +63,7 @@ export const openEndpoints = async (options: EndpointOptions): Promise<OwnEndpoi
         expected: { peerKey: keys.peerKey, seat, stake },
         networkId,
         timeoutMs: probeTimeoutMs,
+        world,
         now: world.now(),
         verify,
         signal,
