@@ -158,10 +158,13 @@ describe('sequence', () => {
 describe('aborted', () => {
   test('resolves with the signal, at once if that has aborted', async () => {
     const abort = new AbortController()
-    const waits = aborted(abort.signal)
+    let isOver = false
+    const waits = aborted(abort.signal).then(() => (isOver = true))
+    await Promise.resolve()
+    expect(isOver).toBe(false)
     abort.abort(new Error('over'))
     await waits
-    await aborted(abort.signal)
+    expect(await aborted(abort.signal)).toBeUndefined()
   })
 })
 
