@@ -125,6 +125,16 @@ describe('docs/architecture.md', () => {
     expect(forbidden).toEqual([])
   })
 
+  test('a row imports only from rows above it: rooms form no circle', () => {
+    const rows = [...table.keys()]
+    const upwards = [...table].flatMap(([folder, allowed], place) =>
+      [...allowed]
+        .filter((name) => table.has(name) && name !== folder && rows.indexOf(name) > place)
+        .map((name) => `${folder} → ${name}`),
+    )
+    expect(upwards.filter((arrow) => arrow !== 'src/week → src/week-io')).toEqual([])
+  })
+
   test('protocol/ is entered by its door only', () => {
     const throughTheWall = edges.filter(
       ({ from, to }) =>
@@ -144,6 +154,11 @@ describe('docs/architecture.md', () => {
     }
     const packages = edges.filter(({ from, to }) => !isOwn(to) && /^(?:protocol|sim)\//.test(from))
     expect(packages.filter((edge) => !isAllowed(edge))).toEqual([])
+  })
+
+  test('src/chain reads bytes: of Node it uses the cryptography only', () => {
+    const ofNode = edges.filter(({ from, to }) => from.startsWith('src/chain/') && to.startsWith('node:'))
+    expect(ofNode.filter(({ to }) => to !== 'node:crypto')).toEqual([])
   })
 
   test('src and sim never meet, and nothing imports the tests', () => {

@@ -1,6 +1,5 @@
 import type { Committees } from '../committee.ts'
 import { Verdict } from '../verdict.ts'
-import type { EpochClasses } from './classes.ts'
 import type { AttestedVerdicts } from './input.ts'
 
 /** A valid seat's address of an epoch: the IPv4 address or IPv6 /64, and how many challengers name it. */
@@ -48,7 +47,7 @@ export const majorityAddresses = (
 
 /** R-TALLY-3: by index of the snapshot, for valid seats only. */
 export const addressFaults = (
-  epoch: Pick<EpochClasses, 'classes' | 'named'>,
+  epoch: { classes: Uint8Array; named: readonly (MajorityAddress | null)[] },
   maxPerPrefix: number,
 ): Map<number, AddressFault> => {
   const faults = new Map<number, AddressFault>()

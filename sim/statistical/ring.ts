@@ -1,7 +1,6 @@
 import type { Committees, FlatEpoch, Snapshot } from '../../protocol/index.ts'
 import type { Actor, Population } from '../population.ts'
 import type { Availability } from './availability.ts'
-import type { DrawnBeacon } from './beacons.ts'
 import type { Membership } from './membership.ts'
 
 /** One epoch as the engine sees it. Arrays run over positions of the ring. */
@@ -63,7 +62,7 @@ export const indexSnapshot = (snapshot: Snapshot, membership: Membership): Index
 /** Who stands where, and who is up. */
 export const createRing = (
   epoch: number,
-  { beacon, committees }: DrawnBeacon,
+  { beacon, committees }: { beacon: Uint8Array; committees: Committees },
   flat: FlatEpoch,
   { nodeOfIndex, seats }: IndexedSnapshot,
   { actors, actorOf }: Population,

@@ -4,10 +4,15 @@ import { checkBlock } from './follower/fetch-block.ts'
 import type { RpcClient } from './rpc/client.ts'
 import { getBlockHash, getRawBlockByHash } from './rpc/methods.ts'
 import { SecnodeError } from '../errors.ts'
-import type { ChainView } from '../week/chain-view.ts'
 
 /** Of raw transactions that are kept: samples come from all over the chain, so few are asked for twice. */
 const maxCacheBytes = 16 * 1024 * 1024
+
+/** Raw transactions by place. */
+export interface RpcBlocks {
+  transactionCountAt(height: Height): Promise<number>
+  readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
+}
 
 /**
  * What digests read of a chain (R-CHAL-2, R-CHAL-3), block by block from a node, with nothing followed but the blocks
@@ -19,7 +24,7 @@ export const createRpcBlocks = (options: {
   family: ChainFamily
   followedHashAt(height: Height): Promise<Uint8Array | undefined>
   signal: AbortSignal
-}): Pick<ChainView, 'transactionCountAt' | 'readTransaction'> => {
+}): RpcBlocks => {
   const { rpc, family, signal } = options
   const cache = new Map<Height, Promise<readonly Uint8Array[]>>()
   let cachedBytes = 0

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import {
   coin,
@@ -69,24 +68,10 @@ export interface Network {
 
 export const builtInNames = ['devnet', 'zcash-regtest', 'zcash-testnet', 'zen-devnet'] as const
 
-/**
- * A built-in profile by its name, else the JSON file of that path. Amounts are base units, as integers or as strings
- * of digits. Errors, all with exit code 2: PROFILE_UNKNOWN, PROFILE_INVALID (names the field).
- */
-export const loadNetwork = async (nameOrPath: string): Promise<Network> => {
-  const builtIn = builtInProfiles.get(nameOrPath)
-  if (builtIn !== undefined) return networkOf(builtIn)
-  let text: string
-  try {
-    text = await readFile(nameOrPath, 'utf8')
-  } catch (error) {
-    throw new SecnodeError('PROFILE_UNKNOWN', `no profile ${nameOrPath}: ${messageOf(error)}`, {
-      hint: `Built in are ${builtInNames.join(', ')}; anything else is the path of a JSON file.`,
-      cause: error,
-      exitCode: 2,
-    })
-  }
-  return networkOf(parseProfile(text, nameOrPath))
+/** Undefined for a name that is not built in. */
+export const builtInNetwork = (name: string): Network | undefined => {
+  const profile = builtInProfiles.get(name)
+  return profile === undefined ? undefined : networkOf(profile)
 }
 
 /** A hundred certificates and a thousand threads have half of it. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { makeDirectory, networkOfDirectory, writeProfile } from '../service/data-dir.ts'
 import { openStore } from '../store/open.ts'

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import type { Readable } from 'node:stream'
 import { SecnodeError } from '../errors.ts'
-import type { ControlError } from '../service/control.ts'
+import type { ControlError } from '../web/control/server.ts'
 import { trustedControlSocket } from '../service/control-socket.ts'
 
 /** Without a byte: a daemon that brings a large week together, or takes one in, is silent for long. */

@@ -1,6 +1,6 @@
 import { type Check, seatList } from '../week/explain/checks.ts'
 import type { ChallengerExplanation, EpochExplanation, Explanation } from '../week/explain/explain.ts'
-import type { CaseLine, VerifiedCase } from '../week/explain/verify-case.ts'
+import type { CaseLine, VerifiedCase } from '../week/explain/verified-case.ts'
 import { printable } from './printable.ts'
 import { coins, formatTable } from './week-table.ts'
 

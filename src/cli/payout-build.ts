@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { dustLimit, type PayoutPlan } from '../../protocol/index.ts'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { hashText } from '../chain-node/rpc/values.ts'
 import { type BuiltPayout, buildPayout } from '../payout/build.ts'
 import type { PayoutFile } from '../payout/payout-file.ts'

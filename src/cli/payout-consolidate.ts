@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { consolidateCoins } from '../payout/consolidate.ts'
 import type { Outpoint } from '../payout/transactions.ts'
 import { realWorld } from '../world.ts'

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { isWeek, type Week } from '../../protocol/index.ts'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { getBlockCount } from '../chain-node/rpc/methods.ts'
 import { openStore } from '../store/open.ts'
 import { checkPayoutFile } from '../payout/check-file.ts'

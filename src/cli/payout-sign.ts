@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { hashText } from '../chain-node/rpc/values.ts'
 import { SecnodeError } from '../errors.ts'
 import { readKeyFile } from '../payout/key-file.ts'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { payoutStatus, type PayoutStatus, type WeekStatus } from '../payout/status.ts'
 import { realWorld } from '../world.ts'
 import { type CliIo, printJson } from './io.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { loadNetwork } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { lineOf } from '../errors.ts'
 import { maxBackupBytes, restoreBackup } from '../service/backup.ts'
 import { powersOf } from '../service/powers.ts'

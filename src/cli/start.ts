@@ -5,6 +5,7 @@ import { loadConfig } from '../service/config.ts'
 import { createReloads, runService } from '../service/service.ts'
 import { runDoctor } from '../service/setup/doctor.ts'
 import { kinds } from '../service/setup/findings.ts'
+import { openDoors } from '../web/doors.ts'
 import { realWorld } from '../world.ts'
 import { askDaemon } from './control-client.ts'
 import type { CliIo } from './io.ts'
@@ -54,7 +55,8 @@ const start = async (io: CliIo, flags: StartFlags): Promise<void> => {
   const reload = (): void => reloads.request()
   process.on('SIGHUP', reload)
   try {
-    await runService({ configFile, logger, world: realWorld(), signal: io.signal, reloads, isStandby })
+    const world = realWorld()
+    await runService({ configFile, logger, world, signal: io.signal, reloads, openDoors, isStandby })
   } finally {
     process.off('SIGHUP', reload)
   }

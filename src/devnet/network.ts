@@ -11,10 +11,9 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { type AssembledNode, assembleNode } from '../service/assemble.ts'
-import { type ControlServer, createControlServer } from '../service/control.ts'
 import { freezeHeight } from '../week/open-epochs.ts'
 import { gatherWeek } from '../week/gather.ts'
-import { startWebServer, type WebServer } from '../web/web-server.ts'
+import { type Doors, openDoors } from '../web/doors.ts'
 import type { World } from '../world.ts'
 import { deviationOf, keysOfKind } from './deviants.ts'
 import { type Hog, startHog } from './hog.ts'
@@ -93,8 +92,7 @@ const handshakeTimeoutMs = 10_000
 
 interface RunningNode {
   assembled: AssembledNode
-  control: ControlServer
-  web: WebServer | null
+  doors: Doors | null
   hog: Hog | null
 }
 
@@ -141,13 +139,10 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
         hostLimits: { ...devnetLimits, handshakeTimeoutMs: handshakeTimeoutMs * slow },
       },
     })
-    const pageUrl = (): string | null => started.web?.operatorUrl() ?? null
-    const control = createControlServer(assembled, node.config.dir, logger, pageUrl)
-    const started: RunningNode = { assembled, control, web: null, hog: null }
+    const started: RunningNode = { assembled, doors: null, hog: null }
     running.set(node, started)
     await assembled.start()
-    await control.start()
-    started.web = await startWebServer(assembled, node.config.web, logger)
+    started.doors = await openDoors(assembled, node.config, logger)
     if (node.kind === 'hog') {
       const hogs = keysOfKind(prepared.nodes, 'hog')
       started.hog = await startHog(assembled.daemon.node, { ips: node.spareIps, hogs })
@@ -168,8 +163,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     const stopped = running.get(node)
     running.delete(node)
     await stopped?.hog?.stop()
-    await stopped?.web?.stop()
-    await stopped?.control.stop()
+    await stopped?.doors?.stop()
     await stopped?.assembled.stop()
   }
   const stop = async (): Promise<void> => {
@@ -183,7 +177,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     isRunning: (node) => running.has(node),
     start: (node) => start(node),
     stop: (node) => stopNode(node),
-    pageOf: (node) => running.get(node)?.web?.url() ?? null,
+    pageOf: (node) => running.get(node)?.doors?.web?.url() ?? null,
     mineOne: () => mineOne(),
   }
 

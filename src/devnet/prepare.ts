@@ -19,7 +19,8 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { addressOfScript, encodeWif } from '../chain/address.ts'
-import { loadNetwork, type Network, networkOf, type Profile } from '../chain/profiles.ts'
+import { type Network, networkOf, type Profile } from '../chain/profiles.ts'
+import { loadNetwork } from '../service/load-network.ts'
 import { createRpcClient, type RpcClient } from '../chain-node/rpc/client.ts'
 import {
   getNewAddress,
@@ -40,7 +41,7 @@ import { createRpcMethods } from './chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from './chain/rpc-server.ts'
 import { devnetTiming, type GuestFiles, writeGuestFiles } from './guest.ts'
 import { type DevnetOptions, type DevnetPlan, planDevnet, type PlannedNode } from './plan.ts'
-import { treasuryKey } from './settle.ts'
+import { treasuryKey } from './treasury-key.ts'
 
 /** A node with its files written: what `secnode start --config` needs. */
 export interface PreparedNode extends PlannedNode {

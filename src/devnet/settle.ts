@@ -1,7 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { createTallyOfJudged, type DigestedTally, type Height, utf8ToBytes } from '../../protocol/index.ts'
+import { createTallyOfJudged, type DigestedTally, type Height } from '../../protocol/index.ts'
 import type { AssembledNode } from '../service/assemble.ts'
 import { openStore } from '../store/open.ts'
 import { gatherWeek } from '../week/gather.ts'
@@ -11,12 +9,7 @@ import { sendPayout } from '../payout/send.ts'
 import { signPayout } from '../payout/sign.ts'
 import { verifyPayout } from '../payout/verify.ts'
 import type { PreparedDevnet, PreparedNode } from './prepare.ts'
-
-/** The key that a devnet's treasury belongs to: anybody can read here how it is made. */
-export const treasuryKey = (profileName: string): { secretKey: Uint8Array; publicKey: Uint8Array } => {
-  const secretKey = sha256(utf8ToBytes(`secnode ${profileName} treasury`))
-  return { secretKey, publicKey: secp256k1.getPublicKey(secretKey) }
-}
+import { treasuryKey } from './treasury-key.ts'
 
 /** `exact` if every payee got what the tally says, and nobody else anything (R-PAY-4). */
 export type PayoutOutcome = 'exact' | 'differs'

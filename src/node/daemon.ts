@@ -55,7 +55,7 @@ import { createNodeRelay } from './relay.ts'
 import { askForSeat, recoverOwn } from './recovery.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
-import { askOutside } from '../service/self-diagnosis/ask-outside.ts'
+import { askOutside } from './ask-outside.ts'
 import { createSigning } from './signing.ts'
 import { createSyncClient, serveSync, type SyncClient } from './sync.ts'
 import { createSyncTurns } from './sync-turns.ts'
@@ -426,7 +426,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     // Behind a router that does not lead back, others see what this node cannot.
     const row = own.context.rowOf(own.seat)
     if (seen?.is === 'unknown' && row !== undefined) {
-      await askOutside({ node }, own.context, row, signal, lookingSeats)
+      await askOutside(node, own.context, row, signal, lookingSeats)
     }
   }
 

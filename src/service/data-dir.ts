@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadNetwork, type Network, type Profile } from '../chain/profiles.ts'
+import type { Network, Profile } from '../chain/profiles.ts'
+import { loadNetwork } from './load-network.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 
 /** The profile that a data directory belongs to lies in it, so that whoever reads the store needs no configuration. */

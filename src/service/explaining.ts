@@ -1,7 +1,7 @@
 import { createEvidenceSource } from '../week-io/evidence-source.ts'
 import { type ExplainSources, gaveReceiptFrom, recomputeFrom } from '../week-io/explain-sources.ts'
 import { anchorIn, heldIn } from '../week-io/case-verifier.ts'
-import type { VerifierFacts } from '../week/explain/verify-case.ts'
+import type { VerifierFacts } from '../week/explain/verified-case.ts'
 import type { AssembledNode } from './assemble.ts'
 
 /** What an explanation is made from, of a running daemon: its store, its host on the network, its chain node. */

@@ -19,7 +19,8 @@ import {
   signedBytes,
   type VerifyEd25519,
 } from '../../protocol/index.ts'
-import { loadNetwork, type Network } from '../chain/profiles.ts'
+import type { Network } from '../chain/profiles.ts'
+import { loadNetwork } from './load-network.ts'
 import { SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { loadNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'

@@ -2,11 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
 import { isSecnodeError, messageOf } from '../errors.ts'
-import { startWebServer, type WebServer } from '../web/web-server.ts'
 import type { World } from '../world.ts'
 import { type AssembledNode, type AssembleOptions, assembleNode, type NodeRole } from './assemble.ts'
 import { type Config, loadConfig } from './config.ts'
-import { createControlServer } from './control.ts'
 import type { TakenOver } from '../node/takeover.ts'
 
 export interface ServiceOptions {
@@ -16,11 +14,19 @@ export interface ServiceOptions {
   /** Ends the service, gracefully. */
   signal: AbortSignal
   reloads: Reloads
+  openDoors: OpenDoors
   /** Warm, and a stranger, until it takes its seat over, by the chain or by its operator's word (R-ATT-8). */
   isStandby?: boolean
   /** What devnets change. */
   daemon?: NonNullable<AssembleOptions['daemon']>
 }
+
+/** Opens what a started node answers at: the control socket, the page. */
+export type OpenDoors = (
+  node: AssembledNode,
+  config: Config,
+  logger: Logger,
+) => Promise<{ stop(): Promise<void> }>
 
 /** Requests to read the configuration again; those that come while one is served are one. */
 export interface Reloads {
@@ -129,27 +135,24 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts the node of a configuration with its control socket, its page and the metrics of its process. */
+/** Starts the node of a configuration with the metrics of its process, then opens its doors. */
 export const startNode = async (
   config: Config,
-  { logger, world, daemon = {}, role = 'seat' }: AssembleOptions,
+  { logger, world, openDoors, daemon = {}, role = 'seat' }: AssembleOptions & { openDoors: OpenDoors },
 ): Promise<Running> => {
   const node: AssembledNode = await assembleNode(config, { logger, world, daemon, role })
   // One daemon, one process: its memory and processor time are the daemon's.
   collectDefaultMetrics({ register: node.daemon.metrics.registry })
   const takeoverDue = Promise.withResolvers<TakenOver>()
   node.daemon.takeover.onDue(takeoverDue.resolve)
-  let web: WebServer | null = null
-  const control = createControlServer(node, config.dir, logger, () => web?.operatorUrl() ?? null)
+  let doors: { stop(): Promise<void> } | null = null
   const stop = async (): Promise<void> => {
-    await web?.stop()
-    await control.stop()
+    await doors?.stop()
     await node.stop()
   }
   try {
     await node.start()
-    await control.start()
-    web = await startWebServer(node, config.web, logger)
+    doors = await openDoors(node, config, logger)
   } catch (error) {
     await stop()
     throw error

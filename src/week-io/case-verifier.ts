@@ -12,7 +12,7 @@ import { weeksAt } from '../store/week-rows.ts'
 import type { WeekSources } from '../week/gather.ts'
 import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
 import { maxKeys, recomputeFrom } from './explain-sources.ts'
-import type { OwnHolding, VerifierFacts } from '../week/explain/verify-case.ts'
+import type { OwnHolding, VerifierFacts } from '../week/explain/verified-case.ts'
 
 /** What a store that no daemon has open knows, and a chain node if one was named. */
 export const verifierOfStore = (

@@ -39,7 +39,8 @@ import {
   instanceBytes,
   newestRuleset,
 } from '../../protocol/index.ts'
-import { loadNetwork, type Network, networkOf, Profile } from '../../src/chain/profiles.ts'
+import { type Network, networkOf, Profile } from '../../src/chain/profiles.ts'
+import { loadNetwork } from '../../src/service/load-network.ts'
 import { createDevnetCa } from '../../src/devnet/certificates.ts'
 import { createEmbeddedChain, type EmbeddedChain } from '../../src/devnet/chain/chain.ts'
 import { createRpcMethods } from '../../src/devnet/chain/rpc/methods.ts'

@@ -6,6 +6,7 @@ import type { SnapshotRow } from '../../protocol/index.ts'
 import { messageOf } from '../../src/errors.ts'
 import type { Config } from '../../src/service/config.ts'
 import { type Running, startNode } from '../../src/service/service.ts'
+import { openDoors } from '../../src/web/doors.ts'
 import { realWorld, type World } from '../../src/world.ts'
 import { pollSeconds } from './daemon-poll.ts'
 
@@ -126,7 +127,7 @@ const measure = (isWatched: boolean): Measurement => {
 
 const carryOut = async (command: Command): Promise<unknown> => {
   if (command.is === 'start') {
-    running = await startNode(command.config, { logger, world, daemon: { resolveHost } })
+    running = await startNode(command.config, { logger, world, openDoors, daemon: { resolveHost } })
     running.failed.catch((error: unknown) => {
       logger.error({ err: error }, 'the daemon failed')
       process.exit(1)

@@ -18,7 +18,8 @@ import {
   encodeSproutAddress,
   encodeSproutViewingKey,
 } from '../../src/chain/notes/sprout-keys.ts'
-import { builtInNames, loadNetwork, networkOf, parseProfile, Profile } from '../../src/chain/profiles.ts'
+import { builtInNames, networkOf, parseProfile, Profile } from '../../src/chain/profiles.ts'
+import { loadNetwork } from '../../src/service/load-network.ts'
 import { hashText } from '../../src/chain-node/rpc/values.ts'
 import { isSecnodeError } from '../../src/errors.ts'
 import { readVectorHex } from '../vectors/read.ts'

@@ -21,7 +21,7 @@ import { zGetOperationStatus, zSendMany } from '../../src/chain-node/rpc/methods
 import { createPace } from '../../src/devnet/pace.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from '../../src/devnet/prepare.ts'
 import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
-import { type ControlServer, createControlServer } from '../../src/service/control.ts'
+import { type ControlServer, createControlServer } from '../../src/web/control/server.ts'
 import type { FleetReport } from '../../src/service/fleet.ts'
 import type { NodeStatus, PeerStatus } from '../../src/service/status.ts'
 import { startWebServer } from '../../src/web/web-server.ts'

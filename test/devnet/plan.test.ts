@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DigestedTally, TallyDocument } from '../../protocol/index.ts'
-import { loadNetwork } from '../../src/chain/profiles.ts'
+import { loadNetwork } from '../../src/service/load-network.ts'
 import { deviantKinds, parseDeviants, planDevnet } from '../../src/devnet/plan.ts'
 import { devnetWeek, type PreparedNode } from '../../src/devnet/prepare.ts'
 import { isGood, resultOf } from '../../src/devnet/result.ts'

@@ -18,6 +18,7 @@ import { loadNodeKeyFile } from '../../src/keys/node-key.ts'
 import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
 import type { Config } from '../../src/service/config.ts'
 import { createReloads, runService } from '../../src/service/service.ts'
+import { openDoors } from '../../src/web/doors.ts'
 import type { NodeStatus } from '../../src/service/status.ts'
 import { realWorld } from '../../src/world.ts'
 import { runInProcess } from '../cli/in-process.ts'
@@ -165,6 +166,7 @@ test('R-ATT-8 R-CP-3 a standby takes the seat over by the chain while the old da
       world,
       signal: abort.signal,
       reloads: createReloads(),
+      openDoors,
       isStandby: true,
       daemon: { hostLimits },
     }),

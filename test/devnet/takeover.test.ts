@@ -12,8 +12,9 @@ import { type PreparedDevnet, type PreparedNode, prepareDevnet } from '../../src
 import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
 import type { Config } from '../../src/service/config.ts'
 import { createReloads, runService } from '../../src/service/service.ts'
+import { openDoors } from '../../src/web/doors.ts'
 import type { NodeStatus } from '../../src/service/status.ts'
-import type { TakeoverAnswer } from '../../src/service/takeover-routes.ts'
+import type { TakeoverAnswer } from '../../src/web/control/takeover-routes.ts'
 import { realWorld } from '../../src/world.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import { silent, until } from '../net/local-hosts.ts'
@@ -135,6 +136,7 @@ test('R-ATT-8 a seat moves to its standby by the operator’s word, with its his
       world,
       signal: abort.signal,
       reloads: createReloads(),
+      openDoors,
       isStandby: true,
       daemon: { hostLimits },
     }),

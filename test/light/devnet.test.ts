@@ -13,7 +13,7 @@ import {
   type SnapshotLeaf,
   type Week,
 } from '../../protocol/index.ts'
-import { weekDataOfNode } from '../../src/service/control.ts'
+import { weekDataOfNode } from '../../src/web/control/server.ts'
 import { exportBundle } from '../../src/week/bundle.ts'
 import { type DevnetByHand, startByHand } from '../devnet/anchored-by-hand.ts'
 import { until } from '../net/local-hosts.ts'

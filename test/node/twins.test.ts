@@ -17,7 +17,7 @@ import {
   Verdict,
 } from '../../protocol/index.ts'
 import type { NodeIdentity } from '../../src/net/probe-message.ts'
-import { askOutside } from '../../src/service/self-diagnosis/ask-outside.ts'
+import { askOutside } from '../../src/node/ask-outside.ts'
 import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createSigningStore } from '../../src/store/signing.ts'
@@ -544,7 +544,7 @@ describe('R-ATT-7 a dial-back that comes to another process with the own key', (
   /** The others dial the port of this row. */
   const askedOf = async (node: TestNode, helper: TestNode): Promise<void> => {
     const context = await node.context(epoch)
-    const outside = await askOutside(node.daemon, context, node.row, AbortSignal.timeout(60_000))
+    const outside = await askOutside(node.daemon.node, context, node.row, AbortSignal.timeout(60_000))
     expect(outside.views.map(({ seat }) => seat)).toContain(helper.row.seat)
   }
 

@@ -13,7 +13,7 @@ import {
 import { classifyScript, p2pkhScript } from '../../src/chain/formats/script.ts'
 import { parseTransaction, serializeTransaction } from '../../src/chain/formats/transaction.ts'
 import { networkOf } from '../../src/chain/profiles.ts'
-import type { Coin } from '../../src/devnet/chain/coins.ts'
+import type { Coin } from '../../src/devnet/chain/coin.ts'
 import { conventionalFee, logicalActions } from '../../src/devnet/chain/fees.ts'
 import { buildPayout } from '../../src/payout/build.ts'
 import { checkConsolidation, freezeHeightOf } from '../../src/payout/check-file.ts'

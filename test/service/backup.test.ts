@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { loadNetwork } from '../../src/chain/profiles.ts'
+import { loadNetwork } from '../../src/service/load-network.ts'
 import { createNodeKeyFile, createNodeKeys } from '../../src/keys/node-key.ts'
 import { makeBackup, restoreBackup, type Restored } from '../../src/service/backup.ts'
 import { profileJson } from '../../src/service/data-dir.ts'

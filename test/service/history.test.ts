@@ -17,7 +17,7 @@ import {
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { type PreparedDevnet, prepareDevnet } from '../../src/devnet/prepare.ts'
 import { assembleNode } from '../../src/service/assemble.ts'
-import { createControlServer } from '../../src/service/control.ts'
+import { createControlServer } from '../../src/web/control/server.ts'
 import { formatHistory, type HistoryOwner, importHistory, parseHistory } from '../../src/service/history.ts'
 import { createHistoryStore, type SignedRows } from '../../src/store/history.ts'
 import { prefixes } from '../../src/store/keys.ts'

@@ -10,6 +10,7 @@ import { type PreparedDevnet, prepareDevnet } from '../../src/devnet/prepare.ts'
 import type { Config } from '../../src/service/config.ts'
 import { controlSocketOf } from '../../src/service/control-socket.ts'
 import { createReloads, runService } from '../../src/service/service.ts'
+import { openDoors } from '../../src/web/doors.ts'
 import { realWorld } from '../../src/world.ts'
 import { until } from '../net/local-hosts.ts'
 
@@ -53,7 +54,14 @@ const serve = async (index = 0) => {
   const logger = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line) as LogLine) })
   const reloads = createReloads()
   const abort = new AbortController()
-  const done = runService({ configFile, logger, world: realWorld(), signal: abort.signal, reloads })
+  const done = runService({
+    configFile,
+    logger,
+    world: realWorld(),
+    signal: abort.signal,
+    reloads,
+    openDoors,
+  })
   running = { abort, done }
   const said = (msg: string): LogLine[] => lines.filter((line) => line.msg === msg)
   await Promise.race([done, until(() => said('the node runs').length === 1)])
@@ -175,6 +183,7 @@ test('a stop while it starts leaves nothing behind', async () => {
     world: realWorld(),
     signal: abort.signal,
     reloads: createReloads(),
+    openDoors,
   })
   abort.abort()
   await again

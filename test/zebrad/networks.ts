@@ -6,7 +6,8 @@ import {
   encodeUnifiedAddress,
   encodeUnifiedViewingKey,
 } from '../../src/chain/notes/index.ts'
-import { loadNetwork, type Network, networkOf, type Profile } from '../../src/chain/profiles.ts'
+import { type Network, networkOf, type Profile } from '../../src/chain/profiles.ts'
+import { loadNetwork } from '../../src/service/load-network.ts'
 
 /** The built-in profile as operators have it. */
 export const regtest = async (): Promise<Network> => loadNetwork('zcash-regtest')

@@ -1,6 +1,6 @@
 import { bytesToHex } from '../../../protocol/index.ts'
 import type { ChainFamily } from '../../chain/formats/types.ts'
-import type { Coin } from './coins.ts'
+import type { Coin } from './coin.ts'
 import { scriptOwner } from './script-owner.ts'
 
 /** A transaction of the best chain that paid or spent an owner's coins. */

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../../protocol/index.ts'
 import type { Block, Transaction } from '../../chain/formats/types.ts'
-import { type Coin, type CoinView, coinsOf, nullifierKeys, outpointKey } from './coins.ts'
+import type { Coin } from './coin.ts'
+import { type CoinView, coinsOf, nullifierKeys, outpointKey } from './coins.ts'
 import { commitmentOf } from './block-commitment.ts'
 import { encodeCoinbaseHeight } from './coinbase.ts'
 import { isUpgradeActive, maxMoney, regtestBits } from './parameters.ts'

@@ -1,20 +1,7 @@
 import { bytesToHex } from '../../../protocol/index.ts'
 import type { ChainFamily, Transaction } from '../../chain/formats/types.ts'
 import { type AddressIndex, createAddressIndex } from './address-index.ts'
-
-/** An unspent transparent output. */
-export interface Coin {
-  txid: Uint8Array
-  index: number
-  /** Base units. */
-  value: bigint
-  script: Uint8Array
-  /** Of the block that made it; `unconfirmedHeight` in the mempool. */
-  height: number
-  /** Place of its transaction in that block. */
-  position: number
-  isCoinbase: boolean
-}
+import type { Coin } from './coin.ts'
 
 /** MEMPOOL_HEIGHT of zcashd: above every block. */
 export const unconfirmedHeight = 0x7fffffff

@@ -7,14 +7,8 @@ import { SecnodeError } from '../../errors.ts'
 import type { World } from '../../world.ts'
 import { dispatch, type RpcAnswer, type RpcMethods } from './rpc/dispatch.ts'
 import { rpcCode } from './rpc/errors.ts'
+import type { RpcDialect } from './rpc/dialect.ts'
 import { isObject } from './rpc/params.ts'
-
-/**
- * How errors travel: zend (and zcashd) answer HTTP 500, 404 or 400 with `{result: null, error, id}`; zebrad answers
- * HTTP 200, in the version of JSON-RPC that the request names. Whom they do not let in zend answers with HTTP 401;
- * zebrad closes the connection.
- */
-export type RpcDialect = 'zend' | 'zebrad'
 
 export type RpcServerAuth =
   | { kind: 'none' }

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../../protocol/index.ts'
 import type { Transaction } from '../../chain/formats/types.ts'
-import { type Coin, type CoinView, nullifierKeys, outpointKey, shieldedDeltas } from './coins.ts'
+import type { Coin } from './coin.ts'
+import { type CoinView, nullifierKeys, outpointKey, shieldedDeltas } from './coins.ts'
 import { isJoinSplitSignatureGood } from './joinsplit-signature.ts'
 import {
   branchIdAt,

@@ -6,7 +6,13 @@ import { messageOf } from '../../errors.ts'
 import type { AlertChange, AlertStore } from '../../store/alerts.ts'
 import type { World } from '../../world.ts'
 import { type Alert, type AlertingNode, alertOf, testFinding } from './alert.ts'
-import { createDelivery, type Delivery, type DeliveryOptions, type DeliveryState } from './delivery.ts'
+import {
+  type AlertMetrics,
+  createDelivery,
+  type Delivery,
+  type DeliveryOptions,
+  type DeliveryState,
+} from './delivery.ts'
 import { type Finding, findingKey, severities } from './finding.ts'
 import type { AlertTarget } from './target.ts'
 import { stepTelling, type Telling, type TellingRules } from './telling.ts'
@@ -19,15 +25,6 @@ export interface AlerterOptions extends TellingRules, Pick<DeliveryOptions, 'bac
   metrics: AlertMetrics
   logger: Logger
   world: World
-}
-
-/** What is counted, by kind of target. */
-export interface AlertMetrics {
-  sent(kind: AlertTarget['kind']): void
-  /** One try that the target did not take. */
-  failed(kind: AlertTarget['kind']): void
-  /** An alert that nobody will get: given up, or no room for it. */
-  lost(kind: AlertTarget['kind']): void
 }
 
 /** Tells others what a daemon found, once each, and when it is over. */

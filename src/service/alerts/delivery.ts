@@ -5,8 +5,16 @@ import { messageOf } from '../../errors.ts'
 import type { AlertStore, WaitingAlert } from '../../store/alerts.ts'
 import type { World } from '../../world.ts'
 import type { Alert } from './alert.ts'
-import type { AlertMetrics } from './alerter.ts'
 import type { AlertTarget } from './target.ts'
+
+/** What is counted, by kind of target. */
+export interface AlertMetrics {
+  sent(kind: AlertTarget['kind']): void
+  /** One try that the target did not take. */
+  failed(kind: AlertTarget['kind']): void
+  /** An alert that nobody will get: given up, or no room for it. */
+  lost(kind: AlertTarget['kind']): void
+}
 
 export interface DeliveryOptions {
   store: Pick<AlertStore, 'write'>

@@ -6,10 +6,10 @@ import { messageOf } from '../../errors.ts'
 import { type Config, publicPortsOf } from '../config.ts'
 import { noStake } from '../../node/daemon.ts'
 import type { DialBackQuestion } from '../../node/dial-back.ts'
-import { askOutside } from './ask-outside.ts'
+import { askOutside, type ObservedOutside, type OutsideAnswer } from '../../node/ask-outside.ts'
 import { createSelfGauges } from './gauges.ts'
 import { judge, type Judgement } from './judge.ts'
-import type { ObservedOutside, Observations, OutsideAnswer } from './observations.ts'
+import type { Observations } from './observations.ts'
 import { createObserver, type ObserverOptions } from './observe.ts'
 
 export interface DiagnosisOptions extends ObserverOptions {
@@ -84,7 +84,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     const context = current === null ? undefined : await epochs.get(current)
     const atHeight = daemon.handledHeight()
     if (own === undefined || context === undefined || !isAskDue(judgement, atHeight)) return false
-    const answer = await askOutside(daemon, context, own, signal)
+    const answer = await askOutside(daemon.node, context, own, signal)
     const isFine = answer.views.length > 0 && answer.views.every(isReached)
     asked = { atHeight, why: doubtsOf(judgement), isFine }
     if (answer.views.length === 0) return false

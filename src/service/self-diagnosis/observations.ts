@@ -1,6 +1,7 @@
 import type { Epoch, Height, Seat, UnknownRuleset } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../alerts/finding.ts'
 import type { DifferingCheckpoint } from '../../week/anchored-weeks.ts'
+import type { ObservedOutside } from '../../node/ask-outside.ts'
 import type { ObservedContact } from '../../node/contact/contact.ts'
 import type { TwinSighting } from '../../store/signing.ts'
 import type { MovedSeat, WatchedSeat } from '../../node/takeover.ts'
@@ -92,24 +93,6 @@ export interface ObservedDuty {
   secondNonces: number
   /** Null while it is too early to say. */
   attested: boolean | null
-}
-
-export interface ObservedOutside {
-  atHeight: Height
-  epoch: Epoch
-  asked: number
-  /** Those that were announced, and so dialled. */
-  ports: { p2p: number; tls: number }
-  views: readonly OutsideAnswer[]
-}
-
-/** One seat's answer to a dial-back (R-DIAL-1): the address it dialled, and verdicts with what it saw. */
-export interface OutsideAnswer {
-  seat: Seat
-  host: string
-  address: string
-  p2p: { verdict: number; saw: string }
-  tls: { verdict: number; saw: string }
 }
 
 /** What the registry has for the stake of the configuration. Amounts are base units. */

@@ -21,11 +21,11 @@ import { type Config, publicPortsOf } from '../config.ts'
 import type { TwinSighting } from '../../store/signing.ts'
 import type { Daemon } from '../../node/daemon.ts'
 import type { EpochContext } from '../../week/epoch-book.ts'
+import type { ObservedOutside } from '../../node/ask-outside.ts'
 import type {
   Difference,
   ObservedChain,
   ObservedDuty,
-  ObservedOutside,
   ObservedVisits,
   Observations,
   Registration,

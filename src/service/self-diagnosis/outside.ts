@@ -1,7 +1,8 @@
 import { Verdict, type Verdict as VerdictCode, verdictNames } from '../../../protocol/index.ts'
 import type { Finding, OutsideView } from '../alerts/finding.ts'
 import { remedies } from './codes.ts'
-import type { Observations, ObservedOutside, OutsideAnswer } from './observations.ts'
+import type { ObservedOutside, OutsideAnswer } from '../../node/ask-outside.ts'
+import type { Observations } from './observations.ts'
 import { standingOf } from './verdicts.ts'
 
 /** What other seats saw when they were asked to dial back, port by port. Null if nobody could say. */

@@ -7,7 +7,8 @@ import { clockCheck, outsideCheck } from './check-outside.ts'
 import { announcementCheck, hotWalletCheck, stakeCheck } from './check-stake.ts'
 import { twinCheck } from './check-twin.ts'
 import type { Check } from './check.ts'
-import { createFacts, type DoctorOptions, type Facts } from './facts.ts'
+import { createFacts } from './fact-finder.ts'
+import type { DoctorOptions, Facts } from './facts.ts'
 import { type Finding, finding, findingOfError, withoutExplained } from './findings.ts'
 
 export interface CheckReport {

@@ -3,7 +3,8 @@ import { explain, type Explanation } from './explain.ts'
 import { exportCase } from './export-case.ts'
 import { type EpochChoice, gatherSeatWeek, type SeatName } from './seat-week.ts'
 import type { ExplainSources } from '../../week-io/explain-sources.ts'
-import { type VerifiedCase, type VerifierFacts, verifyCase } from './verify-case.ts'
+import type { VerifiedCase, VerifierFacts } from './verified-case.ts'
+import { verifyCase } from './verify-case.ts'
 
 /** What is asked of a store, by a command or over a daemon's control socket. */
 export interface ExplainQuery {

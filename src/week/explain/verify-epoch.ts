@@ -28,7 +28,7 @@ import type { CaseAbsence, CaseAttestation, CaseEpoch } from './case-file.ts'
 import { checkAudit } from './audit.ts'
 import { checkAttestation, checkEvidence, type FoundEvidence, seatList } from './checks.ts'
 import { sharingSeats } from './named-addresses.ts'
-import type { CaseLine, CaseSetting } from './verify-case.ts'
+import type { CaseLine, CaseSetting } from './verified-case.ts'
 
 /** One epoch of a case file beside what the verifier knows of it. */
 interface EpochCheck {

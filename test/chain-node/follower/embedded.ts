@@ -9,7 +9,8 @@ import {
   stakeOfAddress,
   utf8ToBytes,
 } from '../../../protocol/index.ts'
-import { loadNetwork, type Network } from '../../../src/chain/profiles.ts'
+import type { Network } from '../../../src/chain/profiles.ts'
+import { loadNetwork } from '../../../src/service/load-network.ts'
 import { createRpcClient, type RpcClient } from '../../../src/chain-node/rpc/client.ts'
 import {
   getNewAddress,

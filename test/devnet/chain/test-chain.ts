@@ -12,7 +12,7 @@ import {
   type EmbeddedChain,
   type EmbeddedChainOptions,
 } from '../../../src/devnet/chain/chain.ts'
-import type { Coin } from '../../../src/devnet/chain/coins.ts'
+import type { Coin } from '../../../src/devnet/chain/coin.ts'
 import { newTransaction } from '../../../src/devnet/chain/new-transaction.ts'
 import { branchIdAt, COIN } from '../../../src/devnet/chain/parameters.ts'
 import { rejectionText } from '../../../src/devnet/chain/rejection.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loadNetwork } from '../../../src/chain/profiles.ts'
+import { loadNetwork } from '../../../src/service/load-network.ts'
 import { nameServersCheck, namesCheck } from '../../../src/service/setup/check-names.ts'
 import type { Facts } from '../../../src/service/setup/facts.ts'
 

@@ -1,6 +1,7 @@
 import { bytesToHex, hexToBytes, reversedHex } from '../../../../protocol/index.ts'
 import type { BlockEntry } from '../block-tree.ts'
-import { type Coin, outpointKey, unconfirmedHeight } from '../coins.ts'
+import type { Coin } from '../coin.ts'
+import { outpointKey, unconfirmedHeight } from '../coins.ts'
 import { branchIdAt } from '../parameters.ts'
 import { coinsJson } from './amount-json.ts'
 import {

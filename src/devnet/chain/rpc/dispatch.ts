@@ -1,5 +1,5 @@
 import { messageOf } from '../../../errors.ts'
-import type { RpcDialect } from '../rpc-server.ts'
+import type { RpcDialect } from './dialect.ts'
 import { fail, NodeRpcError, rpcCode, WrongParam } from './errors.ts'
 
 /** One method: its usage line as `help` prints it, how many parameters it takes, and what it answers. */

@@ -1,5 +1,5 @@
 import { type Rejection, alreadyInChain, missingInputs, nonstandard, rejectionText } from '../rejection.ts'
-import type { RpcDialect } from '../rpc-server.ts'
+import type { RpcDialect } from './dialect.ts'
 
 /** Codes of the family's rpc/protocol.h, and of JSON-RPC 2.0. */
 export const rpcCode = {

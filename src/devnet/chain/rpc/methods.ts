@@ -1,7 +1,7 @@
 import type { ChainFamily } from '../../../chain/formats/types.ts'
 import { realWorld, type World } from '../../../world.ts'
 import type { EmbeddedChain } from '../chain.ts'
-import type { RpcDialect } from '../rpc-server.ts'
+import type { RpcDialect } from './dialect.ts'
 import { addressMethods } from './addresses.ts'
 import { blockchainMethods } from './blockchain.ts'
 import { type RpcMethods, zcashds } from './dispatch.ts'

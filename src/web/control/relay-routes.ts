@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import type { AssembledNode } from './assemble.ts'
-import { relaySeatsOf } from '../node/relay-seats.ts'
-import { rowOfSeat, type RelaySeatsAnswer } from '../relay/seats.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
+import { relaySeatsOf } from '../../node/relay-seats.ts'
+import { rowOfSeat, type RelaySeatsAnswer } from '../../relay/seats.ts'
 
 /** Answers of the control socket about the relay: how this node's hop fares, and which seats may be hops. */
 export const relayRoutes = ({ daemon, weeks }: AssembledNode): Hono => {

@@ -1,21 +1,38 @@
-import type { Epoch } from '../../../protocol/index.ts'
-import { messageOf } from '../../errors.ts'
-import type { KeyHolder } from '../../net/probe.ts'
-import { addressOfBytes } from '../../net/resolve.ts'
-import { seenOf } from '../../net/self-look.ts'
-import type { NodeContext } from '../../node/context.ts'
-import type { Daemon } from '../../node/daemon.ts'
-import { askDialBack, type DialBackQuestion } from '../../node/dial-back.ts'
-import type { EpochContext } from '../../week/epoch-book.ts'
-import { drawOthers } from '../../node/recovery.ts'
-import type { ObservedOutside, OutsideAnswer } from './observations.ts'
+import type { Epoch, Height, Seat } from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import type { KeyHolder } from '../net/probe.ts'
+import { addressOfBytes } from '../net/resolve.ts'
+import { seenOf } from '../net/self-look.ts'
+import type { NodeContext } from './context.ts'
+import { askDialBack, type DialBackQuestion } from './dial-back.ts'
+import type { EpochContext } from '../week/epoch-book.ts'
+import { drawOthers } from './recovery.ts'
+
+/** What others saw when they were asked to dial back. */
+export interface ObservedOutside {
+  atHeight: Height
+  epoch: Epoch
+  asked: number
+  /** Those that were announced, and so dialled. */
+  ports: { p2p: number; tls: number }
+  views: readonly OutsideAnswer[]
+}
+
+/** One seat's answer to a dial-back (R-DIAL-1): the address it dialled, and verdicts with what it saw. */
+export interface OutsideAnswer {
+  seat: Seat
+  host: string
+  address: string
+  p2p: { verdict: number; saw: string }
+  tls: { verdict: number; saw: string }
+}
 
 /** Three of five agree by chance of a bad way only if three ways are bad. */
 const askedSeats = 5
 
 /** R-DIAL-1: asks some random seats at once whether they reach this one as it was announced. */
 export const askOutside = async (
-  { node }: Pick<Daemon, 'node'>,
+  node: NodeContext,
   context: EpochContext,
   own: DialBackQuestion,
   signal: AbortSignal,

@@ -1,15 +1,15 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
-import type { Epoch, Seat } from '../../protocol/index.ts'
-import type { AssembledNode } from './assemble.ts'
+import type { Epoch, Seat } from '../../../protocol/index.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
 import {
   formatHistory,
   type HistorySummary,
   importHistory,
   maxHistoryBytes,
   parseHistory,
-} from './history.ts'
+} from '../../service/history.ts'
 
 const TakeoverRequest = z.strictObject({ history: z.string().max(maxHistoryBytes).nullable() })
 

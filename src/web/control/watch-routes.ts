@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
-import { SecnodeError } from '../errors.ts'
-import type { AssembledNode } from './assemble.ts'
-import { createFleet, maxFleet } from './fleet.ts'
-import { nodeStatus, peerStatuses } from './status.ts'
+import { SecnodeError } from '../../errors.ts'
+import type { AssembledNode } from '../../service/assemble.ts'
+import { createFleet, maxFleet } from '../../service/fleet.ts'
+import { nodeStatus, peerStatuses } from '../../service/status.ts'
 
 const FleetRequest = z.strictObject({ stakes: z.array(z.string().min(1).max(64)).min(1).max(maxFleet) })
 
