@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { EpochContents } from './checkpoint.ts'
-import { hasBit } from './collector.ts'
+import { hasBit } from './bitfield.ts'
 import { equalBytes } from './bytes.ts'
 import type { Height, Seat } from './ids.ts'
 import { epochRootInSteps } from './merkle.ts'

@@ -1,13 +1,11 @@
 import {
-  collect,
-  type CollectedEpoch,
+  type CollectingEvent,
   type Epoch,
   type EpochHolding,
-  type HeldAttestation,
   type HeldRow,
   type Height,
-  type Seat,
   type SignedAttestation,
+  stepCollecting,
 } from '../../protocol/index.ts'
 import type { EpochContext } from './epoch-context.ts'
 
@@ -26,8 +24,8 @@ export interface Holdings {
   isOpen(epoch: Epoch): boolean
   /** The attestation of the seat at an index of the snapshot now exists. */
   exists(epoch: Epoch, index: number, attestation: SignedAttestation): void
-  /** `collect` of the protocol, for one node; true if the attestation is held from now on. */
-  take(node: number, epoch: Epoch, index: number, height: Height): boolean
+  /** `stepCollecting` for one node; true if the attestation is held from now on. */
+  take(node: number, epoch: Epoch, index: number, height: Height, event: CollectingEvent): boolean
   holds(node: number, epoch: Epoch, index: number): boolean
   count(node: number, epoch: Epoch): number
   /**
@@ -61,8 +59,6 @@ interface OpenEpoch {
   low: Int32Array
   high: Int32Array
   attestations: (SignedAttestation | undefined)[]
-  collected: CollectedEpoch
-  view: HeldSeats
 }
 
 interface ClosedEpoch {
@@ -78,36 +74,6 @@ interface SpanRow {
   spans: Uint8Array
   counts: readonly number[]
   holdings: [KeyedHolding | undefined, KeyedHolding | undefined]
-}
-
-/** The map that `collect` works on, backed by the row of one node. */
-class HeldSeats extends Map<Seat, HeldAttestation> {
-  node = 0
-  readonly #epoch: Pick<OpenEpoch, 'context' | 'heldAt' | 'attestations'>
-
-  constructor(epoch: Pick<OpenEpoch, 'context' | 'heldAt' | 'attestations'>) {
-    super()
-    this.#epoch = epoch
-  }
-
-  #at(seat: Seat): number {
-    const { context } = this.#epoch
-    return this.node * context.committees.size + context.indexOfSeat.get(seat)!
-  }
-
-  override get(seat: Seat): HeldAttestation | undefined {
-    const { context, heldAt, attestations } = this.#epoch
-    const height = heldAt[this.#at(seat)]!
-    if (height === 0) return undefined
-    const { cid, signed } = attestations[context.indexOfSeat.get(seat)!]!
-    return { seat, cid, signed, heldAt: context.phases.opens + height - 1 }
-  }
-
-  override set(seat: Seat, held: HeldAttestation): this {
-    const { context, heldAt } = this.#epoch
-    heldAt[this.#at(seat)] = 1 + Math.min(0xfffe, Math.max(0, held.heldAt - context.phases.opens))
-    return this
-  }
 }
 
 const nothing: KeyedHolding = { key: 'nothing', holding: { rows: [], bounds: null } }
@@ -176,36 +142,33 @@ export const createHoldings = (nodes: number): Holdings => {
   return {
     open: (context) => {
       const { size } = context.committees
-      const base = {
+      openEpochs.set(context.epoch, {
         context,
         heldAt: new Uint16Array(nodes * size),
         attestations: Array.from<SignedAttestation | undefined>({ length: size }),
-      }
-      const view = new HeldSeats(base)
-      openEpochs.set(context.epoch, {
-        ...base,
         counts: new Uint32Array(nodes),
         low: new Int32Array(nodes),
         high: new Int32Array(nodes),
-        collected: { epoch: context.epoch, beacon: context.beacon, bySeat: view },
-        view,
       })
     },
     isOpen: (epoch) => openEpochs.has(epoch),
     exists: (epoch, index, attestation) => {
       openEpochs.get(epoch)!.attestations[index] = attestation
     },
-    take: (node, epoch, index, height) => {
-      const open = openEpochs.get(epoch)!
-      const attestation = open.attestations[index]!
-      open.view.node = node
-      if (collect(open.collected, attestation, height).is !== 'first') return false
-      const { digest } = attestation.cid.multihash
+    take: (node, epoch, index, height, event) => {
+      const { context, heldAt, attestations, counts, low, high } = openEpochs.get(epoch)!
+      const { cid } = attestations[index]!
+      const at = node * context.committees.size + index
+      // Nobody signs twice in this engine, so what is held of a seat is what comes.
+      const seat = { cid: heldAt[at] === 0 ? undefined : cid, isProved: false, isOwn: event === 'own' }
+      if (!stepCollecting(event, cid, seat).effects.includes('hold')) return false
+      heldAt[at] = 1 + Math.min(0xfffe, Math.max(0, height - context.phases.opens))
+      const { digest } = cid.multihash
       const word = (at: number): number =>
         (digest[at]! << 24) | (digest[at + 1]! << 16) | (digest[at + 2]! << 8) | digest[at + 3]!
-      open.low[node]! ^= word(0)
-      open.high[node]! ^= word(4)
-      open.counts[node]!++
+      low[node]! ^= word(0)
+      high[node]! ^= word(4)
+      counts[node]!++
       return true
     },
     holds: (node, epoch, index) => {

@@ -1,5 +1,6 @@
 import {
   type AnchorCandidate,
+  type ChainTip,
   type ChainWeeks,
   createFlatEpoch,
   type Epoch,
@@ -17,7 +18,7 @@ import {
   type Week,
   type WeekRecord,
   registryRootOf,
-  whyClosed,
+  whyNotTaken,
 } from '../../protocol/index.ts'
 import { createActorStream } from '../actor-stream.ts'
 import { freePlaces, placesFound } from '../places.ts'
@@ -135,11 +136,15 @@ export const runMessages = (
     contexts.get(epoch)?.isUp[node] === 1 && contexts.get(epoch + 1)?.isUp[node] !== 0
   const observed = createObserved(population, holdings, isVictim, ranThrough)
 
+  /** All follow one chain here, and nobody names epochs that do not exist. */
+  const tip: ChainTip = { height: 0, ageSeconds: null, spacingSeconds: 0 }
+  const freshness = { genesis, confirmedHeight: 0, tip: () => tip, isCompared: () => true }
+
   const heightOf = (node: number): Height => clock.confirmedBy(node, queue.now())
 
   /** An attestation has come to a node, in whatever way; false if it was held before. */
   const take = (node: number, context: EpochContext, index: number, isGossip: boolean): boolean => {
-    if (!holdings.take(node, context.epoch, index, heightOf(node))) return false
+    if (!holdings.take(node, context.epoch, index, heightOf(node), 'verified')) return false
     observed.taken(node, isGossip)
     const from = context.nodeOfIndex[index]!
     const isCounted = node !== from && context.isUp[node] === 1 && !actorOfNode(from).isAttacker
@@ -155,7 +160,8 @@ export const runMessages = (
     }
     const context = contextOfGroup[group]!
     // R-ATT-6: what is right in itself, and for everybody the same, was judged when it was made.
-    if (whyClosed(genesis, context.epoch, heightOf(node)) !== null) return false
+    freshness.confirmedHeight = heightOf(node)
+    if (whyNotTaken('gossip', context.epoch, true, freshness) !== null) return false
     return take(node, context, message - context.firstMessage, true)
   }
 
@@ -243,7 +249,7 @@ export const runMessages = (
     }
     const index = message - context.firstMessage
     publishedAt[message] = queue.now()
-    holdings.take(node, epoch, index, heightOf(node))
+    holdings.take(node, epoch, index, heightOf(node), 'own')
     if (!actorOfNode(node).isAttacker) propagation.expect(context.isUp.reduce((sum, up) => sum + up, 0) - 1)
     gossip.publish(node, message, bytesOf[message]!)
   }

@@ -20,8 +20,9 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { askSeat } from './ask-seat.ts'
-import type { Collector, EpochOfBranch } from './collector.ts'
+import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
+import type { EpochOfBranch } from './held-epochs.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 
 const refused = (code: string): SyncAnswer => ['refused', code]

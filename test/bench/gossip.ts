@@ -8,8 +8,6 @@ import {
   type AttestingEpoch,
   beaconOf,
   cidOf,
-  collect,
-  createCollectedEpoch,
   encodeAttestation,
   encodeSigned,
   hash,
@@ -20,6 +18,7 @@ import {
 } from '../../protocol/index.ts'
 import { createEd25519Verifier, ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
+import { collect, createCollectedEpoch } from '../protocol/collected.ts'
 import { createHeldEpoch } from '../../src/node/held-epoch.ts'
 import { compareRouters } from './gossip-router.ts'
 

@@ -4,10 +4,10 @@ import {
   bitfieldOf,
   createProof,
   encodeProof,
+  epochRoot,
   maxSyncEpochs,
   maxSyncProofs,
   protocols,
-  rootOfStanding,
   type Signed,
   type SyncAnswer,
   syncAnswerCodec,
@@ -241,7 +241,7 @@ describe('R-SYNC-1 what a stranger may ask', () => {
     ])
     const roots = await question(stranger, a, ['roots', epoch, 1])
     const standing = await Array.fromAsync(a.daemon.collector.standing(context))
-    expect(roots).toEqual(['roots', [[epoch, context.beacon, 1, rootOfStanding(standing)]]])
+    expect(roots).toEqual(['roots', [[epoch, context.beacon, 1, epochRoot(standing)]]])
   })
 
   test('too many questions at once are "busy", one at a time is answered', async () => {

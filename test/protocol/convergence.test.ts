@@ -4,21 +4,23 @@ import {
   bitfieldOf,
   bytesToHex,
   type ChainName,
-  type CollectedEpoch,
-  collect,
-  createCollectedEpoch,
   createTally,
   decodeAttestation,
   type EquivocationProof,
   hasBit,
   indexOfSeat,
-  rootOfStanding,
   type SignedAttestation,
-  standingAttestations,
   tallyBytes,
   type TallyInput,
   type Week,
 } from '../../protocol/index.ts'
+import {
+  type CollectedEpoch,
+  collect,
+  createCollectedEpoch,
+  rootOfStanding,
+  standingAttestations,
+} from './collected.ts'
 import {
   attestationOf,
   epochOf,

@@ -106,7 +106,8 @@ describe('what nodes hold', () => {
     const { context, holdings } = setUp()
     const { opens } = context.phases
     const sets = [[3, 1, 2], [1, 2, 3], [1, 2], [], [5], [2, 3, 1, 5]]
-    for (const [node, set] of sets.entries()) for (const index of set) holdings.take(node, 2, index, opens)
+    for (const [node, set] of sets.entries())
+      for (const index of set) holdings.take(node, 2, index, opens, 'verified')
     const said = sets.map((_, node) => {
       const { rows } = holdings.holding(node, 2, true).holding
       return { digest: holdings.digest(node, 2).join(), root: bytesToHex(epochRoot(rows)) }
@@ -119,12 +120,12 @@ describe('what nodes hold', () => {
   test('R-CP-3 an epoch that is closed says what it said when it was open: what must, what may, what came too late', () => {
     const { context, holdings } = setUp()
     const { opens, mustHold, closes } = context.phases
-    expect(holdings.take(7, 2, 0, opens)).toBe(true)
-    expect(holdings.take(7, 2, 0, opens + 1)).toBe(false)
-    holdings.take(7, 2, 1, mustHold - 1)
-    holdings.take(7, 2, 2, mustHold)
-    holdings.take(7, 2, 3, closes - 1)
-    holdings.take(7, 2, 4, closes)
+    expect(holdings.take(7, 2, 0, opens, 'verified')).toBe(true)
+    expect(holdings.take(7, 2, 0, opens + 1, 'verified')).toBe(false)
+    holdings.take(7, 2, 1, mustHold - 1, 'verified')
+    holdings.take(7, 2, 2, mustHold, 'verified')
+    holdings.take(7, 2, 3, closes - 1, 'verified')
+    holdings.take(7, 2, 4, closes, 'verified')
     const proposals = [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4], [0]].map((indexes) => {
       const rows = indexes.map((index) => ({
         seat: context.snapshot[index]!.seat,
