@@ -21,15 +21,20 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 
-/** The promise, or what `errorOf` makes of the signal once that is aborted; the promise itself goes on. */
+/**
+ * The promise, or what `errorOf` makes of the signal once that is aborted: its reason by default. The promise itself goes
+ * on, and what it rejects with then is heard here.
+ */
 export const unlessAborted = <T>(
   promise: Promise<T>,
-  signal: AbortSignal,
-  errorOf: (signal: AbortSignal) => Error,
+  signal: AbortSignal | undefined,
+  errorOf: (signal: AbortSignal) => Error = reasonOf,
 ): Promise<T> =>
   new Promise((resolve, reject) => {
-    const abort = () => reject(errorOf(signal))
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    const abort = () => reject(errorOf(signal!))
+    if (signal?.aborted === true) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort))
   })
+
+const reasonOf = (signal: AbortSignal): Error => signal.reason as Error

@@ -40,9 +40,18 @@ export const createDeadline = (
   }
 }
 
-/**
- * Resolves after `ms` milliseconds of the injected clock. Errors: the reason of the signal, as soon as that aborts.
- */
+/** Runs `work` with a signal that aborts as that of `createDeadline` does. Errors: those of `work`. */
+export const withDeadline = async <T>(
+  world: Timers,
+  ms: number,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  using deadline = createDeadline(world, ms, signal)
+  return await work(deadline.signal)
+}
+
+/** Resolves after `ms` milliseconds of the injected clock. Errors: the reason of the signal, as soon as that aborts. */
 export const pause = (world: Timers, ms: number, signal?: AbortSignal): Promise<void> => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (signal?.aborted === true) {

@@ -20,6 +20,8 @@ export interface Limit {
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
   running(): number
   waiting(): number
+  /** Whether one more task would be refused. */
+  isFull(): boolean
 }
 
 export const createLimit = ({ maxRunning, maxWaiting, whenFull }: LimitOptions): Limit => {
@@ -63,8 +65,10 @@ export const createLimit = ({ maxRunning, maxWaiting, whenFull }: LimitOptions):
     enter: async (signal) => {
       signal?.throwIfAborted()
       if (running < maxRunning) return takePlace()
-      if (waiting.size < maxWaiting) return await wait(signal)
-      throw whenFull?.() ?? new SecnodeError('ASYNC_FULL', `${waiting.size} tasks wait already`)
+      if (limit.isFull()) {
+        throw whenFull?.() ?? new SecnodeError('ASYNC_FULL', `${waiting.size} tasks wait already`)
+      }
+      return await wait(signal)
     },
     run: async (work, signal) => {
       using _place = await limit.enter(signal)
@@ -72,6 +76,7 @@ export const createLimit = ({ maxRunning, maxWaiting, whenFull }: LimitOptions):
     },
     running: () => running,
     waiting: () => waiting.size,
+    isFull: () => running >= maxRunning && waiting.size >= maxWaiting,
   }
   return limit
 }

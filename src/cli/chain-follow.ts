@@ -7,6 +7,7 @@ import type { FollowerStatus } from '../chain-node/follower/status.ts'
 import type { Network } from '../chain/profiles.ts'
 import { loadNetwork } from '../service/load-network.ts'
 import { hashText } from '../chain-node/rpc/values.ts'
+import { aborted, eitherOf } from '../async/abort.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
@@ -70,23 +71,20 @@ const follow = async (io: CliIo, options: FollowOptions): Promise<void> => {
     world,
     birthday,
   })
-  // Nothing else keeps the process alive while it waits for the node.
-  const alive = setInterval(() => undefined, 60_000)
   const events = follower.events()
   const ended = new AbortController()
   try {
     if (options.to === undefined || follower.confirmedHeight < options.to) {
       follower.start()
-      const signal = AbortSignal.any([io.signal, ended.signal])
+      const signal = eitherOf(io.signal, ended.signal)
       await Promise.race([
         printEvents(io, options, network, follower, events).finally(() => ended.abort()),
         watchStatus(io, follower, world, signal),
-        untilAborted(signal),
+        aborted(signal),
       ])
     }
     if (!io.signal.aborted && options.to !== undefined) await printEnd(io, options, follower, options.to)
   } finally {
-    clearInterval(alive)
     await follower.stop()
   }
 }
@@ -268,12 +266,6 @@ const durationText = (seconds: number): string => {
   if (seconds < 5_400) return `${Math.ceil(seconds / 60)} min`
   return `${(seconds / 3_600).toFixed(1)} h`
 }
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 
 const parseHeight = (text: string): number => {
   const height = Number(text)

@@ -7,6 +7,7 @@ import { bytesToHex, hexToBytes } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import { eitherOf } from '../async/abort.ts'
+import { createSequence } from '../async/serial.ts'
 import { type CapacityLimits, type Occupant, stageOf, surplusOf } from './capacity.ts'
 import { noMetrics, type NetMetrics } from './counters.ts'
 import { createGater, type GaterLimits } from './gater.ts'
@@ -227,7 +228,8 @@ export const createHost = (options: HostOptions): Host => {
   const validatorsByTopic = new Map<string, GossipValidator>()
   let isRegistryKnown = false
   let running: Running | null = null
-  let changing: Promise<void> = Promise.resolve()
+  /** Starts and stops one after the other, whoever asks for them. */
+  const changes = createSequence()
 
   const started = (): Running => {
     if (running === null) throw new SecnodeError('NET_STOPPED', 'the network host is not running')
@@ -360,16 +362,10 @@ export const createHost = (options: HostOptions): Host => {
     logger.info('network host stopped')
   }
 
-  /** Starts and stops one after the other, whoever asks for them. */
-  const inTurn = (change: () => Promise<void>): Promise<void> => {
-    changing = changing.then(change, change)
-    return changing
-  }
-
   return {
     peerId: keys.peerId,
-    start: () => inTurn(start),
-    stop: () => inTurn(stop),
+    start: () => changes.run(start),
+    stop: () => changes.run(stop),
     addresses: () =>
       started()
         .node.getMultiaddrs()

@@ -216,9 +216,7 @@ export const createService = (
     if (mayWork) deadline.restart(limits.timeoutMs)
     else incoming.outcome = 'busy'
     // A handler that does not heed the signal loses its place all the same.
-    const response = mayWork
-      ? await unlessAborted(answerOf(incoming, request, signal), signal, reasonOf)
-      : busy()
+    const response = mayWork ? await unlessAborted(answerOf(incoming, request, signal), signal) : busy()
     step({ is: 'answered', id: incoming })
     await exchange.respond(response, signal)
   }
@@ -264,9 +262,7 @@ export const createService = (
 }
 
 const hasTurn = async ({ turn, waitSignal }: IncomingRequest, signal: AbortSignal): Promise<boolean> =>
-  (await unlessAborted(turn, eitherOf(signal, waitSignal), reasonOf)) === 'work'
-
-const reasonOf = (signal: AbortSignal): Error => signal.reason as Error
+  (await unlessAborted(turn, eitherOf(signal, waitSignal))) === 'work'
 
 /** How many each peer has. */
 const createCounts = () => {

@@ -7,6 +7,7 @@ import {
   zGetOperationStatus,
   zSendMany,
 } from '../chain-node/rpc/methods.ts'
+import { pause } from '../async/deadline.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 
@@ -48,8 +49,7 @@ export const createAnchorWallet = (
           const [status] = await zGetOperationStatus(rpc, [operation], { signal })
           if (status === undefined) throw new Error('the wallet forgot the operation')
           if (isOver(status)) return status
-          await new Promise<void>((resolve) => world.setTimer(pollMs, resolve))
-          signal.throwIfAborted()
+          await pause(world, pollMs, signal)
         }
       }
       // Change goes to another address of the wallet, where it would pay for no other anchor: so that there is none, all

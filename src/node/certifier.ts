@@ -44,6 +44,7 @@ import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
 import { createAllowance } from '../async/allowance.ts'
 import { createDeadline } from '../async/deadline.ts'
 import { createLimit } from '../async/limit.ts'
+import { createSequence, type Sequence } from '../async/serial.ts'
 import { inSlices } from '../async/slices.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
 import { type FramedWeekOfChain, type FrameParts, frameOfWeek } from '../week/anchored-frame.ts'
@@ -97,7 +98,7 @@ interface Work {
   /** Who waits for an answer to his proposal, by `<seat>:<view>:<checkpoint>`. */
   waiting: Map<string, ((answer: ProposalAnswer) => void)[]>
   abort: AbortController
-  queue: Promise<void>
+  steps: Sequence
 }
 
 /**
@@ -196,13 +197,13 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
       sets: new Map(),
       waiting: new Map(),
       abort: new AbortController(),
-      queue: Promise.resolve(),
+      steps: createSequence(),
     }
   }
 
   const step = (current: Work, event: CertifierEvent): void => {
-    const queue = current.queue
-      .then(async () => {
+    const done = current.steps
+      .run(async () => {
         if (current !== work) return
         const stepped = stepCertifier(current.state, event, bls)
         current.state = stepped.state
@@ -214,9 +215,8 @@ export const createCertifierRole = (node: NodeContext, parts: CertifierParts): C
           node.logger.error({ err: error, week: current.week }, 'certifying a week failed')
         }
       })
-      .finally(() => stepping.delete(queue))
-    stepping.add(queue)
-    current.queue = queue
+      .finally(() => stepping.delete(done))
+    stepping.add(done)
   }
 
   const forgetSet = (current: Work, checkpoint: CID): void => {

@@ -1,5 +1,6 @@
 import type { Follower } from '../chain-node/follower/follower.ts'
 import { isAtTip } from '../chain-node/follower/status.ts'
+import { createSequence } from '../async/serial.ts'
 import type { ChainEvent, ChainSource } from '../week/chain-view.ts'
 
 /** The follower as the daemon sees it. */
@@ -8,11 +9,11 @@ export const createChainSource = (follower: Follower, onFailed: (error: unknown)
   let reading: Promise<unknown> = Promise.resolve()
   const stopping = new AbortController()
   /** One event after the other, whoever brings it. */
-  let turn: Promise<void> = Promise.resolve()
-  const tell = (event: ChainEvent): Promise<void> => (turn = turn.then(() => listener(event)))
+  const events = createSequence()
+  const tell = (event: ChainEvent): Promise<void> => events.run(() => listener(event))
 
-  const read = async (events: ReturnType<Follower['events']>): Promise<void> => {
-    for await (const event of events) {
+  const readAll = async (followed: ReturnType<Follower['events']>): Promise<void> => {
+    for await (const event of followed) {
       await tell(
         event.kind === 'connected'
           ? { kind: 'connected', height: event.block.height }
@@ -35,11 +36,11 @@ export const createChainSource = (follower: Follower, onFailed: (error: unknown)
     },
     start() {
       // Subscribed before the first block is followed, so that none is missed.
-      const events = read(follower.events()).catch(onFailed)
+      const read = readAll(follower.events()).catch(onFailed)
       const first = tellStart().catch((error: unknown) => {
         if (!stopping.signal.aborted) onFailed(error)
       })
-      reading = Promise.all([events, first])
+      reading = Promise.all([read, first])
       follower.ended.catch(onFailed)
       follower.start()
       return Promise.resolve()

@@ -32,6 +32,7 @@ import { drawOthers } from './recovery.ts'
 import type { SyncClient } from './sync.ts'
 import type { Tasks } from './tasks.ts'
 import { visitTarget, type Visited } from './visit.ts'
+import { createSequence, type Sequence } from '../async/serial.ts'
 
 /** Drives the challenger's step function: one epoch's work at a time (R-CHAL-1, R-ATT-1, R-ATT-5). */
 export interface Challenger {
@@ -64,7 +65,7 @@ interface Running {
   targets: readonly number[]
   abort: AbortController
   /** Steps happen one after the other, each written down before its effects. */
-  queue: Promise<void>
+  steps: Sequence
 }
 
 /** For the metrics. */
@@ -92,12 +93,9 @@ export const createChallenger = (
   let onNetworkDown: () => void = () => undefined
   let isStopped = false
   /** One epoch begins, goes on or ends at a time, whoever asks for it. */
-  let turn: Promise<void> = Promise.resolve()
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const done = turn.then(() => (isStopped ? undefined : work()))
-    turn = done.catch(() => undefined)
-    return done
-  }
+  const turns = createSequence()
+  const inTurn = (work: () => Promise<void>): Promise<void> =>
+    turns.run(() => (isStopped ? undefined : work()))
 
   const giveUp = (why: string): void => {
     running?.abort.abort(new Error(why))
@@ -132,12 +130,12 @@ export const createChallenger = (
     }
     if (!node.epochs.isCanonical(context) || !node.signing.maySign(context.phases.opens)) return
     running?.abort.abort(new Error('the next epoch has begun'))
-    running = { context, own, state, targets, abort: new AbortController(), queue: Promise.resolve() }
+    running = { context, own, state, targets, abort: new AbortController(), steps: createSequence() }
   }
 
   const step = (work: Running, event: ChallengerEvent): Promise<void> => {
-    const queue = work.queue
-      .then(async () => {
+    const done = work.steps
+      .run(async () => {
         if (work !== running) return
         const before = work.state
         const { state, effects } = stepChallenger(before, event, height)
@@ -149,10 +147,9 @@ export const createChallenger = (
       .catch((error: unknown) => {
         node.logger.error({ err: error, epoch: work.context.epoch }, 'the work of an epoch failed')
       })
-      .finally(() => stepping.delete(queue))
-    stepping.add(queue)
-    work.queue = queue
-    return queue
+      .finally(() => stepping.delete(done))
+    stepping.add(done)
+    return done
   }
 
   const carryOut = async (work: Running, effect: ChallengerEffect): Promise<void> => {
@@ -338,7 +335,7 @@ export const createChallenger = (
     },
     async stop() {
       isStopped = true
-      await turn
+      await turns.idle()
       giveUp('stopping')
       await Promise.all(stepping)
     },

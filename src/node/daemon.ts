@@ -36,6 +36,7 @@ import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../week-io/fund.ts'
 import type { Exit } from '../relay/exit.ts'
 import type { RelayHop } from '../relay/hop.ts'
+import { pause } from '../async/deadline.ts'
 import type { World } from '../world.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
 import type { ChainSource } from '../week/chain-view.ts'
@@ -467,7 +468,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
       }
       // Nobody answers at all: this node is cut off and cannot know what it did before.
       if (outcome.answered === 0) challenger.setFence((startEpoch = current))
-      await pause(recoveryPauseMs, signal)
+      await pause(world, recoveryPauseMs, signal)
     }
   }
 
@@ -482,14 +483,6 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     if (isSentAgain) return
     isSentAgain = true
     await outgoing.sendAgain(openFrom, current)
-  }
-
-  const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
-    await new Promise<void>((resolve) => {
-      const cancel = world.setTimer(ms, resolve)
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
-    })
-    signal.throwIfAborted()
   }
 
   const syncTurn = async (signal: AbortSignal): Promise<void> => {

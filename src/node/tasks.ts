@@ -1,46 +1,36 @@
 import type { Logger } from 'pino'
+import { createLimit } from '../async/limit.ts'
 
 /** Work that runs beside the caller and that `stop` waits for; at most `maxRunning` at once, the rest queues. */
 export interface Tasks {
   /** False if the queue is full: the caller decides what that means. */
   run(name: string, work: (signal: AbortSignal) => Promise<void>): boolean
-  readonly running: number
   /** Aborts all, forgets what waits and waits for what runs. Idempotent. */
   stop(): Promise<void>
 }
 
 export const createTasks = (logger: Logger, maxRunning: number, maxWaiting: number): Tasks => {
-  const abort = new AbortController()
-  const running = new Set<Promise<void>>()
-  const waiting: (() => void)[] = []
-
-  const start = (name: string, work: (signal: AbortSignal) => Promise<void>): void => {
-    const task = work(abort.signal)
-      .catch((error: unknown) => {
-        if (!abort.signal.aborted) logger.error({ err: error, task: name }, 'a task failed')
-      })
-      .finally(() => {
-        running.delete(task)
-        if (!abort.signal.aborted) waiting.shift()?.()
-      })
-    running.add(task)
-  }
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const limit = createLimit({ maxRunning, maxWaiting })
+  /** Those that wait included. */
+  const tasks = new Set<Promise<void>>()
 
   return {
     run(name, work) {
-      if (abort.signal.aborted) return false
-      if (running.size < maxRunning) start(name, work)
-      else if (waiting.length < maxWaiting) waiting.push(() => start(name, work))
-      else return false
+      if (signal.aborted || limit.isFull()) return false
+      const task = limit
+        .run(() => work(signal), signal)
+        .catch((error: unknown) => {
+          if (!signal.aborted) logger.error({ err: error, task: name }, 'a task failed')
+        })
+        .finally(() => tasks.delete(task))
+      tasks.add(task)
       return true
     },
-    get running() {
-      return running.size
-    },
     async stop() {
-      abort.abort(new Error('stopping'))
-      waiting.length = 0
-      await Promise.allSettled(running)
+      stopping.abort(new Error('stopping'))
+      await Promise.all(tasks)
     },
   }
 }

@@ -9,6 +9,7 @@ import {
   type Seat,
   suspectsOf,
 } from '../../protocol/index.ts'
+import { createDeadline } from '../async/deadline.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import { addressOfBytes } from '../net/resolve.ts'
 import type { PuzzleSolver } from '../net/puzzle-solver.ts'
@@ -73,7 +74,7 @@ export const broadcastThroughRelay = async (options: BroadcastOptions): Promise<
     if (drawn === null) break
     const { path, first } = drawn
     options.onProgress?.({ is: 'building', circuit, path })
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(circuitMs)])
+    using deadline = createDeadline(world, circuitMs, signal)
     try {
       const built = await buildCircuit({
         host: options.client,
@@ -82,7 +83,7 @@ export const broadcastThroughRelay = async (options: BroadcastOptions): Promise<
         firstAddress: { ip: addressOfBytes(first)!.ip, port: path[0]!.p2p },
         solver: options.solver,
         world,
-        signal: deadline,
+        signal: deadline.signal,
         onHop: (hop, index) => options.onProgress?.({ is: 'reached', hop, index }),
       })
       const exit = path.at(-1)!

@@ -9,6 +9,7 @@ import {
   relayRequestCodec,
   type Seat,
 } from '../../protocol/index.ts'
+import { createDeadline } from '../async/deadline.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { Host } from '../net/host.ts'
 import type { PeerAddress } from '../net/peer-address.ts'
@@ -59,7 +60,7 @@ export interface CircuitOptions {
   /** Where the first hop is. */
   firstAddress: PeerAddress
   solver: PuzzleSolver
-  world: Pick<World, 'monotonicMs'>
+  world: Pick<World, 'monotonicMs' | 'setTimer'>
   signal: AbortSignal
   onHop?: (hop: ReachedHop, index: number) => void
 }
@@ -101,12 +102,12 @@ export const buildCircuit = async (options: CircuitOptions): Promise<Circuit> =>
   for (const [index, hop] of path.entries()) {
     if (index === 0) continue
     try {
-      const step = within(clientStepMs, signal)
-      await ask(session, ['extend', hop.seat, hop.peer], step)
-      const answer = await answerOf(session, link, step)
+      using step = createDeadline(world, clientStepMs, signal)
+      await ask(session, ['extend', hop.seat, hop.peer], step.signal)
+      const answer = await answerOf(session, link, step.signal)
       if (answer[0] !== 'extended') throw new Refused(path[index - 1]!.seat, answer)
       const startMs = world.monotonicMs()
-      session = await session.nest(hop.peer, step)
+      session = await session.nest(hop.peer, step.signal)
       reached(hop, startMs)
     } catch (error) {
       link.end('done')
@@ -118,13 +119,17 @@ export const buildCircuit = async (options: CircuitOptions): Promise<Circuit> =>
     hops,
     async broadcast(transaction, sendSignal) {
       try {
-        const deadline = within(exitAnswerMs, sendSignal)
+        using deadline = createDeadline(world, exitAnswerMs, sendSignal)
         for (let at = 0; at < transaction.length;) {
           const part = transaction.subarray(at, at + session.drawPartBytes())
-          await ask(session, at === 0 ? ['broadcast', transaction.length, part] : ['part', part], deadline)
+          await ask(
+            session,
+            at === 0 ? ['broadcast', transaction.length, part] : ['part', part],
+            deadline.signal,
+          )
           at += part.length
         }
-        const answer = await answerOf(session, link, deadline)
+        const answer = await answerOf(session, link, deadline.signal)
         if (answer[0] === 'extended') throw new Error('the last hop answers what it was not asked')
         return answer
       } catch (error) {
@@ -150,14 +155,14 @@ const enterCircuit = async ({
   const { peer } = path[0]!
   let payment: Uint8Array = new Uint8Array()
   for (let tolls = 0; ; tolls++) {
-    const step = within(clientStepMs, signal)
+    using step = createDeadline(world, clientStepMs, signal)
     const link = await host.openRelayLink(
       { peerKey: peer, address: firstAddress },
-      { dialTimeoutMs: clientStepMs, timeoutMs: clientStepMs, payment, signal: step },
+      { dialTimeoutMs: clientStepMs, timeoutMs: clientStepMs, payment, signal: step.signal },
     )
     const startMs = world.monotonicMs()
     try {
-      return { link, session: await link.session(peer, step), startMs }
+      return { link, session: await link.session(peer, step.signal), startMs }
     } catch (error) {
       link.end('done')
       const { toll, code } = await link.ended
@@ -197,6 +202,3 @@ class Refused extends Error {
     super(`seat ${seat} answers ${answer[0] === 'refused' ? answer[1] : answer[0]}`)
   }
 }
-
-const within = (ms: number, signal: AbortSignal): AbortSignal =>
-  AbortSignal.any([AbortSignal.timeout(ms), signal])

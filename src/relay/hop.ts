@@ -13,6 +13,8 @@ import {
   type Seat,
 } from '../../protocol/index.ts'
 import { createPlaces } from '../admission/places.ts'
+import { aborted } from '../async/abort.ts'
+import { withDeadline } from '../async/deadline.ts'
 import { isSecnodeError } from '../errors.ts'
 import type { Host } from '../net/host.ts'
 import type { PeerAddress } from '../net/peer-address.ts'
@@ -215,10 +217,13 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     link.end(refused(isMalformed ? 'malformed' : isSecnodeError(error, 'NET_TIMEOUT') ? 'late' : 'failed'))
   }
 
+  const within = <T>(ms: number, signal: AbortSignal, work: (step: AbortSignal) => Promise<T>): Promise<T> =>
+    withDeadline(world, ms, signal, work)
+
   const converse = async (circuit: Circuit, signal: AbortSignal): Promise<void> => {
     const { link } = circuit
-    const session = await link.session(within(limits.stepTimeoutMs, signal))
-    const request = await read(link, session, within(limits.stepTimeoutMs, signal))
+    const session = await within(limits.stepTimeoutMs, signal, (step) => link.session(step))
+    const request = await within(limits.stepTimeoutMs, signal, (step) => read(link, session, step))
     if (request === null) return
     if (request[0] === 'extend') await extend(circuit, session, request, signal)
     else if (request[0] === 'broadcast') await broadcast(link, session, request, signal)
@@ -238,7 +243,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
   }
 
   const refuse = async (link: InboundLink, session: Session, code: string, signal: AbortSignal) => {
-    await say(session, ['refused', refused(code)], within(limits.stepTimeoutMs, signal))
+    await within(limits.stepTimeoutMs, signal, (step) => say(session, ['refused', refused(code)], step))
     link.end(code)
   }
 
@@ -250,12 +255,12 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     signal: AbortSignal,
   ): Promise<void> => {
     const { link } = circuit
-    const opened = await openNext(link, seat, peer, within(2 * limits.stepTimeoutMs, signal))
+    const opened = await within(2 * limits.stepTimeoutMs, signal, (step) => openNext(link, seat, peer, step))
     if (typeof opened === 'string') return await refuse(link, session, opened, signal)
     circuit.next = opened
     // The link before may have ended meanwhile.
     if (signal.aborted) return
-    await say(session, ['extended'], within(limits.stepTimeoutMs, signal))
+    await within(limits.stepTimeoutMs, signal, (step) => say(session, ['extended'], step))
     opened.join(session)
     const first = await Promise.race([link.ended, opened.ended])
     link.end(endCodeBack(first.code))
@@ -299,7 +304,7 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     const parts = [first]
     let bytes = first.length
     while (bytes < size) {
-      const request = await read(link, session, within(limits.partTimeoutMs, signal))
+      const request = await within(limits.partTimeoutMs, signal, (step) => read(link, session, step))
       if (request === null) return
       if (request[0] !== 'part') return link.end(refused('out-of-place'))
       parts.push(request[1])
@@ -309,9 +314,9 @@ export const createRelayHop = (options: RelayHopOptions): RelayHop => {
     const answer = await exit.broadcast(concatBytes(...parts), link.peerKey, signal)
     if (answer[0] === 'sent') transactionsSent++
     else refused(answer[0] === 'refused' ? answer[1] : answer[0])
-    await say(session, answer, within(limits.stepTimeoutMs, signal))
+    await within(limits.stepTimeoutMs, signal, (step) => say(session, answer, step))
     // The client ends the circuit when it has its answer.
-    await Promise.race([link.ended, aborted(within(limits.stepTimeoutMs, signal))])
+    await within(limits.stepTimeoutMs, signal, (step) => Promise.race([link.ended, aborted(step)]))
     link.end('done')
   }
 
@@ -368,12 +373,3 @@ interface Circuit {
 
 const say = (session: Session, answer: RelayAnswer, signal: AbortSignal): Promise<void> =>
   session.write(relayAnswerCodec.encode(answer), signal)
-
-const within = (ms: number, signal: AbortSignal): AbortSignal =>
-  AbortSignal.any([AbortSignal.timeout(ms), signal])
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

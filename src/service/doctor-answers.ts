@@ -7,6 +7,7 @@ import {
   shuffledIndexes,
   unseated,
 } from '../../protocol/index.ts'
+import { pause } from '../async/deadline.ts'
 import { messageOf } from '../errors.ts'
 import { addressOfBytes } from '../net/resolve.ts'
 import type { AssembledNode } from './assemble.ts'
@@ -115,7 +116,7 @@ export const outsideSights = async (
           const outcome = await askDialBack(node, row, question, signal)
           const isBusy = outcome.is === 'later' && outcome.code === 'busy'
           if (!isBusy || tries === mostTries) return sightOf(row.host, outcome)
-          await new Promise<void>((resolve) => node.world.setTimer(busyPauseMs, resolve))
+          await pause(node.world, busyPauseMs, signal)
         }
       } catch (error) {
         signal.throwIfAborted()

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
+import { aborted } from '../async/abort.ts'
 import { isSecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import { type AssembledNode, type AssembleOptions, assembleNode, type NodeRole } from './assemble.ts'
@@ -57,11 +58,9 @@ export const runService = async (options: ServiceOptions): Promise<void> => {
   logger.level = config.log
   let role: NodeRole = options.isStandby === true ? 'standby' : 'seat'
   let running = await startNode(config, { ...options, role })
-  // Nothing else keeps the process alive once all sockets are idle.
-  const alive = setInterval(() => undefined, 60_000)
   try {
     let requested = reloads.next().then(() => 'reload' as const)
-    const stopped = untilAborted(signal).then(() => 'stop' as const)
+    const stopped = aborted(signal).then(() => 'stop' as const)
     for (;;) {
       const event = await Promise.race([running.failed, running.takeoverDue, stopped, requested])
       if (event === 'stop') break
@@ -77,7 +76,6 @@ export const runService = async (options: ServiceOptions): Promise<void> => {
     }
     logger.info('stopping')
   } finally {
-    clearInterval(alive)
     await running.stop()
   }
 }
@@ -169,9 +167,3 @@ export const startNode = async (
     stop,
   }
 }
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

@@ -11,6 +11,7 @@ import {
   type Seat,
   type Signed,
 } from '../../protocol/index.ts'
+import { createSequence } from '../async/serial.ts'
 import { keyOf, prefixes, readU32, u32 } from './keys.ts'
 import { put, type Store, type StoreOperation } from './store.ts'
 
@@ -105,7 +106,7 @@ export const createAttestationStore = (store: Store): AttestationStore => {
     return { seat: readU32(key, 1 + 4 + 32), cid, signed, heldAt: readU32(row) }
   }
   /** One look and write after the other: between the two nobody else may write. */
-  let signing: Promise<unknown> = Promise.resolve()
+  const signing = createSequence()
   return {
     async *ofEpoch(epoch, beacon) {
       for await (const [key, row] of store.range(epochRange(prefixes.attestation, epoch, beacon))) {
@@ -171,13 +172,11 @@ export const createAttestationStore = (store: Store): AttestationStore => {
     },
     putOwnSigned: (epoch, beacon, signed, more = []) => {
       const key = keyOf(prefixes.signed, u32(epoch), beacon)
-      const written = signing.then(async () => {
+      return signing.run(async () => {
         if ((await store.get(key)) !== undefined) return false
         await store.batch([put(key, signedRow(signed)), ...more], { sync: true })
         return true
       })
-      signing = written.catch(() => undefined)
-      return written
     },
     async pruneBefore(epoch) {
       for (const prefix of prunedPrefixes) {

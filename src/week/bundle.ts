@@ -16,6 +16,7 @@ import {
   type SignedAttestation,
   type Week,
 } from '../../protocol/index.ts'
+import { eitherOf, unlessAborted } from '../async/abort.ts'
 import { SecnodeError } from '../errors.ts'
 import {
   decodeAttestationBlock,
@@ -81,21 +82,18 @@ export const exportBundle = async (
   const summary = createSummary(options.onProgress)
   // Whichever side fails stops the other: a file whose writer failed is not ended as if it were whole.
   const stop = new AbortController()
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
-  const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-  })
+  const signal = eitherOf(options.signal, stop.signal)
   const write = async (): Promise<void> => {
     for await (const part of bundleParts(source, week, options.withEvidence)) {
-      await Promise.race([writer.put(part), stopped])
+      await unlessAborted(writer.put(part), signal)
       summary.add(part)
     }
-    await Promise.race([writer.close(), stopped])
+    await unlessAborted(writer.close(), signal)
   }
   const both = [write(), pipeline(Readable.from(car), out, { signal })].map((side) =>
     side.catch((error: unknown) => stop.abort(error)),
   )
-  await Promise.race([Promise.all(both), stopped])
+  await unlessAborted(Promise.all(both), signal)
   signal.throwIfAborted()
   return summary.result()
 }

@@ -17,6 +17,8 @@ import {
   type Snapshot,
   type Week,
 } from '../../protocol/index.ts'
+import { unlessAborted } from '../async/abort.ts'
+import { createSequence } from '../async/serial.ts'
 import { SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { rowsInBlock } from './attestation-block.ts'
@@ -66,14 +68,10 @@ export const verifyWeek = async (
 ): Promise<VerifiedWeek> => {
   const pool = createPool(options.threads ?? availableParallelism())
   const input = parts[Symbol.asyncIterator]()
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = (): void => aborted.reject(options.signal!.reason)
-  options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
     options.signal?.throwIfAborted()
-    return await Promise.race([aborted.promise, verify(input, chain, pool, options)])
+    return await unlessAborted(verify(input, chain, pool, options), options.signal)
   } finally {
-    options.signal?.removeEventListener('abort', onAbort)
     await Promise.all(pool.map((thread) => thread.close()))
     const closed = input.return?.()
     // A stream that hangs must not hold up whoever gave it up.
@@ -81,8 +79,6 @@ export const verifyWeek = async (
     else await closed
   }
 }
-
-const ignoreResult = (): void => undefined
 
 /** Epochs that are read before a thread is free for them. */
 const epochsAhead = 1
@@ -102,8 +98,8 @@ const verify = async (
   let attestations = 0
   let signatures = 0
 
-  /** Resolves when the epochs up to some point are linked: links are followed in the order of the bundle. */
-  let linked: Promise<void> = Promise.resolve()
+  /** Links are followed in the order of the bundle. */
+  const linking = createSequence()
   const running = new Set<Promise<void>>()
   let failed: { reason: unknown } | null = null
   const stopIfFailed = (): void => {
@@ -136,13 +132,12 @@ const verify = async (
       equivocators: Uint32Array.from(equivocators),
       blocks,
     })
-    const toCheck = linked.then(async () => {
+    const toCheck = linking.run(async () => {
       const read = await reading
       judged.set(listed.epoch, judgedEpochOf(listed, snapshot, read))
       return links.follow(listed.epoch, snapshot, read)
     })
     reading.catch(() => undefined) // heard through toCheck, maybe later
-    linked = toCheck.then(ignoreResult, ignoreResult)
     const work = toCheck
       .then(async (rows) => {
         signatures += rows.length

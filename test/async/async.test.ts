@@ -122,11 +122,12 @@ describe('limit', () => {
     const place = await limit.enter()
     const second = limit.enter()
     const third = limit.enter()
+    expect(limit.isFull()).toBe(true)
     await expect(limit.enter()).rejects.toThrow('come later')
     place[Symbol.dispose]()
     place[Symbol.dispose]()
     using _second = await second
-    expect([limit.running(), limit.waiting()]).toEqual([1, 1])
+    expect([limit.running(), limit.waiting(), limit.isFull()]).toEqual([1, 1, false])
     _second[Symbol.dispose]()
     using _third = await third
     expect([limit.running(), limit.waiting()]).toEqual([1, 0])

@@ -23,6 +23,7 @@ import {
   takeSnapshot,
 } from '../../../protocol/index.ts'
 import { inSlices } from '../../async/slices.ts'
+import { createSequence } from '../../async/serial.ts'
 import { SecnodeError } from '../../errors.ts'
 import {
   type ChainIndex,
@@ -112,7 +113,7 @@ export const openChainState = async (
   let leafHashes: LeafHashes = new WeakMap()
   /** Seats in the snapshots taken in the batch at hand, which is not written yet. */
   const snapshotSizes = new Map<Epoch, number>()
-  const exclusively = createMutex()
+  const turns = createSequence()
 
   /** Times of the last blocks up to the cursor, oldest first. */
   let times: number[] = []
@@ -185,7 +186,7 @@ export const openChainState = async (
   }
 
   const connect = async (blocks: readonly FetchedBlock[]): Promise<FollowedBlock[]> =>
-    exclusively(async () => {
+    turns.run(async () => {
       const operations: StoreOperation[] = []
       const followed: FollowedBlock[] = []
       for (const fetched of blocks) {
@@ -204,7 +205,7 @@ export const openChainState = async (
     })
 
   const disconnect = async (height: Height, maxBlocks: number): Promise<HeaderRow[]> =>
-    exclusively(async () => {
+    turns.run(async () => {
       if (cursor === undefined || cursor.height <= height) return []
       const lowest = Math.max(height + 1, cursor.height - maxBlocks + 1)
       const operations: StoreOperation[] = []
@@ -255,13 +256,13 @@ export const openChainState = async (
     },
     connect,
     disconnect,
-    snapshotOf: async (epoch) => (isEmpty(epoch) ? [] : exclusively(async () => rows.snapshotOf(epoch))),
+    snapshotOf: async (epoch) => (isEmpty(epoch) ? [] : turns.run(async () => rows.snapshotOf(epoch))),
     snapshotSummaryOf: async (epoch) =>
       isEmpty(epoch)
         ? { seats: 0, root: snapshotRootOf([]) }
-        : exclusively(async () => rows.snapshotSummaryOf(epoch)),
+        : turns.run(async () => rows.snapshotSummaryOf(epoch)),
     seatsAfter: async (height) =>
-      exclusively(async () =>
+      turns.run(async () =>
         cursor === undefined || height > cursor.height || height < genesis.activationHeight
           ? undefined
           : rows.seatsAfter(height),
@@ -295,14 +296,4 @@ const birthdayOf = async (index: ChainIndex, genesis: Genesis, wanted: Height): 
     })
   }
   return first.height
-}
-
-/** One task at a time, in the order of the calls. */
-const createMutex = (): (<T>(task: () => Promise<T>) => Promise<T>) => {
-  let last: Promise<unknown> = Promise.resolve()
-  return async (task) => {
-    const result = last.then(task)
-    last = result.catch(() => undefined)
-    return result
-  }
 }

@@ -1,4 +1,5 @@
 import type { RegistryChange } from '../../../protocol/index.ts'
+import { unlessAborted } from '../../async/abort.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
 
 /** A block as the follower stored it. */
@@ -71,7 +72,7 @@ const createQueue = (maxQueued: number, onLeft: () => void): EventQueue => {
   return {
     push: async (event, signal) => {
       const mustWait = (): boolean => !isOver && events.length >= maxQueued
-      while (mustWait()) await orAborted(changed, signal)
+      while (mustWait()) await unlessAborted(changed, signal)
       if (isOver) return
       events.push(event)
       notify()
@@ -96,22 +97,5 @@ const createQueue = (maxQueued: number, onLeft: () => void): EventQueue => {
         return this
       },
     },
-  }
-}
-
-/** The promise, unless the signal is aborted first: then its reason is thrown. */
-export const orAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> => {
-  // Nobody hears of a failure after the signal, and an unheard one ends the process.
-  promise.catch(() => undefined)
-  signal.throwIfAborted()
-  let stop: () => void = () => undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

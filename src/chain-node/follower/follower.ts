@@ -8,6 +8,7 @@ import {
   type SeatRecord,
   type Snapshot,
 } from '../../../protocol/index.ts'
+import { unlessAborted } from '../../async/abort.ts'
 import { pause } from '../../async/deadline.ts'
 import { isSecnodeError } from '../../errors.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
@@ -19,7 +20,7 @@ import { type Backoff, backoffMs } from '../rpc/backoff.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { isRpcError } from '../rpc/errors.ts'
 import { openChainState, type SeatStanding } from './chain-state.ts'
-import { type ChainEvent, createEventHub, orAborted } from './events.ts'
+import { type ChainEvent, createEventHub } from './events.ts'
 import { createRate, type FollowerStatus } from './status.ts'
 import { createSync, nextHeight } from './sync.ts'
 import { createTransactionReader } from './transaction-reader.ts'
@@ -215,7 +216,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     start,
     stop,
     statusWhen: async (fits, waitSignal) => {
-      while (!fits(status)) await orAborted(statusChange.promise, waitSignal)
+      while (!fits(status)) await unlessAborted(statusChange.promise, waitSignal)
       return status
     },
     events: () => hub.subscribe(),

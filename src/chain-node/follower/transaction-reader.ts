@@ -1,10 +1,10 @@
 import type { Height } from '../../../protocol/index.ts'
+import { unlessAborted } from '../../async/abort.ts'
 import { SecnodeError } from '../../errors.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
 import type { ChainFamily } from '../../chain/formats/types.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { getRawBlockByHash } from '../rpc/methods.ts'
-import { orAborted } from './events.ts'
 import { checkBlock } from './fetch-block.ts'
 
 /** Raw transactions by place, for the digests of challenges (R-CHAL-3). */
@@ -92,7 +92,7 @@ export const createTransactionReader = (options: TransactionReaderOptions): Tran
           hint: 'Wait until the follower has caught up.',
         })
       }
-      const { transactions } = await orAborted(blockOf(header), signal)
+      const { transactions } = await unlessAborted(blockOf(header), signal)
       const bytes = transactions[index]
       if (bytes === undefined) {
         throw new SecnodeError(

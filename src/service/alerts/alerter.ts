@@ -16,6 +16,7 @@ import {
 import { type Finding, findingKey, severities } from './finding.ts'
 import type { AlertTarget } from './target.ts'
 import { stepTelling, type Telling, type TellingRules } from './telling.ts'
+import { createSequence } from '../../async/serial.ts'
 
 export interface AlerterOptions extends TellingRules, Pick<DeliveryOptions, 'backoff' | 'graceMs'> {
   store: AlertStore
@@ -67,7 +68,7 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
   let lastTest: AlertTest | null = null
   let isStarted = false
   /** One update after the other: each is a read and a write of the same rows. */
-  let turn: Promise<void> = Promise.resolve()
+  const updates = createSequence()
 
   const newAlert = (is: Alert['is'], finding: Finding, nowMs: number, sinceMs: number): Alert =>
     alertOf(is, finding, {
@@ -165,9 +166,7 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     },
     update(findings, unknown) {
       if (targets.length === 0) return Promise.resolve()
-      const done = turn.then(() => update(findings, unknown))
-      turn = done.catch(() => undefined)
-      return done
+      return updates.run(() => update(findings, unknown))
     },
     test(signal) {
       testing ??= test(signal).finally(() => (testing = null))
@@ -177,7 +176,7 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     revision: () => revision,
     state: () => deliveries.map((delivery) => delivery.state()),
     async stop() {
-      await turn
+      await updates.idle()
       await Promise.all(deliveries.map((delivery) => delivery.stop()))
     },
   }

@@ -1,4 +1,6 @@
-import { messageOf, SecnodeError } from '../../errors.ts'
+import { unlessAborted } from '../../async/abort.ts'
+import { createDeadline } from '../../async/deadline.ts'
+import { messageOf } from '../../errors.ts'
 import { certificateCheck, endpointCheck } from './check-certificate.ts'
 import { chainCheck } from './check-chain.ts'
 import { configCheck, diskCheck, keysCheck } from './check-machine.ts'
@@ -95,12 +97,13 @@ const reportOf = async (check: Check, facts: Facts): Promise<CheckReport> => {
     ms: Math.round(world.monotonicMs() - startMs),
   })
   const timeoutMs = Math.min(check.timeoutMs, facts.options.checkMs ?? Infinity)
-  const deadline = AbortSignal.timeout(timeoutMs)
+  using deadline = createDeadline(world, timeoutMs, signal)
   try {
-    const { findings, detail } = await within(check.run(facts, AbortSignal.any([signal, deadline])), deadline)
+    // A check that does not heed its signal keeps nobody waiting.
+    const { findings, detail } = await unlessAborted(check.run(facts, deadline.signal), deadline.signal)
     return report(findings.length === 0 ? 'ok' : 'found', detail, findings)
   } catch (error) {
-    if (deadline.aborted && !signal.aborted) {
+    if (deadline.hasPassed()) {
       const message = `${check.name}: not finished within ${timeoutMs / 1_000} s`
       return report('found', '', [finding('CHECK_TIMEOUT', message)])
     }
@@ -110,14 +113,6 @@ const reportOf = async (check: Check, facts: Facts): Promise<CheckReport> => {
     return report('found', '', [findingOfError(error)])
   }
 }
-
-/** A check that does not heed its signal keeps nobody waiting. */
-const within = <T>(promise: Promise<T>, deadline: AbortSignal): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const stop = (): void => reject(new SecnodeError('CHECK_TIMEOUT', 'not in time'))
-    deadline.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => deadline.removeEventListener('abort', stop))
-  })
 
 const reportWithout = (reports: readonly CheckReport[]): DoctorReport => {
   const kept = new Set(withoutExplained(reports.flatMap(({ findings }) => findings)))

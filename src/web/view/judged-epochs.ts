@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import {
   bytesToHex,
   challengersOf,
@@ -13,6 +12,8 @@ import type { AssembledNode } from '../../service/assemble.ts'
 import type { EpochContext } from '../../week/epoch-book.ts'
 import type { EpochJudging } from '../../week/epoch-judging.ts'
 import { type FixedWeek, gatherJudging, wordsOf } from '../../week/gather.ts'
+import { createSequence } from '../../async/serial.ts'
+import { nextTurn } from '../../async/slices.ts'
 
 /** An epoch with what came out of it for every seat, small enough to be kept: some 12 bytes a seat. */
 export interface JudgedView extends Omit<JudgedEpoch, 'outcomes'> {
@@ -84,7 +85,7 @@ export const createJudgedEpochs = ({
   let cachedBytes = 0
   let revision = 0
   /** One after the other: at 40,000 seats each is half a second of work. */
-  let turn: Promise<unknown> = Promise.resolve()
+  const turns = createSequence()
 
   /** What an epoch was judged from: while that is the same, so is what came out. */
   const basisOf = async (context: EpochContext, fixed: FixedWeek | null): Promise<Basis> => {
@@ -105,13 +106,13 @@ export const createJudgedEpochs = ({
     const equivocators = fixed?.equivocators ?? (await weeks.equivocators(context.week))
     const judging = await gatherJudging(fixed ?? weeks, context, equivocators)
     // Whoever waits for an answer of this daemon gets it between two of these.
-    await setImmediate()
+    await nextTurn()
     const { outcomes: codes, attested } = judging.judge()
-    await setImmediate()
+    await nextTurn()
     const said = saidOf(context, judging)
-    await setImmediate()
+    await nextTurn()
     const seenAt = isNew(context.epoch) ? seenAtOf(context, judging) : nowhere
-    await setImmediate()
+    await nextTurn()
     return {
       epoch: context.epoch,
       beacon: context.beacon,
@@ -156,7 +157,7 @@ export const createJudgedEpochs = ({
       cache.set(epoch, known)
       return known.view
     }
-    const work = turn.then(async () => {
+    return await turns.run(async () => {
       signal.throwIfAborted()
       const meanwhile = cache.get(epoch)
       if (meanwhile !== undefined && isSame(meanwhile.basis, basis)) return meanwhile.view
@@ -164,8 +165,6 @@ export const createJudgedEpochs = ({
       keep(epoch, basis, view)
       return view
     })
-    turn = work.catch(() => undefined)
-    return await work
   }
 
   return {

@@ -6,6 +6,7 @@ import {
   threadOfWeek,
   type Week,
 } from '../../../protocol/index.ts'
+import { createDeadline } from '../../async/deadline.ts'
 import { isSecnodeError, messageOf } from '../../errors.ts'
 import { isRpcError } from '../../chain-node/rpc/errors.ts'
 import { hashText } from '../../chain-node/rpc/values.ts'
@@ -84,7 +85,8 @@ export const createPayoutChecks = (
   }
 
   const verify = async (view: WeekView): Promise<PayoutCheck> => {
-    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(deadlineMs)])
+    using deadline = createDeadline(world, deadlineMs, stopping.signal)
+    const { signal } = deadline
     try {
       const tally = await weekViews.document(view, signal)
       const { comparison, plan, tipHeight } = await verifyPayout({

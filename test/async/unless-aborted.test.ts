@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { orAborted } from '../../../src/chain-node/follower/events.ts'
+import { unlessAborted } from '../../src/async/abort.ts'
 
 test('what fails after nobody waits for it any more ends no process', async () => {
   const failing = Promise.withResolvers<never>()
   const aborted = AbortSignal.abort(new Error('stopping'))
-  await expect(orAborted(failing.promise, aborted)).rejects.toThrow('stopping')
+  await expect(unlessAborted(failing.promise, aborted)).rejects.toThrow('stopping')
   const unhandled: unknown[] = []
   const note = (error: unknown): unknown => unhandled.push(error)
   process.on('unhandledRejection', note)
