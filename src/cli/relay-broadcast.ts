@@ -231,7 +231,7 @@ const readSeats = async (
       signal: io.signal,
       onTrouble: (host, reason) => io.stderr(`${host} could not be asked who is valid: ${reason}\n`),
     })
-    return { seats: await relaySeatsOf(weeks), ownSeat: null }
+    return { seats: await relaySeatsOf(weeks, io.signal), ownSeat: null }
   })
 }
 

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import pino from 'pino'
 import {
-  createTallyOfJudged,
   type DigestedTally,
   epochStart,
   paramsOfWeek,
@@ -12,7 +11,6 @@ import {
 import { SecnodeError } from '../errors.ts'
 import { type AssembledNode, assembleNode } from '../service/assemble.ts'
 import { freezeHeight } from '../week/open-epochs.ts'
-import { gatherWeek } from '../week/gather.ts'
 import { type Doors, openDoors } from '../web/doors.ts'
 import type { World } from '../world.ts'
 import { deviationOf, keysOfKind } from './deviants.ts'
@@ -251,7 +249,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
         assembled: { weeks },
       },
     ] of running) {
-      tallies.set(node, createTallyOfJudged(await gatherWeek(weeks, plan.week, signal)))
+      tallies.set(node, await weeks.tally(plan.week, signal))
     }
     const agreed = mostCommon([...tallies.values()])
     const result = resultOf(prepared, tallies, agreed, refusals)

@@ -1,8 +1,7 @@
 import { rm } from 'node:fs/promises'
-import { createTallyOfJudged, type DigestedTally, type Height } from '../../protocol/index.ts'
+import type { DigestedTally, Height } from '../../protocol/index.ts'
 import type { AssembledNode } from '../service/assemble.ts'
 import { openStore } from '../store/open.ts'
-import { gatherWeek } from '../week/gather.ts'
 import { buildPayout } from '../payout/build.ts'
 import { createOutbox } from '../payout/outbox.ts'
 import { sendPayout } from '../payout/send.ts'
@@ -64,5 +63,5 @@ export const rebuild = async (
     await mineOne()
   }
   if (daemon.finality.anchored.get(week) === undefined) return false
-  return createTallyOfJudged(await gatherWeek(weeks, week, signal)).digest === tally.digest
+  return (await weeks.tally(week, signal)).digest === tally.digest
 }

@@ -6,11 +6,7 @@ import {
   mayBeHop,
   type Outcome,
   SeatNumber,
-  targetsOf,
-  type Committees,
   saysEnough,
-  Verdict,
-  type AttestedVerdicts,
 } from '../../protocol/index.ts'
 import type { PathHop } from './circuit.ts'
 
@@ -22,12 +18,16 @@ export interface RelaySeat extends PathHop {
   address: Uint8Array | null
 }
 
-/** An epoch that is closed, as its attestations have it. Rows in the order of its snapshot. */
+/** An epoch that is closed, as its attestations have it. */
 export interface ClosedEpoch {
+  /** In the order of its snapshot. */
   seats: readonly { seat: number }[]
-  committees: Committees
-  attestations: readonly (AttestedVerdicts | undefined)[]
-  outcomes: readonly Outcome[]
+  /** How many attestations are at hand. */
+  attested: number
+  /** What came out for the seat at this index of `seats`. */
+  outcomeAt(index: number): Outcome
+  /** Where most challengers observed it: 4 or 16 bytes, or null. */
+  addressAt(index: number): Uint8Array | null
 }
 
 /**
@@ -38,46 +38,23 @@ export const relaySeats = (
   active: readonly Omit<RelaySeat, 'address'>[],
   closed: readonly ClosedEpoch[],
 ): RelaySeat[] => {
-  const known = closed.filter(({ attestations }) =>
-    saysEnough(attestations.filter((one) => one !== undefined).length, attestations.length),
-  )
-  const classes = known.map(
-    ({ seats, outcomes }) => new Map(seats.map(({ seat }, index) => [seat, lastClassOf(outcomes[index]!)])),
-  )
-  const addresses = known.map(observedAddresses)
+  const known = closed.filter(({ attested, seats }) => saysEnough(attested, seats.length))
+  const indexes = known.map(({ seats }) => new Map(seats.map(({ seat }, index) => [seat, index])))
+  /** In each of these epochs that have the seat. */
+  const eachOf = <T>(seat: number, valueAt: (epoch: ClosedEpoch, index: number) => T): (T | null)[] =>
+    known.map((epoch, i) => {
+      const index = indexes[i]!.get(seat)
+      return index === undefined ? null : valueAt(epoch, index)
+    })
   return active
-    .filter(({ seat }) => mayBeHop(classes.map((ofEpoch) => ofEpoch.get(seat) ?? null)))
+    .filter(({ seat }) => mayBeHop(eachOf(seat, (epoch, index) => lastClassOf(epoch.outcomeAt(index)))))
     .map(({ seat, peer, host, p2p }) => ({
       seat,
       peer,
       host,
       p2p,
-      address: addresses.map((ofEpoch) => ofEpoch.get(seat)).find((one) => one !== undefined) ?? null,
+      address: eachOf(seat, (epoch, index) => epoch.addressAt(index)).find((one) => one !== null) ?? null,
     }))
-}
-
-/** The address that most challengers observed, by seat. */
-const observedAddresses = ({ seats, committees, attestations }: ClosedEpoch): Map<number, Uint8Array> => {
-  const namesBySeat = new Map<number, Map<string, number>>()
-  for (const [index, attestation] of attestations.entries()) {
-    if (attestation === undefined) continue
-    let next = 0
-    for (const [i, target] of targetsOf(committees, index).entries()) {
-      if (attestation.verdicts[i] !== Verdict.valid) continue
-      const address = attestation.addresses[next++]
-      if (address === undefined) break
-      const { seat } = seats[target]!
-      const names = namesBySeat.get(seat) ?? new Map<string, number>()
-      namesBySeat.set(seat, names)
-      const name = bytesToHex(address)
-      names.set(name, (names.get(name) ?? 0) + 1)
-    }
-  }
-  const most = (names: Map<string, number>): Uint8Array => {
-    const [[name]] = [...names].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)) as [[string, number]]
-    return hexToBytes(name)
-  }
-  return new Map([...namesBySeat].map(([seat, names]) => [seat, most(names)]))
 }
 
 const Hex = z.string().regex(/^([0-9a-f]{2})*$/)

@@ -18,13 +18,15 @@ import { createHistoryStore, type HistoryStore } from '../store/history.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { createFundBook } from '../week-io/fund.ts'
-import type { WeekSources } from '../week/gather.ts'
+import { openWeeks, type Weeks } from '../week/weeks.ts'
 import type { World } from '../world.ts'
 import { createAnchorWallet } from '../node/anchor-wallet.ts'
 import { createChainSource } from '../node/chain-source.ts'
 import { type Config, stakeOf } from './config.ts'
 import { makeDirectory, writeProfile } from './data-dir.ts'
+import type { AnchoredWeek } from '../week/anchored-weeks.ts'
 import { fixedWeekOf } from '../week/fixed-week.ts'
+import type { FixedWeek, WeekFund } from '../week/gather.ts'
 import { createDaemon, type Daemon, type DaemonOptions } from '../node/daemon.ts'
 import { standbyKeysOf } from '../node/standby-key.ts'
 import { createDiagnosis, type Diagnosis } from './self-diagnosis/diagnosis.ts'
@@ -47,8 +49,8 @@ export interface AssembledNode {
   /** What was signed, and by whom. */
   history: HistoryStore
   historyOwner: HistoryOwner
-  /** The inputs of tallies, from the running daemon. */
-  weeks: WeekSources
+  /** All weeks, from the running daemon. */
+  weeks: Weeks
   start(): Promise<void>
   /** Stops the daemon, then closes what it stands on. Idempotent. */
   stop(): Promise<void>
@@ -169,24 +171,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
       rpc,
       history: createHistoryStore(store, config.dir),
       historyOwner: historyOwnerOf(config, network, seatKeys),
-      weeks: {
-        genesis: profile.genesis,
-        networkId: network.networkId,
-        epochs: daemon.epochs,
-        fund,
-        confirmedHeight: () => follower.confirmedHeight,
-        standing: (context) => daemon.collector.standing(context),
-        equivocators: (week) => daemon.collector.equivocators(week),
-        async fixed(week, signal) {
-          const found = await daemon.finality.anchored.read(week, signal)
-          return found === undefined
-            ? null
-            : fixedWeekOf(daemon.checkpoints, found, (context, seats) =>
-                daemon.collector.heldOf(context, seats),
-              )
-        },
-        stateOf: (week) => daemon.finality.stateOf(week),
-      },
+      weeks: weeksOf(daemon, fund),
       failed: failure.promise,
       async start() {
         await daemon.start()
@@ -208,6 +193,27 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     await close()
     throw error
   }
+}
+
+const weeksOf = (daemon: Daemon, fund: WeekFund): Weeks => {
+  const { node, epochs, collector, finality, checkpoints } = daemon
+  const fixedOf = (week: AnchoredWeek | undefined): FixedWeek | null =>
+    week === undefined
+      ? null
+      : fixedWeekOf(checkpoints, week, (context, seats) => collector.heldOf(context, seats))
+  return openWeeks({
+    genesis: node.genesis,
+    networkId: node.networkId,
+    epochs,
+    fund,
+    confirmedHeight: () => node.chain.confirmedHeight,
+    standing: (context) => collector.standing(context),
+    equivocators: (week) => collector.equivocators(week),
+    changeOf: (epoch) => collector.changeOf(epoch),
+    fixed: async (week, signal) => fixedOf(await finality.anchored.read(week, signal)),
+    fixedAtHand: (week) => fixedOf(finality.anchored.get(week)),
+    stateOf: (week) => finality.stateOf(week),
+  })
 }
 
 const createAlerterOf = (

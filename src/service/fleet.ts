@@ -1,22 +1,18 @@
 import {
-  bytesToHex,
-  challengersOf,
-  decodeAttestation,
   type Epoch,
   epochStart,
   indexOfSeat,
-  type JudgedEpoch,
-  lastInvalidVerdict,
   type Outcome,
   rulesetOf,
   type Seat,
   stakeOfAddress,
-  type Verdict,
-  verdictNames,
   type Week,
 } from '../../protocol/index.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
-import { contextsOfWeek, gatherJudged } from '../week/gather.ts'
+import { countedSetOf, tallyInputOf } from '../week/counted-set.ts'
+import { contextsOfWeek } from '../week/gather.ts'
+import { judgedOf, type JudgedView, outcomeAt, wordsAbout } from '../week/judged-epoch.ts'
+import { isInvalid, wordOfVerdict } from '../week/seat-words.ts'
 import { inSlices } from '../async/slices.ts'
 import type { AssembledNode } from './assemble.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
@@ -53,7 +49,7 @@ export interface FleetEpoch {
   failedBy: { seat: Seat; host: string; word: string }[]
 }
 
-/** Reports of fleets. Epochs that do not change are judged once, however often somebody looks. */
+/** Reports of fleets, from the epochs as `weeks` has judged them. */
 export interface Fleet {
   /** Errors: FLEET_STAKE (exit code 2), and those of `contextsOfWeek`. */
   report(stakes: readonly string[], signal: AbortSignal): Promise<FleetReport>
@@ -63,42 +59,18 @@ export interface Fleet {
 export const maxFleet = 1_000
 const weekSeconds = 604_800
 
-interface Judged {
-  /** Changes whenever anything does that the judgement depends on. */
-  key: string
-  epoch: JudgedEpoch
-}
-
 export const createFleet = (node: AssembledNode): Fleet => {
   const { daemon, follower, network, weeks } = node
   const { genesis } = network.profile
-  const judgedByEpoch = new Map<Epoch, Judged>()
 
-  const judge = async (context: EpochContext): Promise<JudgedEpoch> => {
-    const { count, root } = await daemon.collector.recentRootOf(context)
-    const key = `${bytesToHex(context.beacon)} ${count} ${bytesToHex(root)}`
-    const known = judgedByEpoch.get(context.epoch)
-    if (known?.key === key) return known.epoch
-    const epoch = await gatherJudged(weeks, context, await weeks.equivocators(context.week))
-    judgedByEpoch.set(context.epoch, { key, epoch })
-    return epoch
-  }
-
-  const failedBy = async (context: EpochContext, seat: Seat): Promise<FleetEpoch['failedBy']> => {
-    const index = indexOfSeat(context.snapshot, seat)
-    if (index === -1) return []
-    const rows = challengersOf(context.committees, index).map((at) => context.snapshot[at]!)
-    const seats = rows.map((row) => row.seat)
-    const proofs = await daemon.collector.equivocators(context.week)
-    const held = new Map((await daemon.collector.heldOf(context, seats)).map((one) => [one.seat, one]))
-    return rows.flatMap((row, i) => {
-      const one = proofs.has(row.seat) ? undefined : held.get(row.seat)
-      const verdict = one === undefined ? undefined : decodeAttestation(one.signed.payload)?.verdicts[i]
-      return verdict === undefined || verdict === 0 || verdict > lastInvalidVerdict
-        ? []
-        : [{ seat: row.seat, host: row.host, word: verdictNames[verdict as Verdict] }]
-    })
-  }
+  const failedBy = (view: JudgedView, index: number): FleetEpoch['failedBy'] =>
+    wordsAbout(view, index)
+      .filter(({ verdict }) => isInvalid(verdict))
+      .map(({ challenger, at, verdict }) => ({
+        seat: challenger,
+        host: view.snapshot[at]!.host,
+        word: wordOfVerdict(verdict),
+      }))
 
   /** What the week will have brought in if blocks go on to pay as they did; null before the first of them is known. */
   const expectedFund = async (
@@ -145,44 +117,40 @@ export const createFleet = (node: AssembledNode): Fleet => {
           hint: 'Let the daemon follow the chain up to the activation height first.',
         })
       }
-      const { contexts, isComplete } = await contextsOfWeek(weeks, week)
-      for (const epoch of judgedByEpoch.keys()) if (epoch < contexts[0]!.epoch) judgedByEpoch.delete(epoch)
+      const epochs = await contextsOfWeek(weeks, week)
+      const { contexts, isComplete } = epochs
       const height = follower.confirmedHeight
-      const judged: JudgedEpoch[] = []
-      for (const context of contexts) {
-        judged.push(await judge(context))
+      const views: JudgedView[] = []
+      for (const { epoch } of contexts) {
+        // A reorganisation may have taken it back since.
+        const view = await weeks.judged.get(epoch, signal)
+        if (view !== undefined) views.push(view)
         signal.throwIfAborted()
       }
-      const closed = contexts.filter(({ phases }) => height >= phases.closes)
-      const fund = await expectedFund(closed, isComplete && closed.length === contexts.length, signal)
-      const tallying = rulesetOf(contexts[0]!.params).tallyJudgedInSteps({
-        networkId: network.networkId,
-        chain: genesis.chain,
-        week,
-        state: 'open',
-        params: contexts[0]!.params,
-        checkpoint: null,
-        anchor: null,
-        equivocators: new Set((await weeks.equivocators(week)).keys()),
-        fund: fund ?? 0n,
-        epochs: judged.slice(0, closed.length),
-      })
-      const tally = await inSlices(tallying)
+      const closed = views.filter(({ context }) => height >= context.phases.closes)
+      const isOver = isComplete && closed.length === contexts.length
+      const fund = await expectedFund(
+        closed.map(({ context }) => context),
+        isOver,
+        signal,
+      )
+      const set = await countedSetOf(weeks, epochs, null)
+      const input = tallyInputOf(weeks, set, fund ?? 0n, closed.map(judgedOf))
+      const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
       const nodes: FleetNode[] = []
       for (const [i, stake] of stakes.entries()) {
         const standing = follower.standingOf(hashes[i]!)
         const seat = standing?.record.seat ?? null
         const row = tally.seats.find((one) => one.row.seat === seat)
-        const outcomes: FleetEpoch[] = []
-        for (const [at, context] of contexts.entries()) {
-          const index = seat === null ? -1 : indexOfSeat(context.snapshot, seat)
-          outcomes.push({
-            epoch: context.epoch,
-            outcome: index === -1 ? null : judged[at]!.outcomes[index]!,
-            isOpen: height < context.phases.closes,
-            failedBy: seat === null ? [] : await failedBy(context, seat),
-          })
-        }
+        const outcomes = views.map((view): FleetEpoch => {
+          const index = seat === null ? -1 : indexOfSeat(view.snapshot, seat)
+          return {
+            epoch: view.epoch,
+            outcome: outcomeAt(view, index) ?? null,
+            isOpen: height < view.context.phases.closes,
+            failedBy: index === -1 ? [] : failedBy(view, index),
+          }
+        })
         nodes.push({
           stake,
           state:

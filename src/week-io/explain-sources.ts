@@ -19,11 +19,11 @@ import type { World } from '../world.ts'
 import { startAskingHost } from './asking-host.ts'
 import type { Recompute } from '../week/explain/checks.ts'
 import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
-import type { WeekSources } from '../week/gather.ts'
+import type { Weeks } from '../week/weeks.ts'
 import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
 
 /** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
-export interface ExplainSources extends WeekSources {
+export interface ExplainSources extends Weeks {
   network: Network
   evidence: EvidenceSource
   verify: VerifyEd25519
@@ -58,7 +58,7 @@ export interface StoredExplainOptions {
   network: Network
   directory: string
   store: Store
-  weeks: WeekSources & { chain: ChainView }
+  weeks: Weeks & { chain: ChainView }
   /** A chain node to recompute digests from. */
   rpc: RpcClient | null
   logger: Logger

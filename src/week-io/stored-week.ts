@@ -7,7 +7,12 @@ import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { type FrameParts, frameOfWeek, notFollowed } from '../week/anchored-frame.ts'
-import { type AnchoredParts, createAnchoredWeeks, type Provider } from '../week/anchored-weeks.ts'
+import {
+  type AnchoredParts,
+  type AnchoredWeek,
+  createAnchoredWeeks,
+  type Provider,
+} from '../week/anchored-weeks.ts'
 import type { ChainView } from '../week/chain-view.ts'
 import { createEpochBook } from '../week/epoch-book.ts'
 import { equivocatorsOf } from '../week/equivocators.ts'
@@ -20,7 +25,8 @@ import { type Admit, createAdmission } from '../week/admission.ts'
 import type { WeekData } from '../week/bundle.ts'
 import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
 import { createFundBook } from './fund.ts'
-import { rulesetUnknown, type WeekSources } from '../week/gather.ts'
+import { type FixedWeek, rulesetUnknown, type WeekSources } from '../week/gather.ts'
+import { openWeeks, type Weeks } from '../week/weeks.ts'
 import type { WeekChain } from '../week/verify-week.ts'
 import { weekDataOf } from '../week/week-data.ts'
 
@@ -33,8 +39,8 @@ export interface StoredWeeksOptions {
   onEpoch?: NonNullable<AnchoredParts['onEpoch']>
 }
 
-/** The weeks of a store that no daemon has open. The chain is what the follower left in it. */
-export interface StoredWeeks extends WeekSources {
+/** A store that no daemon has open. The chain is what the follower left in it. */
+interface StoredSources extends WeekSources {
   chain: ChainView
   weeks(): ChainWeeks
   /** What the chain says of the checkpoint that an anchor names. */
@@ -45,6 +51,9 @@ export interface StoredWeeks extends WeekSources {
   evidence: EvidenceStore
   admit: Admit
 }
+
+/** The weeks of such a store. */
+export type StoredWeeks = StoredSources & Weeks
 
 export const openStoredWeeks = async (
   network: Network,
@@ -86,7 +95,13 @@ export const openStoredWeeks = async (
   const checkpoints = createCheckpointStore(store)
   const verifier = createEd25519Verifier({ maxKeys: 50_000 })
   const evidence = createEvidenceStore(store)
-  const admit = createAdmission(network.networkId, attestations, verifier, () => chain.confirmedHeight)
+  const admitInto = createAdmission(network.networkId, attestations, verifier, () => chain.confirmedHeight)
+  let admitted = 0
+  const admit: Admit = async (context, bytes) => {
+    const taken = await admitInto(context, bytes)
+    admitted++
+    return taken
+  }
   const fund = createFundBook(genesis, network.facts.family, chain, store)
   const frameParts: FrameParts = {
     genesis,
@@ -113,7 +128,9 @@ export const openStoredWeeks = async (
   })
   const ofSeats: Parameters<typeof fixedWeekOf>[2] = (context, seats) =>
     attestations.ofSeats(context.epoch, context.beacon, seats)
-  return {
+  const fixedOf = (week: AnchoredWeek | undefined): FixedWeek | null =>
+    week === undefined ? null : fixedWeekOf(checkpoints, week, ofSeats)
+  return openWeeks<StoredSources>({
     chain,
     weeks: () => state.weeks(),
     async chainOf(anchor, signal) {
@@ -135,10 +152,9 @@ export const openStoredWeeks = async (
     checkpoints,
     evidence,
     admit,
-    async fixed(week, signal) {
-      const found = await anchored.read(week, signal)
-      return found === undefined ? null : fixedWeekOf(checkpoints, found, ofSeats)
-    },
+    fixed: async (week, signal) => fixedOf(await anchored.read(week, signal)),
+    fixedAtHand: (week) => fixedOf(anchored.get(week)),
+    changeOf: () => admitted,
     stateOf(week) {
       const record = state.weeks().records.findLast((one) => one.week === week)
       return record === undefined ? undefined : weekStateOf(record, false)
@@ -155,5 +171,5 @@ export const openStoredWeeks = async (
       }
     },
     equivocators: (week) => equivocatorsOf(attestations, epochs, week),
-  }
+  })
 }

@@ -1,21 +1,18 @@
 import {
-  challengersOf,
-  createTallyOfJudged,
   type DigestedTally,
   type Epoch,
   isWeek,
-  judgeEpoch,
   type Seat,
-  type Verdict,
-  verdictNames,
   type Week,
   weekBefore,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import { gatherEpoch, gatherWeek, type WeekSources } from './gather.ts'
+import { outcomeAt, wordsAbout } from './judged-epoch.ts'
+import { countWords } from './seat-words.ts'
+import type { Weeks } from './weeks.ts'
 
 /** `2026-W47`, `current` or `last` as a week of this chain. Errors: TALLY_WEEK (exit code 2), TALLY_NO_WEEK (3). */
-export const resolveWeek = async (sources: WeekSources, text: string): Promise<Week> => {
+export const resolveWeek = async ({ epochs }: Pick<Weeks, 'epochs'>, text: string): Promise<Week> => {
   if (isWeek(text)) return text
   if (text !== 'current' && text !== 'last') {
     throw new SecnodeError('TALLY_WEEK', `${text} is no week`, {
@@ -23,8 +20,8 @@ export const resolveWeek = async (sources: WeekSources, text: string): Promise<W
       hint: 'Write an ISO week such as 2026-W47, or `current`, or `last`.',
     })
   }
-  const current = sources.epochs.current()
-  const week = current === null ? undefined : await sources.epochs.weekOf(current)
+  const current = epochs.current()
+  const week = current === null ? undefined : await epochs.weekOf(current)
   if (week === undefined) {
     throw new SecnodeError('TALLY_NO_WEEK', 'no epoch has begun on this chain yet', {
       exitCode: 3,
@@ -34,13 +31,9 @@ export const resolveWeek = async (sources: WeekSources, text: string): Promise<W
   return text === 'current' ? week : weekBefore(week)
 }
 
-/** The tally of a week as the sources stand. */
-export const tallyOfWeek = async (
-  sources: WeekSources,
-  week: string,
-  signal: AbortSignal,
-): Promise<DigestedTally> =>
-  createTallyOfJudged(await gatherWeek(sources, await resolveWeek(sources, week), signal))
+/** The tally of a week as it stands. Errors: those of `resolveWeek` and `Weeks.input`. */
+export const tallyOfWeek = async (weeks: Weeks, week: string, signal: AbortSignal): Promise<DigestedTally> =>
+  await weeks.tally(await resolveWeek(weeks, week), signal)
 
 /** One epoch: what came out for each seat, and how often each verdict was given of it. */
 export interface EpochReport {
@@ -59,7 +52,7 @@ export interface EpochReport {
 
 /** Of an anchored week what its anchor fixes, of another what stands. Errors: TALLY_EPOCH (exit code 2), TALLY_NO_EPOCH (3). */
 export const reportEpoch = async (
-  sources: WeekSources,
+  weeks: Weeks,
   number: Epoch,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<EpochReport> => {
@@ -69,31 +62,28 @@ export const reportEpoch = async (
       hint: 'Epochs count from 0 at the activation height; `secnode status` shows the current one.',
     })
   }
-  const context = await sources.epochs.get(number)
+  const context = await weeks.epochs.get(number)
   if (context === undefined) {
     throw new SecnodeError(
       'TALLY_NO_EPOCH',
       `epoch ${number} has not begun, or this store does not know it`,
       {
         exitCode: 3,
-        hint: `The current epoch is ${sources.epochs.current() ?? 'none'}.`,
+        hint: `The current epoch is ${weeks.epochs.current() ?? 'none'}.`,
       },
     )
   }
-  const fixed = await sources.fixed(context.week, signal)
-  const epoch = await gatherEpoch(fixed ?? sources, context)
-  const { outcomes } = judgeEpoch(epoch, context.params)
+  const fixed = await weeks.fixed(context.week, signal)
+  const view = await weeks.judged.read(context, fixed, signal)
   return {
     epoch: number,
     week: context.week,
-    seats: context.snapshot.map(({ seat, host }, index) => {
-      const said: Record<string, number> = {}
-      for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-        const verdict = epoch.attestations[challenger]?.verdicts[i]
-        const word = verdict === undefined ? 'silent' : verdictNames[verdict as Verdict]
-        said[word] = (said[word] ?? 0) + 1
-      }
-      return { seat, host, outcome: outcomes[index]!, challengers: context.committees.k, said }
-    }),
+    seats: context.snapshot.map(({ seat, host }, index) => ({
+      seat,
+      host,
+      outcome: outcomeAt(view, index)!,
+      challengers: context.committees.k,
+      said: countWords(wordsAbout(view, index)),
+    })),
   }
 }

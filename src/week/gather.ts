@@ -1,46 +1,50 @@
 import type { CID } from 'multiformats/cid'
 import {
   type AttestedVerdicts,
-  type ChainName,
   decodeAttestation,
   type Epoch,
   type Genesis,
-  flatOutcomes,
   type HeldAttestation,
   type Height,
   indexOfSeat,
-  type JudgedEpoch,
   newestRuleset,
   type NetworkId,
-  type Outcome,
+  type Params,
   type Seat,
   type TallyEpoch,
-  type TallyInput,
   type Week,
   type WeekState,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import type { StoredProof } from '../store/attestations.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { freezeHeight } from './open-epochs.ts'
 import { createEpochJudging, type EpochJudging } from './epoch-judging.ts'
-import type { FundBook } from '../week-io/fund.ts'
 
-/** Where the inputs of a tally come from. */
+/** What came in for weeks (R-TALLY-6). */
+export interface WeekFund {
+  /** Of the epochs `first` to `last`, in base units. Errors: FUND_OPEN (exit code 3), and those of the chain node. */
+  ofWeek(fund: Params['fund'], first: Epoch, last: Epoch, signal: AbortSignal): Promise<bigint>
+}
+
+/** Where a week is read from: a daemon, or a store that no daemon has open. */
 export interface WeekSources {
   genesis: Genesis
   networkId: NetworkId
   epochs: EpochBook
-  fund: FundBook
+  fund: WeekFund
   confirmedHeight(): number
   /** What stands in an epoch, in rising order of seat (R-ATT-3 applied). */
   standing(context: EpochContext): AsyncIterable<HeldAttestation>
-  equivocators(week: Week): Promise<ReadonlyMap<Seat, StoredProof>>
+  equivocators(week: Week): Promise<ReadonlyMap<Seat, { proof: Uint8Array }>>
+  /** Changes whenever an attestation of the epoch is taken in. */
+  changeOf(epoch: Epoch): number
   /**
    * What an anchor fixes of a week; null if it has none. Errors: ANCHORED_MISSING, which names what, and
    * ANCHORED_INVALID: such a week has no digest (R-CP-5).
    */
   fixed(week: Week, signal: AbortSignal): Promise<FixedWeek | null>
+  /** The same if all of it is at hand; asks nobody, and null otherwise. */
+  fixedAtHand(week: Week): FixedWeek | null
   /** Where a week without an anchor stands; undefined if the chain says nothing of it. */
   stateOf(week: Week): WeekState | undefined
 }
@@ -54,11 +58,23 @@ export interface FixedWeek {
   standing(context: EpochContext): AsyncIterable<HeldAttestation>
 }
 
-/** The contexts of a week's epochs that have begun. */
+/** The epochs of a week that have begun. */
+export interface WeekEpochs {
+  week: Week
+  params: Params
+  first: Epoch
+  last: Epoch
+  /** The next week has begun. */
+  isComplete: boolean
+  /** At least one. */
+  contexts: readonly EpochContext[]
+}
+
+/** Errors, with exit code 3: TALLY_NO_WEEK, TALLY_NO_EPOCH, RULESET_UNKNOWN. */
 export const contextsOfWeek = async (
   sources: Pick<WeekSources, 'epochs'>,
   week: Week,
-): Promise<{ contexts: EpochContext[]; first: Epoch; last: Epoch; isComplete: boolean }> => {
+): Promise<WeekEpochs> => {
   const range = await sources.epochs.epochsOfWeek(week)
   if (range === null) {
     throw new SecnodeError('TALLY_NO_WEEK', `no epoch of week ${week} has begun on this chain`, {
@@ -79,7 +95,7 @@ export const contextsOfWeek = async (
     }
     contexts.push(context)
   }
-  return { contexts, ...range }
+  return { week, params: contexts[0]!.params, contexts, ...range }
 }
 
 /** R-NET-3: whoever judges such a week must know its rules. */
@@ -141,53 +157,4 @@ export const gatherJudging = async (
     if (index !== -1 && !equivocators.has(held.seat)) judging.add(index, attestedOf(held))
   }
   return judging
-}
-
-/** An epoch judged, as the tally of its week reads it. */
-export const gatherJudged = async (...epoch: Parameters<typeof gatherJudging>): Promise<JudgedEpoch> => {
-  const [, { epoch: number, beacon, snapshot }] = epoch
-  const { outcomes, attested } = (await gatherJudging(...epoch)).judge()
-  return { epoch: number, beacon, snapshot, outcomes: wordsOf(outcomes), attested }
-}
-
-/** The words of outcomes as `judgeFlatEpoch` gives them. */
-export const wordsOf = (outcomes: Uint8Array): Outcome[] =>
-  Array.from(outcomes, (code) => flatOutcomes[code]!)
-
-/**
- * The input of a week's tally from a store as it stands, judged epoch by epoch: all attestations of a week of the largest
- * network are gigabytes. Of a week that is not over, what there is so far.
- */
-export const gatherWeek = async (
-  sources: WeekSources,
-  week: Week,
-  signal: AbortSignal,
-): Promise<TallyInput<JudgedEpoch>> => {
-  const { contexts, first, last, isComplete } = await contextsOfWeek(sources, week)
-  const { params } = contexts[0]!
-  const fixed = await sources.fixed(week, signal)
-  const equivocators = fixed?.equivocators ?? new Set((await sources.equivocators(week)).keys())
-  const epochs: JudgedEpoch[] = []
-  for (const context of contexts) {
-    signal.throwIfAborted()
-    epochs.push(await gatherJudged(fixed ?? sources, context, equivocators))
-  }
-  // Of the epoch that runs, blocks are still to come.
-  const lastWithFund = isComplete ? last : last - 1
-  return {
-    networkId: sources.networkId,
-    chain: sources.genesis.chain as ChainName,
-    week,
-    state:
-      fixed === null
-        ? (sources.stateOf(week) ??
-          stateOfWeek(sources.genesis, { last, isComplete }, sources.confirmedHeight()))
-        : 'anchored',
-    params,
-    checkpoint: fixed?.checkpoint ?? null,
-    anchor: fixed?.anchor ?? null,
-    equivocators,
-    fund: await sources.fund.ofWeek(params.fund, first, lastWithFund, signal),
-    epochs,
-  }
 }

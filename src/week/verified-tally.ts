@@ -1,6 +1,7 @@
-import { type ChainName, createTallyOfJudged, type DigestedTally, type Week } from '../../protocol/index.ts'
+import { createTallyOfJudged, type DigestedTally, type Week } from '../../protocol/index.ts'
 import { anchorOfWeek } from './anchor-of.ts'
 import { bundleParts } from './bundle.ts'
+import { type CountedSet, incomeOf, tallyInputOf } from './counted-set.ts'
 import { contextsOfWeek } from './gather.ts'
 import { type BundlePart, readBundle } from './read-bundle.ts'
 import type { StoredWeeks } from '../week-io/stored-week.ts'
@@ -32,25 +33,22 @@ export const tallyOfAnchored = async (
   options: VerifyOptions & { signal: AbortSignal },
 ): Promise<VerifiedTally> => {
   const anchor = anchorOfWeek(weeks.weeks(), week)
-  const { contexts, first, last } = await contextsOfWeek(weeks, week)
-  const { params } = contexts[0]!
+  const range = await contextsOfWeek(weeks, week)
   const parts: AsyncIterable<BundlePart> =
     from.is === 'bundle'
       ? readBundle(from.stream, { anchored: anchor.checkpoint, signal: options.signal })
       : bundleParts(weeks.data(options.signal), week)
   const verified = await verifyWeek(parts, await weeks.chainOf(anchor, options.signal), options)
   const { equivocators, epochs } = verified.weeks.get(week)!
-  const tally = createTallyOfJudged({
-    networkId: weeks.networkId,
-    chain: weeks.genesis.chain as ChainName,
+  const set: CountedSet = {
     week,
+    params: range.params,
     state: 'anchored',
-    params,
     checkpoint: anchor.checkpoint,
     anchor: { height: anchor.height, hash: anchor.blockHash },
     equivocators,
-    fund: await weeks.fund.ofWeek(params.fund, first, last, options.signal),
-    epochs,
-  })
+  }
+  const fund = await incomeOf(weeks, range, options.signal)
+  const tally = createTallyOfJudged(tallyInputOf(weeks, set, fund, epochs))
   return { tally, attestations: verified.attestations, signatures: verified.signatures }
 }

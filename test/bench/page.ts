@@ -13,10 +13,10 @@ import {
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
-import type { AssembledNode } from '../../src/service/assemble.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
-import { gatherEpoch } from '../../src/week/gather.ts'
-import { createJudgedEpochs, judgedOf, type JudgedView } from '../../src/web/view/judged-epochs.ts'
+import { gatherEpoch, type WeekSources } from '../../src/week/gather.ts'
+import { judgedOf, type JudgedView } from '../../src/week/judged-epoch.ts'
+import { createJudgedEpochs } from '../../src/week/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/view/seat-history.ts'
 import type { WeekView } from '../../src/web/view/week-views.ts'
 import { beaconOfEpoch, madeNetwork, madeParams, madeWeek, snapshotOfWeek } from './tally-week.ts'
@@ -33,18 +33,18 @@ export const run = async (options: string[]): Promise<void> => {
     options: { seats: { type: 'string', default: '40000' }, epochs: { type: 'string', default: '4' } },
   })
   const [seats, epochs] = [Number(values.seats), Number(values.epochs)]
-  const node = nodeWith(seats)
-  const judged = createJudgedEpochs(node)
+  const sources = sourcesWith(seats)
+  const judged = createJudgedEpochs(sources)
   const { signal } = new AbortController()
   const print = (name: string, ms: number, more: object = {}): void => {
     process.stdout.write(`${JSON.stringify({ bench: `page ${name}`, seats, ms: Math.round(ms), ...more })}\n`)
   }
 
-  const first = (await node.daemon.epochs.get(0))!
-  const gathered = await gatherEpoch(node.weeks, first)
+  const first = (await sources.epochs.get(0))!
+  const gathered = await gatherEpoch(sources, first)
   // A daemon has contexts and attestations anyway: making them up is none of the page's work.
   for (let epoch = 0; epoch < epochs; epoch++)
-    await Array.fromAsync(node.weeks.standing((await node.daemon.epochs.get(epoch))!))
+    await Array.fromAsync(sources.standing((await sources.epochs.get(epoch))!))
   const referenceMs = timeOf(() => judgeEpoch(gathered, madeParams))
   print('reference', referenceMs)
   const views: JudgedView[] = []
@@ -95,8 +95,8 @@ const timeOf = (work: () => unknown): number => {
   return performance.now() - start
 }
 
-/** A node whose store has made-up epochs: nine of ten seats are valid for all, the others are down. */
-const nodeWith = (seats: number): AssembledNode => {
+/** Made-up epochs: nine of ten seats are valid for all, the others are down. */
+const sourcesWith = (seats: number): WeekSources => {
   const peers = new Uint8Array(32 * seats).map((_, i) => (i * 2_654_435_761) >>> 24)
   const snapshot = snapshotOfWeek(peers)
   const shape = { activationHeight: 1, epochBlocks: 192, confirmations: 10 }
@@ -140,14 +140,13 @@ const nodeWith = (seats: number): AssembledNode => {
     made.set(context.epoch, known)
     yield* known
   }
-  const parts = {
-    daemon: {
-      epochs: { get, current: () => 1_000 },
-      node: { chain: { confirmedHeight: 192_000 } },
-      finality: { anchored: { get: () => undefined } },
-      collector: { changeOf: () => 0 },
-    },
-    weeks: { standing, equivocators: async () => new Map() },
+  const sources: Partial<WeekSources> = {
+    epochs: { get, current: () => 1_000, isCanonical: () => true } as unknown as WeekSources['epochs'],
+    confirmedHeight: () => 192_000,
+    fixedAtHand: () => null,
+    changeOf: () => 0,
+    standing,
+    equivocators: async () => new Map(),
   }
-  return parts as unknown as AssembledNode
+  return sources as WeekSources
 }

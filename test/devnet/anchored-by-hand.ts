@@ -1,18 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  createTallyOfJudged,
-  type DigestedTally,
-  type Epoch,
-  epochStart,
-  type Week,
-} from '../../protocol/index.ts'
+import { type DigestedTally, type Epoch, epochStart, type Week } from '../../protocol/index.ts'
 import { createPace } from '../../src/devnet/pace.ts'
 import { type PreparedDevnet, type PreparedNode, prepareDevnet } from '../../src/devnet/prepare.ts'
 import { createAnchorWallet } from '../../src/node/anchor-wallet.ts'
 import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
-import { gatherWeek } from '../../src/week/gather.ts'
 import { realWorld } from '../../src/world.ts'
 import { silent, until } from '../net/local-hosts.ts'
 
@@ -96,7 +89,7 @@ export const startByHand = async (seed: number, signal: AbortSignal): Promise<De
       await mineTo(devnet.chain.tip.height + 1)
       return memo
     },
-    tally: async (node, week) => createTallyOfJudged(await gatherWeek(node.weeks, week, signal)),
+    tally: async (node, week) => await node.weeks.tally(week, signal),
     close: async () => {
       await Promise.all([...running.values()].map((node) => node.stop()))
       await devnet.close()

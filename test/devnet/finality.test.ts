@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { createTallyOfJudged, type Week, weekAfter } from '../../protocol/index.ts'
+import { type Week, weekAfter } from '../../protocol/index.ts'
 import { type DevnetControl, type PlayedDevnet, playDevnet } from '../../src/devnet/network.ts'
 import type { AssembledNode } from '../../src/service/assemble.ts'
 import { freezeHeight } from '../../src/week/open-epochs.ts'
-import { gatherWeek } from '../../src/week/gather.ts'
 import { realWorld } from '../../src/world.ts'
 
 const epochs = 3
@@ -57,10 +56,7 @@ const anchorsOf = (running: readonly AssembledNode[], week: Week): Set<string> =
 const digestsOf = async (running: readonly AssembledNode[], week: Week): Promise<Set<string>> =>
   new Set(
     await Promise.all(
-      running.map(
-        async ({ weeks }) =>
-          createTallyOfJudged(await gatherWeek(weeks, week, AbortSignal.timeout(600_000))).digest,
-      ),
+      running.map(async ({ weeks }) => (await weeks.tally(week, AbortSignal.timeout(600_000))).digest),
     ),
   )
 

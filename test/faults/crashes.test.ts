@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   bytesToHex,
   createStream,
-  createTallyOfJudged,
   decodeAttestation,
   epochPhases,
   epochStart,
@@ -17,7 +16,6 @@ import { freezeHeight } from '../../src/week/open-epochs.ts'
 import type { NodeStatus } from '../../src/service/status.ts'
 import { keyOf, prefixes } from '../../src/store/keys.ts'
 import { openStore } from '../../src/store/open.ts'
-import { gatherWeek } from '../../src/week/gather.ts'
 import { openStoredWeeks } from '../../src/week-io/stored-week.ts'
 import { realWorld } from '../../src/world.ts'
 import { DaemonProcess } from './daemon-process.ts'
@@ -170,7 +168,7 @@ test('R-ATT-5 R-CHAIN-2 R-ATT-3 crashes, an old copy and a deep reorganisation: 
     }
     const weeks = await openStoredWeeks(network, store)
     expect([...(await weeks.equivocators(plan.week)).keys()]).toEqual([])
-    const tally = createTallyOfJudged(await gatherWeek(weeks, plan.week, AbortSignal.timeout(600_000)))
+    const tally = await weeks.tally(plan.week, AbortSignal.timeout(600_000))
     documents.add(formatTally(tally))
   }
   const doubled = [...cids].filter(([, payloads]) => payloads.size > 1).map(([key]) => key)

@@ -3,7 +3,7 @@ import { newestRuleset, type Week } from '../../protocol/index.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
 import { judge } from '../../src/service/self-diagnosis/judge.ts'
 import { createHistoryStore } from '../../src/store/history.ts'
-import { gatherWeek } from '../../src/week/gather.ts'
+import { openWeeks } from '../../src/week/weeks.ts'
 import { readyNodes } from '../fixtures/ready-nodes.ts'
 import {
   askChallenge,
@@ -95,7 +95,7 @@ describe('R-NET-3 a ruleset that this version does not know', () => {
     const [node] = nodes as [TestNode]
     await play(nodes, network.height(lastKnown + 2))
     const { daemon } = node
-    const sources = {
+    const weeks = openWeeks({
       genesis: network.genesis,
       networkId: network.networkId,
       epochs: daemon.epochs,
@@ -104,10 +104,12 @@ describe('R-NET-3 a ruleset that this version does not know', () => {
       standing: (context: EpochContext) => daemon.collector.standing(context),
       equivocators: (week: Week) => daemon.collector.equivocators(week),
       fixed: () => Promise.resolve(null),
+      fixedAtHand: () => null,
+      changeOf: (epoch) => daemon.collector.changeOf(epoch),
       stateOf: () => undefined,
-    }
-    expect((await gatherWeek(sources, network.blocks.week, never)).epochs).toHaveLength(lastKnown + 1)
-    await expect(gatherWeek(sources, next, never)).rejects.toMatchObject({
+    })
+    expect((await weeks.input(network.blocks.week, never)).epochs).toHaveLength(lastKnown + 1)
+    await expect(weeks.input(next, never)).rejects.toMatchObject({
       code: 'RULESET_UNKNOWN',
       exitCode: 3,
     })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { flatOutcomes, type Outcome } from '../../protocol/index.ts'
-import type { JudgedView } from '../../src/web/view/judged-epochs.ts'
+import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import type { ViewParts } from '../../src/web/view/parts.ts'
 import { downtimesOf } from '../../src/web/view/seat-history.ts'
 

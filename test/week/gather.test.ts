@@ -5,7 +5,8 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { reportEpoch, resolveWeek } from '../../src/week/answers.ts'
 import { createFundBook } from '../../src/week-io/fund.ts'
-import { type FixedWeek, gatherEpoch, gatherWeek, type WeekSources } from '../../src/week/gather.ts'
+import { type FixedWeek, gatherEpoch } from '../../src/week/gather.ts'
+import { openWeeks, type Weeks } from '../../src/week/weeks.ts'
 import {
   attest,
   attestOtherwise,
@@ -133,7 +134,7 @@ describe('what a tally reads', () => {
   let network: TestNetwork
   let node: TestNode
   let store: Store
-  let sources: WeekSources
+  let weeks: Weeks
   let fixed: FixedWeek | null
 
   beforeEach(async () => {
@@ -142,7 +143,7 @@ describe('what a tally reads', () => {
     node = await network.start(0, { store, stake: seedOf('nobody').slice(0, 20) })
     const { daemon, chain } = node
     fixed = null
-    sources = {
+    weeks = openWeeks({
       genesis: network.genesis,
       networkId: network.networkId,
       epochs: daemon.epochs,
@@ -150,23 +151,25 @@ describe('what a tally reads', () => {
       confirmedHeight: () => chain.view.confirmedHeight,
       standing: (context) => daemon.collector.standing(context),
       equivocators: (week) => daemon.collector.equivocators(week),
+      changeOf: (epoch) => daemon.collector.changeOf(epoch),
       fixed: () => Promise.resolve(fixed),
+      fixedAtHand: () => fixed,
       stateOf: () => undefined,
-    }
+    })
   })
   afterEach(() => network.stop())
 
-  const week = async (epoch: number): Promise<Week> => (await sources.epochs.weekOf(epoch))!
+  const week = async (epoch: number): Promise<Week> => (await weeks.epochs.weekOf(epoch))!
 
   test('R-ATT-3 of each epoch what stands, seat by seat, without equivocators', async () => {
     const context = await node.context(2)
     const { collector } = node.daemon
     for (const i of [1, 2, 3]) await collector.take(attest(network, context, i).bytes, 'sync')
     await collector.take(attestOtherwise(network, context, 3).bytes, 'sync')
-    const input = await gatherWeek(sources, await week(2), never)
+    const input = await weeks.input(await week(2), never)
     expect(input.epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2])
     expect(input.epochs.map(({ attested }) => attested)).toEqual([0, 0, 2])
-    expect(await attestedOf(sources, context)).toEqual([false, true, true, false, false])
+    expect(await attestedOf(weeks, context)).toEqual([false, true, true, false, false])
     expect([...input.equivocators]).toEqual([network.rows[3]!.seat])
     expect(input.fund).toBe(1_000n * coin)
     expect(input.state).toBe('open')
@@ -185,12 +188,12 @@ describe('what a tally reads', () => {
         if (epoch === 2) yield { seat: attestation.seat, cid, signed: { payload, signature }, heldAt: 1 }
       },
     }
-    const input = await gatherWeek(sources, await week(2), never)
+    const input = await weeks.input(await week(2), never)
     expect(input).toMatchObject({ state: 'anchored', checkpoint: cid, anchor: { height: 500 } })
     expect(input.epochs.map(({ attested }) => attested)).toEqual([0, 0, 1])
     expect(await attestedOf(fixed, context)).toEqual([false, false, true, false, false])
     expect([...input.equivocators]).toEqual([network.rows[4]!.seat])
-    const report = await reportEpoch(sources, 2)
+    const report = await reportEpoch(weeks, 2)
     const said = report.seats.flatMap((seat) => Object.entries(seat.said))
     expect(said.filter(([word]) => word === 'valid').reduce((sum, [, count]) => sum + count, 0)).toBe(3)
   })
@@ -199,7 +202,7 @@ describe('what a tally reads', () => {
     const name = await week(2)
     const stateAt = async (height: number): Promise<string> => {
       await node.chain.advance(height)
-      return (await gatherWeek(sources, name, never)).state
+      return (await weeks.input(name, never)).state
     }
     expect(await stateAt(network.height(4) - 1)).toBe('open')
     expect(await stateAt(network.height(4))).toBe('frozen')
@@ -211,7 +214,7 @@ describe('what a tally reads', () => {
     for (const i of [0, 1, 2, 3]) await collector.take(attest(network, context, i).bytes, 'sync')
     const abstaining = { verdicts: new Uint8Array(3).fill(Verdict.abstain), addresses: [] }
     await collector.take(attest(network, context, 4, abstaining).bytes, 'sync')
-    const report = await reportEpoch(sources, 2)
+    const report = await reportEpoch(weeks, 2)
     expect(report).toMatchObject({ epoch: 2, week: context.week })
     for (const { challengers, said } of report.seats) {
       expect(challengers).toBe(3)
@@ -222,19 +225,19 @@ describe('what a tally reads', () => {
   })
 
   test.each([NaN, -1, 1.5])('%d is no epoch', async (number) => {
-    await expect(reportEpoch(sources, number)).rejects.toMatchObject({ code: 'TALLY_EPOCH', exitCode: 2 })
+    await expect(reportEpoch(weeks, number)).rejects.toMatchObject({ code: 'TALLY_EPOCH', exitCode: 2 })
   })
 
   test('what has not begun, or is no week', async () => {
-    await expect(reportEpoch(sources, 3)).rejects.toMatchObject({ code: 'TALLY_NO_EPOCH', exitCode: 3 })
-    await expect(gatherWeek(sources, '2031-W01' as Week, never)).rejects.toMatchObject({
+    await expect(reportEpoch(weeks, 3)).rejects.toMatchObject({ code: 'TALLY_NO_EPOCH', exitCode: 3 })
+    await expect(weeks.input('2031-W01' as Week, never)).rejects.toMatchObject({
       code: 'TALLY_NO_WEEK',
       exitCode: 3,
     })
-    await expect(resolveWeek(sources, '2026-W60')).rejects.toMatchObject({ code: 'TALLY_WEEK', exitCode: 2 })
-    await expect(resolveWeek(sources, 'yesterday')).rejects.toMatchObject({ code: 'TALLY_WEEK', exitCode: 2 })
-    expect(await resolveWeek(sources, 'current')).toBe(network.blocks.week)
-    expect(await resolveWeek(sources, 'last')).not.toBe(network.blocks.week)
+    await expect(resolveWeek(weeks, '2026-W60')).rejects.toMatchObject({ code: 'TALLY_WEEK', exitCode: 2 })
+    await expect(resolveWeek(weeks, 'yesterday')).rejects.toMatchObject({ code: 'TALLY_WEEK', exitCode: 2 })
+    expect(await resolveWeek(weeks, 'current')).toBe(network.blocks.week)
+    expect(await resolveWeek(weeks, 'last')).not.toBe(network.blocks.week)
   })
 
   test('a row that cannot be read is STORE_DAMAGED, not a smaller tally', async () => {
@@ -244,6 +247,6 @@ describe('what a tally reads', () => {
     await node.daemon.node.attestations.put(2, context.beacon, [
       { seat: network.rows[1]!.seat, cid, signed, heldAt: 1 },
     ])
-    await expect(gatherWeek(sources, context.week, never)).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+    await expect(weeks.input(context.week, never)).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
   })
 })

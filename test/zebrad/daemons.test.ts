@@ -4,7 +4,6 @@ import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   coin,
-  createTallyOfJudged,
   epochOfHeight,
   epochStart,
   hash,
@@ -22,7 +21,6 @@ import { type AssembledNode, assembleNode } from '../../src/service/assemble.ts'
 import type { Config } from '../../src/service/config.ts'
 import { profileJson } from '../../src/service/data-dir.ts'
 import { freezeHeight } from '../../src/week/open-epochs.ts'
-import { gatherWeek } from '../../src/week/gather.ts'
 import { realWorld } from '../../src/world.ts'
 import { newDirectory } from '../store/directories.ts'
 import { announcementBy } from './announcement.ts'
@@ -184,8 +182,7 @@ afterAll(async () => {
 const tallyOf = async (
   { assembled }: Node,
   week: Week,
-): Promise<{ document: TallyDocument; digest: string }> =>
-  createTallyOfJudged(await gatherWeek(assembled.weeks, week, signal))
+): Promise<{ document: TallyDocument; digest: string }> => await assembled.weeks.tally(week, signal)
 
 describe('a network of daemons on zebrad', () => {
   test('R-CHAL-2 R-CHAL-5 R-TALLY-4 all challenge all with samples of zebrad’s blocks, and all are credited; an anchor by memo fixes the week', async () => {

@@ -74,7 +74,7 @@ export const createControlServer = (
   const stopping = new AbortController()
   const app = new Hono()
   app.route('/', watchRoutes(node, stopping.signal))
-  app.route('/', relayRoutes(node))
+  app.route('/', relayRoutes(node, stopping.signal))
   app.route('/', takeoverRoutes(node))
   app.get('/tally/:week', async (context) => {
     const tally = await tallyOfWeek(node.weeks, context.req.param('week'), stopping.signal)

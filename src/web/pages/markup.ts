@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import { Verdict } from '../../../protocol/index.ts'
 import type { Moment, NodeRow, WeekRow } from '../api/schemas.ts'
-import type { Standing } from '../view/judged-epochs.ts'
+import type { Standing } from '../../week/judged-epoch.ts'
 
 /** HTML in which every value is escaped. */
 export type Markup = ReturnType<typeof html>

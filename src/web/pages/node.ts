@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { Week } from '../../../protocol/index.ts'
 import type { Downtime, Earning, NodeDetail, SeatEpoch, Status } from '../api/schemas.ts'
-import { isInvalid } from '../view/judged-epochs.ts'
+import { isInvalid } from '../../week/seat-words.ts'
 import type { Page, ViewParts } from '../view/parts.ts'
 import { downtimesOf, earningsOf, epochsShown, seatEpoch } from '../view/seat-history.ts'
 import { nodeDetail } from '../view/nodes.ts'

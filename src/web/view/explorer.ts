@@ -27,18 +27,9 @@ import type {
   BlockRow,
   EvidenceDetail,
 } from '../api/schemas.ts'
-import { silent } from './judged-epochs.ts'
-import {
-  isoTime,
-  NotFound,
-  type Page,
-  pageOf,
-  pageOfCount,
-  type PageQuery,
-  type ViewParts,
-  wordOf,
-} from './parts.ts'
-import { countWords, judgedEpoch } from './seat-history.ts'
+import { isoTime, NotFound, type Page, pageOf, pageOfCount, type PageQuery, type ViewParts } from './parts.ts'
+import { countWords, silent, wordOfVerdict } from '../../week/seat-words.ts'
+import { judgedEpoch } from './seat-history.ts'
 
 /** Announcements in force, newest first (R-REG-3). */
 export const listAnnouncements = async (parts: ViewParts, query: PageQuery): Promise<Page<Announcement>> => {
@@ -127,7 +118,7 @@ export const listAttestations = async (
       epoch: judged.epoch,
       seat: snapshot[index]!.seat,
       host: snapshot[index]!.host,
-      said: countWords(wordsOf(index).map((verdict) => ({ said: wordOf(verdict) }))),
+      said: countWords(wordsOf(index).map((verdict) => ({ verdict }))),
     })),
   }
 }
@@ -176,7 +167,7 @@ export const attestationDetail = async (
         seat: row.seat,
         host: row.host,
         verdict,
-        said: wordOf(verdict),
+        said: wordOfVerdict(verdict),
         address: bytes === undefined ? null : (addressOfBytes(bytes)?.ip ?? null),
       }
     }),
@@ -212,7 +203,7 @@ export const evidenceDetail = async (parts: ViewParts, cid: CID): Promise<Eviden
         seat: row?.seat ?? null,
         host: row?.host ?? null,
         verdict: entry.verdict,
-        said: wordOf(entry.verdict),
+        said: wordOfVerdict(entry.verdict),
         saw: describeEntry(entry),
       }
     }),

@@ -1,7 +1,7 @@
 import type { Concentration, Finding, NetworkDetail, ServerInfo, Status, Versions } from '../api/schemas.ts'
 import { daemonVersion } from '../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../protocol/index.ts'
-import { addressAt, type JudgedView } from './judged-epochs.ts'
+import { addressAt, type JudgedView } from '../../week/judged-epoch.ts'
 import { isAtTip } from '../../chain-node/follower/status.ts'
 import { readRegister, stateOf } from './nodes.ts'
 import type { ViewParts } from './parts.ts'
@@ -63,7 +63,7 @@ export const networkDetail = async (parts: ViewParts, signal: AbortSignal): Prom
     chain: network.profile.genesis.chain,
     status: await statusOf(parts, signal),
     epochs: epochs.items,
-    concentration: concentrationOf(await parts.judged.latest(signal)),
+    concentration: concentrationOf(await parts.node.weeks.judged.latest(signal)),
     versions: versionsOf(parts),
   }
 }

@@ -17,7 +17,7 @@ import {
   type Standing,
   standingOf,
   wordsAbout,
-} from './judged-epochs.ts'
+} from '../../week/judged-epoch.ts'
 import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
 import { type RegisteredSeats, seatAt } from './registered-seats.ts'
 import { seatOfWeek } from './week-views.ts'
@@ -125,7 +125,10 @@ interface ReadRegister {
 
 export const readRegister = async (parts: ViewParts, signal: AbortSignal): Promise<ReadRegister> => {
   const { epochs } = parts.node.daemon
-  const [registered, latest] = await Promise.all([parts.register.read(), parts.judged.latest(signal)])
+  const [registered, latest] = await Promise.all([
+    parts.register.read(),
+    parts.node.weeks.judged.latest(signal),
+  ])
   const context = await epochs.get(epochs.current() ?? 0)
   return { registered, latest, present: context?.snapshot ?? [] }
 }

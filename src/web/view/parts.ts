@@ -1,8 +1,8 @@
 import type { Epoch, Genesis, Height, Seat } from '../../../protocol/index.ts'
-import { epochStart, verdictNames, type Verdict } from '../../../protocol/index.ts'
+import { epochStart } from '../../../protocol/index.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
 import type { Moment } from '../api/schemas.ts'
-import { createJudgedEpochs, type JudgedEpochs, silent } from './judged-epochs.ts'
+import { silent } from '../../week/seat-words.ts'
 import { createPayoutChecks, type PayoutChecks } from './payout-checks.ts'
 import { createSeatRegister, type SeatRegister } from './registered-seats.ts'
 import { createWeekViews, type WeekViews } from './week-views.ts'
@@ -10,7 +10,6 @@ import { createWeekViews, type WeekViews } from './week-views.ts'
 /** What pages and API are made from: the node, and what was worked out of it and kept. */
 export interface ViewParts {
   node: AssembledNode
-  judged: JudgedEpochs
   register: SeatRegister
   weekViews: WeekViews
   payouts: PayoutChecks
@@ -23,13 +22,11 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
   const { follower, daemon } = node
   // Answers of an earlier run of the daemon say nothing about this one's.
   const run = Buffer.from(daemon.node.world.randomBytes(6)).toString('hex')
-  const judged = createJudgedEpochs(node)
   const register = createSeatRegister(node)
-  const weekViews = createWeekViews(node, judged)
+  const weekViews = createWeekViews(node)
   const payouts = createPayoutChecks(node, weekViews)
   return {
     node,
-    judged,
     register,
     weekViews,
     payouts,
@@ -47,7 +44,7 @@ export const createViewParts = (node: AssembledNode): ViewParts => {
         daemon.host.peers().length,
         node.diagnosis.revision(),
         node.alerter.revision(),
-        judged.revision(),
+        node.weeks.judged.revision(),
         register.revision(),
         payouts.revision(),
       ].join('.')
@@ -71,10 +68,6 @@ export const momentOf = async (
   const seconds = await node.follower.medianTimeAt(height)
   return { epoch, height, time: seconds === undefined ? null : isoTime(seconds) }
 }
-
-/** Words of R-VERD-1, and `silent`. */
-export const wordOf = (verdict: number): string =>
-  verdict === silent ? 'silent' : verdictNames[verdict as Verdict]
 
 export const codeOf = (verdict: number): number | null => (verdict === silent ? null : verdict)
 

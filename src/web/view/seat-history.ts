@@ -7,7 +7,8 @@ import {
   type Week,
 } from '../../../protocol/index.ts'
 import type { Challenge, Downtime, Earning, Exception, SeatEpoch } from '../api/schemas.ts'
-import { isInvalid, type JudgedView, outcomeAt, silent, standingOf, wordsAbout } from './judged-epochs.ts'
+import { type JudgedView, outcomeAt, standingOf, wordsAbout } from '../../week/judged-epoch.ts'
+import { isInvalid, silent, wordOfVerdict } from '../../week/seat-words.ts'
 import {
   codeOf,
   momentOf,
@@ -18,7 +19,6 @@ import {
   pageOfCount,
   type PageQuery,
   type ViewParts,
-  wordOf,
 } from './parts.ts'
 import { readRegister } from './nodes.ts'
 import { seatAt } from './registered-seats.ts'
@@ -60,7 +60,7 @@ export const epochsShown = async (
   const current = parts.node.daemon.epochs.current() ?? 0
   const shown: JudgedView[] = []
   for (let epoch = Math.max(0, current - maxEpochsShown); epoch < current; epoch++) {
-    const judged = await parts.judged.get(epoch, signal)
+    const judged = await parts.node.weeks.judged.get(epoch, signal)
     if (judged !== undefined) shown.push(judged)
   }
   return shown
@@ -79,7 +79,7 @@ export const judgedEpoch = async (
   const current = parts.node.daemon.epochs.current()
   const wanted = epoch ?? (current === null ? 0 : current - 1)
   const isOver = current !== null && wanted >= 0 && wanted < current
-  const view = isOver ? await parts.judged.get(wanted, signal) : undefined
+  const view = isOver ? await parts.node.weeks.judged.get(wanted, signal) : undefined
   if (view === undefined) throw noSuchEpoch(wanted)
   return view
 }
@@ -100,7 +100,7 @@ export const seatEpoch = async (parts: ViewParts, judged: JudgedView, seat: Seat
         : wordsAbout(judged, index).map(({ challenger, verdict }) => ({
             challenger,
             verdict: codeOf(verdict),
-            said: wordOf(verdict),
+            said: wordOfVerdict(verdict),
           })),
   }
 }
@@ -159,7 +159,7 @@ const challengeOf = (
   seat,
   challenger,
   verdict: codeOf(verdict),
-  said: wordOf(verdict),
+  said: wordOfVerdict(verdict),
 })
 
 /** What was not as it should be in these epochs; of one seat, or of all. */
@@ -207,7 +207,7 @@ const exceptionsOfSeat = (judged: JudgedView, index: number): Untimed<Exception>
       ...about,
       kind: verdict === Verdict.wrongDigest ? 'chain' : 'verdict',
       challenger,
-      said: wordOf(verdict),
+      said: wordOfVerdict(verdict),
     }))
   if (isSilent) {
     found.push({ ...about, kind: 'silent', challenger: null, said: 'no attestation of its own counts' })
@@ -266,7 +266,7 @@ export const downtimesOf = async (
   const newest = (parts.node.daemon.epochs.current() ?? 0) - 1
   const [first, last] = [epochs[0]?.epoch, epochs.at(-1)?.epoch]
   const isSoIn = async (epoch: Epoch, run: Pick<Run, 'seat' | 'reason'>): Promise<boolean> => {
-    const judged = epoch < 0 || epoch > newest ? undefined : await parts.judged.get(epoch, signal)
+    const judged = epoch < 0 || epoch > newest ? undefined : await parts.node.weeks.judged.get(epoch, signal)
     return judged !== undefined && outcomeAt(judged, indexOfSeat(judged.snapshot, run.seat)) === run.reason
   }
   const { items, ...page } = pageOfCount(runs.length, query, (i) => runs[runs.length - 1 - i]!)
@@ -329,13 +329,6 @@ const paymentOf = async (
   // That nobody was paid yet is not this seat's own trouble.
   const payment = check.state === 'differs' ? payee.state : check.state
   return { paid: payee.paid.toString(), payment, txids: [...payee.txids] }
-}
-
-/** How often each word was said. */
-export const countWords = (words: readonly { said: string }[]): Record<string, number> => {
-  const counts: Record<string, number> = {}
-  for (const { said } of words) counts[said] = (counts[said] ?? 0) + 1
-  return counts
 }
 
 /** The challengers of an epoch that say otherwise than valid, of a seat. */

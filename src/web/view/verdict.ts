@@ -10,8 +10,9 @@ import { checkAttestation, checkEvidence, type FoundEvidence } from '../../week/
 import { answerHashOf, describeEntry } from '../../week/explain/evidence-words.ts'
 import { explainSourcesOfNode } from '../../service/explaining.ts'
 import type { VerdictDetail } from '../api/schemas.ts'
-import { wordsAbout } from './judged-epochs.ts'
-import { codeOf, momentOf, NotFound, type ViewParts, wordOf } from './parts.ts'
+import { wordsAbout } from '../../week/judged-epoch.ts'
+import { wordOfVerdict } from '../../week/seat-words.ts'
+import { codeOf, momentOf, NotFound, type ViewParts } from './parts.ts'
 import { judgedEpoch } from './seat-history.ts'
 
 /** How long a page waits for a challenger to give the block behind its verdict. */
@@ -48,7 +49,7 @@ export const verdictDetail = async (
     seat,
     challenger,
     verdict: codeOf(verdict),
-    said: wordOf(verdict),
+    said: wordOfVerdict(verdict),
     time: (await momentOf(parts, request.epoch)).time,
     host: context.snapshot[index]!.host,
     challengerHost: context.snapshot[by]!.host,

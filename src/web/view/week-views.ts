@@ -1,10 +1,7 @@
 import {
-  bytesToHex,
   createTallyOfJudged,
   type DigestedTally,
-  type Epoch,
   type JudgedEpoch,
-  paramsOfWeek,
   rulesetOf,
   type Seat,
   type SeatTally,
@@ -17,17 +14,13 @@ import {
 import { isSecnodeError, messageOf } from '../../errors.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
 import { inSlices } from '../../async/slices.ts'
-import { contextsOfWeek, stateOfWeek } from '../../week/gather.ts'
-import { judgedOf, type JudgedEpochs, type JudgedView } from './judged-epochs.ts'
+import { countedSetOf, incomeOf, tallyInputOf } from '../../week/counted-set.ts'
+import { contextsOfWeek, type WeekEpochs } from '../../week/gather.ts'
+import { judgedOf, type JudgedView } from '../../week/judged-epoch.ts'
 
 /** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */
-export interface WeekView {
-  week: Week
+export interface WeekView extends Omit<WeekEpochs, 'contexts'> {
   state: WeekState
-  first: Epoch
-  last: Epoch
-  /** The next week has begun. */
-  isComplete: boolean
   record: WeekRecord | undefined
   /** Its epochs that are over. */
   epochs: readonly JudgedView[]
@@ -75,7 +68,7 @@ const patienceMs = 5_000
 const maxKeptResults = 16
 
 interface KeptResults {
-  basis: string
+  revision: string
   state: WeekState
   isFundKnown: boolean
   indexBySeat: Map<Seat, number>
@@ -84,45 +77,27 @@ interface KeptResults {
   amounts: BigUint64Array
 }
 
-export const createWeekViews = (
-  { daemon, network, follower, weeks }: Pick<AssembledNode, 'daemon' | 'network' | 'follower' | 'weeks'>,
-  judged: JudgedEpochs,
-): WeekViews => {
-  const { epochs, finality, node, collector } = daemon
-  const { world } = node
+export const createWeekViews = ({
+  daemon,
+  follower,
+  weeks,
+}: Pick<AssembledNode, 'daemon' | 'follower' | 'weeks'>): WeekViews => {
+  const { epochs } = weeks
+  const { world, logger } = daemon.node
   const stopping = new AbortController()
   let warming: Promise<void> | null = null
-  const whole = new Map<Week, { basis: string; view: WeekView; restUntilMs: number }>()
+  const whole = new Map<Week, { revision: string; view: WeekView; restUntilMs: number }>()
   const kept = new Map<Week, KeptResults>()
 
   const recordOf = (week: Week): WeekRecord | undefined =>
     follower.weeks().records.findLast((record) => record.week === week)
 
-  const inputOf = (
-    view: Omit<WeekView, 'tally' | 'fundMissing' | 'digest'>,
-    fund: bigint,
-    equivocators: ReadonlySet<Seat>,
-  ): TallyInput<JudgedEpoch> => ({
-    networkId: network.networkId,
-    chain: network.profile.genesis.chain,
-    week: view.week,
-    state: view.state,
-    params: paramsOfWeek(network.profile.schedule, view.week),
-    checkpoint: finality.anchored.get(view.week)?.anchor.checkpoint ?? null,
-    anchor: view.anchor,
-    equivocators,
-    fund,
-    epochs: view.epochs.map(judgedOf),
-  })
-
   const fundOf = async (
-    view: Pick<WeekView, 'week' | 'first' | 'last' | 'isComplete'>,
+    range: Parameters<typeof incomeOf>[1],
     signal: AbortSignal,
   ): Promise<{ fund: bigint; fundMissing: string | null }> => {
-    const { fund } = paramsOfWeek(network.profile.schedule, view.week)
-    const last = view.isComplete ? view.last : view.last - 1
     try {
-      return { fund: await weeks.fund.ofWeek(fund, view.first, last, signal), fundMissing: null }
+      return { fund: await incomeOf(weeks, range, signal), fundMissing: null }
     } catch (error) {
       signal.throwIfAborted()
       if (!isSecnodeError(error)) throw error
@@ -130,72 +105,51 @@ export const createWeekViews = (
     }
   }
 
-  const equivocatorsOf = async (week: Week): Promise<ReadonlySet<Seat>> =>
-    finality.anchored.get(week)?.equivocators ?? new Set((await weeks.equivocators(week)).keys())
+  const inputOf = async (
+    range: Omit<WeekEpochs, 'contexts'>,
+    views: readonly JudgedView[],
+    fund: bigint,
+  ): Promise<TallyInput<JudgedEpoch>> => {
+    const set = await countedSetOf(weeks, range, weeks.fixedAtHand(range.week))
+    return tallyInputOf(weeks, set, fund, views.map(judgedOf))
+  }
 
   const read = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
-    const range = await epochs.epochsOfWeek(week)
-    if (range === null) return undefined
+    const begun = await epochs.epochsOfWeek(week)
+    if (begun === null) return undefined
     const current = epochs.current() ?? 0
     const views: JudgedView[] = []
-    for (let epoch = range.first; epoch <= Math.min(range.last, current - 1); epoch++) {
-      const view = await judged.get(epoch, signal)
+    for (let epoch = begun.first; epoch <= Math.min(begun.last, current - 1); epoch++) {
+      const view = await weeks.judged.get(epoch, signal)
       if (view !== undefined) views.push(view)
     }
     if (views.length === 0) return undefined
     const record = recordOf(week)
-    const anchored = finality.anchored.get(week)
-    const frame = {
-      week,
+    const range = { week, params: views[0]!.context.params, ...begun }
+    const { fund, fundMissing } = await fundOf(range, signal)
+    const input = await inputOf(range, views, fund)
+    const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
+    const hasAll = begun.isComplete && views.length === begun.last - begun.first + 1
+    const isWhole = input.checkpoint !== null && fundMissing === null && hasAll
+    return {
+      ...range,
       // Anchored in the chain, but not all of it here yet: what counts is not known to this node.
-      state: finality.stateOf(week) ?? stateOfWeek(node.genesis, range, node.chain.confirmedHeight),
-      first: range.first,
-      last: range.last,
-      isComplete: range.isComplete,
+      state: input.state,
       record,
       epochs: views,
       checkpoint: record?.anchor?.checkpoint.toString() ?? null,
-      anchor:
-        record?.anchor === undefined || record.anchor === null
-          ? null
-          : { height: record.anchor.height, hash: record.anchor.blockHash },
+      anchor: anchorAt(record),
+      tally,
+      fundMissing,
+      digest: isWhole ? createTallyOfJudged(input).digest : null,
     }
-    const { fund, fundMissing } = await fundOf(frame, signal)
-    const input = inputOf(frame, fund, await equivocatorsOf(week))
-    const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
-    const hasAll = range.isComplete && views.length === range.last - range.first + 1
-    const isWhole = anchored !== undefined && fundMissing === null && hasAll
-    return { ...frame, tally, fundMissing, digest: isWhole ? createTallyOfJudged(input).digest : null }
   }
 
-  /** What a week was made from: while that is the same, so is its view. */
-  const basisOf = async (week: Week): Promise<string> => {
-    const anchored = finality.anchored.get(week)
-    const range = await epochs.epochsOfWeek(week)
-    if (anchored !== undefined && range?.isComplete === true) {
-      return `${anchored.anchor.checkpoint.toString()} ${bytesToHex(anchored.anchor.blockHash)}`
-    }
-    const first = range?.first ?? 0
-    const last = Math.min(range?.last ?? -1, (epochs.current() ?? 0) - 1)
-    let change = 0
-    for (let epoch = first; epoch <= last; epoch++) change = Math.max(change, collector.changeOf(epoch))
-    // A reorganisation changes beacons; proofs take away what was said.
-    const beacon = last < first ? undefined : await epochs.beaconOf(last)
-    const proofs = (await weeks.equivocators(week)).size
-    return [
-      finality.stateOf(week) ?? 'open',
-      last,
-      bytesToHex(beacon ?? new Uint8Array(0)),
-      proofs,
-      change,
-    ].join(' ')
-  }
-
-  const keep = (week: Week, basis: string, view: WeekView, begunMs: number): void => {
+  const keep = (week: Week, revision: string, view: WeekView, begunMs: number): void => {
     const tookMs = world.monotonicMs() - begunMs
     whole.delete(week)
     whole.set(week, {
-      basis,
+      revision,
       view,
       restUntilMs: begunMs + (1 + restPerView) * (tookMs < quickMs ? 0 : tookMs),
     })
@@ -203,7 +157,7 @@ export const createWeekViews = (
     const { seats } = view.tally
     kept.delete(week)
     kept.set(week, {
-      basis,
+      revision,
       state: view.state,
       isFundKnown: view.fundMissing === null,
       indexBySeat: new Map(seats.map(({ row }, index) => [row.seat, index])),
@@ -215,23 +169,24 @@ export const createWeekViews = (
   }
 
   const get = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
-    const basis = await basisOf(week)
+    const revision = await weeks.revisionOf(week)
     const known = whole.get(week)
     if (known !== undefined) {
       // Without its fund it may be known in a moment: the daemon adds it up by itself.
-      if (known.basis === basis && known.view.fundMissing === null) return known.view
-      const isSameState = known.view.state === (finality.stateOf(week) ?? known.view.state)
+      if (known.revision === revision && known.view.fundMissing === null) return known.view
+      const isSameState = known.view.state === (weeks.stateOf(week) ?? known.view.state)
       if (isSameState && world.monotonicMs() < known.restUntilMs) return known.view
     }
     const begunMs = world.monotonicMs()
     const view = await read(week, signal)
-    if (view !== undefined) keep(week, basis, view, begunMs)
+    if (view !== undefined) keep(week, revision, view, begunMs)
     return view
   }
 
   const resultsOf = async (week: Week, signal: AbortSignal): Promise<KeptResults | undefined> => {
     const known = kept.get(week)
-    if (known !== undefined && known.isFundKnown && known.basis === (await basisOf(week))) return known
+    if (known !== undefined && known.isFundKnown && known.revision === (await weeks.revisionOf(week)))
+      return known
     await get(week, signal)
     return kept.get(week)
   }
@@ -249,7 +204,7 @@ export const createWeekViews = (
       for (const week of newestWeeks(maxWeeks)) await resultsOf(week, stopping.signal)
     })()
       .catch((error: unknown) => {
-        if (!stopping.signal.aborted) node.logger.warn({ err: error }, 'a week could not be worked out')
+        if (!stopping.signal.aborted) logger.warn({ err: error }, 'a week could not be worked out')
       })
       .finally(() => (warming = null))
   }
@@ -259,7 +214,7 @@ export const createWeekViews = (
     async document(view, signal) {
       await contextsOfWeek(weeks, view.week)
       const { fund } = await fundOf(view, signal)
-      return createTallyOfJudged(inputOf(view, fund, await equivocatorsOf(view.week)))
+      return createTallyOfJudged(await inputOf(view, view.epochs, fund))
     },
     async results(seats, maxWeeks, signal) {
       const found = new Map<Seat, SeatWeekResult[]>(seats.map((seat) => [seat, []]))
@@ -288,6 +243,11 @@ export const createWeekViews = (
       await warming
     },
   }
+}
+
+const anchorAt = (record: WeekRecord | undefined): WeekView['anchor'] => {
+  const anchor = record?.anchor ?? null
+  return anchor === null ? null : { height: anchor.height, hash: anchor.blockHash }
 }
 
 /** The row of a seat in a week, or undefined. */

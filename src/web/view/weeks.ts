@@ -10,7 +10,7 @@ import {
 } from '../../../protocol/index.ts'
 
 import type { EpochRow, WeekDetail, WeekRow, WeekSeat } from '../api/schemas.ts'
-import { countStandings, type JudgedView } from './judged-epochs.ts'
+import { countStandings, type JudgedView } from '../../week/judged-epoch.ts'
 import { momentOf, noSuchWeek, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
 import type { PayoutCheck } from './payout-checks.ts'
 import { weekOrCurrent } from './seat-history.ts'
@@ -117,7 +117,7 @@ export const latestEpochs = async (
   const { items, ...page } = pageOf(numbers, query, (epoch) => epoch)
   const rows: EpochRow[] = []
   for (const epoch of items) {
-    const judged = await parts.judged.get(epoch, signal)
+    const judged = await parts.node.weeks.judged.get(epoch, signal)
     if (judged !== undefined) rows.push(await epochRow(parts, judged))
   }
   return { items: rows, ...page }

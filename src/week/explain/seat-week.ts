@@ -32,7 +32,8 @@ import { resolveWeek } from '../answers.ts'
 import { maxDeciders } from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from '../../week-io/explain-sources.ts'
-import { contextsOfWeek, type FixedWeek, gatherEpoch, stateOfWeek } from '../gather.ts'
+import { countedSetOf, incomeOf, tallyInputOf } from '../counted-set.ts'
+import { contextsOfWeek, type FixedWeek, gatherEpoch, type WeekEpochs } from '../gather.ts'
 import { namedAddresses, sharingSeats } from './named-addresses.ts'
 
 /** How a person names a node; `own` is the node whose store is asked. */
@@ -110,7 +111,8 @@ export const gatherSeatWeek = async (
   const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
   const proofs =
     fixed === null ? await storedProofs(sources, week) : await listedProofs(sources, fixed, week, contexts)
-  const equivocators = fixed?.equivocators ?? new Set(proofs.keys())
+  const set = await countedSetOf(sources, range, fixed)
+  const { equivocators } = set
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
   const { judged, chosen, ipBySeat } = await judgeWeek(
@@ -129,22 +131,8 @@ export const gatherSeatWeek = async (
       },
     )
   }
-  const { fund, fundMissing } = await fundOfWeek(sources, params, range, signal)
-  const input: TallyInput<JudgedEpoch> = {
-    networkId: sources.networkId,
-    chain: sources.genesis.chain,
-    week,
-    state:
-      fixed === null
-        ? (sources.stateOf(week) ?? stateOfWeek(sources.genesis, range, confirmedHeight))
-        : 'anchored',
-    params,
-    checkpoint: fixed?.checkpoint ?? null,
-    anchor: fixed?.anchor ?? null,
-    equivocators,
-    fund,
-    epochs: judged,
-  }
+  const { fund, fundMissing } = await fundOfWeek(sources, range, signal)
+  const input = tallyInputOf(sources, set, fund, judged)
   const tally = rulesetOf(params).tallyJudged(input)
   return {
     input,
@@ -244,14 +232,11 @@ const listedProofs = async (
 /** What came in, if it is known: why a node was not credited does not depend on it. */
 const fundOfWeek = async (
   sources: ExplainSources,
-  params: Params,
-  { first, last, isComplete }: { first: Epoch; last: Epoch; isComplete: boolean },
+  range: WeekEpochs,
   signal: AbortSignal,
 ): Promise<{ fund: bigint; fundMissing: SecnodeError | null }> => {
   try {
-    // Of the epoch that runs, blocks are still to come.
-    const fund = await sources.fund.ofWeek(params.fund, first, isComplete ? last : last - 1, signal)
-    return { fund, fundMissing: null }
+    return { fund: await incomeOf(sources, range, signal), fundMissing: null }
   } catch (error) {
     if (!isSecnodeError(error) || error.exitCode !== 3) throw error
     return { fund: 0n, fundMissing: error }
