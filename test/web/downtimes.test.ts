@@ -21,11 +21,13 @@ const historyOf = (outcomes: readonly Outcome[]) => {
       daemon: { epochs: { current: () => outcomes.length } },
       network: { profile: { genesis: { activationHeight: 0, epochBlocks: 10 } } },
       follower: { medianTimeAt: (height: number) => Promise.resolve(1_800_000_000 + 60 * height) },
-    },
-    judged: {
-      get: (epoch: number) => {
-        asked.push(epoch)
-        return Promise.resolve(judged[epoch])
+      weeks: {
+        judged: {
+          get: (epoch: number) => {
+            asked.push(epoch)
+            return Promise.resolve(judged[epoch])
+          },
+        },
       },
     },
   } as unknown as ViewParts
