@@ -233,6 +233,10 @@ const onFinding = (
   })
 }
 
+/** R-FAULT-1: a chain that stood still for half of the window and beyond its end has judged nothing. */
+export const standstill = (phases: ChallengerState['phases'], before: Height, height: Height): boolean =>
+  before < phases.attests && height >= phases.attests && 2 * (height - before) > phases.attests - phases.opens
+
 /** One step; `height` is the last confirmed height known when the event happened. */
 export const stepChallenger = (
   state: ChallengerState,

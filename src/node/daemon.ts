@@ -36,7 +36,6 @@ import { createWorkStore } from '../store/work.ts'
 import type { FundBook } from '../week-io/fund.ts'
 import type { Exit } from '../relay/exit.ts'
 import type { RelayHop } from '../relay/hop.ts'
-import { pause } from '../async/deadline.ts'
 import type { World } from '../world.ts'
 import type { AnchorWallet } from './anchor-wallet.ts'
 import type { ChainSource } from '../week/chain-view.ts'
@@ -46,6 +45,7 @@ import { type Conduct, honestConduct } from './conduct.ts'
 import { type Contact, createContact } from './contact/contact.ts'
 import type { NodeContext } from './context.ts'
 import { serveDialBack } from './dial-back.ts'
+import { createAttendance } from './attendance.ts'
 import { createEpochBook, type EpochBook, type EpochContext } from '../week/epoch-book.ts'
 import { createEvidenceCopy } from './evidence-copy.ts'
 import { createFinality, type Finality } from './finality.ts'
@@ -53,7 +53,8 @@ import { createNodeMetrics, type NodeMetrics } from './metrics.ts'
 import { firstOpenEpoch } from '../week/open-epochs.ts'
 import { createOutgoing } from './outgoing.ts'
 import { createNodeRelay } from './relay.ts'
-import { askForSeat, recoverOwn } from './recovery.ts'
+import { askForSeat } from './recovery.ts'
+import type { Tip } from './role.ts'
 import { type Responder, startResponder } from './responder.ts'
 import { createSeenVersions } from './seen-versions.ts'
 import { askOutside } from './ask-outside.ts'
@@ -153,8 +154,6 @@ const maxTasks = 24
 const maxWaitingTasks = 256
 /** Seats that look for this node in an epoch where it does not reach its own address. */
 const lookingSeats = 3
-/** Between tries to ask others what they know of this node. */
-const recoveryPauseMs = 2_000
 
 export const createDaemon = (options: DaemonOptions): Daemon => {
   const { genesis, schedule, keys, chain, logger, world, store } = options
@@ -235,7 +234,8 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     contact.saw(context, seat, isOurs, true),
   )
   const outgoing = createOutgoing(node, collector)
-  const challenger = createChallenger(node, outgoing, sync, tasks)
+  const attendance = createAttendance(node, { collector, sync, outgoing, tasks })
+  const challenger = createChallenger(node, { attendance, outgoing, sync, tasks })
   node.signing.onStop(() => challenger.abandon())
   const selfLook = createSelfLook({
     peerKey: node.seatKeys.peerKey,
@@ -288,10 +288,6 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let lastAtTip = -1
   let watchedFrom: number | null = null
   let onHandled: () => void = () => undefined
-  /** The epoch of the start, and how far others were asked what they know of this node (R-ATT-5). */
-  let startEpoch: Epoch | null = null
-  let recovery: 'due' | 'running' | 'done' = 'due'
-  let isSentAgain = false
   let isExchanging = false
   let stage: 'new' | 'running' | 'stopped' = 'new'
 
@@ -315,23 +311,10 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     }
     metrics.attestationsHeld.set(await heldLately(current))
     if (current !== lastEpoch) await onNewEpoch(current)
-    if (startEpoch === null) {
-      startEpoch = current
-      challenger.setFence(current)
-    }
-    if (recovery === 'running') await sendAgain(current)
-    if (recovery === 'due' && (await ownEpoch(current)) !== null) {
-      const isStarted = tasks.run('recover', async (signal) => {
-        try {
-          await recover(signal)
-        } finally {
-          if (recovery === 'running') recovery = 'due'
-        }
-      })
-      if (isStarted) recovery = 'running'
-    }
-    await outgoing.onHeight(height)
-    await challenger.onHeight(height)
+    const tip: Tip = { height, epoch: current, openFrom, watchedFrom: watchedFrom! }
+    await attendance.onHeight(tip)
+    await outgoing.onHeight(tip)
+    await challenger.onHeight(tip)
     await finality.onHeight(height, true)
     await takeover.onHeight(watchedFrom)
     await evidenceCopy.onHeight(current)
@@ -450,41 +433,6 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     return { ...seen, at: `${ip} port ${row.tls}` }
   }
 
-  /** R-ATT-5: before anything is signed, others are asked what they know of this node. */
-  const recover = async (signal: AbortSignal): Promise<void> => {
-    for (;;) {
-      const current = epochs.current()
-      const own = current === null ? null : await ownEpoch(current)
-      if (current === null || own === null) return
-      const outcome = await recoverOwn(node, collector, sync, own.context.snapshot, own.seat, signal)
-      if (outcome.is !== 'unanswered' || outcome.answered > 0) await sendAgain(current)
-      const isOver = outcome.is === 'unanswered' && outcome.answered > 0 && current > startEpoch!
-      if (outcome.is !== 'unanswered' || isOver) {
-        logger.info({ recovery: outcome }, 'other seats were asked for own attestations')
-        recovery = 'done'
-        await rememberAll()
-        await challenger.settleFence(outcome.is === 'complete')
-        return
-      }
-      // Nobody answers at all: this node is cut off and cannot know what it did before.
-      if (outcome.answered === 0) challenger.setFence((startEpoch = current))
-      await pause(world, recoveryPauseMs, signal)
-    }
-  }
-
-  /** R-ATT-7: from here on an own attestation that is not in the record is another daemon's. */
-  const rememberAll = async (): Promise<void> => {
-    const last = await node.attestations.lastOwnBefore(0xffff_ffff)
-    node.signing.remembers(epochs.current() ?? 0, last?.epoch ?? null)
-  }
-
-  /** Once others have answered, so that there is somebody to send it to, or a block later. */
-  const sendAgain = async (current: Epoch): Promise<void> => {
-    if (isSentAgain) return
-    isSentAgain = true
-    await outgoing.sendAgain(openFrom, current)
-  }
-
   const syncTurn = async (signal: AbortSignal): Promise<void> => {
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
@@ -523,7 +471,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     relay,
     isCaughtUp,
     handledHeight: () => handledHeight,
-    isRecovering: () => recovery === 'running',
+    isRecovering: () => attendance.state().asking === 'asking',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
     certificate: () => endpoint?.certificate() ?? null,
     async unknownRuleset() {

@@ -1,4 +1,5 @@
 import {
+  againOf,
   cidOf,
   decodeAttestation,
   encodeSigned,
@@ -6,8 +7,11 @@ import {
   epochStart,
   equalBytes,
   type HeldAttestation,
-  type Height,
+  type SendingEffect,
+  type SendingEvent,
   type Signed,
+  startSending,
+  stepSending,
   topicsOf,
   whyClosed,
 } from '../../protocol/index.ts'
@@ -15,24 +19,18 @@ import { messageOf } from '../errors.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
+import type { Role, Tip } from './role.ts'
 
-/**
- * Own attestations on their way out (R-ATT-5): on disk from the moment they are signed, and held, which is to say shown
- * to whoever asks, from the moment they are sent. Who got one by sync before would not pass it on when gossip brings it.
- *
- * All nodes come to the end of the window at the same block: 40,000 attestations at once would be dropped as a flood.
- * Each waits for a random part of the spread, but not beyond its epoch: from there half an epoch is left for it to come
- * everywhere (R-CP-3).
- */
-export interface Outgoing {
+/** Own attestations on their way out: drives the sending steps (R-ATT-5). */
+export interface Outgoing extends Role {
   /**
    * Signed and on disk. Without a spread, or when its epoch is over, it is sent before this resolves. With `waits` it is
    * sent at the end of its epoch: until then another daemon's may come first (R-ATT-7).
    */
   add(context: EpochContext, signed: Signed, options?: { waits: boolean }): Promise<void>
   /** Sends what may wait no longer. */
-  onHeight(height: Height): Promise<void>
-  /** What was signed of the epochs [from, to] before the start may never have left: the same bytes go out. */
+  onHeight(tip: Tip): Promise<void>
+  /** Sends the same bytes again of what was signed of the epochs [from, to] before the start. */
   sendAgain(from: Epoch, to: Epoch): Promise<void>
   /**
    * Sends at once what still waits for its moment, since nobody knows when the next start is; what waits for another
@@ -47,23 +45,14 @@ interface Waiting {
   context: EpochContext
   own: Own
   cancel: () => void
-  /** For the end of its epoch. */
-  isLast: boolean
-  /** Its moment came while the chain was on another branch. */
-  isDue: boolean
 }
 
 export const createOutgoing = (node: NodeContext, collector: Collector): Outgoing => {
   const topic = topicsOf(node.networkId).attestations.name
-  const waiting = new Set<Waiting>()
+  const waitingById = new Map<number, Waiting>()
   const sending = new Set<Promise<void>>()
-  let isStopped = false
-
-  const ownOf = (signed: Signed): Own => {
-    const attestation = decodeAttestation(signed.payload)
-    if (attestation === null) throw new Error('an own attestation that is none')
-    return { seat: attestation.seat, cid: cidOf(signed.payload), signed }
-  }
+  let state = startSending(node.publishSpreadMs > 0)
+  let nextId = 0
 
   const send = async (context: EpochContext, own: Own): Promise<void> => {
     // The other daemon may have published another one of that epoch (R-ATT-7).
@@ -83,24 +72,43 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
     )
   }
 
-  /** Its turn has come, whatever says so; twice is no more than once. */
-  const release = (one: Waiting): Promise<void> => {
-    if (!waiting.delete(one)) return Promise.resolve()
-    one.cancel()
-    const work = async (): Promise<void> => {
-      const { epoch, beacon } = one.context
-      const context = await node.epochs.get(epoch)
-      if (context !== undefined && equalBytes(context.beacon, beacon)) return await send(context, one.own)
-      // Under a beacon that is gone it neither counts nor accuses (R-CHAIN-2). The branch may come back.
-      if (!isStopped) waiting.add({ ...one, isDue: true })
+  const tell = async (event: SendingEvent): Promise<void> => {
+    const step = stepSending(state, event)
+    state = step.state
+    // All at once: none waits for another's way out.
+    await Promise.all(step.effects.map(carryOut))
+  }
+
+  const carryOut = async (effect: SendingEffect): Promise<void> => {
+    const { id } = effect
+    const one = waitingById.get(id)!
+    if (effect.is === 'wait') {
+      one.cancel = node.world.setTimer(spreadOut(), () => void tell({ is: 'moment', id }))
+      return
     }
-    const sent = work()
-      .catch((error: unknown) => {
-        node.logger.error({ reason: messageOf(error) }, 'an own attestation could not be sent')
-      })
-      .finally(() => sending.delete(sent))
-    sending.add(sent)
-    return sent
+    one.cancel()
+    if (effect.is === 'forget') waitingById.delete(id)
+    else await track(release(id, one))
+  }
+
+  const release = async (id: number, { context, own }: Waiting): Promise<void> => {
+    let isCanonical = true
+    try {
+      const { epoch, beacon } = context
+      const present = await node.epochs.get(epoch)
+      isCanonical = present !== undefined && equalBytes(present.beacon, beacon)
+      if (isCanonical) await send(present!, own)
+    } catch (error) {
+      node.logger.error({ reason: messageOf(error) }, 'an own attestation could not be sent')
+    }
+    await tell({ is: isCanonical ? 'sent' : 'astray', id })
+    if (!state.waiting.some((left) => left.id === id)) waitingById.delete(id)
+  }
+
+  const track = (work: Promise<void>): Promise<void> => {
+    const tracked = work.finally(() => sending.delete(tracked))
+    sending.add(tracked)
+    return tracked
   }
 
   const spreadOut = (): number => {
@@ -108,50 +116,44 @@ export const createOutgoing = (node: NodeContext, collector: Collector): Outgoin
     return Math.floor((node.publishSpreadMs * (256 * a + b)) / 65_536)
   }
 
-  const isOver = ({ epoch }: EpochContext, height: Height): boolean =>
-    height >= epochStart(node.genesis, epoch + 1)
-
   return {
     async add(context, signed, { waits } = { waits: false }) {
-      const one: Waiting = {
-        context,
-        own: ownOf(signed),
-        cancel: () => undefined,
+      const id = nextId++
+      waitingById.set(id, { context, own: ownOf(signed), cancel: () => undefined })
+      const own = {
+        id,
+        over: epochStart(node.genesis, context.epoch + 1),
+        closes: context.phases.closes,
         isLast: waits,
-        isDue: false,
       }
-      waiting.add(one)
-      if (isOver(context, node.chain.confirmedHeight)) return await release(one)
-      if (waits) return
-      if (isStopped || node.publishSpreadMs === 0) return await release(one)
-      one.cancel = node.world.setTimer(spreadOut(), () => void release(one))
+      await tell({ is: 'signed', own, height: node.chain.confirmedHeight })
     },
-    async onHeight(height) {
-      for (const one of waiting) if (height >= one.context.phases.closes) waiting.delete(one)
-      // All at once: what is under a beacon that is gone is among those that wait again at once.
-      const due = [...waiting].filter((one) => one.isDue || isOver(one.context, height))
-      await Promise.all(due.map(release))
-    },
+    onHeight: ({ height }) => tell({ is: 'height', height }),
     async sendAgain(from, to) {
       for (let epoch = from; epoch <= to; epoch++) {
         const beacon = await node.epochs.beaconOf(epoch)
         const signed = beacon && (await node.attestations.ownSigned(epoch, beacon))
         if (beacon === undefined || signed === undefined) continue
         const own = ownOf(signed)
-        const isTaken = whyClosed(node.genesis, epoch, node.chain.confirmedHeight) === null
-        const isHeld = (await node.attestations.get(epoch, beacon, own.seat)) !== undefined
-        if (isHeld && !isTaken) continue
-        const context = await node.epochs.get(epoch)
+        const what = againOf({
+          isOpen: whyClosed(node.genesis, epoch, node.chain.confirmedHeight) === null,
+          isHeld: (await node.attestations.get(epoch, beacon, own.seat)) !== undefined,
+        })
+        const context = what === 'nothing' ? undefined : await node.epochs.get(epoch)
         if (context === undefined || !equalBytes(context.beacon, beacon)) continue
-        // Closed for gossip, it is there for sync.
-        if (isTaken) await send(context, own)
+        if (what === 'publish') await send(context, own)
         else await collector.takeOwn(context, own)
       }
     },
     async stop() {
-      isStopped = true
-      for (const one of waiting) if (!one.isLast) void release(one)
+      void tell({ is: 'stop' })
       await Promise.all(sending)
     },
   }
+}
+
+const ownOf = (signed: Signed): Own => {
+  const attestation = decodeAttestation(signed.payload)
+  if (attestation === null) throw new Error('an own attestation that is none')
+  return { seat: attestation.seat, cid: cidOf(signed.payload), signed }
 }

@@ -8,6 +8,7 @@ import {
   type Epoch,
   equalBytes,
   maxSyncEpochs,
+  type OwnAnswers,
   type Seat,
   shuffledIndexes,
   type Signed,
@@ -34,16 +35,7 @@ export const drawOthers = (
   return [...order.subarray(0, count)].map((index) => others[index]!)
 }
 
-/** What the others know of a node's own attestations (R-ATT-5). */
-export type Recovery =
-  /** Three others (or all there are) answered, and none knows an attestation that is not in the own store. */
-  | { is: 'complete' }
-  /** Somebody knows more: the store is an old copy. What was learnt is recorded now. */
-  | { is: 'learned'; count: number }
-  /** Too few answered. */
-  | { is: 'unanswered'; answered: number }
-
-/** R-ATT-5: asks other seats for this node's own attestations and records what it did not know. */
+/** R-ATT-5: one round of questions for this node's own attestations; records what the store lacked. */
 export const recoverOwn = async (
   node: NodeContext,
   collector: Collector,
@@ -51,13 +43,12 @@ export const recoverOwn = async (
   snapshot: Snapshot,
   ownSeat: Seat,
   signal: AbortSignal,
-): Promise<Recovery> => {
+): Promise<Pick<OwnAnswers, 'answered' | 'isEnough' | 'learned'>> => {
   let learned = 0
-  const { answered, isEnough } = await askThree(node, snapshot, ownSeat, signal, async (other) => {
+  const asked = await askThree(node, snapshot, ownSeat, signal, async (other) => {
     learned += await learnFrom(node, collector, sync, other, ownSeat, signal)
   })
-  if (learned > 0) return { is: 'learned', count: learned }
-  return isEnough ? { is: 'complete' } : { is: 'unanswered', answered }
+  return { ...asked, learned }
 }
 
 /** R-ATT-8: takes in what three other seats hold of a seat, from an epoch on. False if fewer answered. */

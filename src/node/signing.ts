@@ -24,8 +24,8 @@ export interface Signing {
   maySign(beganAt: Height): boolean
   /** The other daemon that was noticed. */
   twin(): TwinSighting | null
-  /** Others have told what they know of this node's attestations (R-ATT-5); `lastOwn` is the newest of them. */
-  remembers(current: Epoch, lastOwn: Epoch | null): void
+  /** From this epoch on the store holds everything that this machine signed (`firstRemembered`). */
+  remembers(from: Epoch): void
   /** The chain was not followed block by block: what came meanwhile says nothing of a twin. */
   loseSight(): void
   /** It is followed again, up to this epoch. */
@@ -101,8 +101,8 @@ export const createSigning = ({ store, isStandby, instance, logger, world }: Sig
     isOn,
     maySign: (beganAt) => isOn() && (record?.fence ?? -1) < beganAt,
     twin: () => record?.twin ?? null,
-    remembers(current, lastOwn) {
-      rememberedFrom = firstRemembered(current, lastOwn)
+    remembers(from) {
+      rememberedFrom = from
     },
     loseSight() {
       isBlind = true
