@@ -12,12 +12,12 @@ import {
   reversedHex,
 } from '../../protocol/index.ts'
 import { chainBlockOf, memoThatCounts, paymentsOf } from './follower/chain-block.ts'
-import { parseBlock } from '../chain/formats/block.ts'
 import { parseTransaction } from '../chain/formats/transaction.ts'
 import type { Transaction } from '../chain/formats/types.ts'
 import type { Network } from '../chain/profiles.ts'
+import { createCheckedBlocks } from './checked-blocks.ts'
 import type { RpcClient } from './rpc/client.ts'
-import { getAddressTxids, getRawBlock, getTransactionPlace } from './rpc/methods.ts'
+import { getAddressTxids, getTransactionPlace } from './rpc/methods.ts'
 
 /** The last announcement of a stake, as a look into its transactions finds it. */
 export type FoundAnnouncement =
@@ -98,12 +98,13 @@ export async function* recentAnnouncements(
   options: { maxBlocks: number; signal: AbortSignal },
 ): AsyncGenerator<Announcement, void, undefined> {
   const { genesis } = network.profile
+  const blocks = createCheckedBlocks(rpc, network.facts.family)
   const lowest = Math.max(genesis.activationHeight, tip - options.maxBlocks + 1)
   const seen = new Set<string>()
   for (let height = tip; height >= lowest; height--) {
-    const bytes = await getRawBlock(rpc, height, { signal: options.signal, deadlineMs: 10_000 })
-    if (bytes === null) continue
-    const { chainBlock } = await chainBlockOf(network, parseBlock(bytes, network.facts.family), height, null)
+    const checked = await blocks.at(height, { signal: options.signal, deadlineMs: 10_000 })
+    if (checked === null) continue
+    const { chainBlock } = await chainBlockOf(network, checked.block, height, null)
     for (const { memo } of chainBlock.transactions) {
       if (memo === null || !isAnnouncementMemo(memo)) continue
       const parsed = parseMemo(genesis.chain, memo)

@@ -8,7 +8,7 @@ import {
   type Thread,
 } from '../../protocol/index.ts'
 import { encodeAddress } from '../chain/address.ts'
-import { fetchAhead, fetchBlock } from '../chain-node/follower/fetch-block.ts'
+import { createCheckedBlocks } from '../chain-node/checked-blocks.ts'
 import { classifyScript } from '../chain/formats/script.ts'
 import { parseTransaction } from '../chain/formats/transaction.ts'
 import type { Block, ChainFamily, Transaction, TransactionOutput } from '../chain/formats/types.ts'
@@ -18,7 +18,6 @@ import { isRpcError } from '../chain-node/rpc/errors.ts'
 import {
   getAddressTxids,
   getBlockCount,
-  getBlockHashes,
   getBlockHeader,
   getTransactionPlace,
   getTxOut,
@@ -58,17 +57,15 @@ export const readThread = async (query: ThreadQuery): Promise<ChainThread> => {
     try {
       return await readThreadOnce(query)
     } catch (error) {
-      const mayBeRace =
-        isSecnodeError(error, 'PAYOUT_CHAIN_MOVES') || isSecnodeError(error, 'CHAIN_NODE_LIES')
-      if (!mayBeRace || attempt === maxAttempts) throw error
+      if (!isSecnodeError(error, 'PAYOUT_CHAIN_MOVES') || attempt === maxAttempts) throw error
     }
   }
 }
 
 /** Reorganisations in a row that are waited out. */
 const maxAttempts = 3
-/** Blocks whose hashes are asked for at once. */
-const windowBlocks = 200
+/** Between two reports of progress. */
+const blocksPerReport = 200
 const maxFetches = 8
 /** A transaction of 1,000 payees is 70 kB of hex: 1.4 MB in one answer. */
 const transactionsPerCall = 20
@@ -242,22 +239,14 @@ async function* blocksFrom(
   from: Height,
   tipHeight: Height,
 ): AsyncGenerator<{ block: Block; height: Height }, void, undefined> {
-  let previousHash: Uint8Array | null = null
-  for (let first = from; first <= tipHeight; first += windowBlocks) {
-    const count = Math.min(windowBlocks, tipHeight - first + 1)
-    const hashes = await getBlockHashes(rpc, first, count, { signal })
-    const blocks = fetchAhead(count, maxFetches, signal, async (i, fetchSignal) =>
-      fetchBlock(rpc, network.facts.family, first + i, hashes[i]!, fetchSignal),
-    )
-    for await (const fetched of blocks) {
-      if (fetched === null) throw chainMoves()
-      const { header } = fetched.block
-      if (previousHash !== null && !equalBytes(header.previousHash, previousHash)) throw chainMoves()
-      previousHash = header.hash
-      yield fetched
-    }
-    onProgress?.(first + count - 1, tipHeight)
+  const blocks = createCheckedBlocks(rpc, network.facts.family)
+  const count = tipHeight - from + 1
+  let read = 0
+  for await (const checked of blocks.range(from, count, { maxAhead: maxFetches, signal })) {
+    yield checked
+    if (++read % blocksPerReport === 0 || read === count) onProgress?.(checked.height, tipHeight)
   }
+  if (read < count) throw chainMoves()
 }
 
 const chainMoves = (): SecnodeError =>

@@ -10,7 +10,7 @@ import { createEpochBook, type EpochContext } from '../week/epoch-book.ts'
 import type { Store } from '../store/store.ts'
 import { weeksAt } from '../store/week-rows.ts'
 import type { WeekSources } from '../week/gather.ts'
-import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
+import { createNodeReader } from '../chain-node/transaction-reader.ts'
 import { maxKeys, recomputeFrom } from './explain-sources.ts'
 import type { OwnHolding, VerifierFacts } from '../week/explain/verified-case.ts'
 
@@ -56,7 +56,7 @@ const recomputeWith = (
 ): VerifierFacts['recompute'] => {
   const { family } = network.facts
   const followedHashAt: ChainView['hashAt'] = (height) => chain.hashAt(height)
-  return recomputeFrom(network, createRpcBlocks({ rpc, family, followedHashAt, signal }), signal)
+  return recomputeFrom(network, createNodeReader({ rpc, family, followedHashAt, signal }), signal)
 }
 
 /** The anchored set, if all of it is at hand; else what the store holds. */

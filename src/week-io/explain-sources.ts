@@ -20,7 +20,7 @@ import { startAskingHost } from './asking-host.ts'
 import type { Recompute } from '../week/explain/checks.ts'
 import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
 import type { Weeks } from '../week/weeks.ts'
-import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
+import { createNodeReader } from '../chain-node/transaction-reader.ts'
 
 /** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
 export interface ExplainSources extends Weeks {
@@ -96,7 +96,7 @@ export const explainSourcesOfStore = (
         ? null
         : recomputeFrom(
             network,
-            createRpcBlocks({
+            createNodeReader({
               rpc,
               family: network.facts.family,
               followedHashAt: (height) => weeks.chain.hashAt(height),

@@ -23,7 +23,7 @@ import { createEvidenceStore, type EvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { type Admit, createAdmission } from '../week/admission.ts'
 import type { WeekData } from '../week/bundle.ts'
-import { createRpcBlocks } from '../chain-node/rpc-blocks.ts'
+import { createNodeReader } from '../chain-node/transaction-reader.ts'
 import { createFundBook } from './fund.ts'
 import { type FixedWeek, rulesetUnknown, type WeekSources } from '../week/gather.ts'
 import { openWeeks, type Weeks } from '../week/weeks.ts'
@@ -66,7 +66,7 @@ export const openStoredWeeks = async (
   const blocks =
     options.rpc === undefined
       ? null
-      : createRpcBlocks({
+      : createNodeReader({
           rpc: options.rpc.client,
           family: network.facts.family,
           followedHashAt: hashAt,

@@ -46,7 +46,7 @@ import {
 import type { Network } from '../../chain/profiles.ts'
 import { chainBlockOf } from './chain-block.ts'
 import type { FollowedBlock } from './events.ts'
-import type { FetchedBlock } from './fetch-block.ts'
+import type { CheckedBlock } from '../checked-blocks.ts'
 
 /**
  * Everything that is derived from the chain, in the store and in memory. Each change is one atomic, durable batch:
@@ -60,7 +60,7 @@ export interface ChainState {
   /** The block stored last; undefined before the first. */
   readonly cursor: HeaderRow | undefined
   /** Stores the next blocks, at least one, each linked to the one before. */
-  connect(blocks: readonly FetchedBlock[]): Promise<FollowedBlock[]>
+  connect(blocks: readonly CheckedBlock[]): Promise<FollowedBlock[]>
   /** Takes back at most `maxBlocks` blocks above `height`; gives them from the highest down. */
   disconnect(height: Height, maxBlocks: number): Promise<HeaderRow[]>
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
@@ -125,7 +125,7 @@ export const openChainState = async (
   }
   await loadTimes()
 
-  const headerOf = ({ block, height }: FetchedBlock): HeaderRow => {
+  const headerOf = ({ block, height }: CheckedBlock): HeaderRow => {
     times = [...times.slice(-(timesForMedian - 1)), block.header.time]
     // Below height 10 the median is over what there is; after a start in the middle it is not known at first.
     const isKnown = times.length === timesForMedian || birthday === 0
@@ -140,7 +140,7 @@ export const openChainState = async (
 
   /** The registry's part of a block from the activation on: its operations are appended. */
   const connectRegistry = async (
-    { block, height }: FetchedBlock,
+    { block, height }: CheckedBlock,
     operations: StoreOperation[],
   ): Promise<RegistryChange | null> => {
     const epoch = epochOfHeight(genesis, height)
@@ -185,7 +185,7 @@ export const openChainState = async (
     return change
   }
 
-  const connect = async (blocks: readonly FetchedBlock[]): Promise<FollowedBlock[]> =>
+  const connect = async (blocks: readonly CheckedBlock[]): Promise<FollowedBlock[]> =>
     turns.run(async () => {
       const operations: StoreOperation[] = []
       const followed: FollowedBlock[] = []

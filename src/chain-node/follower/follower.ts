@@ -10,20 +10,21 @@ import {
 } from '../../../protocol/index.ts'
 import { unlessAborted } from '../../async/abort.ts'
 import { pause } from '../../async/deadline.ts'
-import { isSecnodeError } from '../../errors.ts'
+import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
 import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import type { World } from '../../world.ts'
 import type { Network } from '../../chain/profiles.ts'
 import { type Backoff, backoffMs } from '../rpc/backoff.ts'
+import { createCheckedBlocks } from '../checked-blocks.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { isRpcError } from '../rpc/errors.ts'
 import { openChainState, type SeatStanding } from './chain-state.ts'
 import { type ChainEvent, createEventHub } from './events.ts'
 import { createRate, type FollowerStatus } from './status.ts'
 import { createSync, nextHeight } from './sync.ts'
-import { createTransactionReader } from './transaction-reader.ts'
+import { createTransactionReader } from '../transaction-reader.ts'
 
 export interface FollowerOptions {
   network: Network
@@ -91,7 +92,7 @@ export interface Follower {
   recordOf(stake: Uint8Array): SeatRecord | undefined
   /** What is registered for a stake (hash160), active or not, as of the block followed last. */
   standingOf(stake: Uint8Array): SeatStanding | undefined
-  /** See `TransactionReader`. */
+  /** See `TransactionReader`; besides: CHAIN_NOT_FOLLOWED. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }
 
@@ -119,10 +120,9 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
   const stopping = new AbortController()
   const { signal } = stopping
   const reader = createTransactionReader({
-    rpc,
-    family: network.facts.family,
+    blocks: createCheckedBlocks(rpc, network.facts.family),
     maxCacheBytes: settings.maxCacheBytes,
-    headerAt,
+    hashAt: async (height) => (await headerAt(height))?.hash ?? notFollowed(height),
     signal,
   })
 
@@ -232,6 +232,12 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     seatOfStake: (stake) => state.seatOfStake(stake),
     recordOf: (stake) => state.standingOf(stake)?.record,
     standingOf: (stake) => state.standingOf(stake),
-    readTransaction: async (height, index, readSignal) => reader.read(height, index, readSignal),
+    readTransaction: (height, index, readSignal) => reader.readTransaction(height, index, readSignal),
   }
+}
+
+const notFollowed = (height: Height): never => {
+  throw new SecnodeError('CHAIN_NOT_FOLLOWED', `block ${height} was not followed`, {
+    hint: 'Wait until the follower has caught up.',
+  })
 }

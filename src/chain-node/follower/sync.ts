@@ -1,13 +1,13 @@
 import { equalBytes, type Height } from '../../../protocol/index.ts'
 import type { HeaderRow } from '../../store/chain-index.ts'
 import type { Network } from '../../chain/profiles.ts'
+import { type CheckedBlock, createCheckedBlocks } from '../checked-blocks.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { getBlockCount, getBlockHash, getBlockHashes } from '../rpc/methods.ts'
 import { hashText } from '../rpc/values.ts'
 import type { ChainState } from './chain-state.ts'
-import { NodeLiesError, otherChain } from './errors.ts'
+import { otherChain } from '../node-faults.ts'
 import type { FollowedBlock } from './events.ts'
-import { fetchAhead, fetchBlock, type FetchedBlock } from './fetch-block.ts'
 
 export interface SyncOptions {
   network: Network
@@ -41,7 +41,7 @@ const forkWindow = 100
 export const createSync = (options: SyncOptions): RunRound => {
   const { network, rpc, state, signal } = options
   const { confirmations } = network.profile.genesis
-  const { family } = network.facts
+  const blocks = createCheckedBlocks(rpc, network.facts.family)
   /** True once block 0 of the node was compared with the profile's. */
   let isChainChecked = network.genesisHash === null
 
@@ -73,69 +73,30 @@ export const createSync = (options: SyncOptions): RunRound => {
   const catchUp = async (target: Height): Promise<Round> => {
     const first = nextHeight(state)
     const count = Math.min(roundBlocks, target - first + 1)
-    const hashes = await getBlockHashes(rpc, first, count, { signal })
-    const fetches = fetchAhead(count, options.maxFetches, signal, async (i, fetchSignal) =>
-      fetchBlock(rpc, family, first + i, hashes[i]!, fetchSignal),
-    )
-    const batch = createBatch(options, async (blocks) => connect(blocks, target))
-    let previousHash = state.cursor?.hash
+    const batch = createBatch(options, async (full) => connect(full, target))
+    const parent = state.cursor?.hash
     try {
-      for await (const fetched of fetches) {
-        // The tip moved back since: the next round finds out where to.
-        if (fetched === null) break
-        assertLinked(fetched, previousHash)
-        previousHash = fetched.block.header.hash
-        await batch.add(fetched)
+      for await (const checked of blocks.range(first, count, {
+        parent,
+        maxAhead: options.maxFetches,
+        signal,
+      })) {
+        await batch.add(checked)
       }
-    } catch (error) {
-      // What came before is in order and is kept.
+    } finally {
+      // What came before a fault is in order and is kept.
       await batch.flush()
-      if (!mayBeRace(error)) throw error
-      return lookAgain()
     }
-    await batch.flush()
-    // Less than was asked for: the node was changing meanwhile.
+    // Less than was asked for: the node's chain changed meanwhile.
     return { is: state.cursor?.height === first + count - 1 ? 'more' : 'retry' }
-  }
-
-  /**
-   * A block did not fit hashes that were asked for before it: the node reorganised in between, or it lies. So the
-   * next block is fetched once more, with the hashes asked for on both sides of it.
-   */
-  const lookAgain = async (): Promise<Round> => {
-    const height = nextHeight(state)
-    const { cursor } = state
-    const hashesAround = async () =>
-      Promise.all([
-        cursor === undefined ? null : getBlockHash(rpc, cursor.height, { signal }),
-        getBlockHash(rpc, height, { signal }),
-      ])
-    const [below, hash] = await hashesAround()
-    const isOnCursor = cursor === undefined || (below !== null && equalBytes(below, cursor.hash))
-    if (hash === null || !isOnCursor) return { is: 'more' }
-    try {
-      const fetched = await fetchBlock(rpc, family, height, hash, signal)
-      if (fetched === null) return { is: 'retry' }
-      assertLinked(fetched, cursor?.hash)
-      await connect([fetched], height)
-      return { is: 'more' }
-    } catch (error) {
-      if (!mayBeRace(error)) throw error
-      const [belowNow, hashNow] = await hashesAround()
-      const isSame = isEqual(below, belowNow) && isEqual(hash, hashNow)
-      if (isSame) throw error
-      return { is: 'retry' }
-    }
   }
 
   /** Our block at `height` is not the node's: back to where both agree. */
   const reorganise = async (height: Height): Promise<Round> => {
     const fork = await findFork(height)
     // Before anything is thrown away the node must show a real block in the place of ours.
-    const hash = await getBlockHash(rpc, fork.height + 1, { signal })
-    const replacement = hash && (await fetchBlock(rpc, family, fork.height + 1, hash, signal))
+    const replacement = await blocks.at(fork.height + 1, { signal }, fork.hash)
     if (replacement === null) return { is: 'retry' }
-    assertLinked(replacement, fork.hash)
     for (;;) {
       const rows = await state.disconnect(fork.height, options.maxBatchBlocks)
       if (rows.length === 0) return { is: 'more' }
@@ -156,8 +117,8 @@ export const createSync = (options: SyncOptions): RunRound => {
     throw otherChain(`it shares no block with ours from ${state.birthday} on`)
   }
 
-  const connect = async (blocks: readonly FetchedBlock[], target: Height): Promise<void> => {
-    await options.onConnected(await state.connect(blocks), target)
+  const connect = async (batch: readonly CheckedBlock[], target: Height): Promise<void> => {
+    await options.onConnected(await state.connect(batch), target)
   }
 
   return runRound
@@ -166,24 +127,12 @@ export const createSync = (options: SyncOptions): RunRound => {
 export const nextHeight = (state: Pick<ChainState, 'cursor' | 'birthday'>): Height =>
   state.cursor === undefined ? state.birthday : state.cursor.height + 1
 
-const assertLinked = ({ block, height }: FetchedBlock, previousHash: Uint8Array | undefined): void => {
-  if (previousHash !== undefined && !equalBytes(block.header.previousHash, previousHash)) {
-    throw new NodeLiesError('broken-link', height)
-  }
-}
-
-const mayBeRace = (error: unknown): boolean =>
-  error instanceof NodeLiesError && (error.lie === 'broken-link' || error.lie === 'other-block')
-
-const isEqual = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
-  a === null || b === null ? a === b : equalBytes(a, b)
-
 /** Gathers blocks for one batch of the store. */
 const createBatch = (
   { maxBatchBlocks, maxBatchBytes }: Pick<SyncOptions, 'maxBatchBlocks' | 'maxBatchBytes'>,
-  store: (blocks: readonly FetchedBlock[]) => Promise<void>,
+  store: (blocks: readonly CheckedBlock[]) => Promise<void>,
 ) => {
-  let blocks: FetchedBlock[] = []
+  let blocks: CheckedBlock[] = []
   let bytes = 0
   const flush = async (): Promise<void> => {
     if (blocks.length === 0) return
@@ -194,7 +143,7 @@ const createBatch = (
   }
   return {
     flush,
-    add: async (block: FetchedBlock): Promise<void> => {
+    add: async (block: CheckedBlock): Promise<void> => {
       blocks.push(block)
       bytes += block.byteLength
       if (blocks.length >= maxBatchBlocks || bytes >= maxBatchBytes) await flush()

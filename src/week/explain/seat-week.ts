@@ -25,7 +25,7 @@ import {
   type Week,
   type WeekTally,
 } from '../../../protocol/index.ts'
-import { fetchAhead } from '../../chain-node/follower/fetch-block.ts'
+import { fetchAhead } from '../../async/ahead.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import type { EpochContext } from '../epoch-book.ts'
 import { resolveWeek } from '../answers.ts'

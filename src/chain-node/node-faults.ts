@@ -1,4 +1,4 @@
-import { SecnodeError } from '../../errors.ts'
+import { SecnodeError } from '../errors.ts'
 
 export type Lie = 'unreadable-block' | 'other-block' | 'wrong-merkle-root' | 'broken-link'
 
