@@ -91,7 +91,7 @@ export const createNodeReader = ({
 }: {
   rpc: RpcClient
   family: ChainFamily
-  followedHashAt(height: Height): Promise<Uint8Array | undefined>
+  followedHashAt: (height: Height) => Promise<Uint8Array | undefined>
   signal: AbortSignal
 }): TransactionReader =>
   createTransactionReader({

@@ -25,7 +25,8 @@ const readRange = async (onBlock: (chain: TestChain) => void) => {
   const blocks = createCheckedBlocks(rpc, network.facts.family)
   const parent = chain.best[0]!.block.header.hash
   const options = { parent, maxAhead: 1, signal: AbortSignal.timeout(30_000) }
-  const read = await Array.fromAsync(blocks.range(1, count, options)).finally(() => rpc.close())
+  const read = await Array.fromAsync(blocks.range(1, count, options))
+  await rpc.close()
   return { chain, read }
 }
 
