@@ -57,16 +57,47 @@ export * from './signed.ts'
 export * from './stake-address.ts'
 export * from './steps.ts'
 export * from './takeover.ts'
-export * from './tally/address-numbers.ts'
-export * from './tally/canonical-json.ts'
-export type { MajorityAddress } from './tally/addresses.ts'
-export { classify, type EpochClasses, undecided, verdictAgrees } from './tally/classes.ts'
-export * from './tally/document.ts'
-export * from './tally/flat.ts'
-export * from './tally/input.ts'
-export * from './tally/outcome.ts'
-export * from './tally/rulesets.ts'
-export { judgeEpoch, type SeatTally, shareFund, tallyJudged, tallyWeek, type WeekTally } from './tally/v1.ts'
+export { createAddressNumbers } from './tally/address-numbers.ts'
+export { canonicalJson, type CanonicalJson } from './tally/canonical-json.ts'
+export {
+  createTallyOfJudged,
+  type DigestedTally,
+  formatTally,
+  readTally,
+  tallyBytes,
+  tallyDigest,
+  TallyDocument,
+} from './tally/document.ts'
+export { createFlatEpoch, type FlatEpoch } from './tally/flat-epoch.ts'
+export type {
+  AttestedVerdicts,
+  JudgedEpoch,
+  JudgingParams,
+  SeatTally,
+  TallyEpoch,
+  TallyInput,
+  WeekState,
+  WeekTally,
+} from './tally/input.ts'
+export {
+  createEpochJudging,
+  type EpochJudging,
+  judgeEpoch,
+  type JudgedVerdicts,
+  judgeFlatEpoch,
+  shareFund,
+  tallyWeek,
+  tallyWeekInSteps,
+} from './tally/judging.ts'
+export {
+  credited,
+  notInSnapshot,
+  type Outcome,
+  outcomeCode,
+  outcomeNames,
+  outcomeOf,
+} from './tally/outcome.ts'
+export { newestRuleset, nextUnknownRuleset, type UnknownRuleset, unknownRulesetOf } from './tally/rulesets.ts'
 export * from './twins.ts'
 export * from './validation.ts'
 export * from './verdict.ts'

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import * as door from '../protocol/index.ts'
+import { rulesets } from '../protocol/tally/rulesets.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -198,6 +200,39 @@ describe('docs/architecture.md', () => {
     const users = edges.filter(({ to }) => pattern.test(to)).map(({ from }) => areaOf(from))
     expect(users.length).toBeGreaterThan(0)
     expect([...new Set(users)].filter((area) => !folders.includes(area))).toEqual([])
+  })
+})
+
+describe('rulesets', () => {
+  test('R-NET-3 the door of protocol/ shows no ruleset and no function of one: only judging by the parameters of a week', () => {
+    const doorValues = new Set<unknown>(Object.values(door))
+    for (const ruleset of rulesets) {
+      expect(doorValues.has(ruleset)).toBe(false)
+      for (const rule of Object.values(ruleset)) {
+        if (typeof rule === 'function') expect(doorValues.has(rule)).toBe(false)
+      }
+    }
+    expect(doorValues.has(rulesets)).toBe(false)
+    const inside = edges.filter(({ to }) => to.startsWith('protocol/tally/v'))
+    expect(inside.length).toBeGreaterThan(0)
+    // A later ruleset may build on an earlier one; besides them, the table alone imports them.
+    expect(
+      inside.filter(
+        ({ from }) => from !== 'protocol/tally/rulesets.ts' && !from.startsWith('protocol/tally/v'),
+      ),
+    ).toEqual([])
+  })
+
+  test('R-NET-3 nobody outside protocol/ names a ruleset by its number', () => {
+    const named = sources
+      .filter((path) => !path.startsWith('protocol/'))
+      .flatMap((path) =>
+        codeOnly(read(path))
+          .split('\n')
+          .filter((line) => /\bruleset\s*(?::|===?|!==?)\s*\d/.test(line))
+          .map((line) => `${path}: ${line.trim()}`),
+      )
+    expect(named).toEqual([])
   })
 })
 

@@ -1,4 +1,4 @@
-import { type FlatPrefixes, ipv4Prefixes } from './flat.ts'
+import { type FlatPrefixes, ipv4Prefixes } from './flat-epoch.ts'
 
 /**
  * Addresses of both families as numbers for `FlatEpoch`: equal where R-TALLY-3 takes two for one, the same IPv4 address

@@ -6,9 +6,9 @@ import { paramsHash } from '../params.ts'
 import { addressOfStake } from '../stake-address.ts'
 import { isWeek } from '../week.ts'
 import { canonicalJson } from './canonical-json.ts'
-import type { JudgedEpoch, TallyEpoch, TallyInput } from './input.ts'
-import { rulesetOf } from './rulesets.ts'
-import type { WeekTally } from './v1.ts'
+import type { TallyInput } from './input.ts'
+import { tallyWeek } from './judging.ts'
+import { outcomeOf } from './outcome.ts'
 
 const Hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 /** Base units in decimal: JSON's own numbers would lose the last digits. */
@@ -78,28 +78,14 @@ export const tallyDigest = (document: TallyDocument): string => bytesToHex(sha25
 export const formatTally = ({ document, digest }: DigestedTally): string =>
   canonicalJson({ ...document, digest })
 
-/** Computes a week under the ruleset in force. Same input, same bytes. */
-export const createTally = (input: TallyInput): DigestedTally => {
-  const ruleset = rulesetOf(input.params)
-  return documentOf(input, ruleset.number, ruleset.tally(input))
-}
-
-/** The same for a week whose epochs were judged one by one. */
-export const createTallyOfJudged = (input: TallyInput<JudgedEpoch>): DigestedTally => {
-  const ruleset = rulesetOf(input.params)
-  return documentOf(input, ruleset.number, ruleset.tallyJudged(input))
-}
-
-const documentOf = (
-  input: TallyInput<Omit<TallyEpoch, 'attestations'>>,
-  ruleset: number,
-  result: WeekTally,
-): DigestedTally => {
+/** Computes the document of a week under its ruleset (R-TALLY-5…7). Same input, same bytes. */
+export const createTallyOfJudged = (input: TallyInput): DigestedTally => {
+  const result = tallyWeek(input)
   const document: TallyDocument = {
     network: input.networkId,
     week: input.week,
     state: input.state,
-    ruleset,
+    ruleset: input.params.ruleset,
     params: bytesToHex(paramsHash(input.params)),
     checkpoint: input.checkpoint?.toString() ?? null,
     anchor:
@@ -122,7 +108,7 @@ const documentOf = (
       seat: seat.row.seat,
       stake: addressOfStake(input.chain, seat.row.stake),
       host: seat.row.host,
-      outcomes: seat.outcomes,
+      outcomes: Array.from(seat.outcomes, outcomeOf),
       epochs: seat.epochs,
       score: seat.score,
       equivocator: seat.isEquivocator,

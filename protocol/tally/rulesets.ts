@@ -1,50 +1,67 @@
+import type { Committees } from '../committee.ts'
 import type { Week } from '../ids.ts'
 import { type Params, type ParamsSchedule, paramsOfWeek } from '../params.ts'
 import type { Steps } from '../steps.ts'
-import type { JudgedEpoch, TallyInput } from './input.ts'
-import { judgeFlatEpoch } from './flat.ts'
-import { judgeEpoch, shareFund, tallyJudged, tallyJudgedInSteps, tallyWeek, type WeekTally } from './v1.ts'
+import type { FlatEpoch, FlatJudgement, FlatPrefixes } from './flat-epoch.ts'
+import type { JudgingParams, TallyInput, WeekTally } from './input.ts'
+import { agreementOf, judgeFlatEpoch } from './v1/judge.ts'
+import { shareFund, tallyInSteps } from './v1/tally.ts'
 
+/**
+ * The rules by which a week is judged and shared out. Code outside `protocol/` cannot name one: it calls `judging.ts`
+ * with the parameters of a week.
+ */
 export interface Ruleset {
   number: number
-  tally(input: TallyInput): WeekTally
-  /** The same from epochs that `judgeEpoch` has judged. */
-  tallyJudged(input: TallyInput<JudgedEpoch>): WeekTally
-  tallyJudgedInSteps(input: TallyInput<JudgedEpoch>): Steps<WeekTally>
-  /** One epoch of it, for whoever explains or checks a single seat. */
-  judgeEpoch: typeof judgeEpoch
-  /** The same in typed arrays, for whoever judges all of an epoch. */
-  judgeFlatEpoch: typeof judgeFlatEpoch
-  /** What scores are paid of a fund, for whoever asks what other scores would have been. */
-  shareFund: typeof shareFund
+  /**
+   * R-TALLY-0…4. `attestedInAll`: attestations that count in the whole epoch, where `epoch` holds only some of them.
+   */
+  judgeEpoch(
+    committees: Committees,
+    epoch: FlatEpoch,
+    params: JudgingParams,
+    prefixes: FlatPrefixes,
+    attestedInAll?: number,
+  ): FlatJudgement
+  /** R-TALLY-2 for the i-th verdict of the seat at this position of the ring; null if it does not count. */
+  agreementOf(
+    committees: Committees,
+    epoch: FlatEpoch,
+    judgement: FlatJudgement,
+    position: number,
+    i: number,
+  ): boolean | null
+  /** R-TALLY-5…7. */
+  tallyInSteps(input: TallyInput): Steps<WeekTally>
+  /** R-TALLY-5, R-TALLY-6: the amount of each row, in base units, from a fund after `feeReserve`. */
+  shareFund(
+    rows: readonly { score: number; epochs: number }[],
+    fund: bigint,
+    params: Pick<Params, 'minAvailability'>,
+  ): bigint[]
 }
 
 /** In rising order of number. A ruleset is never changed and never removed: old weeks stay verifiable. */
 export const rulesets: readonly Ruleset[] = [
-  {
-    number: 1,
-    tally: tallyWeek,
-    tallyJudged,
-    tallyJudgedInSteps,
-    judgeEpoch,
-    judgeFlatEpoch,
-    shareFund,
-  },
+  { number: 1, judgeEpoch: judgeFlatEpoch, agreementOf, tallyInSteps, shareFund },
 ]
 
-/** The highest that this version knows: what probes say of it (R-PROBE-1). */
+/** The highest number that this version knows: what probes say of it (R-PROBE-1). */
 export const newestRuleset = rulesets.at(-1)!.number
 
 const isKnown = (number: number): boolean => rulesets.some((ruleset) => ruleset.number === number)
 
-/** The ruleset that the parameters of a week name. Throws for one that is not known: `unknownRulesetOf` asks before. */
+/**
+ * Returns the ruleset that the parameters of a week name. Throws for one that this version does not know: callers ask
+ * `unknownRulesetOf` first.
+ */
 export const rulesetOf = ({ ruleset }: Pick<Params, 'ruleset'>): Ruleset => {
   const found = rulesets.find(({ number }) => number === ruleset)
   if (found === undefined) throw new Error(`ruleset ${ruleset} is not known to this version`)
   return found
 }
 
-/** R-NET-3: the ruleset of a week if this version does not know it, else null. */
+/** R-NET-3: returns the number of a week's ruleset if this version does not know it, else null. */
 export const unknownRulesetOf = (schedule: ParamsSchedule, week: Week): number | null => {
   const { ruleset } = paramsOfWeek(schedule, week)
   return isKnown(ruleset) ? null : ruleset
@@ -58,7 +75,7 @@ export interface UnknownRuleset {
   isInForce: boolean
 }
 
-/** R-NET-3: the one in force in this week, or the next one to come; null if all are known from this week on. */
+/** R-NET-3: returns the unknown ruleset in force in this week, else the next one to come; null if there is none. */
 export const nextUnknownRuleset = (schedule: ParamsSchedule, week: Week): UnknownRuleset | null => {
   const inForce = Math.max(
     0,

@@ -1,4 +1,4 @@
-import { type Epoch, flatOutcomes } from '../../protocol/index.ts'
+import { credited, type Epoch } from '../../protocol/index.ts'
 import type { Population } from '../population.ts'
 import type { Measures } from '../statistical/account.ts'
 import type { CertifyingCounts } from './certifying.ts'
@@ -22,7 +22,7 @@ export interface Observed {
   taken(node: number, isGossip: boolean): void
   /** An epoch has closed for good. */
   closed(context: EpochContext): void
-  /** Its set is fixed and judged: by index, 1 for what stands in it, and codes of `flatOutcomes`. */
+  /** Its set is fixed and judged: by index, 1 for what stands in it, and codes of `outcomeNames`. */
   anchored(context: EpochContext, isListed: Uint8Array, outcomes: Uint8Array): void
   measures(parts: {
     gossip: Gossip
@@ -33,8 +33,6 @@ export interface Observed {
     epochs: number
   }): Measures
 }
-
-const credited = flatOutcomes.indexOf('credited')
 
 export const createObserved = (
   population: Population,

@@ -417,7 +417,7 @@ export const runMessages = (
           isListed[context.indexOfSeat.get(seat)!] = 1
         for (let index = 0; index < committees.size; index++)
           flat.attests[committees.positions[index]!] = isListed[index]!
-        const { outcomes } = judgeFlatEpoch(committees, flat, params.maxPerPrefix)
+        const { outcomes } = judgeFlatEpoch(committees, flat, params)
         account.epoch(ring, seats, outcomes, drawn)
         observed.anchored(context, isListed, outcomes)
       }

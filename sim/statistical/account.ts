@@ -1,4 +1,11 @@
-import { coin, flatOutcomes, lastInvalidVerdict, type Params, shareFund } from '../../protocol/index.ts'
+import {
+  coin,
+  credited,
+  outcomeNames,
+  lastInvalidVerdict,
+  type Params,
+  shareFund,
+} from '../../protocol/index.ts'
 import { concentrationOf } from '../concentration.ts'
 import type { Actor, Population } from '../population.ts'
 import {
@@ -33,14 +40,12 @@ export interface Account {
   measures(certification: Pick<Certification, 'fates' | 'views'>): Measures
 }
 
-const credited = flatOutcomes.indexOf('credited')
-
 export const createAccount = (population: Population, params: Params, fundCoins: number): Account => {
   const { actors, nodes, addressOf, networkOf, operatorOf, regionOf } = population
   /** By actor and outcome. */
-  const counts = actors.map(() => new Float64Array(flatOutcomes.length))
+  const counts = actors.map(() => new Float64Array(outcomeNames.length))
   /** The same of nodes that were up and on the larger side of no partition. */
-  const countsUp = actors.map(() => new Float64Array(flatOutcomes.length))
+  const countsUp = actors.map(() => new Float64Array(outcomeNames.length))
   const falsePasses = new Float64Array(actors.length)
   const paidOfNode = new Float64Array(nodes)
   /** By actor: coins for credits that were false passes. */
@@ -51,7 +56,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
   const firstSeen = new Int32Array(nodes).fill(-1)
   const firstCaught = new Int32Array(nodes).fill(-1)
   /** By node of an attacker and outcome. */
-  const firstWith = new Int32Array(nodes * flatOutcomes.length).fill(-1)
+  const firstWith = new Int32Array(nodes * outcomeNames.length).fill(-1)
   /** By seat, of the running week: credits, and epochs in whose snapshot it was. */
   let scores = new Uint32Array(nodes)
   let spans = new Uint32Array(nodes)
@@ -91,8 +96,8 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         if (firstSeen[node] === -1) firstSeen[node] = ring.epoch
         if (outcome >= 1 && outcome <= lastInvalidVerdict && firstCaught[node] === -1)
           firstCaught[node] = ring.epoch
-        if (actors[actor]!.isAttacker && firstWith[node * flatOutcomes.length + outcome] === -1)
-          firstWith[node * flatOutcomes.length + outcome] = ring.epoch
+        if (actors[actor]!.isAttacker && firstWith[node * outcomeNames.length + outcome] === -1)
+          firstWith[node * outcomeNames.length + outcome] = ring.epoch
       }
       const honest = size - attackers
       const chance = chancesOf(size, attackers, ring.committees.k)
@@ -116,7 +121,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
         // R-TALLY-5.
         return { score: isProved ? 0 : scores[seat]!, epochs: spans[seat]! }
       })
-      const amounts = shareFund(tallied, BigInt(fundCoins) * coin, params.minAvailability)
+      const amounts = shareFund(tallied, BigInt(fundCoins) * coin, params)
       const paid = new Float64Array(actors.length)
       const sums = actors.map(() => ({ credits: 0, epochs: 0 }))
       for (const [i, seat] of seats.entries()) {
@@ -167,7 +172,7 @@ export const createAccount = (population: Population, params: Params, fundCoins:
           measures[at('creditRate.closedForm')] = majoritySucceeds(answers, params.committee)
         }
         measures[at('falsePassesPerWeek')] = ratio(falsePasses[actor.index]!, weeks)
-        for (const [code, outcome] of flatOutcomes.entries()) {
+        for (const [code, outcome] of outcomeNames.entries()) {
           if (code !== credited && counted[code]! > 0)
             measures[at(`rate ${outcome}`)] = counted[code]! / epochs
         }
@@ -180,9 +185,9 @@ export const createAccount = (population: Population, params: Params, fundCoins:
           caught.reduce((sum, delay) => sum + delay, 0),
           caught.length,
         )
-        for (const [code, outcome] of flatOutcomes.entries()) {
+        for (const [code, outcome] of outcomeNames.entries()) {
           if (code === credited || counted[code] === 0) continue
-          const delays = delaysOf(actor, firstSeen, (node) => firstWith[node * flatOutcomes.length + code]!)
+          const delays = delaysOf(actor, firstSeen, (node) => firstWith[node * outcomeNames.length + code]!)
           measures[at(`epochs until ${outcome}`)] = ratio(sumAll(delays), delays.length)
         }
       }

@@ -1,14 +1,14 @@
 import {
   type Committees,
+  credited,
   type FlatEpoch,
-  flatOutcomes,
   lastInvalidVerdict,
+  outcomeCode,
   Verdict,
 } from '../../protocol/index.ts'
 
-const credited = flatOutcomes.indexOf('credited')
-const disagrees = flatOutcomes.indexOf('valid: disagrees')
-const undecided = flatOutcomes.indexOf('undecided')
+const disagrees = outcomeCode('valid: disagrees')
+const undecided = outcomeCode('undecided')
 
 /**
  * A comparator: the outcomes that an epoch would have had if R-TALLY-2 went by the class alone, and an address had no

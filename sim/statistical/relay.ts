@@ -1,7 +1,7 @@
 import {
   defaultPrefixBits,
   drawHops,
-  flatOutcomes,
+  outcomeNames,
   type LastClass,
   lastClassOf,
   maxCircuitAttempts,
@@ -129,7 +129,7 @@ export const createRelayUse = (
       const classes = new Map<number, LastClass>()
       if (saysEnough(attested, seats.length)) {
         for (const [index, seat] of seats.entries())
-          classes.set(seat, lastClassOf(flatOutcomes[outcomes[index]!]!))
+          classes.set(seat, lastClassOf(outcomeNames[outcomes[index]!]!))
       }
       lastClasses = [classes, ...lastClasses].slice(0, outcomeEpochs)
     },

@@ -47,7 +47,7 @@ export const runStatistical = (
   onProgress: (share: number) => void = () => undefined,
 ): RunResult => {
   const { genesis, params, networkId, epochsPerWeek, weekOf } = rulesOf(scenario)
-  const { committee, samples, responseMs, attestBlocks, maxPerPrefix } = params
+  const { committee, samples, responseMs, attestBlocks } = params
   const population = createPopulation(scenario, repeat)
   const membership = createMembership(scenario, repeat, population, genesis, networkId, epochsPerWeek)
   const availability = createAvailability(scenario, repeat, population)
@@ -134,7 +134,7 @@ export const runStatistical = (
     unproved = [now, before]
     twins.strike(ring)
 
-    const judged = judgeFlatEpoch(committees, flat, maxPerPrefix)
+    const judged = judgeFlatEpoch(committees, flat, params)
     if (scenario.comparator.agreement === 'by-class') agreeByClass(committees, flat, judged)
     const { outcomes, attested } = judged
     account.epoch(ring, seats, outcomes, drawn)

@@ -3,15 +3,15 @@ import {
   epochStart,
   indexOfSeat,
   type Outcome,
-  rulesetOf,
   type Seat,
   stakeOfAddress,
+  tallyWeekInSteps,
   type Week,
 } from '../../protocol/index.ts'
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { countedSetOf, tallyInputOf } from '../week/counted-set.ts'
 import { contextsOfWeek } from '../week/gather.ts'
-import { judgedOf, type JudgedView, outcomeAt, wordsAbout } from '../week/judged-epoch.ts'
+import { type JudgedView, outcomeAt, wordsAbout } from '../week/judged-epoch.ts'
 import { isInvalid, wordOfVerdict } from '../week/seat-words.ts'
 import { inSlices } from '../async/slices.ts'
 import type { AssembledNode } from './assemble.ts'
@@ -135,8 +135,8 @@ export const createFleet = (node: AssembledNode): Fleet => {
         signal,
       )
       const set = await countedSetOf(weeks, epochs, null)
-      const input = tallyInputOf(weeks, set, fund ?? 0n, closed.map(judgedOf))
-      const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
+      const input = tallyInputOf(weeks, set, fund ?? 0n, closed)
+      const tally = await inSlices(tallyWeekInSteps(input))
       const nodes: FleetNode[] = []
       for (const [i, stake] of stakes.entries()) {
         const standing = follower.standingOf(hashes[i]!)

@@ -45,7 +45,7 @@ export const tallyInputOf = (
   { week, params, state, checkpoint, anchor, equivocators }: CountedSet,
   fund: bigint,
   epochs: readonly JudgedEpoch[],
-): TallyInput<JudgedEpoch> => ({
+): TallyInput => ({
   networkId,
   chain: genesis.chain as ChainName,
   week,

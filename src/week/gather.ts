@@ -1,14 +1,16 @@
 import type { CID } from 'multiformats/cid'
 import {
   type AttestedVerdicts,
+  createEpochJudging,
   decodeAttestation,
   type Epoch,
+  type EpochJudging,
   type Genesis,
-  type HeldAttestation,
   type Height,
+  type HeldAttestation,
   indexOfSeat,
-  newestRuleset,
   type NetworkId,
+  newestRuleset,
   type Params,
   type Seat,
   type TallyEpoch,
@@ -18,7 +20,6 @@ import {
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { freezeHeight } from './open-epochs.ts'
-import { createEpochJudging, type EpochJudging } from './epoch-judging.ts'
 
 /** What came in for weeks (R-TALLY-6). */
 export interface WeekFund {
@@ -150,8 +151,8 @@ export const gatherJudging = async (
   context: EpochContext,
   equivocators: { has(seat: Seat): boolean },
 ): Promise<EpochJudging> => {
-  const { week, snapshot, committees, params } = context
-  const judging = createEpochJudging(week, committees, params)
+  const { snapshot, committees, params } = context
+  const judging = createEpochJudging(committees, params)
   for await (const held of sources.standing(context)) {
     const index = indexOfSeat(snapshot, held.seat)
     if (index !== -1 && !equivocators.has(held.seat)) judging.add(index, attestedOf(held))

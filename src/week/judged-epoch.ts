@@ -1,24 +1,22 @@
 import {
   compareBytes,
-  flatOutcomes,
+  type EpochJudging,
   type JudgedEpoch,
   type Outcome,
+  outcomeNames,
   type Steps,
   Verdict,
 } from '../../protocol/index.ts'
 import type { EpochContext } from './epoch-book.ts'
-import type { EpochJudging } from './epoch-judging.ts'
 import { type SeatWord, silent, wordsOfChallengers } from './seat-words.ts'
 
 /** An epoch with what came out of it for every seat, small enough to be kept: some 12 bytes a seat. */
-export interface JudgedView extends Omit<JudgedEpoch, 'outcomes'> {
+export interface JudgedView extends JudgedEpoch {
   context: EpochContext
   /** Of the anchored set, which never changes; otherwise of what this node holds. */
   isFixed: boolean
   /** Attestations may still come. */
   isOpen: boolean
-  /** At each index of the snapshot a code of `flatOutcomes`. */
-  codes: Uint8Array
   /** The word of the i-th challenger (ring order) of the seat at `index`, at `index · k + i`; `silent` if it said nothing. */
   said: Uint8Array
   /**
@@ -29,17 +27,8 @@ export interface JudgedView extends Omit<JudgedEpoch, 'outcomes'> {
 }
 
 /** What came out for the seat at `index` of the snapshot; undefined for −1. */
-export const outcomeAt = ({ codes }: Pick<JudgedView, 'codes'>, index: number): Outcome | undefined =>
-  flatOutcomes[codes[index] ?? -1]
-
-/** As a tally reads it. */
-export const judgedOf = ({ epoch, beacon, snapshot, codes, attested }: JudgedView): JudgedEpoch => ({
-  epoch,
-  beacon,
-  snapshot,
-  outcomes: Array.from(codes, (code) => flatOutcomes[code]!),
-  attested,
-})
+export const outcomeAt = ({ outcomes }: Pick<JudgedEpoch, 'outcomes'>, index: number): Outcome | undefined =>
+  outcomeNames[outcomes[index] ?? -1]
 
 /** Judges what was gathered of an epoch. `addresses`: with where its seats were seen. */
 export const judgedViewInSteps = function* (
@@ -49,13 +38,13 @@ export const judgedViewInSteps = function* (
 ): Steps<JudgedView> {
   const { epoch, beacon, snapshot } = context
   yield
-  const { outcomes: codes, attested } = judging.judge()
+  const { outcomes, attested } = judging.judge()
   yield
   const said = saidOf(context, judging)
   yield
   const seenAt = addresses ? seenAtOf(context, judging) : nowhere
   yield
-  return { epoch, beacon, snapshot, attested, context, isFixed, isOpen, codes, said, seenAt }
+  return { epoch, beacon, snapshot, attested, context, isFixed, isOpen, outcomes, said, seenAt }
 }
 
 /** Positions on the ring are walked by number, as a tally does: 440,000 words of the largest network. */
@@ -141,10 +130,10 @@ export const standingOf = (outcome: Outcome): Standing => {
 }
 
 /** How many seats of an epoch have each standing. */
-export const countStandings = ({ codes }: Pick<JudgedView, 'codes'>): Record<Standing, number> => {
+export const countStandings = ({ outcomes }: Pick<JudgedEpoch, 'outcomes'>): Record<Standing, number> => {
   const counts = { credited: 0, valid: 0, undecided: 0, invalid: 0 }
-  for (const code of codes) counts[standingByCode[code]!]++
+  for (const code of outcomes) counts[standingByCode[code]!]++
   return counts
 }
 
-const standingByCode: readonly Standing[] = flatOutcomes.map(standingOf)
+const standingByCode: readonly Standing[] = outcomeNames.map(standingOf)

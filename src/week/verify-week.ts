@@ -10,7 +10,6 @@ import {
   indexOfSeat,
   type JudgedEpoch,
   type ListedEpoch,
-  type Outcome,
   type Params,
   readProofPages,
   type Seat,
@@ -228,12 +227,12 @@ const nextAttestations = async (input: AsyncIterator<BundlePart>) => {
 const judgedEpochOf = (
   { epoch, beacon }: ListedEpoch,
   snapshot: Snapshot,
-  { outcomes, words, attested }: EpochReading,
+  { outcomes, attested }: EpochReading,
 ): JudgedEpoch => ({
   epoch,
   beacon,
   snapshot,
-  outcomes: Array.from(outcomes, (number): Outcome => words[number]!),
+  outcomes,
   attested,
 })
 

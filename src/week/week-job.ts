@@ -2,13 +2,12 @@ import {
   attestationMessage,
   cidOfDigest,
   createCommittees,
+  createEpochJudging,
   type Epoch,
   equalBytes,
-  flatOutcomes,
   type ListedEpoch,
   type NetworkId,
-  type Outcome,
-  type Params,
+  type JudgingParams,
   type Signed,
   type Snapshot,
   type VerifyEd25519,
@@ -17,7 +16,6 @@ import {
 import { SecnodeError } from '../errors.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { checkEpoch } from './bundle.ts'
-import { createEpochJudging } from './epoch-judging.ts'
 import type { BundlePlace } from './car.ts'
 
 /** One epoch of an anchored set, in a form that threads hand over without copying. */
@@ -25,7 +23,7 @@ export interface EpochJob {
   networkId: NetworkId
   week: Week
   listed: ListedEpoch
-  params: Pick<Params, 'committee' | 'maxPerPrefix' | 'ruleset'>
+  params: JudgingParams
   snapshot: PackedSnapshot
   /** Seats with a listed proof in the week: none of theirs may stand under the root. */
   equivocators: Uint32Array
@@ -56,9 +54,8 @@ export interface EpochReading {
   digests: Uint8Array
   /** Of each row, the SHA-256 of the payload that it names as its previous one; zeros if none. */
   previous: Uint8Array
-  /** At each index of the snapshot, which of `words` is its outcome. */
+  /** At each index of the snapshot, a code of `outcomeNames`. */
   outcomes: Uint8Array
-  words: readonly Outcome[]
   attested: number
 }
 
@@ -106,7 +103,7 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
   }
   const rows: Signed[] = []
   const committees = createCommittees(listed.beacon, size, job.params.committee)
-  const judging = createEpochJudging(job.week, committees, job.params)
+  const judging = createEpochJudging(committees, job.params)
   let index = 0
   for (const [number, { place, digest, bytes }] of job.blocks.entries()) {
     for (const { attestation, cid, signed } of check.add({
@@ -132,8 +129,9 @@ const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
     }
   }
   check.end()
+  const { outcomes, attested } = judging.judge()
   return {
-    reading: { ...reading, ...judging.judge(), words: flatOutcomes },
+    reading: { ...reading, outcomes, attested },
     checkSignatures: (wanted) =>
       wanted.filter((row) => {
         const { payload, signature } = rows[row]!

@@ -9,7 +9,6 @@ import {
 import { countedSetOf, incomeOf, tallyInputOf } from './counted-set.ts'
 import { contextsOfWeek, type WeekSources } from './gather.ts'
 import { createJudgedEpochs, type JudgedEpochs } from './judged-epochs.ts'
-import { judgedOf } from './judged-epoch.ts'
 
 /** The weeks of one daemon or one store: everybody who asks about a week asks here, so that it is judged once. */
 export interface Weeks extends WeekSources {
@@ -19,7 +18,7 @@ export interface Weeks extends WeekSources {
    * network are gigabytes. Of a week that is not over, what there is so far. Errors: those of `contextsOfWeek`,
    * `WeekSources.fixed` and `WeekFund`.
    */
-  input(week: Week, signal: AbortSignal): Promise<TallyInput<JudgedEpoch>>
+  input(week: Week, signal: AbortSignal): Promise<TallyInput>
   /** The document of that tally. */
   tally(week: Week, signal: AbortSignal): Promise<DigestedTally>
   /** Changes whenever anything does that the tally of the week's epochs that are over follows from, but for its fund. */
@@ -28,14 +27,14 @@ export interface Weeks extends WeekSources {
 
 export const openWeeks = <T extends WeekSources>(sources: T): T & Weeks => {
   const judged = createJudgedEpochs(sources)
-  const input = async (week: Week, signal: AbortSignal): Promise<TallyInput<JudgedEpoch>> => {
+  const input = async (week: Week, signal: AbortSignal): Promise<TallyInput> => {
     const epochs = await contextsOfWeek(sources, week)
     const fixed = await sources.fixed(week, signal)
     const set = await countedSetOf(sources, epochs, fixed)
     const views: JudgedEpoch[] = []
     for (const context of epochs.contexts) {
       signal.throwIfAborted()
-      views.push(judgedOf(await judged.read(context, fixed, signal)))
+      views.push(await judged.read(context, fixed, signal))
     }
     return tallyInputOf(sources, set, await incomeOf(sources, epochs, signal), views)
   }

@@ -3,19 +3,19 @@ import {
   cidOf,
   createCommittees,
   encodeAttestation,
-  epochPhases,
   type Epoch,
+  epochPhases,
   hash,
   type HeldAttestation,
   indexOfSeat,
   judgeEpoch,
-  tallyJudged,
+  tallyWeek,
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
 import { gatherEpoch, type WeekSources } from '../../src/week/gather.ts'
-import { judgedOf, type JudgedView } from '../../src/week/judged-epoch.ts'
+import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import { createJudgedEpochs } from '../../src/week/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/view/seat-history.ts'
 import type { WeekView } from '../../src/web/view/week-views.ts'
@@ -74,14 +74,14 @@ export const run = async (options: string[]): Promise<void> => {
     anchor: null,
     equivocators: new Set<number>(),
     fund: 0n,
-    epochs: views.map(judgedOf),
+    epochs: views,
   }
   print(
     'tally of what is kept',
-    timeOf(() => tallyJudged(week)),
+    timeOf(() => tallyWeek(week)),
     { epochs },
   )
-  const tally = tallyJudged(week)
+  const tally = tallyWeek(week)
   const view = { tally, week: madeWeek } as WeekView
   print(
     'exceptions of an epoch',

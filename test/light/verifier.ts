@@ -9,11 +9,11 @@ import {
   bytesOf,
   bytesUpTo,
   type ChainName,
-  type Checkpoint,
   checkCertificate,
+  type Checkpoint,
   cidOf,
   createStream,
-  createTally,
+  createTallyOfJudged,
   decodeAttestation,
   decodeCanonical,
   decodeCheckpoint,
@@ -27,6 +27,8 @@ import {
   hash,
   type Height,
   indexOfSeat,
+  type JudgedEpoch,
+  judgeEpoch,
   lastView,
   type ListedEpoch,
   type ListedWeek,
@@ -34,8 +36,8 @@ import {
   networkIdOf,
   nobleBls,
   paramsHash,
-  type ParamsSchedule,
   paramsOfWeek,
+  type ParamsSchedule,
   parseAnchor,
   readProofPages,
   type Seat,
@@ -45,7 +47,6 @@ import {
   type Snapshot,
   type SnapshotLeaf,
   snapshotRootOf,
-  type TallyEpoch,
   verifyEd25519,
   verifyMerklePath,
   viewOpening,
@@ -153,7 +154,7 @@ const tallyWeeks = (
   const bundle = readBundle(given.bundle, link)
   return checkpoint.weeks.map((listed) => {
     const week = readWeek(network, headers, listed, given, bundle.get(listed.week)!)
-    return [listed.week, createTally({ ...common, ...week })]
+    return [listed.week, createTallyOfJudged({ ...common, ...week })]
   })
 }
 
@@ -368,14 +369,15 @@ const readWeek = (
   })
   checkAuthentic(read)
 
-  const epochs = listed.epochs.map(({ epoch, beacon }): TallyEpoch => {
+  const epochs = listed.epochs.map(({ epoch, beacon }): JudgedEpoch => {
     const snapshot = snapshotByEpoch.get(epoch)!
     const bySeat = new Map(
       read.filter((row) => row.epoch === epoch).map(({ attestation }) => [attestation.seat, attestation]),
     )
     const attestations = snapshot.map(({ seat }) => bySeat.get(seat))
     // Neither the tally nor its document reads more of a row than the snapshot root commits to.
-    return { epoch, beacon, snapshot: snapshot as Snapshot, attestations }
+    const { outcomes, attested } = judgeEpoch({ beacon, attestations }, params)
+    return { epoch, beacon, snapshot: snapshot as Snapshot, outcomes, attested }
   })
   return { week: listed.week, params, equivocators, fund: listed.income, epochs }
 }

@@ -4,14 +4,12 @@ import {
   bitfieldOf,
   bytesToHex,
   type ChainName,
-  createTally,
   decodeAttestation,
   type EquivocationProof,
   hasBit,
   indexOfSeat,
   type SignedAttestation,
   tallyBytes,
-  type TallyInput,
   type Week,
 } from '../../protocol/index.ts'
 import {
@@ -30,6 +28,7 @@ import {
   paramsWith,
   signAttestation,
 } from './fixture.ts'
+import { type AttestedInput, createTally } from './judged.ts'
 
 const nodes = nodesOf(9)
 const epochs = [2, 3].map((number) => epochOf(nodes, number, 5))
@@ -85,7 +84,7 @@ const sync = (node: Node, other: Node): void => {
 }
 
 const tallyOf = (node: Node): Uint8Array => {
-  const input: TallyInput = {
+  const input: AttestedInput = {
     networkId,
     chain: genesis.chain as ChainName,
     week: '2026-W47' as Week,

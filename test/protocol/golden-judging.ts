@@ -5,9 +5,9 @@ import {
   createStream,
   hash,
   hexToBytes,
-  judgeEpoch,
   Verdict,
 } from '../../protocol/index.ts'
+import { judgedWords } from './judged.ts'
 
 const seats = 24
 
@@ -27,7 +27,7 @@ export const judgingVector = () =>
       hosts === undefined
         ? attestationsOf(beacon, params.committee)
         : truthsAbout(hosts, beacon, params.committee)
-    const { outcomes, attested } = judgeEpoch({ beacon, attestations }, params)
+    const { outcomes, attested } = judgedWords({ beacon, attestations }, { ruleset: 1, ...params })
     return {
       ...params,
       beacon: bytesToHex(beacon),

@@ -17,7 +17,6 @@ import {
   createProof,
   createRegistry,
   createStream,
-  createTally,
   type DigestedTally,
   encodeAttestation,
   encodeEvidence,
@@ -75,6 +74,7 @@ import { probeVector, questionVector } from './golden-question.ts'
 import { relayVector } from './golden-relay.ts'
 import { revivalVector } from './golden-revival.ts'
 import { weeksVector } from './golden-weeks.ts'
+import { createTally } from './judged.ts'
 
 const hex = bytesToHex
 

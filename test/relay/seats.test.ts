@@ -4,14 +4,13 @@ import {
   challengersOf,
   type Committees,
   createCommittees,
+  createEpochJudging,
   finish,
   hash,
   targetsOf,
   Verdict,
-  type Week,
 } from '../../protocol/index.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
-import { createEpochJudging } from '../../src/week/epoch-judging.ts'
 import { addressAt, judgedViewInSteps, outcomeAt } from '../../src/week/judged-epoch.ts'
 import { type ClosedEpoch, relaySeats } from '../../src/relay/seats.ts'
 import { paramsWith } from '../protocol/fixture.ts'
@@ -47,7 +46,7 @@ const closedEpoch = (
     return { verdicts: Uint8Array.from(targets, verdictOf), addresses: valid.map(addressOf) }
   })
   change(attestations, committees)
-  const judging = createEpochJudging('2026-W10' as Week, committees, params)
+  const judging = createEpochJudging(committees, params)
   for (const [index, one] of attestations.entries()) if (one !== undefined) judging.add(index, one)
   const context = { epoch: 0, beacon, snapshot: seats, committees } as unknown as EpochContext
   const how = { addresses: true, isFixed: false, isOpen: false }

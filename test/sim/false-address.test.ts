@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   createCommittees,
   createFlatEpoch,
-  flatOutcomes,
+  outcomeNames,
   judgeFlatEpoch,
   Verdict,
 } from '../../protocol/index.ts'
@@ -87,8 +87,12 @@ describe('liars about addresses', () => {
       property(rings, (made) => {
         const [always, wins] = (['always', 'where-it-wins'] as const).map((lie) => {
           const { ring } = liedOf(made, lie)
-          const { outcomes } = judgeFlatEpoch(ring.committees, ring.flat, 0)
-          const alongRing = Array.from(ring.committees.ring, (index) => flatOutcomes[outcomes[index]!]!)
+          const { outcomes } = judgeFlatEpoch(ring.committees, ring.flat, {
+            ruleset: 1,
+            committee: ring.committees.k,
+            maxPerPrefix: 0,
+          })
+          const alongRing = Array.from(ring.committees.ring, (index) => outcomeNames[outcomes[index]!]!)
           const of = (liars: boolean) => alongRing.filter((_, at) => (ring.actorAt[at] === 1) === liars)
           return { honest: of(false), liars: of(true) }
         })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { flatOutcomes, type Outcome } from '../../protocol/index.ts'
+import { outcomeNames, type Outcome } from '../../protocol/index.ts'
 import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import type { ViewParts } from '../../src/web/view/parts.ts'
 import { downtimesOf } from '../../src/web/view/seat-history.ts'
@@ -11,9 +11,9 @@ const up = 'credited' as const
 /** Outcomes of seat 7 from epoch 0 on; the epoch after the last one is under way. */
 const historyOf = (outcomes: readonly Outcome[]) => {
   const judged = outcomes.map((outcome, epoch) => {
-    const code = flatOutcomes.indexOf(outcome)
+    const code = outcomeNames.indexOf(outcome)
     const snapshot = [{ seat: 7, host: 'n7.example.org' }]
-    return { epoch, snapshot, codes: Uint8Array.of(code) } as unknown as JudgedView
+    return { epoch, snapshot, outcomes: Uint8Array.of(code) } as unknown as JudgedView
   })
   const asked: number[] = []
   const parts = {

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createTally, formatTally, type TallyDocument, tallyDigest } from '../../protocol/index.ts'
+import { formatTally, tallyDigest, type TallyDocument } from '../../protocol/index.ts'
 import { type ClaimedTally, compareTallies, readClaimedTally } from '../../src/week/compare.ts'
 import { attestationOf, epochOf, networkId, nodesOf, paramsWith } from '../protocol/fixture.ts'
 import { week } from './anchored-set.ts'
+import { createTally } from '../protocol/judged.ts'
 
 const nodes = nodesOf(5)
 const epochs = [10, 11].map((number) => {

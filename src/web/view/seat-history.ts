@@ -1,6 +1,6 @@
 import {
   type Epoch,
-  flatOutcomes,
+  outcomeNames,
   indexOfSeat,
   type Seat,
   Verdict,
@@ -236,8 +236,8 @@ const runsOf = (epochs: readonly JudgedView[]): Run[] => {
   const runs: Run[] = []
   const lastBySeat = new Map<Seat, Run>()
   for (const judged of epochs) {
-    for (const [index, code] of judged.codes.entries()) {
-      const outcome = flatOutcomes[code]!
+    for (const [index, code] of judged.outcomes.entries()) {
+      const outcome = outcomeNames[code]!
       if (outcome === 'credited' || outcome.startsWith('valid')) continue
       const { seat, host } = judged.snapshot[index]!
       const last = lastBySeat.get(seat)

@@ -1,11 +1,10 @@
 import {
   createTallyOfJudged,
   type DigestedTally,
-  type JudgedEpoch,
-  rulesetOf,
   type Seat,
   type SeatTally,
   type TallyInput,
+  tallyWeekInSteps,
   type Week,
   type WeekRecord,
   type WeekState,
@@ -16,7 +15,7 @@ import type { AssembledNode } from '../../service/assemble.ts'
 import { inSlices } from '../../async/slices.ts'
 import { countedSetOf, incomeOf, tallyInputOf } from '../../week/counted-set.ts'
 import { contextsOfWeek, type WeekEpochs } from '../../week/gather.ts'
-import { judgedOf, type JudgedView } from '../../week/judged-epoch.ts'
+import type { JudgedView } from '../../week/judged-epoch.ts'
 
 /** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */
 export interface WeekView extends Omit<WeekEpochs, 'contexts'> {
@@ -109,9 +108,9 @@ export const createWeekViews = ({
     range: Omit<WeekEpochs, 'contexts'>,
     views: readonly JudgedView[],
     fund: bigint,
-  ): Promise<TallyInput<JudgedEpoch>> => {
+  ): Promise<TallyInput> => {
     const set = await countedSetOf(weeks, range, weeks.fixedAtHand(range.week))
-    return tallyInputOf(weeks, set, fund, views.map(judgedOf))
+    return tallyInputOf(weeks, set, fund, views)
   }
 
   const read = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
@@ -128,7 +127,7 @@ export const createWeekViews = ({
     const range = { week, params: views[0]!.context.params, ...begun }
     const { fund, fundMissing } = await fundOf(range, signal)
     const input = await inputOf(range, views, fund)
-    const tally = await inSlices(rulesetOf(input.params).tallyJudgedInSteps(input))
+    const tally = await inSlices(tallyWeekInSteps(input))
     const hasAll = begun.isComplete && views.length === begun.last - begun.first + 1
     const isWhole = input.checkpoint !== null && fundMissing === null && hasAll
     return {

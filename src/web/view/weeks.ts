@@ -2,6 +2,7 @@ import {
   bytesToHex,
   certifiersOfView,
   hasBit,
+  outcomeOf,
   reversedHex,
   type Seat,
   type SeatTally,
@@ -146,7 +147,8 @@ const weekSeat = (
   stakeOf: (seat: Seat) => string,
 ): WeekSeat => {
   const counts = new Map<string, number>()
-  for (const outcome of seat.outcomes) {
+  for (const code of seat.outcomes) {
+    const outcome = outcomeOf(code)
     if (outcome !== null && outcome !== 'credited') counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
   }
   const payee = check.bySeat.get(seat.row.seat)

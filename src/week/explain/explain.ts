@@ -3,18 +3,20 @@ import {
   addressOfStake,
   type Attestation,
   challengersOf,
+  credited,
   decodeAttestation,
   type Epoch,
   type EvidenceEntry,
   type HeldAttestation,
-  invalidOutcomes,
   type NetworkId,
+  notInSnapshot,
+  outcomeNames,
+  outcomeOf,
   peerIdOfKey,
   readEvidence,
-  rulesetOf,
   type Seat,
+  shareFund,
   targetsOf,
-  undecided,
   Verdict,
   type Verdict as VerdictCode,
   verdictNames,
@@ -22,11 +24,10 @@ import {
   type WeekState,
 } from '../../../protocol/index.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
-import { addressOfVerdict, ownAgreement } from './agreement.ts'
 import { type Check, checkAttestation, checkEvidence, type FoundEvidence, type Recompute } from './checks.ts'
 import { checkAudit } from './audit.ts'
 import { answerHashOf, describeEntry } from './evidence-words.ts'
-import { majorityAddressText } from './named-addresses.ts'
+import { addressOfVerdict, majorityAddressText } from './named-addresses.ts'
 import type { ExplainSources } from '../../week-io/explain-sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 import { whyOf } from './why.ts'
@@ -167,7 +168,7 @@ export const explain = async (
       const detailed = gathered.epochs.find(({ context }) => context.epoch === epoch)
       return {
         epoch,
-        outcome: seat.outcomes[i]!,
+        outcome: outcomeOf(seat.outcomes[i]!),
         isOpen: isOpen[i]!,
         said: detailed === undefined ? null : saidCounts(detailed),
       }
@@ -180,10 +181,10 @@ export const explain = async (
 const wordOf = (verdict: number): string => verdictNames[verdict as VerdictCode]
 
 /** How often each word was said of the seat. */
-const saidCounts = ({ context, index, classes }: SeatEpoch): Record<string, number> => {
+const saidCounts = ({ context, index, judged }: SeatEpoch): Record<string, number> => {
   const counts: Record<string, number> = {}
   for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-    const verdict = classes.attested[challenger]?.verdicts[i]
+    const verdict = judged.verdictOf(challenger, i)
     const word = verdict === undefined ? 'silent' : wordOf(verdict)
     counts[word] = (counts[word] ?? 0) + 1
   }
@@ -193,8 +194,8 @@ const saidCounts = ({ context, index, classes }: SeatEpoch): Record<string, numb
 /** R-TALLY-5 and R-TALLY-6 with the scores that the seat would have had. */
 const costOf = ({ input, tally, seat, isOpen, fundMissing }: SeatWeek): Cost => {
   const epochs = input.epochs.flatMap(({ epoch }, i) => {
-    const outcome = seat.outcomes[i]
-    const isLost = outcome !== null && outcome !== 'credited' && isOpen[i] === false
+    const code = seat.outcomes[i]
+    const isLost = code !== notInSnapshot && code !== credited && isOpen[i] === false
     return isLost ? [epoch] : []
   })
   if (fundMissing !== null) {
@@ -209,7 +210,7 @@ const costOf = ({ input, tally, seat, isOpen, fundMissing }: SeatWeek): Cost => 
   const rows = tally.seats.map((other) =>
     other === seat ? { score: other.credits + epochs.length, epochs: other.epochs } : other,
   )
-  const amounts = rulesetOf(input.params).shareFund(rows, tally.fund, input.params.minAvailability)
+  const amounts = shareFund(rows, tally.fund, input.params)
   const amountIfCredited = amounts[tally.seats.indexOf(seat)]!
   return {
     epochs,
@@ -228,14 +229,14 @@ const explainEpoch = async (
   epoch: SeatEpoch,
   isOwn: boolean,
 ): Promise<EpochExplanation> => {
-  const { context, index, classes } = epoch
+  const { context, index, judged } = epoch
   const { row } = gathered.seat
   // Digests cost a read of the chain for each sample: what needs no explanation is not recomputed.
   const recompute = epoch.outcome === 'credited' ? null : sources.recompute
   const challengers: ChallengerExplanation[] = []
   for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
     const { seat, host } = context.snapshot[challenger]!
-    const verdict = classes.attested[challenger]?.verdicts[i]
+    const verdict = judged.verdictOf(challenger, i)
     const isStruck = gathered.input.equivocators.has(seat)
     const witness = await explainWitness(sources, epoch, seat, row.seat, recompute)
     challengers.push({
@@ -304,37 +305,35 @@ const explainDuty = async (
   epoch: SeatEpoch,
   seat: Seat,
 ): Promise<DutyExplanation> => {
-  const { context, index, classes } = epoch
+  const { context, index, attestations, judged } = epoch
   const { attestation, evidence, checks } = await explainWitness(sources, epoch, seat, null, null)
-  const own = classes.attested[index]
   const entries = ownEntries(epoch, seat)
   const verdicts: DutyVerdict[] = []
   for (const [i, target] of targetsOf(context.committees, index).entries()) {
-    const verdict = own?.verdicts[i]
+    const verdict = judged.verdictOf(index, i)
     if (verdict === undefined) break
-    const decided = classes.classes[target]!
     const row = context.snapshot[target]!
-    const address = addressOfVerdict(own!, i)
+    const address = addressOfVerdict(attestations[index]!, i)
     verdicts.push({
       seat: row.seat,
       host: row.host,
       said: wordOf(verdict),
-      decided: decidedWord(decided),
+      decided: decidedWord(judged.decidedOf(target)),
       at: address === undefined ? null : (addressOfBytes(address)?.ip ?? null),
-      decidedAt: majorityAddressText(classes, context.committees, target),
-      agrees: ownAgreement(classes, index, target, i),
+      decidedAt: majorityAddressText(epoch, target),
+      agrees: judged.agreementOf(index, i),
       saw: entries[i] === undefined ? null : describeEntry(entries[i]),
     })
   }
-  const judged = verdicts.filter(({ agrees }) => agrees !== null)
+  const counted = verdicts.filter(({ agrees }) => agrees !== null)
   return {
     attestation,
     evidence,
     checks,
     verdicts,
-    abstentions: classes.abstentions[index]!,
-    agreeing: judged.filter(({ agrees }) => agrees === true).length,
-    judged: judged.length,
+    abstentions: judged.abstentionsOf(index),
+    agreeing: counted.filter(({ agrees }) => agrees === true).length,
+    judged: counted.length,
     audit:
       epoch.audited === null
         ? null
@@ -351,8 +350,8 @@ const explainDuty = async (
   }
 }
 
-const decidedWord = (decided: number): string =>
-  decided === undecided ? 'undecided' : decided === Verdict.valid ? 'valid' : invalidOutcomes[decided]!
+const decidedWord = (decided: VerdictCode | null): string =>
+  decided === null ? 'undecided' : decided === Verdict.valid ? 'valid' : outcomeNames[decided]!
 
 /** Its own evidence, entry by entry; none where there is none to trust. */
 const ownEntries = (epoch: SeatEpoch, seat: Seat): readonly EvidenceEntry[] => {

@@ -1,55 +1,53 @@
 import {
-  bytesToHex,
+  type AttestedVerdicts,
   challengersOf,
-  type Committees,
-  compareBytes,
-  type EpochClasses,
+  type JudgedVerdicts,
+  Verdict,
 } from '../../../protocol/index.ts'
 import { addressOfBytes } from '../../net/resolve.ts'
-import { addressOfVerdict } from './agreement.ts'
+import type { EpochContext } from '../epoch-book.ts'
 
 /** An address that challengers saw a seat at, in their verdicts 0. */
 export interface NamedAddress {
-  /** As text; of several in one IPv6 /64 the first. */
+  /** As text; of several that count as one (R-TALLY-3) the first. */
   ip: string
-  /** What counts as one address (R-TALLY-3): the IPv4 address or the IPv6 /64, as hex. */
-  group: string
   namedBy: number
 }
 
+/** A judged epoch with the attestations that it was judged from, as far as they are at hand. */
+export interface AttestedEpoch {
+  context: Pick<EpochContext, 'committees'>
+  attestations: readonly (AttestedVerdicts | undefined)[]
+  judged: JudgedVerdicts
+}
+
+/** The address of the i-th verdict of an attestation; undefined unless that is 0. */
+export const addressOfVerdict = (
+  { verdicts, addresses }: AttestedVerdicts,
+  i: number,
+): Uint8Array | undefined =>
+  verdicts[i] === Verdict.valid
+    ? addresses[verdicts.subarray(0, i).filter((verdict) => verdict === Verdict.valid).length]
+    : undefined
+
 /** The addresses that are named of the seat at `index` of the snapshot, most named first (R-TALLY-3). */
 export const namedAddresses = (
-  { attested }: Pick<EpochClasses, 'attested'>,
-  committees: Committees,
+  { context: { committees }, attestations, judged }: AttestedEpoch,
   index: number,
 ): NamedAddress[] => {
-  const byGroup = new Map<string, NamedAddress>()
+  const byNumber = new Map<number, NamedAddress>()
   for (const [i, challenger] of challengersOf(committees, index).entries()) {
-    const attestation = attested[challenger]
-    const bytes = attestation === undefined ? undefined : addressOfVerdict(attestation, i)
-    if (bytes === undefined) continue
-    const group = bytesToHex(bytes.length === 4 ? bytes : bytes.subarray(0, 8))
-    const known = byGroup.get(group)
-    if (known === undefined) byGroup.set(group, { ip: addressOfBytes(bytes)?.ip ?? '', group, namedBy: 1 })
-    else known.namedBy++
+    const attestation = attestations[challenger]
+    const number = judged.addressNumberOf(challenger, i)
+    if (attestation === undefined || number === undefined) continue
+    const known = byNumber.get(number)
+    if (known === undefined) {
+      byNumber.set(number, { ip: addressOfBytes(addressOfVerdict(attestation, i)!)?.ip ?? '', namedBy: 1 })
+    } else known.namedBy++
   }
-  return [...byGroup.values()].sort((a, b) => b.namedBy - a.namedBy)
+  return [...byNumber.values()].sort((a, b) => b.namedBy - a.namedBy)
 }
 
 /** The address that more than half of the challengers name, as text; null without one (R-TALLY-3). */
-export const majorityAddressText = (
-  epoch: Pick<EpochClasses, 'attested' | 'named'>,
-  committees: Committees,
-  index: number,
-): string | null =>
-  (epoch.named[index] ?? null) === null ? null : namedAddresses(epoch, committees, index)[0]!.ip
-
-/** Indexes of the other valid seats that more than half of their challengers saw at the same address (R-TALLY-3). */
-export const sharingSeats = ({ named }: Pick<EpochClasses, 'named'>, index: number): number[] => {
-  const own = named[index]?.address
-  if (own === undefined) return []
-  return [...named.keys()].filter((other) => {
-    const address = named[other]?.address
-    return other !== index && address !== undefined && compareBytes(address, own) === 0
-  })
-}
+export const majorityAddressText = (epoch: AttestedEpoch, index: number): string | null =>
+  epoch.judged.namedByOf(index) === 0 ? null : namedAddresses(epoch, index)[0]!.ip

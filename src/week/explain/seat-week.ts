@@ -1,25 +1,26 @@
 import {
+  type AttestedVerdicts,
   challengersOf,
-  classify,
   type Committees,
+  credited,
   decodeAttestation,
   decodeCheckpoint,
   type Epoch,
-  type EpochClasses,
   equalBytes,
   type HeldAttestation,
   indexOfSeat,
   type JudgedEpoch,
+  type JudgedVerdicts,
+  judgeEpoch,
   type Outcome,
-  type Params,
+  outcomeNames,
   readProofPages,
-  rulesetOf,
   type Seat,
   type SeatTally,
   type SnapshotRow,
   stakeOfAddress,
-  type TallyEpoch,
   type TallyInput,
+  tallyWeek,
   targetsOf,
   Verdict,
   type Week,
@@ -34,7 +35,7 @@ import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from '../../week-io/explain-sources.ts'
 import { countedSetOf, incomeOf, tallyInputOf } from '../counted-set.ts'
 import { contextsOfWeek, type FixedWeek, gatherEpoch, type WeekEpochs } from '../gather.ts'
-import { namedAddresses, sharingSeats } from './named-addresses.ts'
+import { type AttestedEpoch, namedAddresses } from './named-addresses.ts'
 
 /** How a person names a node; `own` is the node whose store is asked. */
 export type SeatName =
@@ -45,7 +46,7 @@ export type EpochChoice = 'all' | 'failed' | Epoch
 
 /** Everything that stands of one seat in one week: what explanations and case files are made from. */
 export interface SeatWeek {
-  input: TallyInput<JudgedEpoch>
+  input: TallyInput
   /** The set that counts: the anchored one, or what this store holds while there is none. */
   standing: (context: EpochContext) => AsyncIterable<HeldAttestation>
   tally: WeekTally
@@ -65,8 +66,9 @@ export interface SeatEpoch {
   context: EpochContext
   /** Of the seat in the snapshot. */
   index: number
-  /** Of the whole epoch; but of what was attested only the words of those in `held`. */
-  classes: EpochClasses
+  judged: JudgedVerdicts
+  /** At each index of the snapshot; only of those in `held`. */
+  attestations: readonly (AttestedVerdicts | undefined)[]
   outcome: Outcome
   /** Attestations that count in the whole epoch. */
   attested: number
@@ -106,7 +108,6 @@ export const gatherSeatWeek = async (
   const range = await contextsOfWeek(sources, week)
   const { contexts } = range
   const seat = await resolveSeat(sources, contexts, request.seat, week)
-  const { params } = contexts[0]!
   const fixed = await sources.fixed(week, signal)
   const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
   const proofs =
@@ -115,8 +116,8 @@ export const gatherSeatWeek = async (
   const { equivocators } = set
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
-  const { judged, chosen, ipBySeat } = await judgeWeek(
-    { params, contexts, isOpen, equivocators, standing },
+  const { epochs, chosen, ipBySeat } = await judgeWeek(
+    { contexts, isOpen, equivocators, standing },
     seat,
     request.epochs,
     signal,
@@ -132,8 +133,8 @@ export const gatherSeatWeek = async (
     )
   }
   const { fund, fundMissing } = await fundOfWeek(sources, range, signal)
-  const input = tallyInputOf(sources, set, fund, judged)
-  const tally = rulesetOf(params).tallyJudged(input)
+  const input = tallyInputOf(sources, set, fund, epochs)
+  const tally = tallyWeek(input)
   return {
     input,
     standing,
@@ -148,7 +149,6 @@ export const gatherSeatWeek = async (
 
 /** What outcomes of a week follow from. */
 interface WeekFrame {
-  params: Params
   contexts: readonly EpochContext[]
   isOpen: readonly boolean[]
   equivocators: ReadonlySet<Seat>
@@ -160,39 +160,37 @@ interface WeekFrame {
  * are gigabytes.
  */
 const judgeWeek = async (
-  { params, contexts, isOpen, equivocators, standing }: WeekFrame,
+  { contexts, isOpen, equivocators, standing }: WeekFrame,
   seat: Seat,
   choice: EpochChoice,
   signal: AbortSignal,
-): Promise<{ judged: JudgedEpoch[]; chosen: PartOfEpoch[]; ipBySeat: Map<Seat, string> }> => {
-  const judged: JudgedEpoch[] = []
+): Promise<{ epochs: JudgedEpoch[]; chosen: PartOfEpoch[]; ipBySeat: Map<Seat, string> }> => {
+  const epochs: JudgedEpoch[] = []
   const chosen: PartOfEpoch[] = []
   const ipBySeat = new Map<Seat, string>()
   for (const [i, context] of contexts.entries()) {
     signal.throwIfAborted()
     const { attestations, ...frame } = await gatherEpoch({ standing }, context)
-    const epoch = {
-      ...frame,
-      // R-ATT-3: an equivocator stands under no root of the week.
-      attestations: attestations.map((attestation, index) =>
-        equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
-      ),
-    }
-    const { outcomes, attested } = rulesetOf(params).judgeEpoch(epoch, params)
-    judged.push({ ...frame, outcomes, attested })
-    const classes = classify(epoch, context.committees)
-    noteAddresses(ipBySeat, context, classes)
-    const outcome = outcomes[indexOfSeat(context.snapshot, seat)]
-    if (outcome === undefined || !isChosen(choice, context.epoch, outcome)) continue
-    const part = await partOfSeat(standing, context, epoch, classes, seat)
-    chosen.push({ ...part, outcome, attested, isOpen: isOpen[i]! })
+    // R-ATT-3: an equivocator stands under no root of the week.
+    const counted = attestations.map((attestation, index) =>
+      equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
+    )
+    const judged = judgeEpoch({ beacon: frame.beacon, attestations: counted }, context.params)
+    const { outcomes, attested } = judged
+    epochs.push({ ...frame, outcomes, attested })
+    const epoch = { context, attestations: counted, judged }
+    noteAddresses(ipBySeat, epoch)
+    const code = outcomes[indexOfSeat(context.snapshot, seat)]
+    if (code === undefined || !isChosen(choice, context.epoch, code)) continue
+    const part = await partOfSeat(standing, epoch, seat)
+    chosen.push({ ...part, outcome: outcomeNames[code]!, attested, isOpen: isOpen[i]! })
   }
-  return { judged, chosen, ipBySeat }
+  return { epochs, chosen, ipBySeat }
 }
 
-const isChosen = (choice: EpochChoice, epoch: Epoch, outcome: Outcome): boolean => {
+const isChosen = (choice: EpochChoice, epoch: Epoch, code: number): boolean => {
   if (choice === 'all') return true
-  return choice === 'failed' ? outcome !== 'credited' : choice === epoch
+  return choice === 'failed' ? code !== credited : choice === epoch
 }
 
 const storedProofs = async (sources: ExplainSources, week: Week): Promise<ReadonlyMap<Seat, Uint8Array>> =>
@@ -302,6 +300,11 @@ const fitOf = async (sources: ExplainSources, name: SeatName): Promise<(row: Sna
 /** An epoch of the seat before its evidence was sought. */
 type PartOfEpoch = Omit<SeatEpoch, 'evidence' | 'audited'> & { witnesses: readonly Witness[] }
 
+/** An epoch with all that counts of it. */
+interface WholeEpoch extends AttestedEpoch {
+  context: EpochContext
+}
+
 /** Whose evidence is wanted. */
 interface Witness {
   context: EpochContext
@@ -310,29 +313,27 @@ interface Witness {
 
 const partOfSeat = async (
   standing: SeatWeek['standing'],
-  context: EpochContext,
-  epoch: TallyEpoch,
-  classes: EpochClasses,
+  { context, attestations, judged }: WholeEpoch,
   seat: Seat,
 ): Promise<Omit<PartOfEpoch, 'outcome' | 'attested' | 'isOpen'>> => {
   const { snapshot, committees } = context
   const index = indexOfSeat(snapshot, seat)
-  const sharing = sharingSeats(classes, index)
-  const deciders = decidersOf(committees, classes, index, sharing)
+  const sharing = judged.sharingWith(index)
+  const deciders = decidersOf(committees, judged, index, sharing)
   const held = new Map<Seat, HeldAttestation>()
   for await (const one of standing(context)) {
     const at = indexOfSeat(snapshot, one.seat)
-    if (deciders.has(at) && epoch.attestations[at] !== undefined) held.set(one.seat, one)
+    if (deciders.has(at) && attestations[at] !== undefined) held.set(one.seat, one)
   }
   const witnesses = [...challengersOf(committees, index), index].flatMap((at) => {
     const one = held.get(snapshot[at]!.seat)
     return one === undefined ? [] : [{ context, held: one }]
   })
-  const attested = classes.attested.map((attestation, at) => (deciders.has(at) ? attestation : undefined))
   return {
     context,
     index,
-    classes: { ...classes, attested },
+    judged,
+    attestations: attestations.map((attestation, at) => (deciders.has(at) ? attestation : undefined)),
     deciders: [...deciders].map((at) => snapshot[at]!.seat).sort((a, b) => a - b),
     held,
     sharing: sharing.map((at) => snapshot[at]!.seat),
@@ -341,14 +342,10 @@ const partOfSeat = async (
 }
 
 /** Where each seat was seen in the week, the first time that challengers called it valid. */
-const noteAddresses = (
-  ipBySeat: Map<Seat, string>,
-  { snapshot, committees }: EpochContext,
-  classes: EpochClasses,
-): void => {
-  for (const [index, { seat }] of snapshot.entries()) {
+const noteAddresses = (ipBySeat: Map<Seat, string>, epoch: WholeEpoch): void => {
+  for (const [index, { seat }] of epoch.context.snapshot.entries()) {
     if (ipBySeat.has(seat)) continue
-    const [most] = namedAddresses(classes, committees, index)
+    const [most] = namedAddresses(epoch, index)
     if (most !== undefined) ipBySeat.set(seat, most.ip)
   }
 }
@@ -364,7 +361,7 @@ const withEvidence = async (
   const wanted: { witness: Witness; found(block: FoundEvidence): void }[] = []
   const epochs: SeatEpoch[] = []
   for (const { witnesses, ...part } of parts) {
-    const { context, index, classes } = part
+    const { context, index, judged } = part
     const evidence = new Map<Seat, FoundEvidence>()
     for (const witness of witnesses) {
       wanted.push({ witness, found: (block) => void evidence.set(witness.held.seat, block) })
@@ -372,7 +369,7 @@ const withEvidence = async (
     const epoch: SeatEpoch = { ...part, evidence, audited: null }
     epochs.push(epoch)
     const isFoundWanting = challengersOf(context.committees, index).some(
-      (challenger, i) => classes.attested[challenger]?.verdicts[i] === Verdict.evidenceInvalid,
+      (challenger, i) => judged.verdictOf(challenger, i) === Verdict.evidenceInvalid,
     )
     const witness = isFoundWanting ? await gatherAudited(sources, context.epoch - 2, seat) : null
     if (witness === null) continue
@@ -401,11 +398,11 @@ const withEvidence = async (
  */
 const decidersOf = (
   committees: Committees,
-  classes: EpochClasses,
+  judged: JudgedVerdicts,
   index: number,
   sharing: readonly number[],
 ): Set<number> => {
-  if (classes.named[index] !== null && committees.size <= maxDeciders) {
+  if (judged.namedByOf(index) !== 0 && committees.size <= maxDeciders) {
     return new Set(Array.from({ length: committees.size }, (_, at) => at))
   }
   const deciders = new Set([index, ...challengersOf(committees, index)])
@@ -413,8 +410,7 @@ const decidersOf = (
     for (const at of seats) deciders.add(at)
   }
   for (const target of targetsOf(committees, index)) add(challengersOf(committees, target))
-  const namedBy = (at: number): number => namedAddresses(classes, committees, at)[0]!.namedBy
-  const [keeper] = [...sharing].sort((a, b) => namedBy(b) - namedBy(a) || a - b)
+  const [keeper] = [...sharing].sort((a, b) => judged.namedByOf(b) - judged.namedByOf(a) || a - b)
   if (keeper !== undefined) add(challengersOf(committees, keeper))
   return deciders
 }

@@ -2,20 +2,20 @@ import {
   type Attestation,
   challengersOf,
   cidOf,
-  classify,
+  createEpochJudging,
   decodeAttestation,
-  type EpochClasses,
   equalBytes,
   type HeldAttestation,
   indexOfSeat,
-  invalidOutcomes,
+  type JudgedVerdicts,
   keyOfPeerId,
+  lastInvalidVerdict,
   type Leaf,
   type Outcome,
+  outcomeCode,
+  outcomeNames,
   readEvidence,
-  rulesetOf,
   type Seat,
-  type TallyEpoch,
   targetsOf,
   Verdict,
   type Verdict as VerdictCode,
@@ -27,7 +27,6 @@ import type { EpochContext } from '../epoch-book.ts'
 import type { CaseAbsence, CaseAttestation, CaseEpoch } from './case-file.ts'
 import { checkAudit } from './audit.ts'
 import { checkAttestation, checkEvidence, type FoundEvidence, seatList } from './checks.ts'
-import { sharingSeats } from './named-addresses.ts'
 import type { CaseLine, CaseSetting } from './verified-case.ts'
 
 /** One epoch of a case file beside what the verifier knows of it. */
@@ -333,11 +332,12 @@ const verifyOutcome = (epoch: EpochCheck): void => {
   const { equivocators, isAnchored } = setting
   // What stands under the root of an anchored week counts, whatever was proved of the seat since.
   const isVoid = (seat: Seat): boolean => equivocators.has(seat) && !isAnchored
-  const shown = tallyEpochOf(context, (seat) =>
-    isVoid(seat) ? undefined : shownBySeat.get(seat)?.attestation,
+  const judged = judgedOf(
+    context,
+    (seat) => (isVoid(seat) ? undefined : shownBySeat.get(seat)?.attestation),
+    claimed.attested,
   )
-  const classes = classify(shown, context.committees)
-  const counted = classes.attestedCount
+  const counted = judged.attested
   const isWhole = context.snapshot.every(({ seat }) => shownBySeat.has(seat) || knownSeats.has(seat))
   const most = context.snapshot.length - context.snapshot.filter(({ seat }) => isVoid(seat)).length
   if (claimed.attested < counted || claimed.attested > most) {
@@ -346,10 +346,9 @@ const verifyOutcome = (epoch: EpochCheck): void => {
     line('fails', 'attested', `${claimed.attested}, says the file, and shows ${counted}`)
   }
 
-  const { judgeEpoch } = rulesetOf(context.params)
-  const outcome = judgeEpoch(shown, context.params, claimed.attested).outcomes[index]!
+  const outcome = outcomeNames[judged.outcomes[index]!]!
   const isKnown = (at: number): boolean => isFixed || knownSeats.has(context.snapshot[at]!.seat)
-  if (outcome === claimed.outcome && isAnchored && !isSettled(outcome, classes, epoch, isKnown)) {
+  if (outcome === claimed.outcome && isAnchored && !isSettled(outcome, judged, epoch, isKnown)) {
     line(
       'missing',
       'outcome',
@@ -376,12 +375,11 @@ const verifyOwnOutcome = (epoch: EpochCheck, counted: number): void => {
     }
     return
   }
-  const held = tallyEpochOf(context, (seat) => {
+  const judged = judgedOf(context, (seat) => {
     const one = ownBySeat.get(seat)
     return one === undefined ? undefined : (decodeAttestation(one.signed.payload) ?? undefined)
   })
-  const { judgeEpoch } = rulesetOf(context.params)
-  const ownOutcome = judgeEpoch(held, context.params).outcomes[index]!
+  const ownOutcome = outcomeNames[judged.outcomes[index]!]!
   if (ownOutcome === claimed.outcome)
     line('holds', 'outcome', `is what this store's ${own.length} attestations give`)
   else line('fails', 'outcome', `this store's ${own.length} attestations give "${ownOutcome}"`)
@@ -394,37 +392,46 @@ const verifyOwnOutcome = (epoch: EpochCheck, counted: number): void => {
  */
 const isSettled = (
   outcome: Outcome,
-  { named }: EpochClasses,
+  judged: JudgedVerdicts,
   { context: { committees }, index }: EpochCheck,
   isKnown: (at: number) => boolean,
 ): boolean => {
   if (Array.from({ length: committees.size }, (_, at) => at).every(isKnown)) return true
   const areChallengersKnown = (at: number): boolean => challengersOf(committees, at).every(isKnown)
   if (!areChallengersKnown(index)) return false
-  if (outcome === 'undecided' || outcome === 'undecided: no address' || invalidOutcomes.includes(outcome)) {
+  if (outcome === 'undecided' || outcome === 'undecided: no address' || isInvalid(outcome)) {
     return true
   }
   if (outcome !== 'invalid: address shared') return false
-  const own = named[index]!.namedBy
-  return sharingSeats({ named }, index).some((other) => {
-    const { namedBy } = named[other]!
+  const own = judged.namedByOf(index)
+  return judged.sharingWith(index).some((other) => {
+    const namedBy = judged.namedByOf(other)
     return (namedBy > own || (namedBy === own && other < index)) && areChallengersKnown(other)
   })
 }
 
-const tallyEpochOf = (
-  { epoch, beacon, snapshot }: EpochContext,
+const judgedOf = (
+  { committees, params, snapshot }: EpochContext,
   attestationOf: (seat: Seat) => Attestation | undefined,
-): TallyEpoch => ({
-  epoch,
-  beacon,
-  snapshot,
-  attestations: snapshot.map(({ seat }) => attestationOf(seat)),
-})
+  attestedInAll?: number,
+): JudgedVerdicts => {
+  const judging = createEpochJudging(committees, params)
+  for (const [index, { seat }] of snapshot.entries()) {
+    const attestation = attestationOf(seat)
+    if (attestation !== undefined) judging.add(index, attestation)
+  }
+  return judging.judge(attestedInAll)
+}
+
+/** Invalid for a reason that challengers gave (R-TALLY-1). */
+const isInvalid = (outcome: Outcome): boolean => {
+  const code = outcomeCode(outcome)
+  return code >= 1 && code <= lastInvalidVerdict
+}
 
 /** R-TALLY-3: only a valid seat can be one too many in its prefix. */
 const mayBeCrowded = (outcome: Outcome): boolean =>
   outcome !== 'undecided' &&
   outcome !== 'undecided: no address' &&
   outcome !== 'invalid: address shared' &&
-  !invalidOutcomes.includes(outcome)
+  !isInvalid(outcome)

@@ -5,17 +5,19 @@ import {
   targetsOf,
   Verdict,
 } from '../../../protocol/index.ts'
-import { ownAgreement } from './agreement.ts'
 import { seatList } from './checks.ts'
 import { namedAddresses } from './named-addresses.ts'
 import type { SeatEpoch } from './seat-week.ts'
 
 /** How the words of an epoch came to its outcome, in one sentence. */
 export const whyOf = (
-  epoch: Pick<SeatEpoch, 'context' | 'index' | 'classes' | 'outcome' | 'attested' | 'sharing'>,
+  epoch: Pick<
+    SeatEpoch,
+    'context' | 'index' | 'attestations' | 'judged' | 'outcome' | 'attested' | 'sharing'
+  >,
   maxPerPrefix: number,
 ): string => {
-  const { context, index, classes, outcome, attested } = epoch
+  const { context, index, judged, outcome, attested } = epoch
   const { committees } = context
   const { k, size } = committees
   const counts = countWords(epoch)
@@ -30,11 +32,11 @@ export const whyOf = (
         `${counts.silent} are silent: neither word has more than half`
       )
     case 'undecided: no address': {
-      const named = namedAddresses(classes, committees, index).map(({ ip, namedBy }) => `${ip} ×${namedBy}`)
+      const named = namedAddresses(epoch, index).map(({ ip, namedBy }) => `${ip} ×${namedBy}`)
       return `${counts.valid} of ${k} challengers say valid, but no address is named by more than half: ${named.join(', ')}`
     }
     case 'invalid: address shared': {
-      const ip = namedAddresses(classes, committees, index)[0]?.ip ?? 'its address'
+      const ip = namedAddresses(epoch, index)[0]?.ip ?? 'its address'
       return `valid, but seen at ${ip} like ${seatList(epoch.sharing)}: one seat per address, the one that most challengers name`
     }
     case 'invalid: prefix full':
@@ -44,7 +46,7 @@ export const whyOf = (
     case 'valid: not attested':
       return `${counts.valid} of ${k} challengers say valid, but no attestation of its own counts`
     case 'valid: abstained':
-      return `${counts.valid} of ${k} challengers say valid, but it abstained itself on ${classes.abstentions[index]!} of its ${k} targets`
+      return `${counts.valid} of ${k} challengers say valid, but it abstained itself on ${judged.abstentionsOf(index)} of its ${k} targets`
     case 'valid: disagrees':
       return `${counts.valid} of ${k} challengers say valid, but fewer than half of its own verdicts agree with what was decided: ${disagreements(epoch)}`
     default:
@@ -52,10 +54,10 @@ export const whyOf = (
   }
 }
 
-const countWords = ({ context, index, classes }: Pick<SeatEpoch, 'context' | 'index' | 'classes'>) => {
+const countWords = ({ context, index, judged }: Pick<SeatEpoch, 'context' | 'index' | 'judged'>) => {
   const counts = { valid: 0, invalid: 0, abstain: 0, silent: 0 }
   for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-    const verdict = classes.attested[challenger]?.verdicts[i]
+    const verdict = judged.verdictOf(challenger, i)
     if (verdict === undefined) counts.silent++
     else if (verdict === Verdict.valid) counts.valid++
     else if (verdict <= lastInvalidVerdict) counts.invalid++
@@ -68,10 +70,10 @@ const countWords = ({ context, index, classes }: Pick<SeatEpoch, 'context' | 'in
 const disagreements = ({
   context,
   index,
-  classes,
-}: Pick<SeatEpoch, 'context' | 'index' | 'classes'>): string => {
+  judged,
+}: Pick<SeatEpoch, 'context' | 'index' | 'judged'>): string => {
   const seats = targetsOf(context.committees, index)
-    .filter((target, i) => ownAgreement(classes, index, target, i) === false)
+    .filter((_, i) => judged.agreementOf(index, i) === false)
     .map((target) => context.snapshot[target]!.seat)
   return seats.length === 0 ? 'none' : `it says otherwise about ${seatList(seats)}`
 }

@@ -5,13 +5,13 @@ import {
   createAddressNumbers,
   createCommittees,
   createFlatEpoch,
-  flatOutcomes,
-  judgeEpoch,
   judgeFlatEpoch,
   type Outcome,
+  outcomeNames,
   Verdict,
 } from '../../../protocol/index.ts'
 import { seedOf } from '../fixture.ts'
+import { judgeInWords } from '../oracle/judge-epoch.ts'
 
 /** What one challenger says of one target; with a verdict 0 the host it names. */
 interface Word {
@@ -50,9 +50,10 @@ const judged = (
     }
     attestations[ring[from]!] = { verdicts: Uint8Array.from(words, ({ verdict }) => verdict), addresses }
   }
-  const { outcomes } = judgeEpoch({ beacon, attestations }, { committee, maxPerPrefix: 0 })
-  const flatly = judgeFlatEpoch(committees, flat, 0, prefixes)
-  expect(Array.from(flatly.outcomes, (code) => flatOutcomes[code])).toEqual(outcomes)
+  const params = { ruleset: 1, committee, maxPerPrefix: 0 }
+  const { outcomes } = judgeInWords({ beacon, attestations }, params)
+  const flatly = judgeFlatEpoch(committees, flat, params, prefixes)
+  expect(Array.from(flatly.outcomes, (code) => outcomeNames[code])).toEqual(outcomes)
   return Array.from(ring, (index) => outcomes[index]!)
 }
 

@@ -5,11 +5,12 @@ import {
   createAddressNumbers,
   createCommittees,
   createFlatEpoch,
-  flatOutcomes,
   hash,
-  judgeEpoch,
   judgeFlatEpoch,
+  outcomeNames,
 } from '../../../protocol/index.ts'
+import { judgedWords } from '../judged.ts'
+import { judgeInWords } from '../oracle/judge-epoch.ts'
 
 const bytesOfAddress = (address: number): Uint8Array =>
   Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
@@ -62,20 +63,22 @@ const anEpoch = fc
   })
 
 describe('an epoch in typed arrays', () => {
-  test('R-TALLY-0 R-TALLY-1 R-TALLY-2 R-TALLY-3 R-TALLY-4 is judged as the general tally judges it', () => {
+  test('R-TALLY-0 R-TALLY-1 R-TALLY-2 R-TALLY-3 R-TALLY-4 is judged as the oracle judges it, attestation by attestation as well', () => {
     const seen = new Set<string>()
     fc.assert(
       fc.property(anEpoch, ({ committees, flat, attestations, beacon, committee, maxPerPrefix }) => {
-        const general = judgeEpoch({ beacon, attestations }, { committee, maxPerPrefix })
-        const judged = judgeFlatEpoch(committees, flat, maxPerPrefix)
-        const outcomes = Array.from(judged.outcomes, (code) => flatOutcomes[code])
+        const general = judgeInWords({ beacon, attestations }, { committee, maxPerPrefix })
+        const judged = judgeFlatEpoch(committees, flat, { ruleset: 1, committee, maxPerPrefix })
+        const outcomes = Array.from(judged.outcomes, (code) => outcomeNames[code])
         for (const outcome of outcomes) seen.add(outcome!)
         expect({ outcomes, attested: judged.attested }).toEqual(general)
+        const params = { ruleset: 1, committee, maxPerPrefix }
+        expect(judgedWords({ beacon, attestations }, params)).toEqual(general)
       }),
       { numRuns: 600, seed: 20261122 },
     )
     // The property would be hollow if the epochs never came to these.
-    expect([...flatOutcomes].filter((outcome) => !seen.has(outcome))).toEqual([])
+    expect([...outcomeNames].filter((outcome) => !seen.has(outcome))).toEqual([])
   })
 
   test('R-TALLY-3 with addresses of both families as well', () => {
@@ -99,18 +102,18 @@ describe('an epoch in typed arrays', () => {
           }
           attestations[ring[position]!] = { verdicts, addresses }
         }
-        const judged = judgeFlatEpoch(committees, flat, maxPerPrefix, prefixes)
-        const outcomes = Array.from(judged.outcomes, (code) => flatOutcomes[code]!)
+        const judged = judgeFlatEpoch(committees, flat, { ruleset: 1, committee, maxPerPrefix }, prefixes)
+        const outcomes = Array.from(judged.outcomes, (code) => outcomeNames[code]!)
         for (const outcome of outcomes) seen.add(outcome)
-        const general = judgeEpoch({ beacon, attestations }, { committee, maxPerPrefix })
+        const general = judgeInWords({ beacon, attestations }, { committee, maxPerPrefix })
         expect({ outcomes, attested: judged.attested }).toEqual(general)
       }),
       { numRuns: 600, seed: 20261122 },
     )
-    expect([...flatOutcomes].filter((outcome) => !seen.has(outcome))).toEqual([])
+    expect([...outcomeNames].filter((outcome) => !seen.has(outcome))).toEqual([])
   })
 
   test('the words of its codes are all different', () => {
-    expect(new Set(flatOutcomes).size).toBe(flatOutcomes.length)
+    expect(new Set(outcomeNames).size).toBe(outcomeNames.length)
   })
 })

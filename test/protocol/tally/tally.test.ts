@@ -2,31 +2,29 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type AttestedVerdicts,
-  createTally,
   formatTally,
-  judgeEpoch,
-  type Params,
-  readTally,
   newestRuleset,
   nextUnknownRuleset,
-  rulesetOf,
-  unknownRulesetOf,
-  rulesets,
+  outcomeOf,
+  type Params,
+  readTally,
   type Snapshot,
   tallyBytes,
   type TallyEpoch,
-  type TallyInput,
   tallyWeek,
+  unknownRulesetOf,
   Verdict,
   type Week,
 } from '../../../protocol/index.ts'
 import { attestationOf, epochOf, genesis, networkId, nodesOf, paramsWith, seedOf } from '../fixture.ts'
-import { naiveTally } from './naive-tally.ts'
+import { rulesetOf, rulesets } from '../../../protocol/tally/rulesets.ts'
+import { type AttestedInput, createTally, judgedInput, judgedWords } from '../judged.ts'
+import { naiveTally } from '../oracle/naive-tally.ts'
 
 const week = '2026-W47' as Week
 const pool = nodesOf(24)
 
-const inputOf = (changes: Partial<TallyInput>): TallyInput => ({
+const inputOf = (changes: Partial<AttestedInput>): AttestedInput => ({
   networkId,
   chain: genesis.chain,
   week,
@@ -60,7 +58,7 @@ const epochWith = (
 }
 
 const judged = (epoch: TallyEpoch, params: Partial<Params> = {}) =>
-  judgeEpoch(epoch, paramsWith({ committee: 11, ...params }))
+  judgedWords(epoch, paramsWith({ committee: 11, ...params }))
 
 describe('R-TALLY against a naive reading', () => {
   const address = fc.oneof(
@@ -98,7 +96,7 @@ describe('R-TALLY against a naive reading', () => {
     ),
   })
 
-  const build = (w: typeof world extends fc.Arbitrary<infer W> ? W : never): TallyInput => {
+  const build = (w: typeof world extends fc.Arbitrary<infer W> ? W : never): AttestedInput => {
     const params = paramsWith({
       committee: w.committee,
       maxPerPrefix: w.maxPerPrefix,
@@ -153,10 +151,15 @@ describe('R-TALLY against a naive reading', () => {
     fc.assert(
       fc.property(world, (w) => {
         const input = build(w)
-        const result = tallyWeek(input)
+        const result = tallyWeek(judgedInput(input))
         const naive = naiveTally(input)
         expect(
-          result.seats.map(({ row, outcomes, score, amount }) => [row.seat, outcomes, score, amount]),
+          result.seats.map(({ row, outcomes, score, amount }) => [
+            row.seat,
+            Array.from(outcomes, outcomeOf),
+            score,
+            amount,
+          ]),
         ).toEqual(
           [...naive.seats]
             .toSorted(([a], [b]) => a - b)
@@ -415,15 +418,17 @@ describe('R-TALLY-5 and R-TALLY-6 scores and amounts', () => {
     size: number,
     count: number,
     isUp: (index: number, e: number) => boolean,
-    changes: Partial<TallyInput> = {},
+    changes: Partial<AttestedInput> = {},
   ) =>
     tallyWeek(
-      inputOf({
-        epochs: Array.from({ length: count }, (_, e) =>
-          epochWith(size, e + 1, 11, (_, target) => (isUp(target, e) ? 0 : 2)),
-        ),
-        ...changes,
-      }),
+      judgedInput(
+        inputOf({
+          epochs: Array.from({ length: count }, (_, e) =>
+            epochWith(size, e + 1, 11, (_, target) => (isUp(target, e) ? 0 : 2)),
+          ),
+          ...changes,
+        }),
+      ),
     )
 
   test('R-TALLY-5 paid from half of the lower median on, exactly', () => {
@@ -450,25 +455,26 @@ describe('R-TALLY-5 and R-TALLY-6 scores and amounts', () => {
 
   test('R-TALLY-5 availability counts only epochs in whose snapshot it was', () => {
     const epochs = [1, 2, 3, 4].map((e) => epochWith(e < 4 ? 6 : 7, e, 11, () => 0))
-    const { seats } = tallyWeek(inputOf({ epochs, fund: 2_500n }))
+    const { seats } = tallyWeek(judgedInput(inputOf({ epochs, fund: 2_500n })))
     expect(seats.map((seat) => [seat.epochs, seat.score])).toEqual([
       ...Array.from({ length: 6 }, () => [4, 4]),
       [1, 1],
     ])
     expect(seats.map((seat) => seat.amount)).toEqual([400n, 400n, 400n, 400n, 400n, 400n, 100n])
-    expect(seats[6]!.outcomes).toEqual([null, null, null, 'credited'])
+    expect(Array.from(seats[6]!.outcomes, outcomeOf)).toEqual([null, null, null, 'credited'])
   })
 
   test('R-ATT-3 an equivocator scores 0, before the median, and its attestations are absent', () => {
     const equivocators = new Set([pool[0]!.seat])
     const epochs = [epochWith(6, 1, 11, () => 0)]
-    const result = tallyWeek(inputOf({ epochs, equivocators, fund: 500n }))
+    const result = tallyWeek(judgedInput(inputOf({ epochs, equivocators, fund: 500n })))
     expect(result.attested).toEqual([5])
     expect(result.seats.map((seat) => [seat.score, seat.amount])).toEqual([
       [0, 0n],
       ...Array.from({ length: 5 }, () => [1, 100n]),
     ])
-    expect(result.seats[0]).toMatchObject({ isEquivocator: true, outcomes: ['valid: not attested'] })
+    expect(result.seats[0]!.isEquivocator).toBe(true)
+    expect(Array.from(result.seats[0]!.outcomes, outcomeOf)).toEqual(['valid: not attested'])
   })
 
   test('R-TALLY-6 a fund below the reserve is none, and nothing is paid where nobody scored', () => {
@@ -482,7 +488,11 @@ describe('R-TALLY-5 and R-TALLY-6 scores and amounts', () => {
       paid: 0n,
       undistributed: 99n,
     })
-    expect(tallyWeek(inputOf({ fund: 5n }))).toMatchObject({ seats: [], paid: 0n, undistributed: 5n })
+    expect(tallyWeek(judgedInput(inputOf({ fund: 5n })))).toMatchObject({
+      seats: [],
+      paid: 0n,
+      undistributed: 5n,
+    })
   })
 
   test('R-TALLY-6 amounts are exact beyond 2^53', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createCommittees, judgeEpoch, Verdict } from '../../../protocol/index.ts'
+import { createCommittees, Verdict } from '../../../protocol/index.ts'
 import { remedies } from '../../../src/service/self-diagnosis/codes.ts'
 import { judge } from '../../../src/service/self-diagnosis/judge.ts'
 import type { EpochWords, Observations } from '../../../src/service/self-diagnosis/observations.ts'
@@ -10,6 +10,7 @@ import { chanceOfAtMost } from '../../../src/service/self-diagnosis/visits.ts'
 import { paramsWith } from '../../protocol/fixture.ts'
 import type { ObservedContact } from '../../../src/node/contact/contact.ts'
 import { contactOf, dayMs, minuteMs, observed, visitsOf, words } from './observed.ts'
+import { judgedWords } from '../../protocol/judged.ts'
 
 /** `severity code` of each finding. */
 const found = (other: Partial<Observations>): string[] =>
@@ -116,7 +117,7 @@ describe('what challengers say', () => {
             addresses: Array.from({ length: valid }, (_, i) => Uint8Array.of(9, 9, seat, i)),
           }
         })
-        const { outcomes } = judgeEpoch({ epoch: 5, beacon, snapshot, attestations } as never, params)
+        const { outcomes } = judgedWords({ beacon, attestations }, params)
         const outcome = outcomes[0]!
         const is = standingOf(closed).is
         if (is === 'invalid') expect(outcome).toMatch(/^invalid: /)

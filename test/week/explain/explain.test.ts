@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { addressOfStake, rulesetOf } from '../../../protocol/index.ts'
+import { addressOfStake, tallyWeek } from '../../../protocol/index.ts'
 import { SecnodeError } from '../../../src/errors.ts'
 import type { Explanation } from '../../../src/week/explain/explain.ts'
 import { openStoredWeeks } from '../../../src/week-io/stored-week.ts'
@@ -56,7 +56,7 @@ describe('the outcomes of a week', () => {
   test('R-TALLY-6 the cost is what the seat earns in the same week without its troubles', async () => {
     const flawless = await playSmallWeek({ nodes: 6, epochs: 11 })
     const weeks = await openStoredWeeks(flawless.network, await storeOf(flawless))
-    const tally = rulesetOf({ ruleset: 1 }).tallyJudged(await weeks.input(flawless.week, never))
+    const tally = tallyWeek(await weeks.input(flawless.week, never))
     const amount = tally.seats.find(({ row }) => row.seat === troubled)!.amount
     const { cost } = explanation
     expect(cost.epochs).toEqual([3, 4, 5, 6, 7, 9, 10])

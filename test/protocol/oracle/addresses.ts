@@ -1,6 +1,4 @@
-import type { Committees } from '../committee.ts'
-import { Verdict } from '../verdict.ts'
-import type { AttestedVerdicts } from './input.ts'
+import { type AttestedVerdicts, type Committees, Verdict } from '../../../protocol/index.ts'
 
 /** A valid seat's address of an epoch: the IPv4 address or IPv6 /64, and how many challengers name it. */
 export interface MajorityAddress {

@@ -5,8 +5,8 @@ import {
   hash,
   type Params,
   type TallyEpoch,
-  type TallyInput,
 } from '../../../protocol/index.ts'
+import type { AttestedInput } from '../judged.ts'
 
 /** A seat's week as SPEC.md tells it, from maps and fractions, with nothing of `protocol/tally`. */
 export interface NaiveSeat {
@@ -169,7 +169,7 @@ const judge = (epoch: TallyEpoch, equivocators: ReadonlySet<number>, params: Par
 }
 
 export const naiveTally = (
-  input: TallyInput,
+  input: AttestedInput,
 ): { seats: Map<number, NaiveSeat>; paid: bigint; fund: bigint } => {
   const seats = new Map<number, NaiveSeat>()
   for (const [e, epoch] of input.epochs.entries()) {

@@ -1,9 +1,13 @@
-import type { Committees } from '../committee.ts'
-import { isWellFormed } from '../attestation.ts'
-import { compareBytes } from '../bytes.ts'
-import { lastInvalidVerdict, Verdict } from '../verdict.ts'
+import {
+  type AttestedVerdicts,
+  type Committees,
+  compareBytes,
+  isWellFormed,
+  lastInvalidVerdict,
+  type TallyEpoch,
+  Verdict,
+} from '../../../protocol/index.ts'
 import { majorityAddresses, type MajorityAddress, significant } from './addresses.ts'
-import type { AttestedVerdicts, TallyEpoch } from './input.ts'
 
 /** 0 valid, 1…9 invalid with this reason, or undecided (R-TALLY-1). */
 export const undecided = 255

@@ -1,78 +1,36 @@
-import { type Committees, minCommitteeSeats } from '../committee.ts'
-import { lastInvalidVerdict, Verdict } from '../verdict.ts'
-import { undecided } from './classes.ts'
-import { invalidOutcomes, type Outcome } from './outcome.ts'
+import { type Committees, minCommitteeSeats } from '../../committee.ts'
+import type { Params } from '../../params.ts'
+import { lastInvalidVerdict, Verdict } from '../../verdict.ts'
+import { type FlatEpoch, type FlatJudgement, type FlatPrefixes, undecided } from '../flat-epoch.ts'
+import { credited, outcomeCode } from '../outcome.ts'
+
+const undecidedOutcome = outcomeCode('undecided')
+const noAddress = outcomeCode('undecided: no address')
+const addressShared = outcomeCode('invalid: address shared')
+const prefixFull = outcomeCode('invalid: prefix full')
+const tooFewSeats = outcomeCode('valid: too few seats')
+const notAttested = outcomeCode('valid: not attested')
+const abstained = outcomeCode('valid: abstained')
+const disagrees = outcomeCode('valid: disagrees')
 
 /**
- * One epoch laid out along the ring in typed arrays: for whoever judges thousands of epochs of tens of thousands of
- * seats, or has to do with little memory. `judgeFlatEpoch` gives what `judgeEpoch` gives of the same attestations; a
- * property test holds them together. At most 2^21 seats.
+ * Ruleset 1, R-TALLY-0…4. `attestedInAll` is the number of attestations that count in the whole epoch, when `epoch`
+ * holds only a part of them: outcomes are then right for seats whose challengers, targets and targets' challengers are
+ * in it.
  */
-export interface FlatEpoch {
-  /** 1 where the seat at this position of the ring has an attestation in the set. n bytes. */
-  attests: Uint8Array
-  /** n · k codes: at [p · k + i] what the seat at position p says of the one at p + 1 + i. */
-  verdicts: Uint8Array
-  /**
-   * n · k addresses as numbers, laid out alike; read where the verdict is 0. With IPv4 alone the addresses themselves,
-   * otherwise as `createAddressNumbers` numbers them.
-   */
-  addresses: Uint32Array
-}
-
-export const createFlatEpoch = ({ size, k }: Pick<Committees, 'size' | 'k'>): FlatEpoch => ({
-  attests: new Uint8Array(size),
-  verdicts: new Uint8Array(size * k),
-  addresses: new Uint32Array(size * k),
-})
-
-/** What the codes of `judgeFlatEpoch` mean: 0 is `credited`, 1 … 9 invalid for the reason of that number. */
-export const flatOutcomes: readonly Outcome[] = [
-  'credited',
-  ...invalidOutcomes.slice(1),
-  'undecided',
-  'undecided: no address',
-  'invalid: address shared',
-  'invalid: prefix full',
-  'valid: too few seats',
-  'valid: not attested',
-  'valid: abstained',
-  'valid: disagrees',
-]
-
-const credited = 0
-const codeOf = (outcome: Outcome): number => flatOutcomes.indexOf(outcome)
-const undecidedOutcome = codeOf('undecided')
-const noAddress = codeOf('undecided: no address')
-const addressShared = codeOf('invalid: address shared')
-const prefixFull = codeOf('invalid: prefix full')
-const tooFewSeats = codeOf('valid: too few seats')
-const notAttested = codeOf('valid: not attested')
-const abstained = codeOf('valid: abstained')
-const disagrees = codeOf('valid: disagrees')
-
-/**
- * Of an address the number of its prefix, below 2^24, or −1 if it has none of this length: one function for each length,
- * in the order in which R-TALLY-3 ranks them.
- */
-export type FlatPrefixes = readonly ((address: number) => number)[]
-
-/** /24 and /16. */
-export const ipv4Prefixes: FlatPrefixes = [(address) => address >>> 8, (address) => address >>> 16]
-
-/** R-TALLY-0…4 for one epoch: at each index of the snapshot a code of `flatOutcomes`, and how many attested. */
 export const judgeFlatEpoch = (
   committees: Committees,
   epoch: FlatEpoch,
-  maxPerPrefix: number,
-  prefixes: FlatPrefixes = ipv4Prefixes,
-): { outcomes: Uint8Array; attested: number } => {
+  { maxPerPrefix }: Pick<Params, 'maxPerPrefix'>,
+  prefixes: FlatPrefixes,
+  attestedInAll?: number,
+): FlatJudgement => {
   const { size, k, ring } = committees
   const { counted, abstentions, attested } = countAttestations(committees, epoch)
   const classes = classesAlongRing(committees, epoch, counted)
-  const named = majoritiesAlongRing(committees, epoch, counted, classes)
-  const faults = addressFaultsAlongRing(committees, classes, named, maxPerPrefix, prefixes)
-  const validityIsEnough = 2 * attested < size
+  const majorities = majoritiesAlongRing(committees, epoch, counted, classes)
+  const faults = addressFaultsAlongRing(committees, classes, majorities, maxPerPrefix, prefixes)
+  const validityIsEnough = 2 * (attestedInAll ?? attested) < size
   const outcomes = new Uint8Array(size)
   for (let position = 0; position < size; position++) {
     const decided = classes[position]!
@@ -84,10 +42,10 @@ export const judgeFlatEpoch = (
     else if (validityIsEnough) outcome = credited
     else if (counted[position] === 0) outcome = notAttested
     else if (2 * abstentions[position]! > k) outcome = abstained
-    else outcome = agreesAt(committees, epoch, classes, named, position) ? credited : disagrees
+    else outcome = agreesAt(committees, epoch, classes, majorities, position) ? credited : disagrees
     outcomes[ring[position]!] = outcome
   }
-  return { outcomes, attested }
+  return { outcomes, attested, counted, abstentions, classes, ...majorities }
 }
 
 /** R-TALLY-0. All arrays below run over positions of the ring. */
@@ -156,31 +114,55 @@ const reasonOf = (counts: Uint8Array, k: number): number => {
 
 /** R-TALLY-2. */
 const agreesAt = (
-  { size, k }: Committees,
-  { verdicts, addresses }: FlatEpoch,
+  committees: Committees,
+  epoch: FlatEpoch,
   classes: Uint8Array,
-  { named, namedBy }: FlatMajorities,
+  majorities: FlatMajorities,
   position: number,
 ): boolean => {
-  const row = position * k
+  const { size, k } = committees
   let judged = 0
   let same = 0
   let target = position + 1
   for (let i = 0; i < k; i++, target++) {
     if (target >= size) target -= size
-    const decided = classes[target]!
-    const verdict = verdicts[row + i]!
-    if (decided === undecided || verdict === Verdict.abstain) continue
-    if (decided !== Verdict.valid || verdict !== Verdict.valid) {
-      judged++
-      if ((verdict === Verdict.valid) === (decided === Verdict.valid)) same++
-    } else if (namedBy[target] !== 0) {
-      judged++
-      if (addresses[row + i] === named[target]) same++
-    }
+    const agreement = agreementAt(epoch, classes, majorities, position * k + i, target)
+    if (agreement === null) continue
+    judged++
+    if (agreement) same++
   }
   return 2 * same >= judged
 }
+
+/**
+ * R-TALLY-2: whether the verdict at `at` (with its address if it is 0) agrees with what was decided of the seat at
+ * position `target`: the class, and the address that most name. Null if it does not count.
+ */
+const agreementAt = (
+  { verdicts, addresses }: FlatEpoch,
+  classes: Uint8Array,
+  { named, namedBy }: FlatMajorities,
+  at: number,
+  target: number,
+): boolean | null => {
+  const decided = classes[target]!
+  const verdict = verdicts[at]!
+  if (decided === undecided || verdict === Verdict.abstain) return null
+  if (decided !== Verdict.valid || verdict !== Verdict.valid) {
+    return (verdict === Verdict.valid) === (decided === Verdict.valid)
+  }
+  return namedBy[target] === 0 ? null : addresses[at] === named[target]
+}
+
+/** Ruleset 1, R-TALLY-2 for one verdict of an epoch that was judged: the i-th of the seat at `position`. */
+export const agreementOf = (
+  { size, k }: Committees,
+  epoch: FlatEpoch,
+  judgement: FlatJudgement,
+  position: number,
+  i: number,
+): boolean | null =>
+  agreementAt(epoch, judgement.classes, judgement, position * k + i, (position + 1 + i) % size)
 
 /** R-TALLY-3: at each position the address that more than half name, and how many: 0 without one. */
 interface FlatMajorities {
