@@ -1,22 +1,23 @@
 import { base64 } from '@scure/base'
 import {
+  type Attestation,
   challengersOf,
   decodeAttestation,
   type Epoch,
+  type HeldAttestation,
   type Height,
   indexOfSeat,
   readEvidence,
   type Seat,
   targetsOf,
   Verdict,
-  type Verdict as VerdictCode,
-  verdictNames,
 } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../alerts/finding.ts'
 import { createEvidenceSource } from '../../week-io/evidence-source.ts'
 import { describeEntry } from '../../week/explain/evidence-words.ts'
 import type { Daemon } from '../../node/daemon.ts'
 import type { EpochContext } from '../../week/epoch-book.ts'
+import { silent, wordOfVerdict, wordsOfChallengers } from '../../week/seat-words.ts'
 import type { ChallengerWord, EpochWords } from './observations.ts'
 
 /** Reads what the challengers of a seat attested of it, and what they say that they saw. */
@@ -40,44 +41,43 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
 
   const wordsOf = async (context: EpochContext, seat: Seat, watchedFrom: Height): Promise<EpochWords> => {
     const { snapshot, committees, phases } = context
-    const rows = challengersOf(committees, indexOfSeat(snapshot, seat)).map((index) => snapshot[index]!)
+    const index = indexOfSeat(snapshot, seat)
+    const seats = challengersOf(committees, index).map((at) => snapshot[at]!.seat)
     const proofs = await collector.equivocators(context.week)
-    const held = new Map(
-      (
-        await collector.heldOf(
-          context,
-          rows.map((row) => row.seat),
-        )
-      ).map((one) => [one.seat, one]),
+    const attestedBy = new Map<Seat, { held: HeldAttestation; attestation: Attestation }>()
+    for (const held of await collector.heldOf(context, seats)) {
+      const attestation = proofs.has(held.seat) ? null : decodeAttestation(held.signed.payload)
+      if (attestation !== null) attestedBy.set(held.seat, { held, attestation })
+    }
+    const words = wordsOfChallengers(
+      context,
+      index,
+      (at, i) => attestedBy.get(snapshot[at]!.seat)?.attestation.verdicts[i],
     )
     return {
       epoch: context.epoch,
       // Who was not there when they came cannot take silence for an answer.
       isClosed: node.chain.confirmedHeight >= phases.closes && watchedFrom <= phases.attests,
-      challengers: rows.map((row, i): ChallengerWord => {
-        const one = proofs.has(row.seat) ? undefined : held.get(row.seat)
-        const attestation = one === undefined ? null : decodeAttestation(one.signed.payload)
-        const verdict = attestation?.verdicts[i]
-        if (one === undefined || attestation === null || verdict === undefined) {
-          return { seat: row.seat, host: row.host, verdict: null }
-        }
-        const evidence = attestation.evidence.toString()
+      challengers: words.map(({ challenger, at, verdict }): ChallengerWord => {
+        const { host } = snapshot[at]!
+        if (verdict === silent) return { seat: challenger, host, verdict: null }
+        const { held, attestation } = attestedBy.get(challenger)!
         const signed: SignedVerdict = {
           is: 'verdict',
           epoch: context.epoch,
-          seat: row.seat,
-          host: row.host,
+          seat: challenger,
+          host,
           verdict,
-          word: verdictNames[verdict as VerdictCode] ?? `code ${verdict}`,
+          word: wordOfVerdict(verdict),
           saw: null,
           attestation: {
-            cid: one.cid.toString(),
-            payload: base64.encode(one.signed.payload),
-            signature: base64.encode(one.signed.signature),
+            cid: held.cid.toString(),
+            payload: base64.encode(held.signed.payload),
+            signature: base64.encode(held.signed.signature),
           },
-          evidence,
+          evidence: attestation.evidence.toString(),
         }
-        return { seat: row.seat, host: row.host, verdict, signed }
+        return { seat: challenger, host, verdict, signed }
       }),
     }
   }
