@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { bytesToHex, type Epoch, type Seat } from '../../protocol/index.ts'
+import { bytesToHex, type Epoch, equalBytes, type Seat } from '../../protocol/index.ts'
 import { createSequence } from '../async/serial.ts'
 import { inSlices } from '../async/slices.ts'
 import type { EpochContext } from './epoch-book.ts'
@@ -102,8 +102,9 @@ export const createJudgedEpochs = (sources: WeekSources): JudgedEpochs => {
       const found = cache.get(epoch)
       if (found === undefined || (wanted.addresses && found.view.seenAt === nowhere)) return undefined
       const isSame = found.basis.revision === basis.revision
-      const isRecent = wanted.mayLag && basis.height !== 0 && found.basis.height === basis.height
-      return isSame || isRecent ? found.view : undefined
+      const isOfBranch = equalBytes(found.view.beacon, context.beacon)
+      const isRecent = isOfBranch && basis.height !== 0 && found.basis.height === basis.height
+      return isSame || (wanted.mayLag && isRecent) ? found.view : undefined
     }
     return (
       known() ??
