@@ -18,24 +18,40 @@ export interface Allowance {
 }
 
 export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'monotonicMs'>): Allowance => {
-  const bucketsByName = new Map<string, { tokens: number; atMs: number }>()
-  /** Takes what `shareOf` says of the tokens that are there. */
-  const takeShare = (name: string, shareOf: (tokens: number) => number): number => {
+  const bucketsByName = new Map<string, Bucket>()
+  /** The bucket of the name, filled up until now. */
+  const bucketOf = (name: string): Bucket => {
     const nowMs = world.monotonicMs()
-    const bucket = bucketsByName.get(name) ?? { tokens: limits.burst, atMs: nowMs }
-    const tokens = Math.min(limits.burst, bucket.tokens + (nowMs - bucket.atMs) / limits.everyMs)
-    const taken = shareOf(tokens)
+    const known = bucketsByName.get(name)
+    const bucket = known ?? { tokens: limits.burst, atMs: nowMs }
+    bucket.tokens = Math.min(limits.burst, bucket.tokens + (nowMs - bucket.atMs) / limits.everyMs)
+    bucket.atMs = nowMs
     // Last in the map is who asked last.
-    bucketsByName.delete(name)
-    bucketsByName.set(name, { tokens: tokens - taken, atMs: nowMs })
+    if (known !== undefined) bucketsByName.delete(name)
+    bucketsByName.set(name, bucket)
     if (bucketsByName.size > limits.maxNames) {
       const [longestSilent] = bucketsByName.keys()
       if (longestSilent !== undefined) bucketsByName.delete(longestSilent)
     }
-    return taken
+    return bucket
   }
   return {
-    take: (name, count = 1) => takeShare(name, (tokens) => (tokens < count ? 0 : count)) === count,
-    takeUpTo: (name, count) => takeShare(name, (tokens) => Math.min(count, Math.floor(tokens))),
+    take: (name, count = 1) => {
+      const bucket = bucketOf(name)
+      if (bucket.tokens < count) return false
+      bucket.tokens -= count
+      return true
+    },
+    takeUpTo: (name, count) => {
+      const bucket = bucketOf(name)
+      const taken = Math.min(count, Math.floor(bucket.tokens))
+      bucket.tokens -= taken
+      return taken
+    },
   }
+}
+
+interface Bucket {
+  tokens: number
+  atMs: number
 }

@@ -1,6 +1,6 @@
 import { SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
-import { eitherOf } from './abort.ts'
+import { follow } from './abort.ts'
 
 type Timers = Pick<World, 'setTimer'>
 
@@ -15,7 +15,7 @@ export interface Deadline extends Disposable {
 
 /**
  * Aborts after `ms` milliseconds with a TimeoutError, as `AbortSignal.timeout` does, but by the injected clock and without
- * a timer that outlives the work. Aborts earlier, with their reason, if one of `others` does.
+ * a timer that outlives the work. Aborts earlier, with their reason, if one of `others` does before it is disposed of.
  */
 export const createDeadline = (
   world: Timers,
@@ -23,20 +23,25 @@ export const createDeadline = (
   ...others: readonly (AbortSignal | undefined)[]
 ): Deadline => {
   const controller = new AbortController()
-  const signal = eitherOf(controller.signal, ...others)
+  const unfollow = follow(controller, ...others)
+  let hasPassed = false
   const begin = (forMs: number): (() => void) =>
-    world.setTimer(forMs, () =>
-      controller.abort(new DOMException(`no end after ${forMs} ms`, 'TimeoutError')),
-    )
+    world.setTimer(forMs, () => {
+      hasPassed = !controller.signal.aborted
+      controller.abort(new DOMException(`no end after ${forMs} ms`, 'TimeoutError'))
+    })
   let cancel = begin(ms)
   return {
-    signal,
-    hasPassed: () => controller.signal.aborted && signal.reason === controller.signal.reason,
+    signal: controller.signal,
+    hasPassed: () => hasPassed,
     restart: (forMs) => {
       cancel()
       cancel = begin(forMs)
     },
-    [Symbol.dispose]: () => cancel(),
+    [Symbol.dispose]: () => {
+      cancel()
+      unfollow()
+    },
   }
 }
 

@@ -1,65 +1,85 @@
 import type { StreamDecision } from '../admission/streams.ts'
-import { eitherOf } from '../async/abort.ts'
+import { follow, unlessAborted } from '../async/abort.ts'
 import { SecnodeError } from '../errors.ts'
 import type { PeerAddress } from './peer-address.ts'
 
-export interface IncomingOptions {
+/** The other end of a connection, which does not change. */
+export interface Asker {
   /** Hex of the key. */
   peer: string
   peerKey: Uint8Array
-  isStranger: boolean
+  /** Null if the connection is not plain TCP. */
   from: PeerAddress | null
+}
+
+export interface IncomingOptions {
+  asker: Asker
+  isStranger: boolean
   stopping: AbortSignal
 }
 
 /** One request from the opening of its stream to its end: what was decided of it, and what it gives back at the end. */
 export class IncomingRequest implements Disposable {
-  readonly peer: string
-  readonly peerKey: Uint8Array
+  readonly asker: Asker
   readonly isStranger: boolean
-  /** The other end of the connection that it came over; null if that is not plain TCP. */
-  readonly from: PeerAddress | null
-  /** Aborted when this node gives it up, or the host stops. Work goes on when the peer has gone: it may ask again. */
-  readonly signal: AbortSignal
-  /** Aborted when the peer has gone, too: it needs no place to wait in. */
-  readonly waitSignal: AbortSignal
-  /** Aborted when this node says that it is busy, too: what is left of the request is not read. */
-  readonly readSignal: AbortSignal
-  /** Whether it is worked on, or told that this node is busy. */
-  readonly turn: Promise<'work' | 'busy'>
   /** For the metrics. */
   outcome: 'ok' | 'busy' | 'refused' = 'ok'
 
   readonly #abort = new AbortController()
   readonly #turnedAway = new AbortController()
-  readonly #gone = new AbortController()
-  readonly #decideTurn: (turn: 'work' | 'busy') => void
   readonly #ends: (() => void)[] = []
+  #turn: 'work' | 'busy' | null = null
+  // Most requests wait for nothing: what only waiting needs is made for those that do.
+  #onTurn: ((turn: 'work' | 'busy') => void) | null = null
+  #waiting: AbortController | null = null
+  #isGone = false
   #isOver = false
 
-  constructor({ peer, peerKey, isStranger, from, stopping }: IncomingOptions) {
-    this.peer = peer
-    this.peerKey = peerKey
+  constructor({ asker, isStranger, stopping }: IncomingOptions) {
+    this.asker = asker
     this.isStranger = isStranger
-    this.from = from
-    this.signal = eitherOf(stopping, this.#abort.signal)
-    this.readSignal = eitherOf(this.signal, this.#turnedAway.signal)
-    this.waitSignal = eitherOf(this.signal, this.#gone.signal)
+    this.onEnd(follow(this.#abort, stopping))
+  }
+
+  /** Aborted when this node gives it up, or the host stops. Work goes on when the peer has gone: it may ask again. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Aborted when this node says that it is busy: what is left of the request is not read. */
+  get turnedAway(): AbortSignal {
+    return this.#turnedAway.signal
+  }
+
+  /** Aborted with `signal`, and when the peer has gone, too: it needs no place to wait in. */
+  get waitSignal(): AbortSignal {
+    if (this.#waiting === null) {
+      this.#waiting = new AbortController()
+      this.onEnd(follow(this.#waiting, this.signal))
+      if (this.#isGone) this.#waiting.abort(gone())
+    }
+    return this.#waiting.signal
+  }
+
+  /** Whether it is worked on, or told that this node is busy. Rejects if the peer has gone or the signal aborts first. */
+  async turn(signal: AbortSignal): Promise<'work' | 'busy'> {
+    signal.throwIfAborted()
+    if (this.#turn !== null && !this.#isGone) return this.#turn
     const { promise, resolve } = Promise.withResolvers<'work' | 'busy'>()
-    this.turn = promise
-    this.#decideTurn = resolve
+    this.#onTurn = resolve
+    if (this.#turn !== null) resolve(this.#turn)
+    return await unlessAborted(unlessAborted(promise, this.waitSignal), signal)
   }
 
   /** Carries out what admission decided of it. */
   decide(decision: StreamDecision<unknown>): void {
     if (decision.is === 'refuse') this.cut(refusals[decision.code])
-    else if (decision.is !== 'read') this.#decideTurn(decision.is)
+    else if (decision.is !== 'read') {
+      this.#turn ??= decision.is
+      this.#onTurn?.(this.#turn)
+    }
     if (decision.is === 'busy')
       this.#turnedAway.abort(new SecnodeError('NET_BUSY', 'too many requests at a time'))
-  }
-
-  isTurnedAway(): boolean {
-    return this.#turnedAway.signal.aborted
   }
 
   cut(reason: SecnodeError): void {
@@ -74,7 +94,8 @@ export class IncomingRequest implements Disposable {
 
   /** The stream is closed. */
   peerGone(): void {
-    this.#gone.abort(new SecnodeError('NET_CLOSED', 'the peer closed the stream'))
+    this.#isGone = true
+    this.#waiting?.abort(gone())
   }
 
   [Symbol.dispose](): void {
@@ -83,6 +104,8 @@ export class IncomingRequest implements Disposable {
     for (const end of this.#ends.reverse()) end()
   }
 }
+
+const gone = (): SecnodeError => new SecnodeError('NET_CLOSED', 'the peer closed the stream')
 
 const refusals = {
   'no-business': new SecnodeError('NET_NO_BUSINESS', 'this peer is not served on this protocol'),

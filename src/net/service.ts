@@ -14,13 +14,13 @@ import {
   type StreamCounts,
   type StreamEvent,
 } from '../admission/streams.ts'
-import { eitherOf, unlessAborted } from '../async/abort.ts'
+import { unlessAborted } from '../async/abort.ts'
 import { createDeadline } from '../async/deadline.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import type { World } from '../world.ts'
 import type { NetMetrics } from './counters.ts'
 import { answering, exchangeErrorOf } from './exchange.ts'
-import { IncomingRequest } from './incoming-request.ts'
+import { type Asker, IncomingRequest } from './incoming-request.ts'
 import { addressGroup, addressOfMultiaddr, type PeerAddress, peerKeyOf } from './peer-address.ts'
 import { createPuzzleGate, type GateOutcome, type GateStatus } from './puzzle-gate.ts'
 import type { PenaltyCode } from './reputation.ts'
@@ -153,10 +153,11 @@ export const createService = (
     solution: Uint8Array | null,
     answer: () => Promise<Uint8Array>,
   ): Promise<Uint8Array> => {
-    served.change(incoming.peer, 1)
-    incoming.onEnd(() => served.change(incoming.peer, -1))
+    const { peer, peerKey } = incoming.asker
+    served.change(peer, 1)
+    incoming.onEnd(() => served.change(peer, -1))
     const entered = await gate.enter({
-      client: incoming.peerKey,
+      client: peerKey,
       solution,
       signal: incoming.waitSignal,
       onTakenBack: () => incoming.cut(new SecnodeError('NET_BUSY', 'too slow while others wait')),
@@ -164,7 +165,7 @@ export const createService = (
     if (entered.is === 'entered') incoming.onEnd(entered.leave)
     incoming.waitSignal.throwIfAborted()
     if (entered.is === 'entered') return await answer()
-    if (entered.isFault) options.onFault(incoming.peer, 'malformed-exchange')
+    if (entered.isFault) options.onFault(peer, 'malformed-exchange')
     incoming.outcome = 'refused'
     return refusal(entered)
   }
@@ -179,7 +180,7 @@ export const createService = (
       solution: null,
       request: bytes,
     }
-    const { peer, peerKey, from } = incoming
+    const { peer, peerKey, from } = incoming.asker
     const isKnown = isRegistered(peer)
     const answer = (): Promise<Uint8Array> =>
       handler(request, { peerKey, isRegistered: isKnown, from, signal })
@@ -191,16 +192,16 @@ export const createService = (
     incoming: IncomingRequest,
     take: (signal: AbortSignal, onLength: (bytes: number) => void) => Promise<Uint8Array>,
   ): Promise<Uint8Array | null> => {
-    using deadline = createDeadline(world, readMs, incoming.readSignal)
+    using deadline = createDeadline(world, readMs, incoming.signal, incoming.turnedAway)
     try {
       return await take(deadline.signal, (bytes) => {
         deadline.restart(readMs + Math.ceil(bytes / leastBytesPerMs))
         step({ is: 'sized', id: incoming, bytes })
       })
     } catch (error) {
-      if (incoming.isTurnedAway()) return null
+      if (incoming.turnedAway.aborted) return null
       // Never of a stream that this node displaced, or whose connection ended.
-      if (deadline.hasPassed()) options.onFault(incoming.peer, 'flood')
+      if (deadline.hasPassed()) options.onFault(incoming.asker.peer, 'flood')
       throw error
     }
   }
@@ -212,7 +213,7 @@ export const createService = (
     if (request !== null) step({ is: 'read', id: incoming })
     using deadline = createDeadline(world, limits.timeoutMs, incoming.signal)
     const { signal } = deadline
-    const mayWork = request !== null && (await hasTurn(incoming, signal))
+    const mayWork = request !== null && (await incoming.turn(signal)) === 'work'
     if (mayWork) deadline.restart(limits.timeoutMs)
     else incoming.outcome = 'busy'
     // A handler that does not heed the signal loses its place all the same.
@@ -222,24 +223,18 @@ export const createService = (
   }
 
   const onStream: Service['onStream'] = async (stream, connection, stopping) => {
-    const peerKey = peerKeyOf(connection.remotePeer)
-    if (peerKey === null) {
+    const asker = askerOf(connection)
+    if (asker === null) {
       stream.abort(new Error('not served'))
       return
     }
-    const peer = bytesToHex(peerKey)
+    const { peer } = asker
     const of = classOf(peer)
-    using incoming = new IncomingRequest({
-      peer,
-      peerKey,
-      isStranger: of.is === 'stranger',
-      from: addressOfMultiaddr(connection.remoteAddr),
-      stopping,
-    })
+    using incoming = new IncomingRequest({ asker, isStranger: of.is === 'stranger', stopping })
     stream.addEventListener('close', () => incoming.peerGone(), { once: true })
     incoming.onEnd(() => step({ is: 'ended', id: incoming }))
     try {
-      step({ is: 'opened', id: incoming, peer, address: addressGroup(connection.remoteAddr), of })
+      step({ is: 'opened', id: incoming, peer, address: asker.group, of })
       incoming.signal.throwIfAborted()
       await attend(incoming, stream)
       metrics.increment('requests_served', incoming.outcome)
@@ -261,8 +256,23 @@ export const createService = (
   }
 }
 
-const hasTurn = async ({ turn, waitSignal }: IncomingRequest, signal: AbortSignal): Promise<boolean> =>
-  (await unlessAborted(turn, eitherOf(signal, waitSignal))) === 'work'
+const askers = new WeakMap<Connection, (Asker & { group: string }) | null>()
+
+/** Who is at the other end, and the group of its address; null for a key of another kind. Said once for each connection. */
+const askerOf = (connection: Connection): (Asker & { group: string }) | null => {
+  const known = askers.get(connection)
+  if (known !== undefined) return known
+  const { remotePeer, remoteAddr } = connection
+  const peerKey = peerKeyOf(remotePeer)
+  const asker = peerKey && {
+    peer: bytesToHex(peerKey),
+    peerKey,
+    from: addressOfMultiaddr(remoteAddr),
+    group: addressGroup(remoteAddr),
+  }
+  askers.set(connection, asker)
+  return asker
+}
 
 /** How many each peer has. */
 const createCounts = () => {

@@ -21,10 +21,11 @@ export const createEnvelopeInspector = (charge: (units: number) => number): Enve
       // What came before, whose content has come out meanwhile.
       const overhead = encrypted - content * (1 + maxOverhead) - slackBytes
       encrypted += byteLength
-      if (overhead <= charged) return { passes: byteLength, owes: 0 }
+      if (overhead <= charged) return null
       const packets = (overhead - charged) / packetOverheadBytes
       charged = overhead
-      return { passes: byteLength, owes: charge(packets * unitsOf.emptyPacket) }
+      const owes = charge(packets * unitsOf.emptyPacket)
+      return owes > 0 ? { passes: byteLength, owes } : null
     },
     contains: (bytes) => {
       content += bytes

@@ -22,8 +22,9 @@ export interface FrameInspector {
  * and only then compares it with the window of its stream; and nothing bounds how many frames of other kinds it acts upon.
  */
 export const createFrameInspector = ({ maxDataBytes, charge, takeUnasked }: FrameRules): FrameInspector => {
-  const header = new Uint8Array(headerBytes)
-  let headerLength = 0
+  /** Of a header that is not whole yet. */
+  const begun = new Uint8Array(headerBytes)
+  let begunLength = 0
   /** Bytes of a data frame that are still to come. */
   let payloadLeft = 0
   /** Frames that the other side may send in answer to what was sent, or to end what it opened. */
@@ -32,14 +33,15 @@ export const createFrameInspector = ({ maxDataBytes, charge, takeUnasked }: Fram
     answers = Math.min(answers + count, maxAnswers)
   }
 
-  /** What the frame owes. */
-  const judge = (): number => {
-    const { type, isOpening, length } = readHeader(header)
+  /** What the frame owes whose header is there. */
+  const judge = (bytes: Uint8Array, at: number): number => {
+    const type = bytes[at + 1]!
+    const length = lengthIn(bytes, at)
     if (type === dataType && length > maxDataBytes) {
       throw new HostileBytesError('giant frame', `a data frame of ${length} bytes`)
     }
     payloadLeft = type === dataType ? length : 0
-    if (isOpening && type !== pingType) {
+    if (isOpening(bytes, at) && type !== pingType) {
       earn(answersToStream)
       return charge(unitsOf.stream)
     }
@@ -48,6 +50,22 @@ export const createFrameInspector = ({ maxDataBytes, charge, takeUnasked }: Fram
     else if (!takeUnasked())
       throw new HostileBytesError('control storm', 'control frames that answer nothing')
     return 0
+  }
+
+  /** Where the next header ends, or the part does; and what the frame owes. */
+  let owed = 0
+  const readHeader = (part: Uint8Array, from: number): number => {
+    if (begunLength === 0 && from + headerBytes <= part.length) {
+      owed = judge(part, from)
+      return from + headerBytes
+    }
+    const end = Math.min(from + headerBytes - begunLength, part.length)
+    for (let i = from; i < end; i++) begun[begunLength++] = part[i]!
+    if (begunLength === headerBytes) {
+      begunLength = 0
+      owed = judge(begun, 0)
+    }
+    return end
   }
 
   const inspect: Inspector = (bytes) => {
@@ -60,15 +78,13 @@ export const createFrameInspector = ({ maxDataBytes, charge, takeUnasked }: Fram
           i += skipped
           continue
         }
-        header[headerLength++] = part[i++]!
-        if (headerLength < headerBytes) continue
-        headerLength = 0
-        const owes = judge()
-        if (owes > 0) return { passes: seen + i, owes }
+        owed = 0
+        i = readHeader(part, i)
+        if (owed > 0) return { passes: seen + i, owes: owed }
       }
       seen += part.length
     }
-    return { passes: seen, owes: 0 }
+    return null
   }
 
   return { inspect, sentData: () => earn(answersToData) }
@@ -90,10 +106,10 @@ export const writeHeader = (type: number, flags: number, stream: number, length:
   return new Uint8Array(header.buffer)
 }
 
-const readHeader = (header: Uint8Array) => {
-  const view = new DataView(header.buffer)
-  return { type: view.getUint8(1), isOpening: (view.getUint16(2) & synFlag) !== 0, length: view.getUint32(8) }
-}
+const isOpening = (bytes: Uint8Array, at: number): boolean => (bytes[at + 3]! & synFlag) !== 0
+
+const lengthIn = (bytes: Uint8Array, at: number): number =>
+  bytes[at + 8]! * 2 ** 24 + (bytes[at + 9]! << 16) + (bytes[at + 10]! << 8) + bytes[at + 11]!
 
 /** Below, a frame is cheap to send for the work that it makes. */
 const smallBytes = 64

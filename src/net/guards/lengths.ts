@@ -6,6 +6,9 @@ interface Prefix {
   get(index: number): number
 }
 
+/** Thrown at most lengths: made once, since what an error costs is to say where it was made. */
+const moreBytes = new RangeError('more bytes are needed')
+
 export type LengthDecoder = (prefix: Prefix) => number
 
 /**
@@ -22,7 +25,7 @@ export const lengthWithin =
       length += (byte & 0x7f) * 2 ** (7 * i)
       if (byte < 0x80) return length
     }
-    if (prefix.byteLength < maxBytes) throw new RangeError('more bytes are needed')
+    if (prefix.byteLength < maxBytes) throw moreBytes
     throw new HostileBytesError('endless prefix', `no length ends within ${maxBytes} bytes`)
   }
 

@@ -57,7 +57,7 @@ export const createMessageInspector = (
       }
       seen += part.length
     }
-    return { passes: seen, owes: 0 }
+    return null
   }
 }
 
@@ -67,6 +67,6 @@ export const createByteInspector = (maxBytes: number): Inspector => {
   return (bytes) => {
     total += bytes.byteLength
     if (total > maxBytes) throw new HostileBytesError('large message', `more than ${maxBytes} bytes`)
-    return { passes: bytes.byteLength, owes: 0 }
+    return null
   }
 }

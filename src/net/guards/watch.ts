@@ -2,16 +2,16 @@ import { type MessageStream, StreamMessageEvent } from '@libp2p/interface'
 import type { World } from '../../world.ts'
 import { type Bytes, HostileBytesError, putBack } from './hostile.ts'
 
-/** What an inspector says of bytes that came. */
-export interface Inspection {
-  /** So many may pass now. Those behind are looked at again once the units are paid. */
+/** What an inspector says of bytes that may not all pass now. */
+export interface Held {
+  /** So many may. Those behind are looked at again once the units are paid. */
   passes: number
-  /** Work that the peer has no allowance for yet; 0 if all bytes may pass. */
+  /** Work that the peer has no allowance for yet. */
   owes: number
 }
 
-/** Looks at all bytes once, in order. Throws a HostileBytesError. */
-export type Inspector = (bytes: Bytes) => Inspection
+/** Looks at all bytes once, in order. Null if all may pass, as nearly always. Throws a HostileBytesError. */
+export type Inspector = (bytes: Bytes) => Held | null
 
 export interface WatchOptions {
   inspect: Inspector
@@ -42,32 +42,39 @@ export const watch = (stream: MessageStream, options: WatchOptions): void => {
       // It may have ended meanwhile, or nobody reads from it any more.
       if (!('readStatus' in stream) || stream.readStatus !== 'paused') return
       if (pay(units)) stream.resume()
-      else world.setTimer(retryMs, () => unlessBroken(retry))
+      else later(retry)
     }
-    world.setTimer(retryMs, () => unlessBroken(retry))
+    later(retry)
+  }
+
+  const later = (retry: () => void): void => {
+    world.setTimer(retryMs, () => {
+      try {
+        retry()
+      } catch (error) {
+        breakUp(error)
+      }
+    })
   }
 
   /** The connection below may be gone while what it brought is still read: then there is nothing to stop or to go on with. */
-  const unlessBroken = (act: () => boolean | void): boolean => {
-    try {
-      return act() ?? true
-    } catch (error) {
-      if (error instanceof HostileBytesError) onHostile(error)
-      else stream.abort(error as Error)
-      return false
-    }
+  const breakUp = (error: unknown): void => {
+    if (error instanceof HostileBytesError) onHostile(error)
+    else stream.abort(error as Error)
   }
 
   stream.dispatchEvent = (event) => {
     if (!(event instanceof StreamMessageEvent)) return deliver(event)
-    const { data } = event
-    return unlessBroken(() => {
-      const { passes, owes } = inspect(data)
-      if (owes === 0) return deliver(event)
-      wait(owes)
-      putBack(stream, data, passes)
-      return deliver(new StreamMessageEvent(firstOf(data, passes)))
-    })
+    try {
+      const held = inspect(event.data)
+      if (held === null) return deliver(event)
+      wait(held.owes)
+      putBack(stream, event.data, held.passes)
+      return deliver(new StreamMessageEvent(firstOf(event.data, held.passes)))
+    } catch (error) {
+      breakUp(error)
+      return false
+    }
   }
 }
 
