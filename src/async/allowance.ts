@@ -23,17 +23,21 @@ export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'mon
   const bucketOf = (name: string): Bucket => {
     const nowMs = world.monotonicMs()
     const known = bucketsByName.get(name)
-    const bucket = known ?? { tokens: limits.burst, atMs: nowMs }
+    const bucket = known ?? { tokens: limits.burst, atMs: nowMs, movedMs: -Infinity }
     bucket.tokens = Math.min(limits.burst, bucket.tokens + (nowMs - bucket.atMs) / limits.everyMs)
     bucket.atMs = nowMs
-    // Last in the map is who asked last.
-    if (known !== undefined) bucketsByName.delete(name)
-    bucketsByName.set(name, bucket)
-    if (bucketsByName.size > limits.maxNames) {
-      const [longestSilent] = bucketsByName.keys()
-      if (longestSilent !== undefined) bucketsByName.delete(longestSilent)
-    }
+    if (nowMs - bucket.movedMs >= orderMs) moveToEnd(name, bucket, nowMs)
     return bucket
+  }
+
+  /** Last in the map is who asked last, within the accuracy of its order. */
+  const moveToEnd = (name: string, bucket: Bucket, nowMs: number): void => {
+    bucket.movedMs = nowMs
+    bucketsByName.delete(name)
+    bucketsByName.set(name, bucket)
+    if (bucketsByName.size <= limits.maxNames) return
+    const [longestSilent] = bucketsByName.keys()
+    if (longestSilent !== undefined) bucketsByName.delete(longestSilent)
   }
   return {
     take: (name, count = 1) => {
@@ -51,7 +55,11 @@ export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'mon
   }
 }
 
+/** Of what is taken many times a second, the order is not worth a change of the map each time. */
+const orderMs = 1_000
+
 interface Bucket {
   tokens: number
   atMs: number
+  movedMs: number
 }

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { World } from '../../world.ts'
 
 export interface SeenLimits {
@@ -35,48 +34,62 @@ export interface SeenIds {
 }
 
 export const createSeenIds = (limits: SeenLimits, world: Pick<World, 'monotonicMs'>): SeenIds => {
-  // Bounded by size, not by number of entries: so room is taken as it is needed.
-  const roomOf = (maxSize: number, ttl: number) =>
-    new LRUCache<string, true>({
-      maxSize,
-      sizeCalculation: () => 1,
-      ttl,
-      // Names of stale ones are listed, so that they can be found and deleted.
-      allowStale: true,
-      perf: { now: () => world.monotonicMs() },
-    })
-  const accepted = roomOf(limits.maxAccepted, limits.acceptedMs)
-  const other = roomOf(limits.maxOther, limits.otherMs)
-  const has = (id: string): boolean => accepted.has(id) || other.has(id)
+  const accepted = createRoom(limits.maxAccepted, limits.acceptedMs, world)
+  const other = createRoom(limits.maxOther, limits.otherMs, world)
+  const has = (id: string): boolean => accepted.ids.has(id) || other.ids.has(id)
   return {
     has,
     put: (id) => {
       if (has(id)) return true
-      other.set(id, true)
+      other.add(id)
       return false
     },
     accept: (id) => {
-      other.delete(id)
-      accepted.set(id, true)
+      other.ids.delete(id)
+      accepted.add(id)
     },
     prune: () => {
-      for (const room of [accepted, other]) {
-        // The oldest first.
-        for (const id of room.rkeys()) {
-          if (room.has(id)) break
-          room.delete(id)
-        }
-      }
+      for (const room of [accepted, other]) room.prune()
     },
     clear: () => {
-      accepted.clear()
-      other.clear()
+      for (const room of [accepted, other]) room.ids.clear()
     },
     get size() {
-      return accepted.size + other.size
+      return accepted.ids.size + other.ids.size
     },
     get accepted() {
-      return accepted.size
+      return accepted.ids.size
     },
+  }
+}
+
+/** A full room forgets this share of its ids at once, the oldest: to find one in a map steps over all that went before it. */
+const shareForgotten = 1 / 16
+
+const createRoom = (max: number, forMs: number, world: Pick<World, 'monotonicMs'>) => {
+  /** With the time when each came, the oldest first. */
+  const ids = new Map<string, number>()
+  return {
+    ids,
+    add: (id: string): void => {
+      ids.delete(id)
+      if (ids.size >= max) forgetOldest(ids, Math.ceil(max * shareForgotten))
+      ids.set(id, world.monotonicMs())
+    },
+    prune: (): void => {
+      const latestMs = world.monotonicMs() - forMs
+      for (const [id, atMs] of ids) {
+        if (atMs > latestMs) break
+        ids.delete(id)
+      }
+    },
+  }
+}
+
+const forgetOldest = (ids: Map<string, number>, count: number): void => {
+  let left = count
+  for (const id of ids.keys()) {
+    if (left-- === 0) break
+    ids.delete(id)
   }
 }

@@ -21,6 +21,7 @@ const bytesPerUnit = 2_048
 export const workOfBytes = (bytes: number): number => Math.max(1, Math.ceil(bytes / bytesPerUnit))
 
 export const workOfRpc = ({ messages, subscriptions, control }: RPC): GossipWork => {
+  if (control === undefined && subscriptions.length === 0) return { messages: messages.length, control: 0 }
   const changes = subscriptions.length + (control?.graft.length ?? 0) + (control?.prune.length ?? 0)
   const units =
     idsOf(control?.ihave, announcedIdsPerUnit) +

@@ -52,8 +52,9 @@ export const createFrameInspector = ({ maxDataBytes, charge, takeUnasked }: Fram
     return 0
   }
 
-  /** Where the next header ends, or the part does; and what the frame owes. */
+  /** What the last frame owes. */
   let owed = 0
+  /** Where in the part the header ends, or the part itself does. */
   const readHeader = (part: Uint8Array, from: number): number => {
     if (begunLength === 0 && from + headerBytes <= part.length) {
       owed = judge(part, from)
