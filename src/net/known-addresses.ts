@@ -16,7 +16,9 @@ const maxPeers = 40_000
 export const createKnownAddresses = (): KnownAddresses => {
   const peersByGroup = new Map<string, Set<string>>()
   const groupByPeer = new LRUCache<string, string>({
-    max: maxPeers,
+    // By size, not by number of entries: so room is taken as it is needed, and none at the start.
+    maxSize: maxPeers,
+    sizeCalculation: () => 1,
     // Also when a peer is noted elsewhere.
     dispose: (group, peer) => {
       const peers = peersByGroup.get(group)

@@ -74,8 +74,10 @@ export const createGossipBudget = (options: GossipBudgetOptions): GossipBudget =
   const ofStrangers = { own: allowanceOf(limits.stranger), most: allowanceOf(limits.mostOfStranger) }
   const together = createAllowance({ ...limits.strangers, maxNames: 1 }, world)
   const perf = { now: () => world.monotonicMs() }
-  const excessByPeer = new LRUCache<string, number>({ max: maxNames, perf })
-  const droppedByPeer = new LRUCache<string, number>({ max: maxNames, ttl: offenceMs, perf })
+  // By size, not by number of entries: so room is taken as it is needed, and none for the honest.
+  const room = { maxSize: maxNames, sizeCalculation: () => 1, perf }
+  const excessByPeer = new LRUCache<string, number>(room)
+  const droppedByPeer = new LRUCache<string, number>({ ...room, ttl: offenceMs })
 
   const exceed = (peer: string, units: number): void => {
     const excess = (excessByPeer.get(peer) ?? 0) + units

@@ -19,9 +19,10 @@ import { type GossipRouter, partsOf, unguarded } from './router.ts'
  */
 export const rehearseGossip = async (world: World, make?: typeof createRouter): Promise<void> => {
   using deadline = createDeadline(world, deadlineMs)
+  const cast: Cast = { own: await newPeer(), stranger: await newPeer(), seat: await newPeer() }
   for (const [what, attack] of Object.entries(attacks)) {
     try {
-      await onStage(world, deadline.signal, make, attack)
+      await onStage(world, deadline.signal, cast, make, attack)
     } catch (error) {
       throw unguarded(`nothing bounds ${what}: ${messageOf(error)}`, error)
     }
@@ -137,10 +138,11 @@ const attacks: Record<string, (stage: Stage) => Promise<void>> = {
 const onStage = async (
   world: World,
   signal: AbortSignal,
+  cast: Cast,
   make: typeof createRouter | undefined,
   attack: (stage: Stage) => Promise<void>,
 ): Promise<void> => {
-  const [own, ofStranger, ofSeat] = await Promise.all([newPeer(), newPeer(), newPeer()])
+  const seatKey = bytesToHex(peerKeyOf(cast.seat.peer)!)
   let judged = 0
   let dropped = 0
   const bucket = { burst: maxOwn, everyMs: 3_600_000 }
@@ -151,7 +153,7 @@ const onStage = async (
       topics: [{ name: topic, maxMessageBytes: 1_024 }],
       reputation: { penalise: () => undefined, points: () => 0 },
       allowLoopback: true,
-      isRegistered: (peer) => peer === bytesToHex(peerKeyOf(ofSeat.peer)!),
+      isRegistered: (peer) => peer === seatKey,
       onFault: () => undefined,
       metrics,
       world,
@@ -179,8 +181,8 @@ const onStage = async (
   )
   const network = createNetwork()
   const router = gossip.service({
-    privateKey: own.key,
-    peerId: own.peer,
+    privateKey: cast.own.key,
+    peerId: cast.own.peer,
     peerStore: { merge: () => Promise.resolve() } as never,
     registrar: network.registrar as never,
     connectionManager: network.connectionManager as never,
@@ -206,8 +208,8 @@ const onStage = async (
   }
   try {
     await attack({
-      stranger: network.createActor(ofStranger.peer, signal),
-      seat: network.createActor(ofSeat.peer, signal),
+      stranger: network.createActor(cast.stranger.peer, signal),
+      seat: network.createActor(cast.seat.peer, signal),
       parts: partsOf(router),
       router,
       entries: () => gossip.guard().memory.entries(),
@@ -220,6 +222,9 @@ const onStage = async (
     await router.stop()
   }
 }
+
+/** Keys of those on the stage, made once. */
+type Cast = Record<'own' | 'stranger' | 'seat', Awaited<ReturnType<typeof newPeer>>>
 
 const newPeer = async () => {
   const key = await generateKeyPair('Ed25519')

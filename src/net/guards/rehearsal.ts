@@ -1,6 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { MessageStream, MultiaddrConnection, StreamMessageEvent } from '@libp2p/interface'
+import type { MessageStream, MultiaddrConnection, PrivateKey, StreamMessageEvent } from '@libp2p/interface'
 import { handle as negotiate } from '@libp2p/multistream-select'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddrConnectionPair } from '@libp2p/utils'
@@ -28,9 +28,10 @@ export interface RehearsalOptions {
  */
 export const rehearse = async (options: RehearsalOptions): Promise<void> => {
   using deadline = createDeadline(options.world, deadlineMs)
+  const privateKey = await generateKeyPair('Ed25519')
   for (const attack of attacksOf(options.networkId)) {
     try {
-      await tryOut(attack, options, deadline.signal)
+      await tryOut(attack, options, privateKey, deadline.signal)
     } catch (error) {
       throw new SecnodeError('NET_UNGUARDED', `no guard against ${attack.what}: ${messageOf(error)}`, {
         hint: 'A library has another version than this program was made for. Install those of package-lock.json (npm ci).',
@@ -43,6 +44,7 @@ export const rehearse = async (options: RehearsalOptions): Promise<void> => {
 const tryOut = async (
   attack: Attack,
   { guards, components }: RehearsalOptions,
+  privateKey: PrivateKey,
   signal: AbortSignal,
 ): Promise<void> => {
   const ends = { inbound: { remoteAddr: nowhere }, outbound: { remoteAddr: nowhere } }
@@ -52,7 +54,7 @@ const tryOut = async (
   let name: string | void = undefined
   const run = async (): Promise<void> => {
     const held = attack.sign === null ? isHeldBack(victim, signal) : hasEnded(victim, signal)
-    name = await attack.run({ victim, attacker, components, signal })
+    name = await attack.run({ victim, attacker, privateKey, components, signal })
     await held
   }
   try {
@@ -75,6 +77,8 @@ const nowhere = multiaddrOf({ ip: '192.0.2.1', port: 1 })
 interface Stage {
   victim: MultiaddrConnection
   attacker: MultiaddrConnection
+  /** The attacker's. */
+  privateKey: PrivateKey
   components: Components
   signal: AbortSignal
 }
@@ -191,10 +195,9 @@ const sendOnStream = (stage: Stage, protocol: string, bytes: Uint8Array): void =
 
 /** Does what an honest peer does until the victim opens its first stream, which identify does at once. */
 const meet = async (
-  { victim, attacker, components, signal }: Stage,
+  { victim, attacker, privateKey, components, signal }: Stage,
   onStream: (connection: MessageStream) => void,
 ): Promise<string> => {
-  const privateKey = await generateKeyPair('Ed25519')
   const { logger, upgrader } = components
   const own = noise()({ logger, upgrader, privateKey, peerId: peerIdFromPrivateKey(privateKey) })
   void upgrader.upgradeOutbound(victim, { signal }).catch(() => undefined)
