@@ -56,9 +56,14 @@ export class IncomingRequest implements Disposable {
     if (this.#waiting === null) {
       this.#waiting = new AbortController()
       this.onEnd(follow(this.#waiting, this.signal))
-      if (this.#isGone) this.#waiting.abort(gone())
+      if (this.#isGone) this.#waiting.abort(gone)
     }
     return this.#waiting.signal
+  }
+
+  /** Whether its turn has not come yet. */
+  get isWaiting(): boolean {
+    return this.#turn === null
   }
 
   /** Whether it is worked on, or told that this node is busy. Rejects if the peer has gone or the signal aborts first. */
@@ -95,7 +100,7 @@ export class IncomingRequest implements Disposable {
   /** The stream is closed. */
   peerGone(): void {
     this.#isGone = true
-    this.#waiting?.abort(gone())
+    this.#waiting?.abort(gone)
   }
 
   [Symbol.dispose](): void {
@@ -105,7 +110,8 @@ export class IncomingRequest implements Disposable {
   }
 }
 
-const gone = (): SecnodeError => new SecnodeError('NET_CLOSED', 'the peer closed the stream')
+// Made once: nearly all streams end so, and what an error costs is to say where it was made.
+const gone = new SecnodeError('NET_CLOSED', 'the peer closed the stream')
 
 const refusals = {
   'no-business': new SecnodeError('NET_NO_BUSINESS', 'this peer is not served on this protocol'),

@@ -213,9 +213,10 @@ export const createService = (
     if (request !== null) step({ is: 'read', id: incoming })
     using deadline = createDeadline(world, limits.timeoutMs, incoming.signal)
     const { signal } = deadline
+    const { isWaiting } = incoming
     const mayWork = request !== null && (await incoming.turn(signal)) === 'work'
-    if (mayWork) deadline.restart(limits.timeoutMs)
-    else incoming.outcome = 'busy'
+    if (!mayWork) incoming.outcome = 'busy'
+    else if (isWaiting) deadline.restart(limits.timeoutMs)
     // A handler that does not heed the signal loses its place all the same.
     const response = mayWork ? await unlessAborted(answerOf(incoming, request, signal), signal) : busy()
     step({ is: 'answered', id: incoming })
