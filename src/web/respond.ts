@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { createHash } from 'node:crypto'
 import type { HtmlEscapedString } from 'hono/utils/html'
 import type { WebEnv } from './guard.ts'
-import type { ServerCounts } from './view/network.ts'
+import type { ServerCounts } from './resources/server/view.ts'
 import type { ViewParts } from './view/parts.ts'
 
 /** What an answer is made from. */

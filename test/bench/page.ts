@@ -17,7 +17,7 @@ import type { EpochContext } from '../../src/week/epoch-book.ts'
 import { gatherEpoch, type WeekSources } from '../../src/week/gather.ts'
 import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import { createJudgedEpochs } from '../../src/week/judged-epochs.ts'
-import { exceptionsOf } from '../../src/web/view/seat-history.ts'
+import { exceptionsOf } from '../../src/web/resources/history/view.ts'
 import type { WeekView } from '../../src/web/view/week-views.ts'
 import { beaconOfEpoch, madeNetwork, madeParams, madeWeek, snapshotOfWeek } from './tally-week.ts'
 

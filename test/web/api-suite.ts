@@ -1,20 +1,12 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type {
-  Challenge,
-  Downtime,
-  Earning,
-  EpochRow,
-  ErrorAnswer,
-  Exception,
-  NodeDetail,
-  NodeRow,
-  Payment,
-  TlsState,
-  VerdictDetail,
-  WeekDetail,
-  WeekSeat,
-} from '../../src/web/api/schemas.ts'
+import type { Challenge, Downtime, Exception } from '../../src/web/resources/history/schemas.ts'
+import type { Earning, Payment } from '../../src/web/resources/money/schemas.ts'
+import type { EpochRow } from '../../src/web/resources/epochs/schemas.ts'
+import type { ErrorAnswer } from '../../src/web/api/schemas.ts'
+import type { NodeDetail, NodeRow, TlsState } from '../../src/web/resources/nodes/schemas.ts'
+import type { VerdictDetail } from '../../src/web/resources/verdicts/schemas.ts'
+import type { WeekDetail, WeekSeat } from '../../src/web/resources/weeks/schemas.ts'
 import { type Answer, ask } from './ask.ts'
 import type { PlayedPage } from './played-page.ts'
 

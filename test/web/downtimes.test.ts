@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { outcomeNames, type Outcome } from '../../protocol/index.ts'
 import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import type { ViewParts } from '../../src/web/view/parts.ts'
-import { downtimesOf } from '../../src/web/view/seat-history.ts'
+import { downtimesOf } from '../../src/web/resources/history/view.ts'
 
 const signal = new AbortController().signal
 const down = 'invalid: unreachable' as const

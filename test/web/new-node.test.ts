@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { NodeDetail } from '../../src/web/api/schemas.ts'
+import type { NodeDetail } from '../../src/web/resources/nodes/schemas.ts'
 import { accusations, healthOf, heatMap, nodeFigures, type NodeView } from '../../src/web/pages/node.ts'
 
 /** A node in its first hours: announced, and nobody has said anything of it. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ServerCounts } from '../view/network.ts'
+import type { ServerCounts } from '../resources/server/view.ts'
 import type { ViewParts } from '../view/parts.ts'
 
 /** What a route answers from. */

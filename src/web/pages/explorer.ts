@@ -5,7 +5,7 @@ import type {
   AttestationRow,
   BlockRow,
   EvidenceDetail,
-} from '../api/schemas.ts'
+} from '../resources/explorer/schemas.ts'
 import type { Page } from '../view/parts.ts'
 import {
   badge,

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Diagnosed } from '../../service/self-diagnosis/diagnosis.ts'
-import type { Status } from '../api/schemas.ts'
+import type { Status } from '../resources/server/schemas.ts'
 import { findingsSection } from './findings.ts'
 import { badge, code, facts, type Markup, plural, timeOf } from './markup.ts'
 import {

@@ -1,6 +1,8 @@
 import { html } from 'hono/html'
 import { Verdict } from '../../../protocol/index.ts'
-import type { Moment, NodeRow, WeekRow } from '../api/schemas.ts'
+import type { Moment } from '../api/schemas.ts'
+import type { NodeRow } from '../resources/nodes/schemas.ts'
+import type { WeekRow } from '../resources/weeks/schemas.ts'
 import type { Standing } from '../../week/judged-epoch.ts'
 
 /** HTML in which every value is escaped. */

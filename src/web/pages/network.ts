@@ -1,5 +1,7 @@
 import { html } from 'hono/html'
-import type { FoundList, NetworkDetail, NodeRow } from '../api/schemas.ts'
+import type { FoundList } from '../resources/explorer/schemas.ts'
+import type { NetworkDetail } from '../resources/network/schemas.ts'
+import type { NodeRow } from '../resources/nodes/schemas.ts'
 import type { Page } from '../view/parts.ts'
 import {
   badge,

@@ -1,10 +1,14 @@
 import { html } from 'hono/html'
 import type { Week } from '../../../protocol/index.ts'
-import type { Downtime, Earning, NodeDetail, SeatEpoch, Status } from '../api/schemas.ts'
+import type { Downtime, SeatEpoch } from '../resources/history/schemas.ts'
+import type { Earning } from '../resources/money/schemas.ts'
+import type { NodeDetail } from '../resources/nodes/schemas.ts'
+import type { Status } from '../resources/server/schemas.ts'
 import { isInvalid } from '../../week/seat-words.ts'
 import type { Page, ViewParts } from '../view/parts.ts'
-import { downtimesOf, earningsOf, epochsShown, seatEpoch } from '../view/seat-history.ts'
-import { nodeDetail } from '../view/nodes.ts'
+import { downtimesOf, epochsShown, seatEpoch } from '../resources/history/view.ts'
+import { earningsOf } from '../resources/money/view.ts'
+import { nodeDetail } from '../resources/nodes/view.ts'
 import { adviceFor } from './advice.ts'
 import {
   badge,

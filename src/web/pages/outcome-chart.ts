@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { EpochRow } from '../api/schemas.ts'
+import type { EpochRow } from '../resources/epochs/schemas.ts'
 import { type Markup, percent, table } from './markup.ts'
 
 const width = 720

@@ -14,14 +14,15 @@ import {
   listAnnouncements,
   listAttestations,
   listBlocks,
-} from '../view/explorer.ts'
-import { networkDetail, statusOf } from '../view/network.ts'
-import { listNodes, nodeDetail } from '../view/nodes.ts'
+} from '../resources/explorer/view.ts'
+import { networkDetail } from '../resources/network/view.ts'
+import { statusOf } from '../resources/server/view.ts'
+import { listNodes, nodeDetail } from '../resources/nodes/view.ts'
 import type { ViewParts } from '../view/parts.ts'
-import { searchFor } from '../view/search.ts'
-import { judgedEpoch, seatEpoch, weekOrCurrent } from '../view/seat-history.ts'
-import { verdictDetail } from '../view/verdict.ts'
-import { listWeeks, weekDetail, weekSeats } from '../view/weeks.ts'
+import { searchFor } from '../resources/explorer/search.ts'
+import { judgedEpoch, seatEpoch, weekOrCurrent } from '../resources/history/view.ts'
+import { verdictDetail } from '../resources/verdicts/view.ts'
+import { listWeeks, weekDetail, weekSeats } from '../resources/weeks/view.ts'
 import { alertsSection } from './alerts.ts'
 import { apiPage } from './api-page.ts'
 import {

@@ -1,5 +1,6 @@
 import { html } from 'hono/html'
-import type { SeatEpoch, VerdictDetail } from '../api/schemas.ts'
+import type { SeatEpoch } from '../resources/history/schemas.ts'
+import type { VerdictDetail } from '../resources/verdicts/schemas.ts'
 import { adviceFor } from './advice.ts'
 import {
   badge,

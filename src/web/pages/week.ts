@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { WeekDetail, WeekRow, WeekSeat } from '../api/schemas.ts'
+import type { WeekDetail, WeekRow, WeekSeat } from '../resources/weeks/schemas.ts'
 import type { Page } from '../view/parts.ts'
 import {
   badge,

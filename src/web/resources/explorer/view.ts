@@ -16,20 +16,22 @@ import {
   type Seat,
   targetsOf,
   Verdict,
-} from '../../../protocol/index.ts'
-import { addressOfBytes } from '../../net/resolve.ts'
-import type { HeaderRow } from '../../store/chain-index.ts'
-import { describeEntry } from '../../week/explain/evidence-words.ts'
-import type {
-  Announcement,
-  AttestationDetail,
-  AttestationRow,
-  BlockRow,
-  EvidenceDetail,
-} from '../api/schemas.ts'
-import { isoTime, NotFound, type Page, pageOf, pageOfCount, type PageQuery, type ViewParts } from './parts.ts'
-import { countWords, silent, wordOfVerdict } from '../../week/seat-words.ts'
-import { judgedEpoch } from './seat-history.ts'
+} from '../../../../protocol/index.ts'
+import { addressOfBytes } from '../../../net/resolve.ts'
+import type { HeaderRow } from '../../../store/chain-index.ts'
+import { describeEntry } from '../../../week/explain/evidence-words.ts'
+import type { Announcement, AttestationDetail, AttestationRow, BlockRow, EvidenceDetail } from './schemas.ts'
+import {
+  isoTime,
+  NotFound,
+  type Page,
+  pageOf,
+  pageOfCount,
+  type PageQuery,
+  type ViewParts,
+} from '../../view/parts.ts'
+import { countWords, silent, wordOfVerdict } from '../../../week/seat-words.ts'
+import { judgedEpoch } from '../history/view.ts'
 
 /** Announcements in force, newest first (R-REG-3). */
 export const listAnnouncements = async (parts: ViewParts, query: PageQuery): Promise<Page<Announcement>> => {

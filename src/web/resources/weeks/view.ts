@@ -1,5 +1,4 @@
 import {
-  bytesToHex,
   certifiersOfView,
   hasBit,
   outcomeOf,
@@ -8,14 +7,13 @@ import {
   type SeatTally,
   type Week,
   type WeekRecord,
-} from '../../../protocol/index.ts'
-
-import type { EpochRow, WeekDetail, WeekRow, WeekSeat } from '../api/schemas.ts'
-import { countStandings, type JudgedView } from '../../week/judged-epoch.ts'
-import { momentOf, noSuchWeek, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
-import type { PayoutCheck } from './payout-checks.ts'
-import { weekOrCurrent } from './seat-history.ts'
-import type { WeekView } from './week-views.ts'
+} from '../../../../protocol/index.ts'
+import type { WeekDetail, WeekRow, WeekSeat } from './schemas.ts'
+import { noSuchWeek, type Page, pageOf, type PageQuery, type ViewParts } from '../../view/parts.ts'
+import type { PayoutCheck } from '../../view/payout-checks.ts'
+import { weekOrCurrent } from '../history/view.ts'
+import type { WeekView } from '../../view/week-views.ts'
+import { epochRow } from '../epochs/view.ts'
 
 /** Every week that has begun, newest first. */
 export const listWeeks = (parts: ViewParts, query: PageQuery): Page<WeekRow> => {
@@ -94,35 +92,6 @@ export const payoutOf = (check: PayoutCheck): WeekDetail['payout'] => ({
   faults: [...check.faults],
   checkedAt: check.checkedAt,
 })
-
-export const epochRow = async (parts: ViewParts, judged: JudgedView): Promise<EpochRow> => ({
-  epoch: judged.epoch,
-  week: judged.context.week,
-  start: await momentOf(parts, judged.epoch),
-  beacon: bytesToHex(judged.beacon),
-  seats: judged.snapshot.length,
-  attested: judged.attested,
-  isOpen: judged.isOpen,
-  isFixed: judged.isFixed,
-  standings: countStandings(judged),
-})
-
-/** The newest epochs that are over, newest first. */
-export const latestEpochs = async (
-  parts: ViewParts,
-  query: PageQuery,
-  signal: AbortSignal,
-): Promise<Page<EpochRow>> => {
-  const current = parts.node.daemon.epochs.current() ?? 0
-  const numbers = Array.from({ length: current }, (_, i) => current - 1 - i)
-  const { items, ...page } = pageOf(numbers, query, (epoch) => epoch)
-  const rows: EpochRow[] = []
-  for (const epoch of items) {
-    const judged = await parts.node.weeks.judged.get(epoch, signal)
-    if (judged !== undefined) rows.push(await epochRow(parts, judged))
-  }
-  return { items: rows, ...page }
-}
 
 export const weekSeats = async (
   parts: ViewParts,

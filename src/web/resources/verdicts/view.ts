@@ -4,16 +4,16 @@ import {
   type Epoch,
   indexOfSeat,
   type Seat,
-} from '../../../protocol/index.ts'
+} from '../../../../protocol/index.ts'
 import { base64 } from '@scure/base'
-import { checkAttestation, checkEvidence, type FoundEvidence } from '../../week/explain/checks.ts'
-import { answerHashOf, describeEntry } from '../../week/explain/evidence-words.ts'
-import { explainSourcesOfNode } from '../../service/explaining.ts'
-import type { VerdictDetail } from '../api/schemas.ts'
-import { wordsAbout } from '../../week/judged-epoch.ts'
-import { wordOfVerdict } from '../../week/seat-words.ts'
-import { codeOf, momentOf, NotFound, type ViewParts } from './parts.ts'
-import { judgedEpoch } from './seat-history.ts'
+import { checkAttestation, checkEvidence, type FoundEvidence } from '../../../week/explain/checks.ts'
+import { answerHashOf, describeEntry } from '../../../week/explain/evidence-words.ts'
+import { explainSourcesOfNode } from '../../../service/explaining.ts'
+import type { VerdictDetail } from './schemas.ts'
+import { wordsAbout } from '../../../week/judged-epoch.ts'
+import { wordOfVerdict } from '../../../week/seat-words.ts'
+import { codeOf, momentOf, NotFound, type ViewParts } from '../../view/parts.ts'
+import { judgedEpoch } from '../history/view.ts'
 
 /** How long a page waits for a challenger to give the block behind its verdict. */
 const fetchTimeoutMs = 8_000

@@ -7,9 +7,9 @@ import {
   type Snapshot,
   stakeOfAddress,
   Verdict,
-} from '../../../protocol/index.ts'
-import type { NodeDetail, NodeRow, TlsState } from '../api/schemas.ts'
-import { addressOfBytes } from '../../net/resolve.ts'
+} from '../../../../protocol/index.ts'
+import type { NodeDetail, NodeRow, TlsState } from './schemas.ts'
+import { addressOfBytes } from '../../../net/resolve.ts'
 import {
   addressAt,
   type JudgedView,
@@ -17,10 +17,10 @@ import {
   type Standing,
   standingOf,
   wordsAbout,
-} from '../../week/judged-epoch.ts'
-import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from './parts.ts'
-import { type RegisteredSeats, seatAt } from './registered-seats.ts'
-import { seatOfWeek } from './week-views.ts'
+} from '../../../week/judged-epoch.ts'
+import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from '../../view/parts.ts'
+import { type RegisteredSeats, seatAt } from '../../view/registered-seats.ts'
+import { seatOfWeek } from '../../view/week-views.ts'
 
 /** Which of the seats. */
 export interface NodeFilter {

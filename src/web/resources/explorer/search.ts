@@ -1,7 +1,13 @@
 import { CID } from 'multiformats/cid'
-import { equalBytes, isWeek, keyOfPeerId, type SeatRecord, stakeOfAddress } from '../../../protocol/index.ts'
-import type { Found } from '../api/schemas.ts'
-import type { ViewParts } from './parts.ts'
+import {
+  equalBytes,
+  isWeek,
+  keyOfPeerId,
+  type SeatRecord,
+  stakeOfAddress,
+} from '../../../../protocol/index.ts'
+import type { Found } from './schemas.ts'
+import type { ViewParts } from '../../view/parts.ts'
 
 /** As many as people read. */
 const maxFound = 50
