@@ -14,3 +14,33 @@ const isMapped = (address: Uint8Array): boolean => {
     address.subarray(4, 12).every((byte) => byte === 0)
   return isV4Mapped || isNat64
 }
+
+/** An address of 4 or 16 bytes as text: dotted IPv4, or IPv6 as in RFC 5952. Null for any other length. */
+export const addressText = (address: Uint8Array): string | null => {
+  if (address.length === 4) return address.join('.')
+  if (address.length !== 16) return null
+  const groups = Array.from({ length: 8 }, (_, i) => (address[2 * i]! << 8) | address[2 * i + 1]!)
+  const { start, length } = longestZeros(groups)
+  const hex = (from: number, to?: number): string =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':')
+  if (length < 2) return hex(0)
+  // RFC 5952, 5: the forms that hold an IPv4 address end in it.
+  const holdsIpv4 = start === 0 && (length === 6 || (length === 5 && groups[5] === 0xffff))
+  return holdsIpv4
+    ? `::${length === 5 ? 'ffff:' : ''}${address.subarray(12).join('.')}`
+    : `${hex(0, start)}::${hex(start + length)}`
+}
+
+/** The first of the longest runs of zeros. */
+const longestZeros = (groups: readonly number[]): { start: number; length: number } => {
+  let best = { start: 0, length: 0 }
+  let length = 0
+  for (const [i, group] of groups.entries()) {
+    length = group === 0 ? length + 1 : 0
+    if (length > best.length) best = { start: i - length + 1, length }
+  }
+  return best
+}

@@ -48,21 +48,30 @@ const specifiersOf = (code: string): string[] =>
     ([, from, dynamic, bare, url]) => (from ?? dynamic ?? bare ?? url)!,
   )
 
+/** Those of them that are still there when types were stripped: `import type` and `export type` go whole. */
+const valueSpecifiersOf = (code: string): string[] =>
+  specifiersOf(
+    withoutComments(code).replaceAll(
+      /(^|[;\n}])\s*(?:import|export)\s+type\s[^'"`;]*?\bfrom\s*['"][^'"]+['"]/g,
+      '$1',
+    ),
+  )
+
 interface Edge {
   from: string
   /** A path from the root, or the name of a package or of a module of Node. */
   to: string
 }
 
-const edgesOf = (path: string): Edge[] =>
-  specifiersOf(read(path)).map((specifier) => ({
+const edgesOf = (path: string, specifiers = specifiersOf): Edge[] =>
+  specifiers(read(path)).map((specifier) => ({
     from: path,
     to: specifier.startsWith('.') ? join(dirname(path), specifier) : specifier,
   }))
 
 const isSource = (path: string): boolean => path.endsWith('.ts')
 const sources = ['protocol', 'src', 'sim'].flatMap(filesBelow).filter(isSource)
-const edges = sources.flatMap(edgesOf)
+const edges = sources.flatMap((path) => edgesOf(path))
 const isOwn = (to: string): boolean => /^(?:protocol|src|sim|test)\//.test(to)
 
 /** `protocol`, `sim`, `sim/shell`, `src/chain`, `src/errors`: the first column of the table. */
@@ -91,6 +100,19 @@ describe('the reader of imports', () => {
       const text = "import z from 'no'"
     `
     expect(specifiersOf(code)).toEqual(['one', 'two', './three.ts', './four.ts', 'five', 'six', './seven.ts'])
+  })
+
+  test('tells types from what is loaded', () => {
+    const code = `
+      import type { A } from 'one'
+      import type {
+        B,
+      } from 'two'
+      import { type C, d } from 'three'
+      export type { E } from 'four'
+      export * from 'five'
+    `
+    expect(valueSpecifiersOf(code)).toEqual(['three', 'five'])
   })
 
   test('leaves code without comments and texts', () => {
@@ -145,17 +167,32 @@ describe('docs/architecture.md', () => {
     expect(throughTheWall).toEqual([])
   })
 
-  test('protocol/ and sim/ import the packages of their rows, and nothing of Node', () => {
-    const isAllowed = ({ from, to }: Edge): boolean => {
-      return [...table.get(areaOf(from))!].some(
-        (name) =>
-          to === name ||
-          to.startsWith(`${name.replace(/\/\*$/, '')}/`) ||
-          (name.endsWith(':') && to.startsWith(name)),
-      )
+  const isPackageOf = (area: string, to: string): boolean =>
+    [...table.get(area)!].some(
+      (name) =>
+        to === name ||
+        to.startsWith(`${name.replace(/\/\*$/, '')}/`) ||
+        (name.endsWith(':') && to.startsWith(name)),
+    )
+
+  test('protocol/, sim/ and src/week import the packages of their rows, and nothing of Node', () => {
+    const packages = edges.filter(({ from, to }) => !isOwn(to) && /^(?:protocol|sim|src\/week)\//.test(from))
+    expect(packages.filter(({ from, to }) => !isPackageOf(areaOf(from), to))).toEqual([])
+  })
+
+  test('all that src/week loads, however far away, is of a few rooms and packages, and nothing of Node', () => {
+    const rooms = ['protocol', 'src/async', 'src/errors', 'src/week']
+    const reached = new Set(sources.filter((path) => areaOf(path) === 'src/week'))
+    const outside: Edge[] = []
+    for (const path of reached) {
+      for (const edge of edgesOf(path, valueSpecifiersOf)) {
+        const { to } = edge
+        if (isOwn(to) && rooms.includes(areaOf(to))) reached.add(to)
+        else if (!rooms.some((room) => isPackageOf(room, to))) outside.push(edge)
+      }
     }
-    const packages = edges.filter(({ from, to }) => !isOwn(to) && /^(?:protocol|sim)\//.test(from))
-    expect(packages.filter((edge) => !isAllowed(edge))).toEqual([])
+    expect(reached.size).toBeGreaterThan(80)
+    expect(outside).toEqual([])
   })
 
   test('src/chain reads bytes: of Node it uses the cryptography only', () => {
@@ -240,17 +277,20 @@ describe('purity', () => {
   const impure =
     /(?<![.\w])(?:Date|process|performance|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|crypto|Buffer|console|globalThis|require)\b(?!\s*:)|\bMath\.random\b|\bnew WeakRef\b|\bIntl\b|\.toLocale\w*|\.localeCompare\b/
 
-  test.each(['protocol', 'sim'])('%s/ uses no clock, no chance, no locale and nothing of Node', (folder) => {
-    const found = sources
-      .filter((path) => areaOf(path) === folder)
-      .flatMap((path) =>
-        codeOnly(read(path))
-          .split('\n')
-          .filter((line) => impure.test(line))
-          .map((line) => `${path}: ${line.trim()}`),
-      )
-    expect(found).toEqual([])
-  })
+  test.each(['protocol', 'sim', 'src/week'])(
+    '%s/ uses no clock, no chance, no locale and nothing of Node',
+    (folder) => {
+      const found = sources
+        .filter((path) => areaOf(path) === folder)
+        .flatMap((path) =>
+          codeOnly(read(path))
+            .split('\n')
+            .filter((line) => impure.test(line))
+            .map((line) => `${path}: ${line.trim()}`),
+        )
+      expect(found).toEqual([])
+    },
+  )
 
   test('the pattern finds what it is for', () => {
     for (const line of [

@@ -13,6 +13,7 @@ import { readCase } from '../src/week/explain/case-file.ts'
 import { parsePayoutFile } from '../src/payout/payout-file.ts'
 import { readBundle } from '../src/week/read-bundle.ts'
 import { realWorld } from '../src/world.ts'
+import { sha256 } from '../src/week-io/native.ts'
 
 const escape = '\u001b[2J'
 const long = `${escape}\u202e\u2028${'k'.repeat(60_000)}`
@@ -62,6 +63,7 @@ const readers: Record<string, () => unknown> = {
         (async function* () {
           yield await Promise.resolve(bundleOfLongId())
         })(),
+        { sha256 },
       ),
     ),
 }

@@ -7,6 +7,7 @@ import { Command } from 'commander'
 import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import { resolveWeek } from '../week/answers.ts'
 import { type BundleSummary, exportBundle, verifyBundle } from '../week/bundle.ts'
+import { sha256, sinkOf } from '../week-io/native.ts'
 import { realWorld } from '../world.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { streamFromDaemon } from './control-client.ts'
@@ -89,7 +90,8 @@ const write = async (
   const written = fromDirectory(
     dir,
     async (weeks) =>
-      await exportBundle(weeks.data(io.signal), await resolveWeek(weeks, flags.week), out, {
+      await exportBundle(weeks.data(io.signal), await resolveWeek(weeks, flags.week), sinkOf(out), {
+        sha256,
         withEvidence: flags.withEvidence === true,
         signal: io.signal,
         onProgress: ({ attestations, total }) =>
@@ -110,7 +112,7 @@ const write = async (
       })
       await pipeline(answer, counted, out, { signal: io.signal })
       // Whatever happened on the way, what is handed on is whole.
-      return await verifyBundle((await openBundleFile(path)).open(), { signal: io.signal })
+      return await verifyBundle((await openBundleFile(path)).open(), { sha256, signal: io.signal })
     },
   )
   try {

@@ -6,6 +6,7 @@ import { makeDirectory, networkOfDirectory, writeProfile } from '../service/data
 import { openStore } from '../store/open.ts'
 import { headOfBundle } from '../week/anchor-of.ts'
 import type { VerifyBundleOptions } from '../week/bundle.ts'
+import { sha256 } from '../week-io/native.ts'
 import { type ImportAnswer, importAnchored, importAnswerOf } from '../week-io/import-bundle.ts'
 import { realWorld } from '../world.ts'
 import { type BundleFile, openBundleFile } from './bundle-file.ts'
@@ -49,7 +50,7 @@ Examples:
       }
       const file = await openBundleFile(path)
       // What is no bundle at all is refused before a chain is followed for it.
-      await headOfBundle(file.open())
+      await headOfBundle(file.open(), sha256)
       const dir = resolve(flags.dir)
       if (rpc !== undefined) await followInto(io, dir, { ...flags, rpc })
       const answer = await importInto(io, dir, resolve(path), file)
@@ -63,7 +64,7 @@ Examples:
 
 const importInto = async (io: CliIo, dir: string, path: string, file: BundleFile): Promise<ImportAnswer> => {
   const progress = createProgress(io, realWorld())
-  const options: VerifyBundleOptions = {
+  const options: Omit<VerifyBundleOptions, 'sha256'> = {
     signal: io.signal,
     onProgress: ({ attestations, total }) =>
       progress.show(`taking in: ${attestations} of ${total} attestations`, attestations / total),

@@ -3,6 +3,8 @@ import type { Anchor } from '../../protocol/index.ts'
 import { anchorOfBundle, headOfBundle } from '../week/anchor-of.ts'
 import { readBundle } from '../week/read-bundle.ts'
 import { type VerifiedWeek, verifyWeek } from '../week/verify-week.ts'
+import { sha256 } from '../week-io/native.ts'
+import { nativeEngine } from '../week-io/worker-pool.ts'
 import { realWorld } from '../world.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { type FollowedOptions, withCacheOption, withFollowedWeeks } from './followed-weeks.ts'
@@ -39,14 +41,15 @@ Example:
     .action(async (path: string, options: VerifyOptions) => {
       const file = await openBundleFile(path)
       // What is no bundle at all is refused before a chain is followed for it.
-      const head = await headOfBundle(file.open())
+      const head = await headOfBundle(file.open(), sha256)
       const { anchor, verified } = await withFollowedWeeks(io, options, async (weeks) => {
         const named = anchorOfBundle(weeks.networkId, weeks.weeks(), head)
         const progress = createProgress(io, realWorld())
         try {
           const checked = await verifyWeek(
-            readBundle(file.open(), { anchored: named.checkpoint, signal: io.signal }),
+            readBundle(file.open(), { sha256, anchored: named.checkpoint, signal: io.signal }),
             await weeks.chainOf(named, io.signal),
+            nativeEngine(),
             {
               signal: io.signal,
               onProgress: ({ attestations, total }) =>

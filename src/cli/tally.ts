@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import { type EpochReport, reportEpoch, resolveWeek, tallyOfWeek } from '../week/answers.ts'
 import { openNamedPeers } from '../week-io/named-peers.ts'
 import { openStoredWeeks, type StoredWeeks, type StoredWeeksOptions } from '../week-io/stored-week.ts'
+import { nativeEngine } from '../week-io/worker-pool.ts'
 import { tallyOfAnchored, type WeekFrom } from '../week/verified-tally.ts'
 import { realWorld } from '../world.ts'
 import { openBundleFile } from './bundle-file.ts'
@@ -211,7 +212,7 @@ const verifiedTally = async (
 ): Promise<DigestedTally> => {
   const progress = createProgress(io, realWorld())
   try {
-    const { tally } = await tallyOfAnchored(weeks, week, from, {
+    const { tally } = await tallyOfAnchored(weeks, week, from, nativeEngine(), {
       signal: io.signal,
       onProgress: ({ attestations, total }) =>
         progress.show(`verifying: ${attestations} of ${total} attestations`, attestations / total),

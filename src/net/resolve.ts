@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises'
-import { BlockList, SocketAddress, isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
-import { compareBytes } from '../../protocol/index.ts'
+import { addressText, compareBytes } from '../../protocol/index.ts'
 import { SecnodeError, messageOf } from '../errors.ts'
 
 /** The address of a verdict: dialled by libp2p and TLS alike, written into the attestation (R-PROBE-2). */
@@ -81,10 +81,8 @@ export const addressOfBytes = (bytes: Uint8Array): ObservedAddress | null => {
   if (bytes.length === 16 && wrappers.some((prefix) => prefix.every((byte, i) => bytes[i] === byte))) {
     return addressOfBytes(bytes.slice(12))
   }
-  if (bytes.length === 4) return { ip: bytes.join('.'), bytes }
-  if (bytes.length !== 16) return null
-  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16))
-  return { ip: new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address, bytes }
+  const ip = addressText(bytes)
+  return ip === null ? null : { ip, bytes }
 }
 
 /** True if the address is "globally reachable" in the registries below, or loopback where a profile allows that. */

@@ -208,7 +208,7 @@ export const createCheckpointData = (
       )
       const cid = cidOf(payload)
       const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
-      for (const [epoch, row] of leaves) await checkpoints.putContents(cid, epoch, row)
+      for (const [epoch, row] of leaves) await checkpoints.putContentsRow(cid, epoch, row)
       await checkpoints.put(frame.week, [payload, ...pages])
       return { cid, payload, agrees, listing }
     },

@@ -9,6 +9,7 @@ import {
   type Snapshot,
   type Steps,
 } from '../../protocol/index.ts'
+import { sha256 } from '../week-io/native.ts'
 import { createRoot } from '../week/root.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 
@@ -105,7 +106,7 @@ const standingInSteps = function* (
   stands: Uint8Array,
   digests: Uint8Array,
 ): Steps<{ count: number; root: Uint8Array }> {
-  const root = createRoot()
+  const root = createRoot(sha256)
   for (const [index, { seat }] of snapshot.entries()) {
     if (index % leavesPerStep === 0) yield
     if (stands[index] === 1) root.add(seat, digests.subarray(32 * index, 32 * index + 32))

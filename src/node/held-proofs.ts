@@ -6,7 +6,7 @@ import {
   type Seat,
   type Week,
 } from '../../protocol/index.ts'
-import type { StoredProof } from '../store/attestations.ts'
+import type { StoredProof } from '../week/ports.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 import { equivocatorsOf } from '../week/equivocators.ts'
 import type { NodeContext } from './context.ts'

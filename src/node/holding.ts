@@ -6,8 +6,8 @@ import {
   type Seat,
   type Week,
 } from '../../protocol/index.ts'
-import type { StoredProof } from '../store/attestations.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
+import type { StoredProof } from '../week/ports.ts'
 import type { NodeContext } from './context.ts'
 import { createEpochRoots, type Standing } from './epoch-roots.ts'
 import { createHeldEpochs, type EpochOfBranch, type HeldEpochs } from './held-epochs.ts'

@@ -1,5 +1,6 @@
 import { createEvidenceSource } from '../week-io/evidence-source.ts'
-import { type ExplainSources, gaveReceiptFrom, recomputeFrom } from '../week-io/explain-sources.ts'
+import { gaveReceiptFrom, recomputeFrom } from '../week-io/explain-sources.ts'
+import type { ExplainSources } from '../week/explain/sources.ts'
 import { anchorIn, heldIn } from '../week-io/case-verifier.ts'
 import type { VerifierFacts } from '../week/explain/verified-case.ts'
 import type { AssembledNode } from './assemble.ts'
@@ -12,7 +13,6 @@ export const explainSourcesOfNode = (
   const { node, host } = daemon
   return {
     ...weeks,
-    network,
     evidence: createEvidenceSource({
       evidence: node.evidence,
       host: () => Promise.resolve(host),

@@ -45,7 +45,7 @@ const epochRange = (prefix: number, epoch: Epoch, beacon: Uint8Array) => ({
 })
 
 /** A proof of equivocation in the store. */
-export interface StoredProof {
+interface StoredProof {
   epoch: Epoch
   /** As `encodeProof` writes it. */
   proof: Uint8Array

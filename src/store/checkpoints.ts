@@ -14,13 +14,10 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { keyOf, prefixes, readU32, u32 } from './keys.ts'
-import { put, type Store } from './store.ts'
+import { put, type Store, type StoreOperation } from './store.ts'
 
-/** A leaf under root(e): whose attestation, and which. */
-export interface Leaf {
-  seat: Seat
-  cid: CID
-}
+/** Leaves under root(e): whose attestation, and which. */
+type Leaves = readonly { seat: Seat; cid: CID }[]
 
 /** What fixes weeks: checkpoints with their pages and contents, votes, certificates (R-CP-1…5). */
 export interface CheckpointStore {
@@ -28,9 +25,10 @@ export interface CheckpointStore {
   get(cid: CID): Promise<Uint8Array | undefined>
   put(week: Week, blocks: readonly Uint8Array[]): Promise<void>
   /** The attestations under a root of a checkpoint, in rising order of seat; undefined if they are not known. */
-  contents(checkpoint: CID, epoch: Epoch): Promise<Leaf[] | undefined>
-  /** `row` as `leavesRow` makes it. */
-  putContents(checkpoint: CID, epoch: Epoch, row: Uint8Array): Promise<void>
+  contents(checkpoint: CID, epoch: Epoch): Promise<Leaves | undefined>
+  putContents(checkpoint: CID, epoch: Epoch, leaves: Leaves): Promise<void>
+  /** The same as `leavesRow` makes it, for who keeps many at once. */
+  putContentsRow(checkpoint: CID, epoch: Epoch, row: Uint8Array): Promise<void>
   votes(week: Week): Promise<RecordedVote[]>
   /** Durable before it returns: only then may the vote be signed. */
   recordVote(week: Week, vote: RecordedVote): Promise<void>
@@ -41,7 +39,7 @@ export interface CheckpointStore {
 const leafBytes = 36
 
 /** The contents of an epoch as they are kept, 36 bytes a leaf. */
-export const leavesRow = (leaves: readonly Leaf[]): Uint8Array => {
+export const leavesRow = (leaves: Leaves): Uint8Array => {
   const row = new Uint8Array(leaves.length * leafBytes)
   for (const [i, { seat, cid }] of leaves.entries()) {
     row.set(u32(seat), i * leafBytes)
@@ -49,6 +47,9 @@ export const leavesRow = (leaves: readonly Leaf[]): Uint8Array => {
   }
   return row
 }
+
+const contentsPut = (checkpoint: CID, epoch: Epoch, row: Uint8Array): StoreOperation =>
+  put(keyOf(prefixes.contents, checkpoint.multihash.digest, u32(epoch)), row)
 
 export const createCheckpointStore = (store: Store): CheckpointStore => ({
   async get(cid) {
@@ -69,8 +70,9 @@ export const createCheckpointStore = (store: Store): CheckpointStore => ({
       cid: cidOfDigest(row.slice(i * leafBytes + 4, (i + 1) * leafBytes)),
     }))
   },
-  putContents: (checkpoint, epoch, row) =>
-    store.batch([put(keyOf(prefixes.contents, checkpoint.multihash.digest, u32(epoch)), row)]),
+  putContents: (checkpoint, epoch, leaves) =>
+    store.batch([contentsPut(checkpoint, epoch, leavesRow(leaves))]),
+  putContentsRow: (checkpoint, epoch, row) => store.batch([contentsPut(checkpoint, epoch, row)]),
   async votes(week) {
     const head = keyOf(prefixes.vote, utf8ToBytes(week))
     const votes: RecordedVote[] = []

@@ -12,20 +12,7 @@ import type { PeerAddress } from '../net/peer-address.ts'
 import { type ResolveHost, resolveObservedAddress } from '../net/resolve.ts'
 import type { EvidenceStore } from '../store/evidence.ts'
 import type { FoundEvidence } from '../week/explain/checks.ts'
-
-/** Where evidence blocks come from: the own store, else the challenger that made them (R-EVID-1). */
-export interface EvidenceSource {
-  /**
-   * `row` is where the challenger is to be found now, `seenAt` an address at which others saw it. A block that comes
-   * over the network is kept in the store. Rejects only when `signal` is aborted.
-   */
-  find(
-    attestation: Attestation,
-    row: SnapshotRow,
-    seenAt: string | undefined,
-    signal: AbortSignal,
-  ): Promise<FoundEvidence>
-}
+import type { EvidenceSource } from '../week/explain/sources.ts'
 
 export interface EvidenceSourceOptions {
   evidence: EvidenceStore

@@ -1,6 +1,5 @@
-import type { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
-import { decodeAttestation, decodeReceipt, type Seat, type VerifyEd25519 } from '../../protocol/index.ts'
+import { decodeAttestation, decodeReceipt } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain-node/rpc/client.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
@@ -9,7 +8,6 @@ import type { Toll } from '../net/puzzle-solver.ts'
 import { createDnsResolver, type ResolveHost } from '../net/resolve.ts'
 import type { ChainView } from '../week/chain-view.ts'
 import { digestOf } from '../week/digests.ts'
-import type { EpochContext } from '../week/epoch-book.ts'
 import { createAttestationStore } from '../store/attestations.ts'
 import { createCheckpointStore } from '../store/checkpoints.ts'
 import { createEvidenceStore } from '../store/evidence.ts'
@@ -18,24 +16,10 @@ import { createWorkStore, type WorkStore } from '../store/work.ts'
 import type { World } from '../world.ts'
 import { startAskingHost } from './asking-host.ts'
 import type { Recompute } from '../week/explain/checks.ts'
-import { createEvidenceSource, type EvidenceSource } from './evidence-source.ts'
+import type { ExplainSources } from '../week/explain/sources.ts'
+import { createEvidenceSource } from './evidence-source.ts'
 import type { Weeks } from '../week/weeks.ts'
 import { createNodeReader } from '../chain-node/transaction-reader.ts'
-
-/** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
-export interface ExplainSources extends Weeks {
-  network: Network
-  evidence: EvidenceSource
-  verify: VerifyEd25519
-  /** Null where no chain node is at hand. */
-  recompute: Recompute | null
-  /** The seat that this store's node has or had; undefined if it never attested. */
-  ownSeat(): Promise<Seat | undefined>
-  /** Whether this store's node gave that challenger of its own a receipt. */
-  gaveReceipt(context: EpochContext, own: Seat, challenger: Seat): Promise<boolean>
-  /** Payload of a checkpoint; undefined if this store does not have it. */
-  checkpointPayload(cid: CID): Promise<Uint8Array | undefined>
-}
 
 export const recomputeFrom =
   (
@@ -83,7 +67,6 @@ export const explainSourcesOfStore = (
 
   return {
     ...weeks,
-    network,
     evidence: createEvidenceSource({
       evidence: createEvidenceStore(store),
       host: () => (started ??= startAskingHost(options)),

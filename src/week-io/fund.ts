@@ -13,16 +13,15 @@ import { parseTransaction } from '../chain/formats/transaction.ts'
 import type { ChainFamily } from '../chain/formats/types.ts'
 import { SecnodeError } from '../errors.ts'
 import type { ChainView } from '../week/chain-view.ts'
+import type { WeekFund } from '../week/ports.ts'
 import { type CoinbaseOutput, coinbasesOf } from '../store/coinbases.ts'
 import { keyOf, prefixes, u32 } from '../store/keys.ts'
 import { put, type Store } from '../store/store.ts'
 
 /** What came in for a week (R-TALLY-6), epoch by epoch, each added up once and remembered. */
-export interface FundBook {
+export interface FundBook extends WeekFund {
   /** Base units that came in during the blocks of an epoch, all of which are confirmed. */
   ofEpoch(fund: Fund, epoch: Epoch, signal: AbortSignal): Promise<bigint>
-  /** Of the epochs [first, last], or the fixed amount of a week. */
-  ofWeek(fund: Fund, first: Epoch, last: Epoch, signal: AbortSignal): Promise<bigint>
 }
 
 /** The treasury script of a height, or null before the first. */

@@ -9,9 +9,9 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook } from '../week/epoch-book.ts'
-import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
-import type { EvidenceStore } from '../store/evidence.ts'
 import type { Admit } from '../week/admission.ts'
+import type { CheckpointBlocks, Leaf } from '../week/ports.ts'
+import { sha256 } from './native.ts'
 import { anchorOfBundle, headOfBundle } from '../week/anchor-of.ts'
 import { type BundleSummary, importBundle, type VerifyBundleOptions } from '../week/bundle.ts'
 
@@ -20,8 +20,8 @@ export interface ImportTarget {
   networkId: NetworkId
   weeks(): ChainWeeks
   epochs: Pick<EpochBook, 'get'>
-  checkpoints: CheckpointStore
-  evidence: Pick<EvidenceStore, 'put'>
+  checkpoints: CheckpointBlocks
+  evidence: { put(epoch: Epoch, block: Uint8Array): Promise<void> }
   admit: Admit
 }
 
@@ -33,9 +33,9 @@ export interface ImportTarget {
 export const importAnchored = async (
   target: ImportTarget,
   open: () => AsyncIterable<Uint8Array>,
-  options: Omit<VerifyBundleOptions, 'anchored'> = {},
+  options: Omit<VerifyBundleOptions, 'sha256' | 'anchored'> = {},
 ): Promise<BundleSummary & { anchor: Anchor }> => {
-  const head = await headOfBundle(open())
+  const head = await headOfBundle(open(), sha256)
   const anchor = anchorOfBundle(target.networkId, target.weeks(), head)
   const refused: { epoch: Epoch; seat: number; code: string }[] = []
   let leaves: Leaf[] = []
@@ -54,12 +54,12 @@ export const importAnchored = async (
         }
         leaves.push(...rows.map(({ attestation: { seat }, cid }) => ({ seat, cid })))
         if (leaves.length < listed.count) return
-        await target.checkpoints.putContents(anchor.checkpoint, listed.epoch, leavesRow(leaves))
+        await target.checkpoints.putContents(anchor.checkpoint, listed.epoch, leaves)
         leaves = []
       },
       evidence: ({ epoch }, _, bytes) => target.evidence.put(epoch, bytes),
     },
-    { ...options, anchored: anchor.checkpoint },
+    { ...options, sha256, anchored: anchor.checkpoint },
   )
   const [first] = refused
   if (first !== undefined) {

@@ -3,7 +3,7 @@ import { peerIdOfKey } from '../../protocol/index.ts'
 import type { Host } from '../net/host.ts'
 import type { FoundProvider } from '../net/searches.ts'
 import type { World } from '../world.ts'
-import type { Provider } from '../week/anchored-weeks.ts'
+import type { Provider } from '../week/ports.ts'
 
 /** Who says in the DHT that he holds what a checkpoint fixes. */
 export interface Providers {

@@ -16,7 +16,7 @@ import {
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
-import type { Provider } from '../week/anchored-weeks.ts'
+import type { Provider } from '../week/ports.ts'
 
 /** The registry as it stood when a week froze. */
 export interface RegistrySnapshot {

@@ -1,5 +1,4 @@
-import pino from 'pino'
-import { type Anchor, type ChainWeeks, epochStart, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
+import { type Anchor, epochStart, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
 import { latestBirthday, openChainState } from '../chain-node/follower/chain-state.ts'
 import type { Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain-node/rpc/client.ts'
@@ -7,12 +6,8 @@ import { SecnodeError } from '../errors.ts'
 import { createBls } from '../keys/bls.ts'
 import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { type FrameParts, frameOfWeek, notFollowed } from '../week/anchored-frame.ts'
-import {
-  type AnchoredParts,
-  type AnchoredWeek,
-  createAnchoredWeeks,
-  type Provider,
-} from '../week/anchored-weeks.ts'
+import { type AnchoredParts, type AnchoredWeek, createAnchoredWeeks } from '../week/anchored-weeks.ts'
+import type { Log, Provider } from '../week/ports.ts'
 import type { ChainView } from '../week/chain-view.ts'
 import { createEpochBook } from '../week/epoch-book.ts'
 import { equivocatorsOf } from '../week/equivocators.ts'
@@ -22,12 +17,11 @@ import { type CheckpointStore, createCheckpointStore } from '../store/checkpoint
 import { createEvidenceStore, type EvidenceStore } from '../store/evidence.ts'
 import type { Store } from '../store/store.ts'
 import { type Admit, createAdmission } from '../week/admission.ts'
-import type { WeekData } from '../week/bundle.ts'
 import { createNodeReader } from '../chain-node/transaction-reader.ts'
 import { createFundBook } from './fund.ts'
 import { type FixedWeek, rulesetUnknown, type WeekSources } from '../week/gather.ts'
 import { openWeeks, type Weeks } from '../week/weeks.ts'
-import type { WeekChain } from '../week/verify-week.ts'
+import type { VerifiableWeeks } from '../week/verified-tally.ts'
 import { weekDataOf } from '../week/week-data.ts'
 
 export interface StoredWeeksOptions {
@@ -40,13 +34,8 @@ export interface StoredWeeksOptions {
 }
 
 /** A store that no daemon has open. The chain is what the follower left in it. */
-interface StoredSources extends WeekSources {
+interface StoredSources extends WeekSources, VerifiableWeeks {
   chain: ChainView
-  weeks(): ChainWeeks
-  /** What the chain says of the checkpoint that an anchor names. */
-  chainOf(anchor: Anchor, signal: AbortSignal): Promise<WeekChain>
-  /** What the store holds of anchored weeks; what it lacks is asked for first. */
-  data(signal: AbortSignal): WeekData
   checkpoints: CheckpointStore
   evidence: EvidenceStore
   admit: Admit
@@ -54,6 +43,9 @@ interface StoredSources extends WeekSources {
 
 /** The weeks of such a store. */
 export type StoredWeeks = StoredSources & Weeks
+
+const ignore = (): void => undefined
+const silent: Log = { debug: ignore, info: ignore, warn: ignore }
 
 export const openStoredWeeks = async (
   network: Network,
@@ -124,7 +116,7 @@ export const openStoredWeeks = async (
     peers: draw === undefined ? null : { draw, take: admit },
     ...(missingHint === undefined ? {} : { missingHint }),
     ...(onEpoch === undefined ? {} : { onEpoch }),
-    logger: pino({ level: 'silent' }),
+    logger: silent,
   })
   const ofSeats: Parameters<typeof fixedWeekOf>[2] = (context, seats) =>
     attestations.ofSeats(context.epoch, context.beacon, seats)

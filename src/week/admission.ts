@@ -1,23 +1,29 @@
 import {
   attestationMessage,
+  type Epoch,
+  type HeldAttestation,
   type Height,
   type NetworkId,
   readAttestation,
   type Validation,
 } from '../../protocol/index.ts'
-import type { Ed25519Verifier } from '../keys/ed25519.ts'
 import type { EpochContext } from './epoch-book.ts'
-import type { AttestationStore } from '../store/attestations.ts'
+import type { AsyncVerifier } from './ports.ts'
 
 /** Takes an attestation that stands under an anchored root into a store: in place of what else is held of its seat. */
 export type Admit = (context: EpochContext, bytes: Uint8Array) => Promise<Validation<unknown>>
+
+/** Where attestations are kept. */
+export interface AttestationRows {
+  put(epoch: Epoch, beacon: Uint8Array, held: readonly HeldAttestation[]): Promise<void>
+}
 
 /** For a store that no daemon has open; R-ATT-4: a payload comes in with its own valid signature only. */
 export const createAdmission =
   (
     networkId: NetworkId,
-    attestations: AttestationStore,
-    verifier: Pick<Ed25519Verifier, 'verifyAsync'>,
+    attestations: AttestationRows,
+    verifier: AsyncVerifier,
     heldAt: () => Height,
   ): Admit =>
   async ({ epoch, beacon, committees, rowOf }, bytes) => {

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
 import { bundleError } from './bundle-error.ts'
+import type { Sha256 } from './ports.ts'
 import { readBundle } from './read-bundle.ts'
 
 /** The anchor that fixes a week (R-CP-5). Errors, with exit code 3: WEEK_NOT_ANCHORED, which says how it stands. */
@@ -25,8 +26,9 @@ export const anchorOfWeek = (weeks: ChainWeeks, week: Week): Anchor => {
 /** The checkpoint at the head of a bundle. Errors: those of `readBundle`. */
 export const headOfBundle = async (
   stream: AsyncIterable<Uint8Array>,
+  sha256: Sha256,
 ): Promise<{ cid: CID; checkpoint: Checkpoint }> => {
-  for await (const part of readBundle(stream)) {
+  for await (const part of readBundle(stream, { sha256 })) {
     if (part.is === 'checkpoint') return part
   }
   throw bundleError('cut', null, 'it has no checkpoint')

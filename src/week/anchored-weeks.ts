@@ -1,5 +1,4 @@
 import type { CID } from 'multiformats/cid'
-import type { Logger } from 'pino'
 import {
   type Anchor,
   type Checkpoint,
@@ -27,10 +26,10 @@ import {
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import { inSlices } from '../async/slices.ts'
-import { type CheckpointStore, type Leaf, leavesRow } from '../store/checkpoints.ts'
 import { type FrameParts, frameOfWeek, notFollowed } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { checkProofPages } from './listed-proofs.ts'
+import type { CheckpointBlocks, Leaf, Log, Provider } from './ports.ts'
 
 /** An anchored week of which everything is at hand: the set that counts (R-CP-5). */
 export interface AnchoredWeek {
@@ -64,18 +63,10 @@ export interface AnchoredWeeks {
 /** Weeks back for which data is still looked for: evidence is kept as long (R-EVID-1). */
 const maxWeeksBack = 8
 
-/** Somebody who may have what is missing. */
-export interface Provider {
-  /** For the log. */
-  name: string
-  /** One request, one answer. Errors: those of `Host.request`. */
-  ask(protocol: string, request: Uint8Array, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>
-}
-
 /** What an anchored week is put together from. */
 export interface AnchoredParts extends FrameParts {
   epochs: Pick<EpochBook, 'get' | 'beaconOf' | 'epochsOfWeek' | 'unknownRulesetOf'>
-  checkpoints: CheckpointStore
+  checkpoints: CheckpointBlocks
   /** All that is held of an epoch, equivocators included. */
   held(context: EpochContext): Promise<readonly HeldRow[]>
   verify: VerifyEd25519
@@ -92,7 +83,7 @@ export interface AnchoredParts extends FrameParts {
   onComplete?(week: AnchoredWeek): void
   /** Called when everything of an epoch is at hand. */
   onEpoch?(progress: { week: Week; epoch: Epoch; done: number; total: number }): void
-  logger: Pick<Logger, 'info' | 'debug' | 'warn'>
+  logger: Log
 }
 
 export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
@@ -207,7 +198,7 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
     for (const before of [closes, mustHold, Number.POSITIVE_INFINITY]) {
       const rows = own.filter(({ heldAt }) => heldAt < before)
       if (await isRoot(rows)) {
-        await checkpoints.putContents(cid, listed.epoch, leavesRow(rows))
+        await checkpoints.putContents(cid, listed.epoch, rows)
         return rows
       }
     }
@@ -226,7 +217,7 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
       },
       signal,
     )
-    await checkpoints.putContents(cid, listed.epoch, leavesRow(leaves))
+    await checkpoints.putContents(cid, listed.epoch, leaves)
     return leaves
   }
 

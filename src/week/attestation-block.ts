@@ -14,6 +14,7 @@ import {
   readBytesOf,
   readHead,
   type Signed,
+  utf8ToBytes,
 } from '../../protocol/index.ts'
 
 /** A block of a bundle (R-CP-8): attestations of one epoch in rising order of seat, each with its signature. */
@@ -61,7 +62,7 @@ export const decodeBySchema = (bytes: Uint8Array): AttestationBlock | null => {
 }
 
 // An array of four, the text "attestations" of twelve, the version.
-const blockHead = Uint8Array.of(0x84, 0x6c, ...Buffer.from('attestations', 'latin1'), 0x01)
+const blockHead = Uint8Array.of(0x84, 0x6c, ...utf8ToBytes('attestations'), 0x01)
 
 /** Whether a block claims to be one of attestations; a bundle has only evidence beside them. */
 export const isAttestationBlock = (bytes: Uint8Array): boolean =>

@@ -1,6 +1,3 @@
-import { hash } from 'node:crypto'
-import { Readable, type Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { CarWriter } from '@ipld/car/writer'
 import type { CID } from 'multiformats/cid'
 import {
@@ -26,6 +23,7 @@ import {
 } from './attestation-block.ts'
 import { bundleError } from './bundle-error.ts'
 import type { BundlePlace } from './car.ts'
+import type { ByteSink, Sha256 } from './ports.ts'
 import {
   type AttestationsPart,
   type BundlePart,
@@ -52,6 +50,7 @@ export interface BundleProgress {
 }
 
 export interface ExportOptions {
+  sha256: Sha256
   withEvidence?: boolean
   signal?: AbortSignal
   onProgress?: (progress: BundleProgress) => void
@@ -67,15 +66,15 @@ export interface BundleSummary {
 }
 
 /**
- * R-CP-8: writes all data of the checkpoint that fixes `week` and ends `out`. Nothing is written that a reader would
+ * R-CP-8: writes all data of the checkpoint that fixes `week` to `out`. Nothing is written that a reader would
  * refuse: every root is computed on the way. Errors: BUNDLE_NO_CHECKPOINT, BUNDLE_INCOMPLETE (both exit code 3), and
  * those of `out`.
  */
 export const exportBundle = async (
   source: WeekData,
   week: Week,
-  out: Writable,
-  options: ExportOptions = {},
+  out: ByteSink,
+  options: ExportOptions,
 ): Promise<BundleSummary> => {
   const bytes = await checkpointOf(source, week)
   const { writer, out: car } = CarWriter.create([cidOf(bytes)])
@@ -84,15 +83,13 @@ export const exportBundle = async (
   const stop = new AbortController()
   const signal = eitherOf(options.signal, stop.signal)
   const write = async (): Promise<void> => {
-    for await (const part of bundleParts(source, week, options.withEvidence)) {
+    for await (const part of bundleParts(source, week, options)) {
       await unlessAborted(writer.put(part), signal)
       summary.add(part)
     }
     await unlessAborted(writer.close(), signal)
   }
-  const both = [write(), pipeline(Readable.from(car), out, { signal })].map((side) =>
-    side.catch((error: unknown) => stop.abort(error)),
-  )
+  const both = [write(), out(car, signal)].map((side) => side.catch((error: unknown) => stop.abort(error)))
   await unlessAborted(Promise.all(both), signal)
   signal.throwIfAborted()
   return summary.result()
@@ -112,7 +109,7 @@ export const checkpointOf = async (source: WeekData, week: Week): Promise<Uint8A
 export async function* bundleParts(
   source: WeekData,
   week: Week,
-  withEvidence = false,
+  options: Pick<ExportOptions, 'sha256' | 'withEvidence'>,
 ): AsyncGenerator<BundlePart, void, undefined> {
   const bytes = await checkpointOf(source, week)
   const decoded = decodeCheckpoint(bytes)
@@ -128,7 +125,7 @@ export async function* bundleParts(
     }
   }
   for (const { week: ofWeek, listed } of bundleOrder(checkpoint)) {
-    yield* epochParts(source, ofWeek, listed, withEvidence)
+    yield* epochParts(source, ofWeek, listed, options)
   }
 }
 
@@ -136,10 +133,10 @@ async function* epochParts(
   source: WeekData,
   week: Week,
   listed: ListedEpoch,
-  withEvidence: boolean,
+  { sha256, withEvidence = false }: Pick<ExportOptions, 'sha256' | 'withEvidence'>,
 ): AsyncGenerator<BundlePart, void, undefined> {
   const place = null
-  const root = createRoot()
+  const root = createRoot(sha256)
   let rows: Signed[] = []
   let named: CID[] = []
   async function* flush(): AsyncGenerator<BundlePart, void, undefined> {
@@ -158,7 +155,7 @@ async function* epochParts(
   for await (const signed of source.attestations(week, listed)) {
     const attestation = decodeAttestation(signed.payload)
     if (attestation === null) throw incomplete(`an attestation of epoch ${listed.epoch} cannot be read`)
-    root.add(attestation.seat, hash('sha256', signed.payload, 'buffer'))
+    root.add(attestation.seat, sha256(signed.payload))
     rows.push(signed)
     if (withEvidence && !named.some((cid) => cid.equals(attestation.evidence)))
       named.push(attestation.evidence)
@@ -209,8 +206,12 @@ export interface EpochCheck {
 }
 
 /** Checks blocks against CIDs, rows against the epoch and all of them against root(e); signatures stay unchecked. */
-export const checkEpoch = (checkpoint: Pick<Checkpoint, 'networkId'>, listed: ListedEpoch): EpochCheck => {
-  const root: RootBuilder = createRoot()
+export const checkEpoch = (
+  sha256: Sha256,
+  checkpoint: Pick<Checkpoint, 'networkId'>,
+  listed: ListedEpoch,
+): EpochCheck => {
+  const root: RootBuilder = createRoot(sha256)
   let lastSeat = -1
   let lastPlace: BundlePlace | null = null
   const isOfEpoch = ({ networkId, epoch, beacon }: Attestation): boolean =>
@@ -218,7 +219,7 @@ export const checkEpoch = (checkpoint: Pick<Checkpoint, 'networkId'>, listed: Li
   return {
     add({ place, cid, bytes, number }) {
       lastPlace = place
-      if (!equalBytes(cid.multihash.digest, hash('sha256', bytes, 'buffer'))) {
+      if (!equalBytes(cid.multihash.digest, sha256(bytes))) {
         throw bundleError('damaged', place, `its bytes are not those of ${cid.toString()}`)
       }
       const block = decodeAttestationBlock(bytes)
@@ -238,7 +239,7 @@ export const checkEpoch = (checkpoint: Pick<Checkpoint, 'networkId'>, listed: Li
           throw bundleError('damaged', place, `seat ${attestation.seat} is out of order`)
         }
         lastSeat = attestation.seat
-        const digest = hash('sha256', signed.payload, 'buffer')
+        const digest = sha256(signed.payload)
         root.add(attestation.seat, digest)
         return { attestation, cid: cidOfDigest(digest), signed }
       })
@@ -265,7 +266,7 @@ export interface VerifyBundleOptions extends ReadBundleOptions {
  */
 export const verifyBundle = (
   stream: AsyncIterable<Uint8Array>,
-  options: VerifyBundleOptions = {},
+  options: VerifyBundleOptions,
 ): Promise<BundleSummary> => walk(stream, options, {})
 
 /** Takes what a bundle holds, block after block; each call is awaited. Rows come before their epoch's root is known. */
@@ -284,7 +285,7 @@ export interface BundleSink {
 export const importBundle = async (
   open: () => AsyncIterable<Uint8Array>,
   sink: BundleSink,
-  options: VerifyBundleOptions = {},
+  options: VerifyBundleOptions,
 ): Promise<BundleSummary> => {
   const { checkpoint } = await walk(open(), { ...options, onProgress: undefined }, {})
   return await walk(open(), { ...options, anchored: checkpoint }, sink)
@@ -309,7 +310,7 @@ const walk = async (
         break
       case 'attestations': {
         const { listed, week, number } = part
-        if (number === 0) check = checkEpoch(checkpoint!, listed)
+        if (number === 0) check = checkEpoch(options.sha256, checkpoint!, listed)
         const rows = check!.add(part)
         if ((number + 1) * rowsPerBlock >= listed.count) check!.end()
         await sink.attestations?.(week, listed, rows)

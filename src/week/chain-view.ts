@@ -1,5 +1,4 @@
 import type { ChainWeeks, Epoch, Height, Seat, SeatRecord, Snapshot } from '../../protocol/index.ts'
-import type { SnapshotSummary } from '../store/registry-encoding.ts'
 
 /** What the daemon's roles need of the chain; the follower gives it. */
 export interface ChainView {
@@ -13,7 +12,7 @@ export interface ChainView {
   /** Undefined until block b(e − 1) was followed. */
   snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
   /** What a checkpoint says of it (R-CP-1), without reading it. */
-  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
+  snapshotSummaryOf(epoch: Epoch): Promise<{ seats: number; root: Uint8Array } | undefined>
   /** The seat of a stake (hash160), as of the last confirmed block. */
   seatOfStake(stake: Uint8Array): Seat | undefined
   /** The same with all that it was announced with. */

@@ -1,10 +1,15 @@
-import type { Seat, Week } from '../../protocol/index.ts'
-import type { AttestationStore, StoredProof } from '../store/attestations.ts'
+import type { Epoch, Seat, Week } from '../../protocol/index.ts'
 import type { EpochBook } from './epoch-book.ts'
+import type { StoredProof } from './ports.ts'
+
+/** Proofs of an epoch under a beacon, as they are kept. */
+export interface ProofRows {
+  proofs(epoch: Epoch, beacon: Uint8Array): Promise<readonly (StoredProof & { seat: Seat })[]>
+}
 
 /** R-ATT-3: the seats with a stored proof in a week, each with the one that was stored first. */
 export const equivocatorsOf = async (
-  attestations: AttestationStore,
+  attestations: ProofRows,
   epochs: Pick<EpochBook, 'epochsOfWeek' | 'beaconOf'>,
   week: Week,
 ): Promise<Map<Seat, StoredProof>> => {

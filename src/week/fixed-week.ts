@@ -2,15 +2,15 @@ import type { HeldAttestation, Seat } from '../../protocol/index.ts'
 import type { AnchoredWeek } from './anchored-weeks.ts'
 import type { EpochContext } from './epoch-book.ts'
 import { SecnodeError } from '../errors.ts'
-import type { CheckpointStore } from '../store/checkpoints.ts'
 import type { FixedWeek } from './gather.ts'
+import type { CheckpointBlocks } from './ports.ts'
 
 /** Attestations at a time: some milliseconds of the event loop. */
 const seatsPerRead = 1_000
 
 /** An anchored week as a tally reads it: the leaves under its roots, and nothing else. */
 export const fixedWeekOf = (
-  checkpoints: CheckpointStore,
+  checkpoints: Pick<CheckpointBlocks, 'contents'>,
   week: AnchoredWeek,
   heldOf: (context: EpochContext, seats: readonly Seat[]) => Promise<HeldAttestation[]>,
 ): FixedWeek => ({

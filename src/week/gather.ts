@@ -20,12 +20,7 @@ import {
 import { SecnodeError } from '../errors.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { freezeHeight } from './open-epochs.ts'
-
-/** What came in for weeks (R-TALLY-6). */
-export interface WeekFund {
-  /** Of the epochs `first` to `last`, in base units. Errors: FUND_OPEN (exit code 3), and those of the chain node. */
-  ofWeek(fund: Params['fund'], first: Epoch, last: Epoch, signal: AbortSignal): Promise<bigint>
-}
+import type { WeekFund } from './ports.ts'
 
 /** Where a week is read from: a daemon, or a store that no daemon has open. */
 export interface WeekSources {

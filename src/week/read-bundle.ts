@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
 import {
   type Checkpoint,
@@ -12,6 +11,7 @@ import {
 import { decodeAttestationBlock, isAttestationBlock, rowsPerBlock } from './attestation-block.ts'
 import { bundleError } from './bundle-error.ts'
 import { type Block, type BundlePlace, maybeBlock, nextBlock, openCar } from './car.ts'
+import type { Sha256 } from './ports.ts'
 
 /** The blocks of a bundle in their order (R-CP-8). `place` is null for what does not come from a file. */
 export type BundlePart =
@@ -40,6 +40,7 @@ export interface AttestationsPart {
 }
 
 export interface ReadBundleOptions {
+  sha256: Sha256
   /** The checkpoint that the chain names; any without it. */
   anchored?: CID | undefined
   signal?: AbortSignal | undefined
@@ -59,7 +60,7 @@ const noLeaves = epochRoot([])
  */
 export async function* readBundle(
   stream: AsyncIterable<Uint8Array>,
-  options: ReadBundleOptions = {},
+  options: ReadBundleOptions,
 ): AsyncGenerator<BundlePart, void, undefined> {
   // The CAR reader takes what it needs and never says that it is done; whoever stops here closes the file.
   const input = stream[Symbol.asyncIterator]()
@@ -74,6 +75,7 @@ async function* readParts(
   stream: AsyncIterable<Uint8Array>,
   options: ReadBundleOptions,
 ): AsyncGenerator<BundlePart, void, undefined> {
+  const { sha256 } = options
   const file = await openCar(stream)
   const [held, wanted] = [file.root.toString(), options.anchored?.toString()]
   if (wanted !== undefined && held !== wanted) {
@@ -82,7 +84,7 @@ async function* readParts(
 
   const first = await nextBlock(file)
   if (!first.cid.equals(file.root)) throw bundleError('damaged', first.place, 'is not the checkpoint')
-  checkHash(first)
+  checkHash(sha256, first)
   const decoded = decodeCheckpoint(first.bytes)
   if (decoded.is === 'bad') throw bundleError('damaged', first.place, `is no checkpoint (${decoded.code})`)
   const checkpoint = decoded.value
@@ -106,7 +108,7 @@ async function* readParts(
       if (block.cid.toString() !== name) {
         throw bundleError('foreign', block.place, `is not page ${name} of the proofs of ${week}`)
       }
-      checkHash(block)
+      checkHash(sha256, block)
       yield { is: 'page', ...block, week }
     }
   }
@@ -127,7 +129,7 @@ async function* readParts(
         if (!named.take(ahead.cid)) {
           throw bundleError('padded', ahead.place, 'is no evidence that the attestations before it name')
         }
-        checkHash(ahead)
+        checkHash(sha256, ahead)
         yield { is: 'evidence', ...ahead, week, listed }
       }
     }
@@ -136,8 +138,8 @@ async function* readParts(
   if (surplus !== null) throw bundleError('padded', surplus.place, 'comes after the last attestation')
 }
 
-const checkHash = ({ cid, bytes, place }: Block): void => {
-  if (!equalBytes(cid.multihash.digest, hash('sha256', bytes, 'buffer'))) {
+const checkHash = (sha256: Sha256, { cid, bytes, place }: Block): void => {
+  if (!equalBytes(cid.multihash.digest, sha256(bytes))) {
     throw bundleError('damaged', place, `its bytes are not those of ${cid.toString()}`)
   }
 }

@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import type { Seat } from '../../protocol/index.ts'
+import type { Sha256 } from './ports.ts'
 
 /**
- * root(e) of R-SYNC-1 at the machine's own speed: leaves are written by hand and hashed natively, a third of the time
+ * root(e) of R-SYNC-1 with an injected hash: leaves are written by hand, and with a native hash it takes a third of the time
  * of `epochRoot`, which is the rule. Takes the leaves in rising order of seat.
  */
 export interface RootBuilder {
@@ -12,7 +12,7 @@ export interface RootBuilder {
   root(): Uint8Array
 }
 
-export const createRoot = (): RootBuilder => {
+export const createRoot = (sha256: Sha256): RootBuilder => {
   // Hashes of full subtrees, the widest first, as binary digits of the count: RFC 6962, 2.1, built from left to right.
   const subtrees: { height: number; hash: Uint8Array }[] = []
   let count = 0
@@ -24,7 +24,7 @@ export const createRoot = (): RootBuilder => {
   const join = (left: Uint8Array, right: Uint8Array): Uint8Array => {
     node.set(left, 1)
     node.set(right, 33)
-    return hash('sha256', node, 'buffer')
+    return sha256(node)
   }
   return {
     add(seat, digest) {
@@ -46,7 +46,7 @@ export const createRoot = (): RootBuilder => {
       leaf.set(digest, offset + cidHead.length)
       let added: { height: number; hash: Uint8Array } = {
         height: 0,
-        hash: hash('sha256', leaf.subarray(0, offset + cidHead.length + 32), 'buffer'),
+        hash: sha256(leaf.subarray(0, offset + cidHead.length + 32)),
       }
       while (subtrees.at(-1)?.height === added.height) {
         added = { height: added.height + 1, hash: join(subtrees.pop()!.hash, added.hash) }
@@ -59,7 +59,7 @@ export const createRoot = (): RootBuilder => {
     },
     root() {
       const last = subtrees.at(-1)
-      if (last === undefined) return new Uint8Array(hash('sha256', new Uint8Array(0), 'buffer'))
+      if (last === undefined) return new Uint8Array(sha256(new Uint8Array(0)))
       return new Uint8Array(
         subtrees.slice(0, -1).reduceRight((right, { hash: left }) => join(left, right), last.hash),
       )

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import type { CID } from 'multiformats/cid'
 import {
   type Attestation,
@@ -19,13 +18,13 @@ import {
 import { unlessAborted } from '../async/abort.ts'
 import { createSequence } from '../async/serial.ts'
 import { SecnodeError } from '../errors.ts'
-import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { rowsInBlock } from './attestation-block.ts'
 import type { BundleProgress } from './bundle.ts'
 import { bundleError } from './bundle-error.ts'
 import { bundleOrder, type BundlePart } from './read-bundle.ts'
 import { breaksRules, type EpochReading, type JobBlock, packSnapshot } from './week-job.ts'
-import { createPool, type EpochThread } from '../week-io/worker-pool.ts'
+import type { EpochThread } from './epoch-thread.ts'
+import type { WeekCrypto } from './ports.ts'
 
 /** What the chain says of an anchored checkpoint; the follower's store has all of it. */
 export interface WeekChain {
@@ -36,9 +35,13 @@ export interface WeekChain {
   paramsOf(week: Week): Params
 }
 
+/** What hashes, verifies and computes. */
+export interface VerifyEngine extends WeekCrypto {
+  /** At least one thread that reads and verifies; they are closed at the end. */
+  openThreads(): readonly EpochThread[]
+}
+
 export interface VerifyOptions {
-  /** Threads that read and verify; by default as many as the machine runs at once. With 0 the calling one does it. */
-  threads?: number
   signal?: AbortSignal
   onProgress?: (progress: BundleProgress) => void
 }
@@ -63,13 +66,14 @@ export interface VerifiedWeek {
 export const verifyWeek = async (
   parts: AsyncIterable<BundlePart>,
   chain: WeekChain,
+  engine: VerifyEngine,
   options: VerifyOptions = {},
 ): Promise<VerifiedWeek> => {
-  const pool = createPool(options.threads ?? availableParallelism())
+  const pool = engine.openThreads()
   const input = parts[Symbol.asyncIterator]()
   try {
     options.signal?.throwIfAborted()
-    return await unlessAborted(verify(input, chain, pool, options), options.signal)
+    return await unlessAborted(verify(input, chain, engine, pool, options), options.signal)
   } finally {
     await Promise.all(pool.map((thread) => thread.close()))
     const closed = input.return?.()
@@ -85,10 +89,11 @@ const epochsAhead = 1
 const verify = async (
   input: AsyncIterator<BundlePart>,
   chain: WeekChain,
+  engine: WeekCrypto,
   pool: readonly EpochThread[],
   { onProgress, signal }: VerifyOptions,
 ): Promise<VerifiedWeek> => {
-  const head = await readHead(input, chain)
+  const head = await readHead(input, chain, engine)
   const { checkpoint } = head
   const order = bundleOrder(checkpoint)
   const total = order.reduce((sum, { listed }) => sum + listed.count, 0)
@@ -168,7 +173,11 @@ const verify = async (
 }
 
 /** The checkpoint, against the chain, and its pages of proofs. */
-const readHead = async (input: AsyncIterator<BundlePart>, chain: WeekChain) => {
+const readHead = async (
+  input: AsyncIterator<BundlePart>,
+  chain: WeekChain,
+  { verify: verifyEd25519 }: Pick<WeekCrypto, 'verify'>,
+) => {
   const first = await input.next()
   if (first.done === true || first.value.is !== 'checkpoint')
     throw bundleError('cut', null, 'there is no checkpoint')
@@ -180,7 +189,6 @@ const readHead = async (input: AsyncIterator<BundlePart>, chain: WeekChain) => {
   const framed = checkFrame(chain.frame, checkpoint)
   if (framed.is !== 'accept')
     throw breaksRules(null, `checkpoint ${name} is not what the chain says (${framed.code})`)
-  const { verify: verifyEd25519 } = createEd25519Verifier({ maxKeys: 1_000, areRegistered: true })
   const weeks = new Map<Week, { equivocators: Set<Seat>; epochs: Epoch[] }>()
   for (const { week, epochs, proofPages } of checkpoint.weeks) {
     const pages: Uint8Array[] = []

@@ -8,17 +8,17 @@ import {
 } from '../../protocol/index.ts'
 import type { AnchoredWeeks } from './anchored-weeks.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
-import type { CheckpointStore } from '../store/checkpoints.ts'
-import type { EvidenceStore } from '../store/evidence.ts'
 import { rowsPerBlock } from './attestation-block.ts'
 import type { WeekData } from './bundle.ts'
+import type { CheckpointBlocks } from './ports.ts'
 
 /** Where a store, or a running daemon, keeps what a checkpoint fixes. */
 export interface WeekDataParts {
   anchored: Pick<AnchoredWeeks, 'read'>
   epochs: Pick<EpochBook, 'get'>
-  checkpoints: CheckpointStore
-  evidence: Pick<EvidenceStore, 'get'>
+  checkpoints: Pick<CheckpointBlocks, 'get' | 'contents'>
+  /** Blocks of evidence. */
+  evidence: Pick<CheckpointBlocks, 'get'>
   heldOf(context: EpochContext, seats: readonly Seat[]): Promise<readonly HeldAttestation[]>
 }
 

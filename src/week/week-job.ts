@@ -10,13 +10,12 @@ import {
   type JudgingParams,
   type Signed,
   type Snapshot,
-  type VerifyEd25519,
   type Week,
 } from '../../protocol/index.ts'
 import { SecnodeError } from '../errors.ts'
-import { createEd25519Verifier } from '../keys/ed25519.ts'
 import { checkEpoch } from './bundle.ts'
 import type { BundlePlace } from './car.ts'
+import type { WeekCrypto } from './ports.ts'
 
 /** One epoch of an anchored set, in a form that threads hand over without copying. */
 export interface EpochJob {
@@ -80,22 +79,21 @@ export const packSnapshot = (snapshot: Snapshot): PackedSnapshot => {
   return packed
 }
 
-/** Reads epochs one after the other, with a cache of keys of its own. */
-export const createEpochReader = (): ((job: EpochJob) => ReadEpoch) => {
-  // Every key of the largest network there ever was; they were judged when they were announced.
-  const { verify } = createEd25519Verifier({ maxKeys: 50_000, areRegistered: true })
-  return (job) => readEpoch(job, verify)
-}
+/** Reads epochs one after the other. */
+export const createEpochReader =
+  (engine: WeekCrypto) =>
+  (job: EpochJob): ReadEpoch =>
+    readEpoch(job, engine)
 
 /**
  * Blocks, rows, root and seats of one epoch, and its outcomes (R-TALLY-0…4). Errors: as of `checkEpoch`, and
  * WEEK_BREAKS_RULES for a set that no honest certifier voted for (R-CP-1).
  */
-const readEpoch = (job: EpochJob, verify: VerifyEd25519): ReadEpoch => {
+const readEpoch = (job: EpochJob, { sha256, verify }: WeekCrypto): ReadEpoch => {
   const { listed, snapshot, networkId } = job
   const size = snapshot.seats.length
   const equivocators = new Set(job.equivocators)
-  const check = checkEpoch({ networkId }, listed)
+  const check = checkEpoch(sha256, { networkId }, listed)
   const reading = {
     indexes: new Uint32Array(listed.count),
     digests: new Uint8Array(32 * listed.count),

@@ -26,6 +26,7 @@ import {
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import type { WeekData } from '../../src/week/bundle.ts'
 import { createRoot } from '../../src/week/root.ts'
+import { sha256 } from '../../src/week-io/native.ts'
 
 /** A made-up week: every seat attests in every epoch, signs for real, and links as nodes do. */
 export interface MadeWeek {
@@ -134,7 +135,7 @@ export const makeWeek = async (
   const checkpoint = fillFrame(
     frameOfWeek(week),
     (epoch) => {
-      const root = createRoot()
+      const root = createRoot(sha256)
       let seat = 0
       for (const { payload } of rowsOf(epoch)) root.add(seat++, digestOf(payload))
       return { count: root.count, root: root.root() }

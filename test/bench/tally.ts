@@ -9,6 +9,8 @@ import { createTallyOfJudged, encodeCheckpoint, cidOf } from '../../protocol/ind
 import { exportBundle } from '../../src/week/bundle.ts'
 import { readBundle } from '../../src/week/read-bundle.ts'
 import { verifyWeek } from '../../src/week/verify-week.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
+import { nativeEngine } from '../../src/week-io/worker-pool.ts'
 import { createProgress } from './progress.ts'
 import { frameOfWeek, madeParams, madeWeek, type MadeWeek, makeWeek, snapshotOfWeek } from './tally-week.ts'
 
@@ -78,7 +80,8 @@ const make = async (week: MadeWeek, threads: number): Promise<void> => {
   await writeFile(fileOf(week, 'peers'), peers)
   const writing = createProgress('writing')
   const unfinished = fileOf(week, 'part')
-  await exportBundle(source, madeWeek, createWriteStream(unfinished), {
+  await exportBundle(source, madeWeek, sinkOf(createWriteStream(unfinished)), {
+    sha256,
     onProgress: ({ attestations, total }) => writing.set(attestations, total),
   })
   writing.end()
@@ -107,9 +110,10 @@ const verifyAndTally = async (week: MadeWeek, threads: number): Promise<void> =>
   const cpuBefore = process.cpuUsage()
   const start = performance.now()
   const verified = await verifyWeek(
-    readBundle(createReadStream(fileOf(week, 'car'), { highWaterMark: 1_048_576 })),
+    readBundle(createReadStream(fileOf(week, 'car'), { highWaterMark: 1_048_576 }), { sha256 }),
     { anchored, frame, snapshotOf: async () => snapshot, paramsOf: () => madeParams },
-    { threads, onProgress: ({ attestations, total }) => progress.set(attestations, total) },
+    nativeEngine(threads),
+    { onProgress: ({ attestations, total }) => progress.set(attestations, total) },
   )
   progress.end()
   const verifiedMs = performance.now() - start
@@ -154,7 +158,7 @@ const round = (value: number): number => Math.round(value * 100) / 100
 
 /** The root that the file names: here there is no chain to anchor it. */
 const rootOf = async (week: MadeWeek) => {
-  for await (const part of readBundle(createReadStream(fileOf(week, 'car')))) {
+  for await (const part of readBundle(createReadStream(fileOf(week, 'car')), { sha256 })) {
     if (part.is === 'checkpoint') return cidOf(encodeCheckpoint(part.checkpoint))
   }
   throw new Error('an empty bundle')

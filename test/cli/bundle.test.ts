@@ -13,6 +13,7 @@ import { type ControlServer, createControlServer } from '../../src/web/control/s
 import { exportBundle } from '../../src/week/bundle.ts'
 import type { VerifiedCase } from '../../src/week/explain/verified-case.ts'
 import { realWorld } from '../../src/world.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
 import { createAnchoredSet, week as otherWeek } from '../week/anchored-set.ts'
 
 interface Ran {
@@ -171,7 +172,7 @@ describe('secnode bundle', () => {
 
   test('R-CP-8 the bundle of another network, or no bundle at all, is refused', async () => {
     const foreign = join(directory, 'foreign.car')
-    await exportBundle(createAnchoredSet().source, otherWeek, createWriteStream(foreign))
+    await exportBundle(createAnchoredSet().source, otherWeek, sinkOf(createWriteStream(foreign)), { sha256 })
     const verified = await run('bundle', 'verify', foreign, ...chainArgs)
     expect(verified).toMatchObject({ exitCode: 1, stdout: '' })
     expect(verified.stderr).toContain('BUNDLE_FOREIGN')

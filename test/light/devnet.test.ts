@@ -15,6 +15,7 @@ import {
 } from '../../protocol/index.ts'
 import { weekDataOfNode } from '../../src/web/control/server.ts'
 import { exportBundle } from '../../src/week/bundle.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
 import { type DevnetByHand, startByHand } from '../devnet/anchored-by-hand.ts'
 import { until } from '../net/local-hosts.ts'
 import { type LightCheckpoint, verifyLight } from './verifier.ts'
@@ -54,7 +55,7 @@ const anchored = async (week: Week): Promise<LightCheckpoint> => {
 
   const source = weekDataOfNode(node, signal)
   const out = new PassThrough()
-  const [bundle] = await Promise.all([buffer(out), exportBundle(source, week, out)])
+  const [bundle] = await Promise.all([buffer(out), exportBundle(source, week, sinkOf(out), { sha256 })])
   const payload = (await source.checkpointOf(week))!
   return {
     payload,

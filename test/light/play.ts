@@ -46,6 +46,8 @@ import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
 import { createNodeKeys } from '../../src/keys/node-key.ts'
 import { bundleParts, exportBundle, type WeekData } from '../../src/week/bundle.ts'
 import { verifyWeek } from '../../src/week/verify-week.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
+import { nativeEngine } from '../../src/week-io/worker-pool.ts'
 import { addressOf, genesis as baseGenesis, paramsWith, seedOf } from '../protocol/fixture.ts'
 import type { LightCheckpoint, LightNetwork } from './verifier.ts'
 
@@ -274,16 +276,19 @@ export const playWeeks = async (weekCount: number, pending: readonly Week[]): Pr
     { height, blockHash }: Anchor,
   ): Promise<LightCheckpoint> {
     const out = new PassThrough()
-    const [bundle] = await Promise.all([buffer(out), exportBundle(source, record.week, out)])
+    const [bundle] = await Promise.all([
+      buffer(out),
+      exportBundle(source, record.week, sinkOf(out), { sha256 }),
+    ])
     const verified = await verifyWeek(
-      bundleParts(source, record.week),
+      bundleParts(source, record.week, { sha256 }),
       {
         anchored: cidOf(payload),
         frame,
         snapshotOf: (epoch) => Promise.resolve(snapshotAt(epoch)),
         paramsOf: () => params,
       },
-      { threads: 0 },
+      nativeEngine(0),
     )
     for (const [week, { equivocators, epochs }] of verified.weeks) {
       const tally = createTallyOfJudged({

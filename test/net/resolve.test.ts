@@ -1,5 +1,7 @@
+import { SocketAddress } from 'node:net'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { addressText } from '../../protocol/index.ts'
 import {
   addressOfBytes,
   canonicalAddress,
@@ -119,6 +121,18 @@ test('R-PROBE-2 bytes and text name the same address, both ways', () => {
   )
   expect(addressOfBytes(new Uint8Array(5))).toBeNull()
   expect(addressOfBytes(new Uint8Array())).toBeNull()
+})
+
+test('R-PROBE-2 text is what the system writes for the same bytes', () => {
+  const groups = fc.array(fc.constantFrom(0, 0, 1, 2, 0xab, 0xffff), { minLength: 8, maxLength: 8 })
+  fc.assert(
+    fc.property(groups, (words) => {
+      const bytes = Uint8Array.from(words.flatMap((word) => [word >> 8, word & 0xff]))
+      const address = words.map((word) => word.toString(16)).join(':')
+      expect(addressText(bytes)).toBe(new SocketAddress({ address, family: 'ipv6' }).address)
+    }),
+    { numRuns: 1_000 },
+  )
 })
 
 test('R-PROBE-2 the choice does not depend on the order or on repetitions, and the wrapped forms change nothing', () => {

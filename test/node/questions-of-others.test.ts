@@ -14,7 +14,6 @@ import {
   topicsOf,
   Verdict,
 } from '../../protocol/index.ts'
-import { leavesRow } from '../../src/store/checkpoints.ts'
 import { prefixes, readU32 } from '../../src/store/keys.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -111,7 +110,7 @@ describe('R-MSG-1 what strangers ask for takes nothing from this node', () => {
     const checkpoint = cidOf(seedOf('checkpoint'))
     const leaf = { seat: network.rows[2]!.seat, cid: cidOf(seedOf('attestation')) }
     for (let epoch = 2; epoch < current; epoch++) {
-      await node.daemon.checkpoints.putContents(checkpoint, epoch, leavesRow([leaf]))
+      await node.daemon.checkpoints.putContents(checkpoint, epoch, [leaf])
     }
     for (let epoch = 2; epoch < current; epoch++) {
       const answer = await askCheckpoint(['bits', checkpoint, epoch])

@@ -32,6 +32,7 @@ import { hasValidMerkleRoot, parseBlock } from '../../src/chain/formats/block.ts
 import { networkOf, Profile } from '../../src/chain/profiles.ts'
 import { createBls } from '../../src/keys/bls.ts'
 import { verifyBundle } from '../../src/week/bundle.ts'
+import { sha256 } from '../../src/week-io/native.ts'
 import type { blocksVector } from './golden-blocks.ts'
 import type { possessionVector } from './golden-possession.ts'
 import type { weeksVector } from './golden-weeks.ts'
@@ -229,7 +230,7 @@ describe('golden vectors read back', () => {
       yield hexToBytes(hex)
     }
     const summaryOf = async (hex: string) => {
-      const { checkpoint, ...counts } = await verifyBundle(inOne(hex))
+      const { checkpoint, ...counts } = await verifyBundle(inOne(hex), { sha256 })
       expect(checkpoint.toString()).toBe(cid)
       return counts
     }

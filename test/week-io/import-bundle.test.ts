@@ -18,12 +18,13 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createAdmission } from '../../src/week/admission.ts'
 import { exportBundle } from '../../src/week/bundle.ts'
 import { importAnchored, type ImportTarget } from '../../src/week-io/import-bundle.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
 import { genesis, networkId, seedOf } from '../protocol/fixture.ts'
 import { type AnchoredSet, createAnchoredSet, params, type SetOptions, week } from '../week/anchored-set.ts'
 
 const bundleOf = async (set: AnchoredSet): Promise<Uint8Array> => {
   const out = new PassThrough()
-  const written = exportBundle(set.source, week, out, { withEvidence: true })
+  const written = exportBundle(set.source, week, sinkOf(out), { sha256, withEvidence: true })
   const [chunks] = await Promise.all([out.toArray() as Promise<Uint8Array[]>, written])
   return new Uint8Array(Buffer.concat(chunks))
 }

@@ -18,9 +18,16 @@ import {
   maxAttestationBlockBytes,
   rowsPerBlock,
 } from '../../src/week/attestation-block.ts'
-import { exportBundle, importBundle, verifyBundle, type WeekData } from '../../src/week/bundle.ts'
+import {
+  exportBundle,
+  importBundle,
+  verifyBundle,
+  type VerifyBundleOptions,
+  type WeekData,
+} from '../../src/week/bundle.ts'
 import { readBundle } from '../../src/week/read-bundle.ts'
 import { createRoot } from '../../src/week/root.ts'
+import { sha256, sinkOf } from '../../src/week-io/native.ts'
 import { seedOf } from '../protocol/fixture.ts'
 import { type AnchoredSet, createAnchoredSet, earlierWeek, week } from './anchored-set.ts'
 
@@ -32,7 +39,7 @@ const bundleOf = async (source: WeekData, withEvidence = false): Promise<Uint8Ar
       done()
     },
   })
-  await exportBundle(source, week, out, { withEvidence })
+  await exportBundle(source, week, sinkOf(out), { sha256, withEvidence })
   return new Uint8Array(Buffer.concat(chunks))
 }
 
@@ -43,10 +50,10 @@ async function* inPieces(bytes: Uint8Array, size = 1_000): AsyncGenerator<Uint8A
 
 const codeOf = async (
   bytes: Uint8Array,
-  options: Parameters<typeof verifyBundle>[1] = {},
+  options: Omit<VerifyBundleOptions, 'sha256'> = {},
 ): Promise<string> => {
   try {
-    await verifyBundle(inPieces(bytes), options)
+    await verifyBundle(inPieces(bytes), { sha256, ...options })
     return 'ok'
   } catch (error) {
     return (error as { code?: string }).code ?? String(error)
@@ -55,7 +62,7 @@ const codeOf = async (
 
 const messageOf = async (bytes: Uint8Array): Promise<string> => {
   try {
-    await verifyBundle(inPieces(bytes))
+    await verifyBundle(inPieces(bytes), { sha256 })
     return 'ok'
   } catch (error) {
     return (error as Error).message
@@ -111,7 +118,7 @@ describe('R-CP-8 a bundle', () => {
   test('is verified as it was written, whatever pieces it comes in', async () => {
     const bytes = await bundleOf(small.source)
     for (const size of [1, 7, 64, 4_096, bytes.length]) {
-      const summary = await verifyBundle(inPieces(bytes, size), { anchored: small.chain.anchored })
+      const summary = await verifyBundle(inPieces(bytes, size), { sha256, anchored: small.chain.anchored })
       expect(summary).toMatchObject({ weeks: [earlierWeek, week], blocks: 7, attestations: 25, evidence: 0 })
     }
   })
@@ -137,28 +144,32 @@ describe('R-CP-8 a bundle', () => {
 
   test('with evidence holds each block after the attestations that name it', async () => {
     const bytes = await bundleOf(small.source, true)
-    const summary = await verifyBundle(inPieces(bytes))
+    const summary = await verifyBundle(inPieces(bytes), { sha256 })
     expect(summary).toMatchObject({ attestations: 25, evidence: 25, blocks: 32 })
     const seen = new Map<string, number>()
-    await importBundle(() => inPieces(bytes), {
-      evidence: async ({ epoch }, cid, block) => {
-        expect(cidOf(block).equals(cid)).toBe(true)
-        seen.set(cid.toString(), epoch)
+    await importBundle(
+      () => inPieces(bytes),
+      {
+        evidence: async ({ epoch }, cid, block) => {
+          expect(cidOf(block).equals(cid)).toBe(true)
+          seen.set(cid.toString(), epoch)
+        },
       },
-    })
+      { sha256 },
+    )
     expect(seen.size).toBe(25)
   })
 
   test('without some of the evidence is still whole: evidence is kept for some weeks only', async () => {
     const source = { ...small.source, block: withoutEvidence(small) }
-    const summary = await verifyBundle(inPieces(await bundleOf(source, true)))
+    const summary = await verifyBundle(inPieces(await bundleOf(source, true)), { sha256 })
     expect(summary).toMatchObject({ attestations: 25, evidence: 0 })
   })
 
   test('of an epoch in which nobody attested has no block for it', async () => {
     const silent = createAnchoredSet({ attests: (epoch) => epoch !== 11 })
     const bytes = await bundleOf(silent.source)
-    expect(await verifyBundle(inPieces(bytes))).toMatchObject({ blocks: 3, attestations: 12 })
+    expect(await verifyBundle(inPieces(bytes), { sha256 })).toMatchObject({ blocks: 3, attestations: 12 })
   })
 })
 
@@ -318,7 +329,7 @@ describe('R-CP-8 a bundle that is not whole', () => {
         yield new Uint8Array(65_536)
       }
     }
-    await expect(verifyBundle(endless())).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' })
+    await expect(verifyBundle(endless(), { sha256 })).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' })
     expect(sent).toBeLessThan(4 * 1_048_576)
   })
 
@@ -366,7 +377,7 @@ describe('R-CP-8 what cannot be exported', () => {
     const codeFor = async (changes: Partial<WeekData>): Promise<string> => {
       const out = new PassThrough().resume()
       try {
-        await exportBundle({ ...small.source, ...changes }, week, out)
+        await exportBundle({ ...small.source, ...changes }, week, sinkOf(out), { sha256 })
         return 'ok'
       } catch (error) {
         expect(out.destroyed).toBe(true)
@@ -375,7 +386,12 @@ describe('R-CP-8 what cannot be exported', () => {
     }
     expect(await codeFor({})).toBe('ok')
     await expect(
-      exportBundle({ ...small.source, checkpointOf: async () => undefined }, week, new PassThrough()),
+      exportBundle(
+        { ...small.source, checkpointOf: async () => undefined },
+        week,
+        sinkOf(new PassThrough()),
+        { sha256 },
+      ),
     ).rejects.toMatchObject({ code: 'BUNDLE_NO_CHECKPOINT', exitCode: 3 })
     expect(await codeFor({ block: async () => undefined })).toBe('BUNDLE_INCOMPLETE')
     expect(
@@ -395,17 +411,21 @@ describe('R-CP-8 what cannot be exported', () => {
     const full = new Writable({
       write: (_, __, done) => done(Object.assign(new Error('no space left'), { code: 'ENOSPC' })),
     })
-    await expect(exportBundle(small.source, week, full)).rejects.toMatchObject({ code: 'ENOSPC' })
+    await expect(exportBundle(small.source, week, sinkOf(full), { sha256 })).rejects.toMatchObject({
+      code: 'ENOSPC',
+    })
   })
 
   test('an abort ends it, and reading too', async () => {
     const controller = new AbortController()
     const slow = new Writable({ highWaterMark: 1, write: () => controller.abort(new Error('enough')) })
-    await expect(exportBundle(small.source, week, slow, { signal: controller.signal })).rejects.toThrow(
+    await expect(
+      exportBundle(small.source, week, sinkOf(slow), { sha256, signal: controller.signal }),
+    ).rejects.toThrow('enough')
+    const bytes = await bundleOf(small.source)
+    await expect(verifyBundle(inPieces(bytes), { sha256, signal: controller.signal })).rejects.toThrow(
       'enough',
     )
-    const bytes = await bundleOf(small.source)
-    await expect(verifyBundle(inPieces(bytes), { signal: controller.signal })).rejects.toThrow('enough')
   })
 })
 
@@ -417,11 +437,11 @@ test('R-CP-8 an import sees nothing of a file that is not whole', async () => {
       rows.push(epoch)
     },
   }
-  await expect(importBundle(() => inPieces(bytes.subarray(0, bytes.length - 1)), sink)).rejects.toMatchObject(
-    { code: 'BUNDLE_CUT' },
-  )
+  await expect(
+    importBundle(() => inPieces(bytes.subarray(0, bytes.length - 1)), sink, { sha256 }),
+  ).rejects.toMatchObject({ code: 'BUNDLE_CUT' })
   expect(rows).toEqual([])
-  await importBundle(() => inPieces(bytes), sink)
+  await importBundle(() => inPieces(bytes), sink, { sha256 })
   expect(rows).toEqual([9, 8, 7, 6, 5])
 })
 
@@ -463,7 +483,7 @@ test('R-SYNC-1 the fast root is that of the rule', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 0xffff_ffff }), { maxLength: 70 }), (seats) => {
       const leaves = seats.sort((a, b) => a - b).map((seat) => ({ seat, cid: cidOf(seedOf(seat)) }))
-      const fast = createRoot()
+      const fast = createRoot(sha256)
       for (const { seat, cid } of leaves) fast.add(seat, cid.multihash.digest)
       expect(fast.count).toBe(leaves.length)
       expect(fast.root()).toEqual(epochRoot(leaves))
@@ -471,7 +491,7 @@ test('R-SYNC-1 the fast root is that of the rule', () => {
     { numRuns: 200 },
   )
   for (const edge of [0, 23, 24, 255, 256, 65_535, 65_536, 0xffff_ffff]) {
-    const fast = createRoot()
+    const fast = createRoot(sha256)
     fast.add(edge, cidOf(seedOf(edge)).multihash.digest)
     expect(fast.root()).toEqual(epochRoot([{ seat: edge, cid: cidOf(seedOf(edge)) }]))
   }
@@ -487,6 +507,6 @@ test('R-CP-8 a reader that stops early stops the file', async () => {
       isClosed = true
     }
   }
-  for await (const part of readBundle(file())) if (part.is === 'page') break
+  for await (const part of readBundle(file(), { sha256 })) if (part.is === 'page') break
   expect(isClosed).toBe(true)
 })

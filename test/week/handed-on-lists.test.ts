@@ -30,7 +30,7 @@ import { networkOf } from '../../src/chain/profiles.ts'
 import { frameOfWeek } from '../../src/week/anchored-frame.ts'
 import { createEpochBook } from '../../src/week/epoch-book.ts'
 import { aggregateVotes, blsPublicKeyOf, signVote } from '../../src/keys/bls.ts'
-import { createCheckpointStore, leavesRow } from '../../src/store/checkpoints.ts'
+import { createCheckpointStore } from '../../src/store/checkpoints.ts'
 import { coinbasesOf } from '../../src/store/coinbases.ts'
 import { weeksAt } from '../../src/store/week-rows.ts'
 import { tallyOfWeek } from '../../src/week/answers.ts'
@@ -148,7 +148,7 @@ const anchor = async (
   const kept = createCheckpointStore(store)
   await kept.put(week, [payload])
   for (const { epochs } of checkpoint.weeks) {
-    for (const { epoch } of epochs) await kept.putContents(cid, epoch, leavesRow([]))
+    for (const { epoch } of epochs) await kept.putContents(cid, epoch, [])
   }
   const { list, freeze, last } = recordOf(week)
   const beacon = beaconOf(networkId, last! + 2, freeze!.hash!)

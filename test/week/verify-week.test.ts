@@ -10,6 +10,8 @@ import {
 import { bundleParts } from '../../src/week/bundle.ts'
 import type { BundlePart } from '../../src/week/read-bundle.ts'
 import { verifyWeek, type VerifyOptions } from '../../src/week/verify-week.ts'
+import { sha256 } from '../../src/week-io/native.ts'
+import { nativeEngine } from '../../src/week-io/worker-pool.ts'
 import { networkId, nodesOf, seedOf } from '../protocol/fixture.ts'
 import {
   type AnchoredSet,
@@ -22,8 +24,10 @@ import {
 import { oracleTally } from '../protocol/oracle/tally.ts'
 import { wordsOf } from '../protocol/judged.ts'
 
-const verifySet = (set: AnchoredSet, options: VerifyOptions = { threads: 0 }) =>
-  verifyWeek(bundleParts(set.source, week), set.chain, options)
+const verifySet = (
+  set: AnchoredSet,
+  { threads = 0, ...options }: VerifyOptions & { threads?: number } = {},
+) => verifyWeek(bundleParts(set.source, week, { sha256 }), set.chain, nativeEngine(threads), options)
 
 const codeOf = async (options: SetOptions): Promise<string> => {
   try {
@@ -188,7 +192,7 @@ describe('R-ATT-4 authenticity', () => {
         ...set.chain,
         snapshotOf: async (epoch: number) => (epoch === 12 ? changed : plain),
       }
-      return verifyWeek(bundleParts(set.source, week), chain, { threads: 0 })
+      return verifyWeek(bundleParts(set.source, week, { sha256 }), chain, nativeEngine(0))
     }
     expect(await verifyWith(false)).toMatchObject({ attestations: 18, signatures: 7 })
     await expect(verifyWith(true)).rejects.toMatchObject({
@@ -219,7 +223,7 @@ describe('R-CP-1 sets that no honest certifier voted for', () => {
   test('a seat that is not in the snapshot, another stake, a listed equivocator', async () => {
     const strangers = createAnchoredSet({ seats: 7 })
     const chain = { ...strangers.chain, snapshotOf: async () => nodesOf(6) }
-    const verify = verifyWeek(bundleParts(strangers.source, week), chain, { threads: 0 })
+    const verify = verifyWeek(bundleParts(strangers.source, week, { sha256 }), chain, nativeEngine(0))
     await expect(verify).rejects.toMatchObject({ code: 'WEEK_BREAKS_RULES' })
     expect(
       await codeOf({
@@ -247,15 +251,15 @@ describe('R-CP-1 sets that no honest certifier voted for', () => {
 
   test('a checkpoint that is not the anchored one, or not of this chain', async () => {
     const set = createAnchoredSet()
-    const parts = () => bundleParts(set.source, week)
+    const parts = () => bundleParts(set.source, week, { sha256 })
     await expect(
-      verifyWeek(parts(), { ...set.chain, anchored: cidOf(seedOf('another')) }, { threads: 0 }),
+      verifyWeek(parts(), { ...set.chain, anchored: cidOf(seedOf('another')) }, nativeEngine(0)),
     ).rejects.toMatchObject({ code: 'BUNDLE_FOREIGN' })
     await expect(
       verifyWeek(
         parts(),
         { ...set.chain, frame: { ...set.chain.frame, freezeHash: seedOf('x') } },
-        { threads: 0 },
+        nativeEngine(0),
       ),
     ).rejects.toMatchObject({ code: 'WEEK_BREAKS_RULES' })
   })
@@ -263,7 +267,9 @@ describe('R-CP-1 sets that no honest certifier voted for', () => {
   test('R-ATT-3 proofs that do not hold', async () => {
     const set = createAnchoredSet({ equivocators: [1] })
     const chain = { ...set.chain, snapshotOf: async () => nodesOf(6).slice(2) }
-    await expect(verifyWeek(bundleParts(set.source, week), chain, { threads: 0 })).rejects.toMatchObject({
+    await expect(
+      verifyWeek(bundleParts(set.source, week, { sha256 }), chain, nativeEngine(0)),
+    ).rejects.toMatchObject({
       code: 'WEEK_BREAKS_RULES',
     })
   })
@@ -285,12 +291,12 @@ describe('faults on the way', () => {
     const set = createAnchoredSet({ epochs: [[week, [7, 8, 9, 10, 11]]] })
     async function* failing(): AsyncGenerator<BundlePart> {
       let parts = 0
-      for await (const part of bundleParts(set.source, week)) {
+      for await (const part of bundleParts(set.source, week, { sha256 })) {
         if (parts++ === 4) throw new Error('the disk is gone')
         yield part
       }
     }
-    await expect(verifyWeek(failing(), set.chain, { threads })).rejects.toThrow('the disk is gone')
+    await expect(verifyWeek(failing(), set.chain, nativeEngine(threads))).rejects.toThrow('the disk is gone')
   })
 
   test.each([0, 2])('on %i threads an abort ends everything and closes the source', async (threads) => {
@@ -299,20 +305,21 @@ describe('faults on the way', () => {
     const closed = Promise.withResolvers<boolean>()
     async function* watched(): AsyncGenerator<BundlePart> {
       try {
-        yield* bundleParts(set.source, week)
+        yield* bundleParts(set.source, week, { sha256 })
       } finally {
         closed.resolve(true)
       }
     }
-    const verify = verifyWeek(watched(), set.chain, {
-      threads,
+    const verify = verifyWeek(watched(), set.chain, nativeEngine(threads), {
       signal: controller.signal,
       onProgress: () => controller.abort(new Error('enough')),
     })
     await expect(verify).rejects.toThrow('enough')
     expect(await closed.promise).toBe(true)
     await expect(
-      verifyWeek(bundleParts(set.source, week), set.chain, { threads, signal: controller.signal }),
+      verifyWeek(bundleParts(set.source, week, { sha256 }), set.chain, nativeEngine(threads), {
+        signal: controller.signal,
+      }),
     ).rejects.toThrow('enough')
   })
 
@@ -331,10 +338,14 @@ describe('faults on the way', () => {
     const set = createAnchoredSet()
     async function* short(): AsyncGenerator<BundlePart> {
       let parts = 0
-      for await (const part of bundleParts(set.source, week)) if (parts++ < 3) yield part
+      for await (const part of bundleParts(set.source, week, { sha256 })) if (parts++ < 3) yield part
     }
-    await expect(verifyWeek(short(), set.chain, { threads: 0 })).rejects.toMatchObject({ code: 'BUNDLE_CUT' })
+    await expect(verifyWeek(short(), set.chain, nativeEngine(0))).rejects.toMatchObject({
+      code: 'BUNDLE_CUT',
+    })
     async function* empty(): AsyncGenerator<BundlePart> {}
-    await expect(verifyWeek(empty(), set.chain, { threads: 0 })).rejects.toMatchObject({ code: 'BUNDLE_CUT' })
+    await expect(verifyWeek(empty(), set.chain, nativeEngine(0))).rejects.toMatchObject({
+      code: 'BUNDLE_CUT',
+    })
   })
 })

@@ -13,6 +13,7 @@ import { checkpointOf, exportBundle, type WeekData } from '../../week/bundle.ts'
 import { answerExplain, answerVerify, queryOfPath } from '../../week/explain/explain-answers.ts'
 import { maxCaseBytes } from '../../week/explain/case-file.ts'
 import { explainSourcesOfNode, verifierOfNode } from '../../service/explaining.ts'
+import { sha256, sinkOf } from '../../week-io/native.ts'
 import { importAnchored, importAnswerOf, type ImportTarget } from '../../week-io/import-bundle.ts'
 import { weekDataOf } from '../../week/week-data.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
@@ -125,10 +126,12 @@ export const createControlServer = (
     await checkpointOf(data, week)
     const out = new PassThrough()
     const withEvidence = context.req.query('evidence') !== undefined
-    exportBundle(data, week, out, { withEvidence, signal: stopping.signal }).catch((error: unknown) => {
-      if (!stopping.signal.aborted) logger.warn({ week, reason: messageOf(error) }, 'an export broke off')
-      out.destroy(error instanceof Error ? error : new Error(messageOf(error)))
-    })
+    exportBundle(data, week, sinkOf(out), { sha256, withEvidence, signal: stopping.signal }).catch(
+      (error: unknown) => {
+        if (!stopping.signal.aborted) logger.warn({ week, reason: messageOf(error) }, 'an export broke off')
+        out.destroy(error instanceof Error ? error : new Error(messageOf(error)))
+      },
+    )
     const body = Readable.toWeb(out) as ReadableStream<Uint8Array>
     return context.body(body, 200, { 'content-type': 'application/vnd.ipld.car; version=1' })
   })

@@ -2,7 +2,7 @@ import { readCase, formatCase } from './case-file.ts'
 import { explain, type Explanation } from './explain.ts'
 import { exportCase } from './export-case.ts'
 import { type EpochChoice, gatherSeatWeek, type SeatName } from './seat-week.ts'
-import type { ExplainSources } from '../../week-io/explain-sources.ts'
+import type { ExplainSources } from './sources.ts'
 import type { VerifiedCase, VerifierFacts } from './verified-case.ts'
 import { verifyCase } from './verify-case.ts'
 

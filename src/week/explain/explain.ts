@@ -1,6 +1,7 @@
 import { base64 } from '@scure/base'
 import {
   addressOfStake,
+  addressText,
   type Attestation,
   challengersOf,
   credited,
@@ -23,12 +24,11 @@ import {
   type Week,
   type WeekState,
 } from '../../../protocol/index.ts'
-import { addressOfBytes } from '../../net/resolve.ts'
 import { type Check, checkAttestation, checkEvidence, type FoundEvidence, type Recompute } from './checks.ts'
 import { checkAudit } from './audit.ts'
 import { answerHashOf, describeEntry } from './evidence-words.ts'
 import { addressOfVerdict, majorityAddressText } from './named-addresses.ts'
-import type { ExplainSources } from '../../week-io/explain-sources.ts'
+import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 import { whyOf } from './why.ts'
 
@@ -319,7 +319,7 @@ const explainDuty = async (
       host: row.host,
       said: wordOf(verdict),
       decided: decidedWord(judged.decidedOf(target)),
-      at: address === undefined ? null : (addressOfBytes(address)?.ip ?? null),
+      at: address === undefined ? null : addressText(address),
       decidedAt: majorityAddressText(epoch, target),
       agrees: judged.agreementOf(index, i),
       saw: entries[i] === undefined ? null : describeEntry(entries[i]),

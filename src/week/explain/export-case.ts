@@ -19,7 +19,7 @@ import {
   type CaseFile,
 } from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
-import type { ExplainSources } from '../../week-io/explain-sources.ts'
+import type { ExplainSources } from './sources.ts'
 import type { SeatEpoch, SeatWeek } from './seat-week.ts'
 
 /** The case file of what was gathered. Errors: EXPLAIN_NOTHING (exit code 2) if that holds no epoch. */

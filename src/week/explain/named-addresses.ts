@@ -1,10 +1,10 @@
 import {
+  addressText,
   type AttestedVerdicts,
   challengersOf,
   type JudgedVerdicts,
   Verdict,
 } from '../../../protocol/index.ts'
-import { addressOfBytes } from '../../net/resolve.ts'
 import type { EpochContext } from '../epoch-book.ts'
 
 /** An address that challengers saw a seat at, in their verdicts 0. */
@@ -42,7 +42,7 @@ export const namedAddresses = (
     if (attestation === undefined || number === undefined) continue
     const known = byNumber.get(number)
     if (known === undefined) {
-      byNumber.set(number, { ip: addressOfBytes(addressOfVerdict(attestation, i)!)?.ip ?? '', namedBy: 1 })
+      byNumber.set(number, { ip: addressText(addressOfVerdict(attestation, i)!) ?? '', namedBy: 1 })
     } else known.namedBy++
   }
   return [...byNumber.values()].sort((a, b) => b.namedBy - a.namedBy)

@@ -3,18 +3,19 @@ import type {
   Checkpoint,
   Epoch,
   HeldAttestation,
+  NetworkId,
+  ParamsSchedule,
   Seat,
   VerifyEd25519,
   Week,
 } from '../../../protocol/index.ts'
-import type { Network } from '../../chain/profiles.ts'
 import type { EpochBook, EpochContext } from '../epoch-book.ts'
 import type { CaseFile } from './case-file.ts'
 import type { Check, Recompute } from './checks.ts'
 
 /** What the verifier has himself: his profile, the chain that he followed, and his own store if there is one. */
 export interface VerifierFacts {
-  network: Network
+  network: { name: string; networkId: NetworkId; profile: { schedule: ParamsSchedule } }
   epochs: EpochBook
   verify: VerifyEd25519
   /** Null where no chain node is at hand: digests are then not recomputed. */

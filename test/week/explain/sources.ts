@@ -3,11 +3,8 @@ import type { Store } from '../../../src/store/store.ts'
 import { answerExplain, type ExplainQuery } from '../../../src/week/explain/explain-answers.ts'
 import { type CaseFile, readCase } from '../../../src/week/explain/case-file.ts'
 import type { Explanation } from '../../../src/week/explain/explain.ts'
-import {
-  type ExplainSources,
-  explainSourcesOfStore,
-  recomputeFrom,
-} from '../../../src/week-io/explain-sources.ts'
+import type { ExplainSources } from '../../../src/week/explain/sources.ts'
+import { explainSourcesOfStore, recomputeFrom } from '../../../src/week-io/explain-sources.ts'
 import { openStoredWeeks } from '../../../src/week-io/stored-week.ts'
 import { realWorld } from '../../../src/world.ts'
 import type { SmallWeek } from '../../fixtures/small-week.ts'
