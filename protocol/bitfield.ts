@@ -5,6 +5,13 @@ export const bitfieldOf = (length: number, isSet: (index: number) => boolean): U
   return bits
 }
 
+/** How many bits are set. */
+export const countBits = (bitfield: Uint8Array): number => {
+  let count = 0
+  for (let byte of bitfield) for (; byte !== 0; byte &= byte - 1) count++
+  return count
+}
+
 /** Whether bit `index` is set; beyond the end none is. */
 export const hasBit = (bitfield: Uint8Array, index: number): boolean =>
   ((bitfield[index >> 3] ?? 0) & (1 << (index & 7))) !== 0

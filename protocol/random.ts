@@ -60,3 +60,28 @@ export const shuffledIndexes = (stream: RandomStream, length: number): Uint32Arr
   }
   return order
 }
+
+/**
+ * 0 … size − 1 in the order of a uniform shuffle, drawn as far as it is asked for: Fisher–Yates from the top down, whose
+ * moved indexes alone are kept.
+ */
+export function* drawOrder(size: number, stream: Pick<RandomStream, 'below'>): Generator<number, undefined> {
+  const moved = new Map<number, number>()
+  for (let last = size - 1; last >= 0; last--) {
+    const drawn = stream.below(last + 1)
+    yield moved.get(drawn) ?? drawn
+    moved.set(drawn, moved.get(last) ?? last)
+    moved.delete(last)
+  }
+  return undefined
+}
+
+/** At most `count` of these, in an order that the stream draws. */
+export const drawSome = <T>(all: readonly T[], count: number, stream: Pick<RandomStream, 'below'>): T[] => {
+  const drawn: T[] = []
+  for (const index of drawOrder(all.length, stream)) {
+    if (drawn.length === count) break
+    drawn.push(all[index]!)
+  }
+  return drawn
+}

@@ -1,5 +1,5 @@
 import type { Seat } from './ids.ts'
-import type { RandomStream } from './random.ts'
+import { drawOrder, type RandomStream } from './random.ts'
 import type { Outcome } from './tally/outcome.ts'
 
 /** Hops of a circuit unless the client says otherwise: of two, the first would know the last. */
@@ -72,21 +72,6 @@ export const drawHops = <T extends RelayCandidate>(
     path[place] = hop
   }
   return path as T[]
-}
-
-/**
- * 0 … size − 1 in the order of a uniform shuffle, drawn as far as it is asked for: Fisher–Yates from the top down, whose
- * moved indexes alone are kept.
- */
-export function* drawOrder(size: number, stream: Pick<RandomStream, 'below'>): Generator<number, undefined> {
-  const moved = new Map<number, number>()
-  for (let last = size - 1; last >= 0; last--) {
-    const drawn = stream.below(last + 1)
-    yield moved.get(drawn) ?? drawn
-    moved.set(drawn, moved.get(last) ?? last)
-    moved.delete(last)
-  }
-  return undefined
 }
 
 /** Whether an address shares no prefix with any of the others; of two families it never does. */

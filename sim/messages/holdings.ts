@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid'
 import {
   type CollectingEvent,
   type Epoch,
@@ -22,6 +23,10 @@ export interface KeyedHolding {
 export interface Holdings {
   open(context: EpochContext): void
   isOpen(epoch: Epoch): boolean
+  /** Open, or closed and not forgotten. */
+  isKnown(epoch: Epoch): boolean
+  /** Rows of its snapshot; null if it is not known. */
+  sizeOf(epoch: Epoch): number | null
   /** The attestation of the seat at an index of the snapshot now exists. */
   exists(epoch: Epoch, index: number, attestation: SignedAttestation): void
   /** `stepCollecting` for one node; true if the attestation is held from now on. */
@@ -30,15 +35,14 @@ export interface Holdings {
   count(node: number, epoch: Epoch): number
   /**
    * Stands for root(e) of what a node holds: two exclusive ors over the CIDs, which differ where sets do but with a
-   * chance of 2^-64. A root would cost some milliseconds each time.
+   * chance of 2^-64. A root would cost some milliseconds each time. The same arrays until the epoch is forgotten; undefined
+   * if it is not known.
    */
-  digest(node: number, epoch: Epoch): [number, number]
+  digests(epoch: Epoch): Digests | undefined
   /** Closes an epoch; what comes later is late. */
   close(epoch: Epoch): void
-  /** Takes in, after it has closed, what others hold of these seats. */
-  addLate(node: number, epoch: Epoch, indexes: readonly number[]): void
-  /** Indexes that `other` holds and `node` does not, of a closed epoch. */
-  missing(node: number, other: number, epoch: Epoch): number[]
+  /** Takes in, after it has closed, what others hold of these seats; gives how many were new. */
+  addLate(node: number, epoch: Epoch, indexes: readonly number[]): number
   closed(): Iterable<Epoch>
   /** Of a closed epoch: in which span of R-CP-3 the node got it: 0 never, 1 by mustHold, 2 by closes, 3 later. */
   span(node: number, epoch: Epoch, index: number): number
@@ -51,17 +55,21 @@ export interface Holdings {
   forget(epoch: Epoch): void
 }
 
-interface OpenEpoch {
+/** By node, two words of what it holds. */
+export interface Digests {
+  low: Int32Array
+  high: Int32Array
+}
+
+interface OpenEpoch extends Digests {
   context: EpochContext
   /** By node and index: 0, or 1 + blocks from b(e) to the height. */
   heldAt: Uint16Array
   counts: Uint32Array
-  low: Int32Array
-  high: Int32Array
   attestations: (SignedAttestation | undefined)[]
 }
 
-interface ClosedEpoch {
+interface ClosedEpoch extends Digests {
   context: EpochContext
   attestations: readonly (SignedAttestation | undefined)[]
   rows: Map<string, SpanRow>
@@ -76,12 +84,21 @@ interface SpanRow {
   holdings: [KeyedHolding | undefined, KeyedHolding | undefined]
 }
 
+const addToDigests = ({ low, high }: Digests, node: number, { multihash: { digest } }: CID): void => {
+  const word = (at: number): number =>
+    (digest[at]! << 24) | (digest[at + 1]! << 16) | (digest[at + 2]! << 8) | digest[at + 3]!
+  low[node]! ^= word(0)
+  high[node]! ^= word(4)
+}
+
 const nothing: KeyedHolding = { key: 'nothing', holding: { rows: [], bounds: null } }
 
 export const createHoldings = (nodes: number): Holdings => {
   const openEpochs = new Map<Epoch, OpenEpoch>()
   const closedEpochs = new Map<Epoch, ClosedEpoch>()
   let rowIds = 0
+  const known = (epoch: Epoch): OpenEpoch | ClosedEpoch | undefined =>
+    openEpochs.get(epoch) ?? closedEpochs.get(epoch)
 
   const internRow = (rows: Map<string, SpanRow>, spans: Uint8Array): SpanRow => {
     // Eight spans of two bits to a character.
@@ -152,22 +169,21 @@ export const createHoldings = (nodes: number): Holdings => {
       })
     },
     isOpen: (epoch) => openEpochs.has(epoch),
+    isKnown: (epoch) => known(epoch) !== undefined,
+    sizeOf: (epoch) => known(epoch)?.context.committees.size ?? null,
     exists: (epoch, index, attestation) => {
       openEpochs.get(epoch)!.attestations[index] = attestation
     },
     take: (node, epoch, index, height, event) => {
-      const { context, heldAt, attestations, counts, low, high } = openEpochs.get(epoch)!
+      const open = openEpochs.get(epoch)!
+      const { context, heldAt, attestations, counts } = open
       const { cid } = attestations[index]!
       const at = node * context.committees.size + index
       // Nobody signs twice in this engine, so what is held of a seat is what comes.
       const seat = { cid: heldAt[at] === 0 ? undefined : cid, isProved: false, isOwn: event === 'own' }
       if (!stepCollecting(event, cid, seat).effects.includes('hold')) return false
       heldAt[at] = 1 + Math.min(0xfffe, Math.max(0, height - context.phases.opens))
-      const { digest } = cid.multihash
-      const word = (at: number): number =>
-        (digest[at]! << 24) | (digest[at + 1]! << 16) | (digest[at + 2]! << 8) | digest[at + 3]!
-      low[node]! ^= word(0)
-      high[node]! ^= word(4)
+      addToDigests(open, node, cid)
       counts[node]!++
       return true
     },
@@ -177,15 +193,14 @@ export const createHoldings = (nodes: number): Holdings => {
       return closedEpochs.get(epoch)!.rowOf[node]!.spans[index] !== 0
     },
     count: (node, epoch) => openEpochs.get(epoch)!.counts[node]!,
-    digest: (node, epoch) => {
-      const open = openEpochs.get(epoch)!
-      return [open.low[node]!, open.high[node]!]
-    },
+    digests: (epoch) => known(epoch),
     close: (epoch) => {
       const open = openEpochs.get(epoch)!
       const closed: ClosedEpoch = {
         context: open.context,
         attestations: open.attestations,
+        low: open.low,
+        high: open.high,
         rows: openRows.get(epoch) ?? new Map(),
         rowOf: [],
       }
@@ -201,16 +216,15 @@ export const createHoldings = (nodes: number): Holdings => {
     addLate: (node, epoch, indexes) => {
       const closed = closedEpochs.get(epoch)!
       const spans = closed.rowOf[node]!.spans.slice()
-      for (const index of indexes) if (spans[index] === 0) spans[index] = 3
-      closed.rowOf[node] = internRow(closed.rows, spans)
-    },
-    missing: (node, other, epoch) => {
-      const { rowOf } = closedEpochs.get(epoch)!
-      if (rowOf[node] === rowOf[other]) return []
-      const own = rowOf[node]!.spans
-      return [...rowOf[other]!.spans.keys()].filter(
-        (index) => own[index] === 0 && rowOf[other]!.spans[index] !== 0,
-      )
+      let added = 0
+      for (const index of indexes) {
+        if (spans[index] !== 0) continue
+        spans[index] = 3
+        added++
+        addToDigests(closed, node, closed.attestations[index]!.cid)
+      }
+      if (added > 0) closed.rowOf[node] = internRow(closed.rows, spans)
+      return added
     },
     closed: () => closedEpochs.keys(),
     span: (node, epoch, index) => closedEpochs.get(epoch)!.rowOf[node]!.spans[index]!,

@@ -61,6 +61,8 @@ export interface MessageRunResult {
 const openEpochs = 3
 /** Groups of message ids: no id of a closed epoch is still on its way when it is given again. */
 const groups = openEpochs + 1
+/** Of an attestation of a closed epoch, with its signature: what one with eleven verdicts takes. */
+const attestationBytes = 400
 /** Ids of certificates: more than come in a run, in the order in which they are heard of. */
 const certificateIds = 256
 
@@ -181,11 +183,20 @@ export const runMessages = (
     isUp,
     holdings,
     openEpochs: () => open,
-    take: (node, context, index) => {
-      gossip.markSeen(node, context.firstMessage + index)
-      take(node, context, index, false)
+    take: (node, epoch, indexes) => {
+      // Its week may have been fixed meanwhile.
+      if (!holdings.isKnown(epoch)) return 0
+      if (!holdings.isOpen(epoch)) return holdings.addLate(node, epoch, indexes)
+      const context = contexts.get(epoch)!
+      let fresh = 0
+      for (const index of indexes) {
+        gossip.markSeen(node, context.firstMessage + index)
+        if (take(node, context, index, false)) fresh++
+      }
+      return fresh
     },
-    bytesOf: (context, index) => bytesOf[context.firstMessage + index]!,
+    bytesOf: (epoch, index) =>
+      holdings.isOpen(epoch) ? bytesOf[contexts.get(epoch)!.firstMessage + index]! : attestationBytes,
   })
 
   const places = freePlaces(actors)

@@ -1,13 +1,25 @@
-import { bitfieldOf, type Epoch, hasBit, maxSyncAttestations } from '../../protocol/index.ts'
+import {
+  bitfieldOf,
+  drawUnasked,
+  type Epoch,
+  type ExchangeEffect,
+  type ExchangeEvent,
+  type ExchangeStep,
+  startExchange,
+  startTurn,
+  stepExchange,
+  stepTurn,
+  type TurnState,
+} from '../../protocol/index.ts'
 import type { NodeChance } from './chance.ts'
 import type { EpochContext } from './epoch-context.ts'
 import type { EventQueue } from './events.ts'
-import type { Holdings } from './holdings.ts'
+import type { Digests, Holdings } from './holdings.ts'
 import { kinds } from './kinds.ts'
 import type { Network } from './network.ts'
 import type { NetworkPlan } from './network-plan.ts'
 
-/** R-SYNC-1: every node compares what it holds with that of a random seat, again and again. */
+/** R-SYNC-1, R-SYNC-2: every node compares what it holds with that of one other, again and again. */
 export interface Sync {
   /** Begins, at a random moment of the interval, for nodes that have come up. */
   start(node: number): void
@@ -20,33 +32,50 @@ export interface SyncOptions {
   plan: NetworkPlan
   isUp: Uint8Array
   holdings: Holdings
-  /** Epochs that are compared, the oldest first; undefined while there is none. */
+  /** Open epochs, the oldest first; none while there is none. */
   openEpochs: () => readonly EpochContext[]
-  /** An attestation that was fetched: takes it in. */
-  take: (node: number, context: EpochContext, index: number) => void
-  bytesOf: (context: EpochContext, index: number) => number
+  /** Takes in attestations that were fetched; gives how many were new. */
+  take: (node: number, epoch: Epoch, indexes: readonly number[]) => number
+  bytesOf: (epoch: Epoch, index: number) => number
 }
 
-/**
- * What one node has under way with one other: there is one exchange at a time. Nearly all end with the comparison of
- * roots, so only what comes after it is worth a function for each step.
- */
+/** What one node has under way with one other: a turn, with one exchange at a time. */
 interface Exchange {
   /** Tells late messages of an exchange that was given up from those of the next. */
   nth: number
   other: number
-  step: (() => void) | null
+  turn: TurnState
+  /** The last one, whose effect is what the other one was asked; and what it answered. */
+  step: ExchangeStep | null
+  answer: ExchangeEvent | null
+  /** Digests that the other one told: epoch and two words of each. */
+  told: Int32Array
+  toldCount: number
 }
 
-/** Stages of an exchange, in the low bits of an event's b beside its number. */
-const stages = { roots: 0, rootsTold: 1, step: 2 } as const
+/** What a message of an exchange is, in the low bits of an event's b beside the exchange's number. */
+const stages = { question: 0, answer: 1, silence: 2 } as const
 const stageBits = 2
 
 /** Bytes on the wire: a question with its frame; of an answer with roots, each row. */
 const questionBytes = 160
 const rootBytes = 90
-/** Epochs that can be open at a time. */
-const toldEpochs = 4
+const toldWords = 3
+/** Deadline of one question. */
+const silenceMicros = 10e6
+/** Nobody signs twice in this engine, so no exchange needs chance. */
+const noSecret = new Uint8Array(32)
+const noBits: ExchangeEvent = {
+  is: 'bits',
+  theirs: null,
+  own: new Uint8Array(0),
+  proved: new Uint8Array(0),
+  size: 0,
+  isSame: false,
+  hasMoved: false,
+}
+/** None is ever alone: that is not played here. */
+const newTurn = startTurn(false).state
 
 export const createSync = (
   queue: EventQueue,
@@ -56,142 +85,199 @@ export const createSync = (
 ): Sync => {
   const { nodes, isUp, holdings, openEpochs, take, bytesOf } = options
   const intervalMicros = Math.round(options.plan.syncSeconds * 1e6)
-  const exchanges: Exchange[] = Array.from({ length: nodes }, () => ({ nth: 0, other: 0, step: null }))
+  const exchanges = Array.from({ length: nodes }, createExchange)
   const isScheduled = new Uint8Array(nodes)
-  /** Nodes that have come up and have not yet asked for closed epochs. */
+  /** Nodes that have come up and have not yet compared closed epochs. */
   const isBehind = new Uint8Array(nodes)
   const counts = { exchanges: 0, fetched: 0 }
+  const wordsPerNode = Math.ceil(nodes / 32)
+  /** By node, a bit for each other that it asked since it asked all. */
+  const asked = new Int32Array(nodes * wordsPerNode)
+  let drawer = 0
+  let drawnFrom: Uint32Array = new Uint32Array(0)
+  let usual = createUsual([], holdings)
+  const stream = { below: (n: number) => chance.below(drawer, n) }
 
-  /** What the other one told of open epochs: two words of each, at most `toldEpochs` of them. */
-  const toldOf = new Int32Array(nodes * toldEpochs * 3)
-  const toldCount = new Uint8Array(nodes)
-
-  const tell = (node: number, from: number, to: number, bytes: number, stage: number): void => {
-    const { nth } = exchanges[node]!
-    network.send(from, to, bytes, kinds.sync, node, ((nth << stageBits) | stage) >>> 0)
+  /** One message of the exchange of `node`. The end of its question's time if it never comes. */
+  const send = (node: number, from: number, to: number, bytes: number, stage: number): void => {
+    const code = exchanges[node]!.nth << stageBits
+    if (!network.send(from, to, bytes, kinds.sync, node, (code | stage) >>> 0)) waitInVain(node)
+  }
+  const waitInVain = (node: number): void => {
+    const code = exchanges[node]!.nth << stageBits
+    queue.schedule(queue.now() + silenceMicros, kinds.sync, node, node, (code | stages.silence) >>> 0)
   }
 
-  /** Sends one message of the exchange of `node`; `next` runs where it comes in. */
-  const send = (
-    node: number,
-    from: number,
-    to: number,
-    bytes: number,
-    exchange: Exchange,
-    next: () => void,
-  ): void => {
-    exchange.step = next
-    tell(node, from, to, bytes, stages.step)
+  const isAsked = (index: number): boolean => {
+    const other = drawnFrom[index]!
+    return (asked[drawer * wordsPerNode + (other >>> 5)]! & (1 << (other & 31))) !== 0
   }
 
-  const begin = (node: number): void => {
+  /** The next that it has not asked. No names are looked up here, so the first that is drawn is asked. */
+  const nextOther = (node: number, { nodeOfIndex, indexOfNode }: EpochContext): number => {
+    drawer = node
+    drawnFrom = nodeOfIndex
+    const first = node * wordsPerNode
+    const size = nodeOfIndex.length
+    let index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
+    if (index === -1) {
+      asked.fill(0, first, first + wordsPerNode)
+      index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
+    }
+    if (index === -1) return node
+    const other = nodeOfIndex[index]!
+    asked[first + (other >>> 5)]! |= 1 << (other & 31)
+    return other
+  }
+
+  const beginTurn = (node: number): void => {
+    const exchange = exchanges[node]!
+    if (exchange.turn !== newTurn) exchange.turn = newTurn
+    askNext(node)
+  }
+
+  const askNext = (node: number): void => {
     const exchange = exchanges[node]!
     exchange.nth = (exchange.nth + 1) & (2 ** (32 - stageBits) - 1)
-    exchange.step = null
-    const context = openEpochs().at(-1)
-    if (context === undefined) return
-    const { nodeOfIndex } = context
-    const other = nodeOfIndex[chance.below(node, nodeOfIndex.length)]!
+    const open = openEpochs()
+    const last = open.at(-1)
+    if (last === undefined) return
+    const other = nextOther(node, last)
     if (other === node) return
     exchange.other = other
     counts.exchanges++
-    tell(node, node, other, questionBytes, stages.roots)
+    if (isBehind[node] === 1) {
+      const first = Math.min(open[0]!.epoch, ...holdings.closed())
+      return goOn(node, startExchange(first, last.epoch, noSecret, false))
+    }
+    if (usual.open !== open) usual = createUsual(open, holdings)
+    goOn(node, usual.start)
+  }
+
+  /** Carries out effects until one is a question, or the last. */
+  const goOn = (node: number, first: ExchangeStep): void => {
+    const exchange = exchanges[node]!
+    let step = first
+    while (step.effect.is === 'compare') {
+      const isUsual = step === usual.compare && isAllUsual(node)
+      step = isUsual ? usual.end : stepExchange(step.state, compare(node, step.effect.epochs))
+    }
+    exchange.step = step
+    switch (step.effect.is) {
+      case 'end':
+        isBehind[node] = 0
+        counts.fetched += step.effect.outcome.fetched
+        // So its turn is over.
+        return
+      case 'refuse':
+        return fail(node)
+      default:
+        send(node, node, exchange.other, questionBytesOf(step.effect), stages.question)
+    }
+  }
+
+  const fail = (node: number): void => {
+    const exchange = exchanges[node]!
+    const { state, effects } = stepTurn(exchange.turn, 0, 'failed', openEpochs().at(-1)!.nodeOfIndex.length)
+    exchange.turn = state
+    if (effects.length > 0) askNext(node)
+  }
+
+  /** Whether `holder` holds what the other one of the exchange of `node` told of an epoch. */
+  const isToldOf = (node: number, holder: number, epoch: Epoch): boolean => {
+    const { told, toldCount } = exchanges[node]!
+    const digests = holdings.digests(epoch)
+    if (digests === undefined) return false
+    let at = 0
+    while (told[at] !== epoch && at < toldCount * toldWords) at += toldWords
+    return isTold(digests, holder, told, at)
+  }
+
+  const compare = (node: number, epochs: readonly Epoch[]): ExchangeEvent => {
+    let agreed = 0
+    const differing: Epoch[] = []
+    for (const epoch of epochs) {
+      if (!holdings.isKnown(epoch)) continue
+      if (isToldOf(node, node, epoch)) agreed++
+      else differing.push(epoch)
+    }
+    return { is: 'compared', agreed, differing }
+  }
+
+  /** Whether the roots of the open epochs, which are compared now, are all equal. */
+  const isAllUsual = (node: number): boolean => {
+    const { told } = exchanges[node]!
+    for (let i = 0; i < usual.digests.length; i++)
+      if (!isTold(usual.digests[i]!, node, told, i * toldWords)) return false
+    return true
   }
 
   /** The other one's side: what it holds at this moment. */
-  const tellRoots = (other: number, node: number): void => {
-    let told = 0
-    for (const { epoch } of openEpochs()) {
-      if (told === toldEpochs) break
-      const at = (node * toldEpochs + told++) * 3
-      const [low, high] = holdings.digest(other, epoch)
-      toldOf[at] = epoch
-      toldOf[at + 1] = low
-      toldOf[at + 2] = high
-    }
-    toldCount[node] = told
-    tell(node, other, node, questionBytes + told * rootBytes, stages.rootsTold)
-  }
-
-  const compareRoots = (node: number): void => {
-    let differing: EpochContext[] | null = null
-    for (const open of openEpochs()) {
-      for (let i = 0; i < toldCount[node]!; i++) {
-        const at = (node * toldEpochs + i) * 3
-        if (toldOf[at] !== open.epoch) continue
-        const [low, high] = holdings.digest(node, open.epoch)
-        if (low !== toldOf[at + 1] || high !== toldOf[at + 2]) (differing ??= []).push(open)
+  const answer = (node: number, other: number): void => {
+    const exchange = exchanges[node]!
+    const question = exchange.step!.effect
+    switch (question.is) {
+      case 'ask-roots': {
+        exchange.answer = tellRoots(exchange, other, question.from, question.count)
+        return send(node, other, node, questionBytes + exchange.toldCount * rootBytes, stages.answer)
       }
-    }
-    if (differing !== null || isBehind[node] === 1) reconcile(node, exchanges[node]!, differing ?? [])
-  }
-
-  /** Epoch after epoch; then, once after it has come up, those that have closed. */
-  const reconcile = (node: number, exchange: Exchange, left: readonly EpochContext[]): void => {
-    const [open, ...rest] = left
-    if (open === undefined) {
-      if (isBehind[node] === 1) catchUp(node, exchange)
-      return
-    }
-    const { other } = exchange
-    send(node, node, other, questionBytes, exchange, () => {
-      if (!holdings.isOpen(open.epoch)) return
-      const bits = bitfieldOf(open.committees.size, (index) => holdings.holds(other, open.epoch, index))
-      send(node, other, node, questionBytes + bits.length, exchange, () => {
-        if (!holdings.isOpen(open.epoch)) return
-        const missing: number[] = []
-        for (let index = 0; index < open.committees.size; index++)
-          if (hasBit(bits, index) && !holdings.holds(node, open.epoch, index)) missing.push(index)
-        fetchSome(node, exchange, open, missing, () => reconcile(node, exchange, rest))
-      })
-    })
-  }
-
-  const fetchSome = (
-    node: number,
-    exchange: Exchange,
-    open: EpochContext,
-    missing: readonly number[],
-    then: () => void,
-  ): void => {
-    if (missing.length === 0) {
-      then()
-      return
-    }
-    const some = missing.slice(0, maxSyncAttestations)
-    const { other } = exchange
-    send(node, node, other, questionBytes + 4 * some.length, exchange, () => {
-      const bytes = some.reduce((sum, index) => sum + bytesOf(open, index), questionBytes)
-      send(node, other, node, bytes, exchange, () => {
-        if (!holdings.isOpen(open.epoch)) return
-        for (const index of some) take(node, open, index)
-        counts.fetched += some.length
-        fetchSome(node, exchange, open, missing.slice(maxSyncAttestations), then)
-      })
-    })
-  }
-
-  /** Closed epochs whose week is not fixed yet, all in one: a node that was away needs them to certify. */
-  const catchUp = (node: number, exchange: Exchange): void => {
-    const { other } = exchange
-    send(node, node, other, questionBytes, exchange, () => {
-      const missing: [Epoch, number[]][] = []
-      let bytes = questionBytes
-      for (const epoch of holdings.closed()) {
-        const indexes = holdings.missing(node, other, epoch)
-        if (indexes.length > 0) missing.push([epoch, indexes])
-        bytes += rootBytes + indexes.length * attestationBytes
+      case 'ask-bits': {
+        const { epoch } = question
+        const size = holdings.sizeOf(epoch)
+        const theirs = size === null ? null : bitfieldOf(size, (index) => holdings.holds(other, epoch, index))
+        const hasMoved = !isToldOf(node, other, epoch)
+        exchange.answer = { ...noBits, theirs, size: size ?? 0, hasMoved }
+        return send(node, other, node, questionBytes + (theirs?.length ?? 0), stages.answer)
       }
-      send(node, other, node, bytes, exchange, () => {
-        isBehind[node] = 0
-        const closed = new Set(holdings.closed())
-        for (const [epoch, indexes] of missing) {
-          if (!closed.has(epoch)) continue
-          holdings.addLate(node, epoch, indexes)
-          counts.fetched += indexes.length
-        }
-      })
-    })
+      case 'fetch': {
+        const { epoch, indexes } = question
+        const bytes = indexes.reduce((sum, index) => sum + bytesOf(epoch, index), questionBytes)
+        exchange.answer = { is: 'fetched', fresh: 0, isWhole: true }
+        return send(node, other, node, bytes, stages.answer)
+      }
+      default:
+        throw new Error(`nobody asks for ${question.is}`)
+    }
+  }
+
+  const tellRoots = (exchange: Exchange, other: number, from: Epoch, count: number): ExchangeEvent => {
+    if (exchange.step === usual.start) {
+      exchange.toldCount = count
+      for (let i = 0; i < count; i++) tell(exchange.told, i * toldWords, from + i, usual.digests[i]!, other)
+      return usual.roots
+    }
+    const epochs: Epoch[] = []
+    for (let epoch = from; epoch < from + count; epoch++) {
+      const digests = holdings.digests(epoch)
+      if (digests === undefined) continue
+      const at = toldWords * epochs.length
+      if (at === exchange.told.length) exchange.told = doubled(exchange.told)
+      tell(exchange.told, at, epoch, digests, other)
+      epochs.push(epoch)
+    }
+    exchange.toldCount = epochs.length
+    return { is: 'roots', epochs }
+  }
+
+  const onAnswer = (node: number): void => {
+    const { step, answer: came } = exchanges[node]!
+    const question = step!.effect
+    let event = came!
+    if (event.is === 'bits' && question.is === 'ask-bits') {
+      const { epoch } = question
+      // Its week may have been fixed meanwhile.
+      event = holdings.isKnown(epoch)
+        ? {
+            ...event,
+            own: bitfieldOf(event.size, (index) => holdings.holds(node, epoch, index)),
+            isSame: isToldOf(node, node, epoch),
+          }
+        : noBits
+    }
+    if (event.is === 'fetched' && question.is === 'fetch')
+      event = { ...event, fresh: take(node, question.epoch, question.indexes) }
+    const isUsual = step === usual.start && event === usual.roots
+    goOn(node, isUsual ? usual.compare : stepExchange(step!.state, event))
   }
 
   return {
@@ -210,22 +296,61 @@ export const createSync = (
           return
         }
         queue.schedule(queue.now() + intervalMicros, kinds.syncDue, node, 0, 0)
-        begin(node)
+        beginTurn(node)
         return
       }
       const exchange = exchanges[a]!
-      if (isUp[node] === 0 || exchange.nth !== b >>> stageBits) return
+      if (exchange.nth !== b >>> stageBits) return
       const stage = b & (2 ** stageBits - 1)
-      if (stage === stages.roots) tellRoots(node, a)
-      else if (stage === stages.rootsTold) compareRoots(a)
-      else {
-        const { step } = exchange
-        exchange.step = null
-        step?.()
+      if (isUp[node] === 0) {
+        if (stage === stages.question) waitInVain(a)
+        return
       }
+      if (stage === stages.question) answer(a, node)
+      else if (stage === stages.answer) onAnswer(a)
+      else fail(a)
     },
   }
 }
 
-/** Of an attestation of a closed epoch, with its signature: what one with eleven verdicts takes. */
-const attestationBytes = 400
+/**
+ * Nearly all exchanges of some open epochs begin alike, and all their roots are equal: what the steps say of that they are
+ * asked once.
+ */
+const createUsual = (open: readonly EpochContext[], holdings: Holdings) => {
+  const epochs = open.map(({ epoch }) => epoch)
+  const start = startExchange(epochs[0] ?? 0, epochs.at(-1) ?? 0, noSecret, false)
+  const roots: ExchangeEvent = { is: 'roots', epochs }
+  const compare = stepExchange(start.state, roots)
+  const end = stepExchange(compare.state, { is: 'compared', agreed: epochs.length, differing: [] })
+  const digests = epochs.map((epoch) => holdings.digests(epoch)!)
+  return { open, digests, start, roots, compare, end }
+}
+
+const tell = (told: Int32Array, at: number, epoch: Epoch, { low, high }: Digests, other: number): void => {
+  told[at] = epoch
+  told[at + 1] = low[other]!
+  told[at + 2] = high[other]!
+}
+
+const isTold = ({ low, high }: Digests, node: number, told: Int32Array, at: number): boolean =>
+  low[node] === told[at + 1] && high[node] === told[at + 2]
+
+const createExchange = (): Exchange => ({
+  nth: 0,
+  other: 0,
+  turn: newTurn,
+  step: null,
+  answer: null,
+  told: new Int32Array(4 * toldWords),
+  toldCount: 0,
+})
+
+const questionBytesOf = (effect: ExchangeEffect): number =>
+  effect.is === 'fetch' ? questionBytes + 4 * effect.indexes.length : questionBytes
+
+const doubled = (words: Int32Array): Int32Array => {
+  const larger = new Int32Array(2 * words.length)
+  larger.set(words)
+  return larger
+}

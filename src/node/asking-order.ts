@@ -1,11 +1,14 @@
 import {
   createStream,
   defaultPrefixBits,
-  isApart,
+  drawUnasked,
+  indexOfSeat,
+  maxLookedUp,
   type Seat,
-  shuffledIndexes,
   type Snapshot,
   type SnapshotRow,
+  startAsking,
+  stepAsking,
 } from '../../protocol/index.ts'
 import { resolveObservedAddress } from '../net/resolve.ts'
 import type { NodeContext } from './context.ts'
@@ -15,11 +18,6 @@ export interface AskingOrder {
   /** Undefined if there is no other seat. */
   next(snapshot: Snapshot, signal: AbortSignal): Promise<SnapshotRow | undefined>
 }
-
-/** Looked up for one question at most: where all seats live behind few prefixes, the first one drawn is asked. */
-const maxLookedUp = 4
-/** Addresses asked last, of which the next one is apart. */
-const maxRecent = 8
 
 export const createAskingOrder = (
   node: Pick<NodeContext, 'ownSeat' | 'world' | 'resolveHost' | 'allowLoopback'>,
@@ -38,17 +36,18 @@ export const createAskingOrder = (
 
   return {
     async next(snapshot, signal) {
-      const drawn = drawUnasked(snapshot, node.ownSeat(), asked, node.world.randomBytes(32), maxLookedUp)
+      const drawn = drawOthersOf(snapshot, node.ownSeat(), asked, node.world.randomBytes(32), maxLookedUp)
       // At once, so that whoever asks meanwhile is given others.
       for (const { seat } of drawn) asked.add(seat)
-      let chosen = drawn[0]
-      for (const row of drawn) {
-        const address = await addressOf(row, signal)
-        if (address === null || !isApart(address, recent, prefixBits)) continue
-        recent = [...recent, address].slice(-maxRecent)
-        chosen = row
-        break
+      if (drawn.length === 0) return undefined
+      let step = startAsking(recent)
+      while (step.effect.is === 'look-up') {
+        const address = await addressOf(drawn[step.effect.place]!, signal)
+        // Others may have looked up theirs meanwhile.
+        step = stepAsking({ ...step, recent }, address, drawn.length, prefixBits)
       }
+      recent = step.recent
+      const chosen = drawn[step.effect.place]!
       for (const row of drawn) if (row !== chosen) asked.delete(row.seat)
       return chosen
     },
@@ -56,19 +55,24 @@ export const createAskingOrder = (
 }
 
 /** Other seats that are not in `asked`, in an order drawn with a 32-byte seed. `asked` is emptied when it holds them all. */
-export const drawUnasked = (
+export const drawOthersOf = (
   snapshot: Snapshot,
   own: Seat | undefined,
   asked: Set<Seat>,
   seed: Uint8Array,
   count: number,
 ): SnapshotRow[] => {
-  const others = snapshot.filter(({ seat }) => seat !== own)
-  let left = others.filter(({ seat }) => !asked.has(seat))
-  if (left.length === 0) {
+  const ownIndex = own === undefined ? -1 : indexOfSeat(snapshot, own)
+  const stream = createStream(seed)
+  const drawn: SnapshotRow[] = []
+  const isOut = (index: number): boolean =>
+    asked.has(snapshot[index]!.seat) || drawn.includes(snapshot[index]!)
+  const draw = (): number => drawUnasked(snapshot.length, ownIndex, isOut, stream)
+  let index = draw()
+  if (index === -1) {
     asked.clear()
-    left = others
+    index = draw()
   }
-  const order = shuffledIndexes(createStream(seed), left.length)
-  return [...order.subarray(0, count)].map((index) => left[index]!)
+  while (index !== -1 && drawn.push(snapshot[index]!) < count) index = draw()
+  return drawn
 }

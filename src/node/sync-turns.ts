@@ -1,4 +1,14 @@
-import type { Epoch, SnapshotRow } from '../../protocol/index.ts'
+import {
+  type Epoch,
+  isTurnAnswered,
+  neighboursToDial,
+  type SnapshotRow,
+  startTurn,
+  stepTurn,
+  syncTurnMs,
+  type TurnEffect,
+  type TurnEvent,
+} from '../../protocol/index.ts'
 import { createDeadline } from '../async/deadline.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 import { messageOf } from '../errors.ts'
@@ -22,15 +32,6 @@ export interface SyncTurnsParts {
   askCertificate: (row: SnapshotRow, signal: AbortSignal) => Promise<void>
 }
 
-/** As many as gossip's mesh of a topic wants (gossipsub's D). */
-const wantedNeighbours = 8
-/** Seats that a node asks at the same time while it is alone (R-SYNC-2). */
-const askedWhenAlone = 3
-/** Seats that are tried until one has answered. */
-const maxTries = 3
-/** For all of these: a seat that answers too slowly holds up its own turn only. */
-const turnDeadlineMs = 60_000
-
 export const createSyncTurns = (node: NodeContext, parts: SyncTurnsParts): SyncTurns => {
   const { host, logger, metrics, world } = node
   const { sync, contact } = parts
@@ -38,8 +39,7 @@ export const createSyncTurns = (node: NodeContext, parts: SyncTurnsParts): SyncT
 
   /** Gossip needs neighbours: while there are few registered peers, or those that there are do not serve, others are dialled. */
   const keepConnected = async ({ snapshot }: EpochContext, signal: AbortSignal): Promise<void> => {
-    const connected = host.registeredPeers()
-    const wanted = contact.isAlone() ? wantedNeighbours : Math.max(0, wantedNeighbours - connected)
+    const wanted = neighboursToDial(contact.isAlone(), host.registeredPeers())
     const others = drawOthers(snapshot, node.ownSeat(), world.randomBytes(32), wanted)
     const dials = others.map((row) =>
       dialSeat(node, row, signal).catch((error: unknown) => {
@@ -70,32 +70,44 @@ export const createSyncTurns = (node: NodeContext, parts: SyncTurnsParts): SyncT
     }
   }
 
-  /** One seat after the other, until one has answered. */
-  const askUntilAnswered = async (
+  /** What becomes of the next seat. */
+  const askNext = async (
     { snapshot, epoch }: EpochContext,
     openFrom: Epoch,
     signal: AbortSignal,
-  ): Promise<boolean> => {
-    using deadline = createDeadline(world, turnDeadlineMs, signal)
-    const tries = Math.min(maxTries, snapshot.length)
-    for (let i = 0; i < tries && !deadline.signal.aborted; i++) {
-      const row = await order.next(snapshot, deadline.signal).catch(() => undefined)
-      if (row === undefined) return false
-      if (await ask(row, openFrom, epoch, deadline.signal)) return true
+  ): Promise<TurnEvent> => {
+    const row = await order.next(snapshot, signal).catch(() => undefined)
+    if (row === undefined) return 'over'
+    if (await ask(row, openFrom, epoch, signal)) return 'answered'
+    return signal.aborted ? 'over' : 'failed'
+  }
+
+  /** True if any seat answered. */
+  const askSeats = async (context: EpochContext, openFrom: Epoch, signal: AbortSignal): Promise<boolean> => {
+    using deadline = createDeadline(world, syncTurnMs, signal)
+    const started = startTurn(contact.isAlone())
+    let { state } = started
+    const carryOut = async (effects: readonly TurnEffect[]): Promise<void> => {
+      await Promise.all(
+        effects.map(async ({ lane }) => {
+          const event = await askNext(context, openFrom, deadline.signal)
+          const step = stepTurn(state, lane, event, context.snapshot.length)
+          state = step.state
+          await carryOut(step.effects)
+        }),
+      )
     }
-    return false
+    await carryOut(started.effects)
+    return isTurnAnswered(state)
   }
 
   return {
     async take(context, openFrom, signal) {
       contact.look()
       await keepConnected(context, signal)
-      const lanes = contact.isAlone() ? askedWhenAlone : 1
-      const answered = await Promise.all(
-        Array.from({ length: lanes }, () => askUntilAnswered(context, openFrom, signal)),
-      )
+      const isAnswered = await askSeats(context, openFrom, signal)
       signal.throwIfAborted()
-      contact.onSyncTurn(answered.includes(true))
+      contact.onSyncTurn(isAnswered)
     },
   }
 }

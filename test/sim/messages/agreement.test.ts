@@ -82,7 +82,7 @@ const compared = [
 // Some seconds on a machine of its own; more where others work too.
 describe('both engines, where both apply', () => {
   test('payout shares, credits, wrong failures and certificates agree within the 95 % interval', () => {
-    const played = messages(3, { network: { syncSeconds: 600, spreadSeconds: 60 } })
+    const played = messages(5, { network: { syncSeconds: 600, spreadSeconds: 60 } })
     expect(compared.filter((name) => !agree(name, played, statistical))).toEqual([])
     expect(compared.filter((name) => !agreeInPairs(name, played, statistical))).toEqual([])
     // Who is down is drawn: there the engines are one.
@@ -100,7 +100,7 @@ describe('both engines, where both apply', () => {
   })
 
   test('control: with messages lost and nothing tried again they do not', () => {
-    const lossy = messages(2, {
+    const lossy = messages(4, {
       weeks: 1,
       network: { syncSeconds: 600, spreadSeconds: 60, loss: 0.2 },
       protocol: { ...scenario.protocol, retries: 0 },

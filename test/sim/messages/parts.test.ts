@@ -16,7 +16,7 @@ import { createNodeChance } from '../../../sim/messages/chance.ts'
 import type { EpochContext } from '../../../sim/messages/epoch-context.ts'
 import { createEventQueue } from '../../../sim/messages/events.ts'
 import { createGossip } from '../../../sim/messages/gossip.ts'
-import { createHoldings } from '../../../sim/messages/holdings.ts'
+import { createHoldings, type Holdings } from '../../../sim/messages/holdings.ts'
 import { createMesh, drawConnections } from '../../../sim/messages/mesh.ts'
 import { createNetwork } from '../../../sim/messages/network.ts'
 import { NetworkPlan } from '../../../sim/messages/network-plan.ts'
@@ -93,6 +93,11 @@ const attestationOf = (context: EpochContext, index: number): SignedAttestation 
   return { attestation, cid, signed: signPayload('att', networkId, payload, () => new Uint8Array(64)) }
 }
 
+const digestOf = (holdings: Holdings, node: number): string => {
+  const { low, high } = holdings.digests(2)!
+  return `${low[node]} ${high[node]}`
+}
+
 describe('what nodes hold', () => {
   const setUp = () => {
     const context = contextOf(2)
@@ -110,7 +115,7 @@ describe('what nodes hold', () => {
       for (const index of set) holdings.take(node, 2, index, opens, 'verified')
     const said = sets.map((_, node) => {
       const { rows } = holdings.holding(node, 2, true).holding
-      return { digest: holdings.digest(node, 2).join(), root: bytesToHex(epochRoot(rows)) }
+      return { digest: digestOf(holdings, node), root: bytesToHex(epochRoot(rows)) }
     })
     for (const a of said) for (const b of said) expect(a.digest === b.digest).toBe(a.root === b.root)
     expect(said[0]!.root).toBe(said[1]!.root)
@@ -145,9 +150,18 @@ describe('what nodes hold', () => {
     expect(open[3]).toMatchObject({ missing: [{ seat: context.snapshot[1]!.seat }], late: [] })
     expect(holdings.spans(7, 2)).toEqual([35, 2, 2, 1])
     // Fetched afterwards: held, and late.
-    expect(holdings.missing(8, 7, 2)).toEqual([0, 1, 2, 3, 4])
-    holdings.addLate(8, 2, [0, 4])
-    expect(holdings.missing(8, 7, 2)).toEqual([1, 2, 3])
+    const missing = (): number[] =>
+      Array.from({ length: holdings.sizeOf(2)! }, (_, index) => index).filter(
+        (index) => holdings.holds(7, 2, index) && !holdings.holds(8, 2, index),
+      )
+    expect(missing()).toEqual([0, 1, 2, 3, 4])
+    expect(holdings.addLate(8, 2, [0, 4])).toBe(2)
+    expect(holdings.addLate(8, 2, [0, 4])).toBe(0)
+    expect(missing()).toEqual([1, 2, 3])
+    // R-SYNC-1: what a digest says of an epoch that is closed.
+    expect(digestOf(holdings, 8)).not.toBe(digestOf(holdings, 7))
+    holdings.addLate(8, 2, missing())
+    expect(digestOf(holdings, 8)).toBe(digestOf(holdings, 7))
     expect(holdings.span(8, 2, 0)).toBe(3)
     expect(holdings.holding(9, 2, true).key).toBe(holdings.holding(10, 2, true).key)
     expect(holdings.holding(9, 2, true).key).not.toBe(holdings.holding(8, 2, true).key)
