@@ -200,15 +200,15 @@ const onBits = (
       if (!hasBit(theirs, i)) hasAll = false
     } else if (hasBit(theirs, i) && !hasBit(proved, i)) missing.push(i)
   }
-  if (missing.length > 0) return fetch(state, differing, missing)
+  if (missing.length > 0) return fetchSome(state, differing, missing)
   // What came to one of the two since the roots were told makes no difference that is looked for.
   if (!hasAll || isSame || hasMoved) return compareAgain(state, differing)
   // The same seats under other roots: somebody signed twice, and each side holds one of the two (R-ATT-3).
   const seed = hash('sync-common', state.secret, differing[0]!)
-  return fetch(state, differing, drawSome(common, comparedSeats, createStream(seed)))
+  return fetchSome(state, differing, drawSome(common, comparedSeats, createStream(seed)))
 }
 
-const fetch = (
+const fetchSome = (
   state: ExchangeState,
   differing: readonly Epoch[],
   indexes: readonly number[],
@@ -227,7 +227,7 @@ const onFetched = (
   left: readonly number[],
   { fresh, isWhole }: Extract<ExchangeEvent, { is: 'fetched' }>,
 ): ExchangeStep =>
-  isWhole ? fetch(addTo(state, { fetched: fresh }), differing, left) : refuse(state, 'withheld')
+  isWhole ? fetchSome(addTo(state, { fetched: fresh }), differing, left) : refuse(state, 'withheld')
 
 const compareAgain = (state: ExchangeState, differing: readonly Epoch[]): ExchangeStep => ({
   state: { ...state, stage: { is: 'comparing-again', differing } },

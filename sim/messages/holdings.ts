@@ -1,4 +1,3 @@
-import type { CID } from 'multiformats/cid'
 import {
   type CollectingEvent,
   type Epoch,
@@ -84,7 +83,11 @@ interface SpanRow {
   holdings: [KeyedHolding | undefined, KeyedHolding | undefined]
 }
 
-const addToDigests = ({ low, high }: Digests, node: number, { multihash: { digest } }: CID): void => {
+const addToDigests = (
+  { low, high }: Digests,
+  node: number,
+  { multihash: { digest } }: SignedAttestation['cid'],
+): void => {
   const word = (at: number): number =>
     (digest[at]! << 24) | (digest[at + 1]! << 16) | (digest[at + 2]! << 8) | digest[at + 3]!
   low[node]! ^= word(0)
