@@ -9,6 +9,7 @@ import type {
 import type { Libp2pOptions } from 'libp2p'
 import { bytesToHex, type NetworkId } from '../../../protocol/index.ts'
 import { peerKeyOf } from '../peer-address.ts'
+import { sendWholePackets } from '../whole-packets.ts'
 import { createEnvelopeInspector } from './envelope.ts'
 import { createFrameInspector, dataType } from './frames.ts'
 import { negotiationLengths } from './lengths.ts'
@@ -34,7 +35,7 @@ type Make<Part> = (components: Components) => Part
 export interface Guards {
   /** The negotiation of protocols on connections, before anything is known of the other side. */
   upgrader(upgrader: Upgrader): void
-  /** Who is at the other end of which connection. */
+  /** Who is at the other end of which connection; and its packets go out whole. */
   encrypter(make: Make<ConnectionEncrypter>): Make<ConnectionEncrypter>
   /** Packets and frames, streams, their negotiation, and messages of libp2p's own protocols. */
   muxer(make: Make<StreamMuxerFactory>): Make<StreamMuxerFactory>
@@ -80,6 +81,7 @@ export const createGuards = (options: GuardsOptions): Guards => {
       for (const name of ['secureInbound', 'secureOutbound'] as const) {
         const secure = encrypter[name].bind(encrypter)
         encrypter[name] = async (raw, given) => {
+          sendWholePackets(raw)
           const result = await secure(raw, given)
           const address = 'remoteAddr' in raw ? String(raw.remoteAddr) : ''
           secured.set(result.connection, { raw, peer: hexOf(result.remotePeer), address })
