@@ -1,3 +1,7 @@
+import type { ErrorCode } from './error-codes.ts'
+
+export { type ErrorCode, isErrorCode } from './error-codes.ts'
+
 /** Longer ones hold what a stranger wrote: the name of a key, a file's id, a node's words. */
 const maxMessageLength = 1_000
 /** Some list twenty lines of a table. */
@@ -19,13 +23,13 @@ export const lineOf = (text: string): string =>
  * of any length and with any characters: they are cut and made printable here.
  */
 export class SecnodeError extends Error {
-  readonly code: string
+  readonly code: ErrorCode
   readonly hint: string | undefined
   /** 1 failed or mismatch, 2 usage, 3 not enough data. */
   readonly exitCode: 1 | 2 | 3
 
   constructor(
-    code: string,
+    code: ErrorCode,
     message: string,
     options: { hint?: string; cause?: unknown; exitCode?: 1 | 2 | 3 } = {},
   ) {

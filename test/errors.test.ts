@@ -20,14 +20,14 @@ const long = `${escape}\u202e\u2028${'k'.repeat(60_000)}`
 const network = await loadNetwork('devnet')
 
 test('messages and hints are lines of bounded length that move no cursor', () => {
-  const error = new SecnodeError('X', `one\ntwo ${long}`, { hint: `first ${escape}\n  second ${long}` })
+  const error = new SecnodeError('USAGE', `one\ntwo ${long}`, { hint: `first ${escape}\n  second ${long}` })
   expect(error.message).toMatch(/^one\?two \?\[2J\?\?k+…$/)
   expect(error.message).toHaveLength(1_000)
   expect(error.hint).toMatch(/^first \?\[2J\n {2}second \?\[2J\?\?k+…$/)
   expect(messageOf(new Error(`${long}\nmore`))).toHaveLength(1_000)
   expect(messageOf('Zürich: “schön”')).toBe('Zürich: “schön”')
   const hint = Array.from({ length: 10_000 }, () => 'x'.repeat(100)).join('\n')
-  expect(new SecnodeError('X', 'x', { hint }).hint!.length).toBeLessThanOrEqual(8_000)
+  expect(new SecnodeError('USAGE', 'x', { hint }).hint!.length).toBeLessThanOrEqual(8_000)
 })
 
 /** A CAR file whose first block has an id that holds a megabyte. */

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { Readable } from 'node:stream'
-import { SecnodeError } from '../errors.ts'
+import { isErrorCode, SecnodeError } from '../errors.ts'
 import type { ControlError } from '../web/control/server.ts'
 import { trustedControlSocket } from '../service/control-socket.ts'
 
@@ -62,6 +62,7 @@ const textOf = async (stream: Readable): Promise<string> => {
 const refusalOf = (text: string): Error => {
   try {
     const { code, message, hint, exitCode } = JSON.parse(text) as ControlError
+    if (!isErrorCode(code)) return new SecnodeError('CONTROL_FAILED', `${code}: ${message}`)
     return new SecnodeError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
   } catch {
     return new SecnodeError('CONTROL_FAILED', `the daemon answered: ${text.slice(0, 200)}`)

@@ -4,7 +4,7 @@ import { SecnodeError } from '../errors.ts'
 import { loadConfig } from '../service/config.ts'
 import { createReloads, runService } from '../service/service.ts'
 import { runDoctor } from '../service/setup/doctor.ts'
-import { kinds } from '../service/setup/findings.ts'
+import { kinds, type StoppingCode } from '../service/setup/findings.ts'
 import { openDoors } from '../web/doors.ts'
 import { realWorld } from '../world.ts'
 import { askDaemon } from './control-client.ts'
@@ -88,5 +88,7 @@ const lookFirst = async (
   }
   const stop = findings.find(({ stops, code }) => stops && (code in kinds || code === 'RPC_AUTH'))
   if (stop === undefined || isForced) return
-  throw new SecnodeError(stop.code, stop.message, { hint: `${stop.hint} --force starts all the same.` })
+  throw new SecnodeError(stop.code as StoppingCode | 'RPC_AUTH', stop.message, {
+    hint: `${stop.hint} --force starts all the same.`,
+  })
 }

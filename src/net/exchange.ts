@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { SecnodeError, messageOf } from '../errors.ts'
+import { type ErrorCode, SecnodeError, messageOf } from '../errors.ts'
 import type { World } from '../world.ts'
 import { lengthWithin, maxPrefixBytes } from './guards/lengths.ts'
 
@@ -111,7 +111,7 @@ const tooLarge = ['NET_TOO_LARGE', 'the answer is too large'] as const
 const timedOut = ['NET_TIMEOUT', 'no answer in time'] as const
 
 // Names of libp2p's errors. What is not here (reset, end of file, wrong state) all means that the stream is gone.
-const kinds: Readonly<Record<string, readonly [code: string, what: string]>> = {
+const kinds: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
   UnsupportedProtocolError: ['NET_PROTOCOL_UNSUPPORTED', 'the other side does not speak this protocol'],
   InvalidDataLengthError: tooLarge,
   InvalidDataLengthLengthError: tooLarge,

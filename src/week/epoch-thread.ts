@@ -1,4 +1,4 @@
-import { isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
+import { type ErrorCode, isSecnodeError, messageOf, SecnodeError } from '../errors.ts'
 import type { WeekCrypto } from './ports.ts'
 import { createEpochReader, type EpochJob, type EpochReading, type ReadEpoch } from './week-job.ts'
 
@@ -23,7 +23,7 @@ export type ThreadAnswer =
   | {
       call: number
       is: 'failed'
-      code: string
+      code: ErrorCode
       message: string
       hint: string | undefined
       exitCode: 1 | 2 | 3

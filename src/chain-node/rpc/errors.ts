@@ -1,4 +1,4 @@
-import { SecnodeError } from '../../errors.ts'
+import { type ErrorCode, SecnodeError } from '../../errors.ts'
 
 export interface RpcErrorOptions {
   method: string
@@ -13,6 +13,8 @@ export interface RpcErrorOptions {
   cause?: unknown
 }
 
+export type RpcErrorCode = Extract<ErrorCode, `RPC_${string}`>
+
 /**
  * A call to the chain node that failed. Codes: RPC_UNREACHABLE, RPC_TIMEOUT, RPC_AUTH, RPC_COOKIE, RPC_BUSY,
  * RPC_WARMING_UP, RPC_METHOD_UNKNOWN, RPC_REFUSED (the node's own error, in `rpcCode` and `rpcMessage`),
@@ -26,7 +28,7 @@ export class RpcError extends SecnodeError {
   readonly isTransient: boolean
   readonly mayHaveRun: boolean
 
-  constructor(code: string, message: string, options: RpcErrorOptions) {
+  constructor(code: RpcErrorCode, message: string, options: RpcErrorOptions) {
     const { hint, cause } = options
     super(code, message, {
       ...(hint === undefined ? {} : { hint }),

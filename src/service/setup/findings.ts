@@ -215,6 +215,10 @@ export const kinds = {
   CHECK_TIMEOUT: { severity: 'warning', hint: 'Run it again; if it stays so, look at what this check asks.' },
 } as const satisfies Record<string, Kind>
 export type DoctorCode = keyof typeof kinds
+/** Those that are thrown, too, when a start is refused. */
+export type StoppingCode = {
+  [C in DoctorCode]: (typeof kinds)[C] extends { stops: true } ? C : never
+}[DoctorCode]
 
 export const finding = (code: DoctorCode, message: string, changes: Partial<Finding> = {}): Finding => {
   const { severity, hint, ...rest }: Kind = kinds[code]
