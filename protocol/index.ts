@@ -83,6 +83,7 @@ export type {
 } from './tally/input.ts'
 export {
   createEpochJudging,
+  decidedBy,
   type EpochJudging,
   judgeEpoch,
   type JudgedVerdicts,

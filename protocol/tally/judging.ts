@@ -137,6 +137,19 @@ export const judgeFlatEpoch = (
   prefixes: FlatPrefixes = ipv4Prefixes,
 ): FlatJudgement => rulesetOf(params).judgeEpoch(committees, epoch, params, prefixes)
 
+/**
+ * R-TALLY-1 for one seat with k challengers under the ruleset of the parameters, from the verdicts of those that have
+ * spoken so far. Returns the verdict that is decided, or null.
+ */
+export const decidedBy = (
+  verdicts: readonly number[],
+  k: number,
+  params: Pick<Params, 'ruleset'>,
+): Verdict | null => {
+  const decided = rulesetOf(params).classOf(verdicts, k)
+  return decided === undecided ? null : (decided as Verdict)
+}
+
 /** R-TALLY-5…7 under the ruleset of the week. */
 export const tallyWeek = (input: TallyInput): WeekTally => finish(tallyWeekInSteps(input))
 

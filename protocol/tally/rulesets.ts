@@ -4,7 +4,7 @@ import { type Params, type ParamsSchedule, paramsOfWeek } from '../params.ts'
 import type { Steps } from '../steps.ts'
 import type { FlatEpoch, FlatJudgement, FlatPrefixes } from './flat-epoch.ts'
 import type { JudgingParams, TallyInput, WeekTally } from './input.ts'
-import { agreementOf, judgeFlatEpoch } from './v1/judge.ts'
+import { agreementOf, classOf, judgeFlatEpoch } from './v1/judge.ts'
 import { shareFund, tallyInSteps } from './v1/tally.ts'
 
 /**
@@ -23,6 +23,11 @@ export interface Ruleset {
     prefixes: FlatPrefixes,
     attestedInAll?: number,
   ): FlatJudgement
+  /**
+   * R-TALLY-1 for one seat with k challengers, from the verdicts of those that have spoken: 0 valid, 1…9 invalid with
+   * this reason, or `undecided`.
+   */
+  classOf(verdicts: readonly number[], k: number): number
   /** R-TALLY-2 for the i-th verdict of the seat at this position of the ring; null if it does not count. */
   agreementOf(
     committees: Committees,
@@ -43,7 +48,7 @@ export interface Ruleset {
 
 /** In rising order of number. A ruleset is never changed and never removed: old weeks stay verifiable. */
 export const rulesets: readonly Ruleset[] = [
-  { number: 1, judgeEpoch: judgeFlatEpoch, agreementOf, tallyInSteps, shareFund },
+  { number: 1, judgeEpoch: judgeFlatEpoch, classOf, agreementOf, tallyInSteps, shareFund },
 ]
 
 /** The highest number that this version knows: what probes say of it (R-PROBE-1). */

@@ -9,15 +9,16 @@ import {
   type Epoch,
   epochRoot,
   fillFrame,
+  type Params,
   paramsHash,
   proofPagesOf,
   type Seat,
   seenFault,
   type Signed,
   type SignedAttestation,
+  snapshotRootOf,
   Verdict,
   type Week,
-  snapshotRootOf,
 } from '../../protocol/index.ts'
 import type { WeekData } from '../../src/week/bundle.ts'
 import type { WeekChain } from '../../src/week/verify-week.ts'
@@ -34,10 +35,11 @@ import {
 
 export const week = '2026-W47' as Week
 export const earlierWeek = '2026-W46' as Week
-const params = paramsWith({ committee: 3 })
+export const params = paramsWith({ committee: 3 })
 
 export interface SetOptions {
   seats?: number
+  params?: Params
   /** By week, in rising order. */
   epochs?: readonly (readonly [Week, readonly Epoch[]])[]
   equivocators?: readonly number[]
@@ -60,11 +62,12 @@ export interface AnchoredSet {
 }
 
 export const createAnchoredSet = (options: SetOptions = {}): AnchoredSet => {
+  const ofWeek = options.params ?? params
   const nodes = nodesOf(options.seats ?? 6)
   const byWeek = options.epochs ?? [[week, [10, 11, 12]]]
   const epochs = byWeek
     .flatMap(([, numbers]) => numbers)
-    .map((epoch) => epochOf(nodes, epoch, params.committee))
+    .map((epoch) => epochOf(nodes, epoch, ofWeek.committee))
   const equivocators = (options.equivocators ?? []).map((index) => nodes[index]!.seat)
   const evidence = new Map<string, Uint8Array>()
   const previous = new Map<number, SignedAttestation>()
@@ -113,7 +116,7 @@ export const createAnchoredSet = (options: SetOptions = {}): AnchoredSet => {
     handsOn: { count: nodes.length, root: seedOf('list') },
     weeks: byWeek.map(([name, numbers]) => ({
       week: name,
-      paramsHash: paramsHash(params),
+      paramsHash: paramsHash(ofWeek),
       income: 0n,
       epochs: numbers.map((epoch) => ({
         epoch,
@@ -148,12 +151,10 @@ export const createAnchoredSet = (options: SetOptions = {}): AnchoredSet => {
       anchored: cidOf(payload),
       frame,
       snapshotOf: async () => nodes,
-      paramsOf: () => params,
+      paramsOf: () => ofWeek,
     },
     epochs,
     rows,
     equivocators,
   }
 }
-
-export { params }

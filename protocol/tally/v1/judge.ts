@@ -102,6 +102,13 @@ const classesAlongRing = (
   return classes
 }
 
+/** Ruleset 1, R-TALLY-1 for one seat: 0 valid, 1…9 invalid with this reason, or `undecided`. */
+export const classOf = (verdicts: readonly number[], k: number): number => {
+  const counts = new Uint8Array(lastInvalidVerdict + 1)
+  for (const verdict of verdicts) if (verdict <= lastInvalidVerdict) counts[verdict]!++
+  return 2 * counts[Verdict.valid]! > k ? Verdict.valid : reasonOf(counts, k)
+}
+
 const reasonOf = (counts: Uint8Array, k: number): number => {
   let invalid = 0
   let reason = 1

@@ -1,4 +1,4 @@
-import type { Epoch, Height, Seat, UnknownRuleset } from '../../../protocol/index.ts'
+import type { Epoch, Height, Params, Seat, UnknownRuleset } from '../../../protocol/index.ts'
 import type { SignedVerdict } from '../alerts/finding.ts'
 import type { DifferingCheckpoint } from '../../week/anchored-weeks.ts'
 import type { ObservedOutside } from '../../node/ask-outside.ts'
@@ -69,6 +69,8 @@ export interface ObservedVisits {
 /** What the challengers of an epoch say of this seat, in ring order. */
 export interface EpochWords {
   epoch: Epoch
+  /** Of the epoch's week: they name the ruleset that decides. */
+  params: Pick<Params, 'ruleset'>
   /** Nothing more can come (R-CP-3). */
   isClosed: boolean
   challengers: readonly ChallengerWord[]

@@ -1,4 +1,5 @@
 import {
+  decidedBy,
   lastInvalidVerdict,
   Verdict,
   type Verdict as VerdictCode,
@@ -22,18 +23,19 @@ export interface EpochStanding {
   is: 'valid' | 'invalid' | 'undecided' | 'open'
 }
 
-export const standingOf = ({ challengers, isClosed }: EpochWords): EpochStanding => {
+export const standingOf = ({ challengers, isClosed, params }: EpochWords): EpochStanding => {
   const k = challengers.length
   const count = (is: (word: ChallengerWord) => boolean): number => challengers.filter(is).length
   const valid = count(({ verdict }) => verdict === Verdict.valid)
   const invalid = count(isInvalid)
   const silent = count(({ verdict }) => verdict === null)
   const abstain = k - valid - invalid - silent
-  const maybeValid = isClosed ? valid : valid + silent
   const counts = { k, valid, invalid, abstain, silent }
-  if (2 * valid > k) return { ...counts, is: 'valid' }
-  if (2 * invalid > k) return { ...counts, is: 'invalid' }
-  return { ...counts, is: 2 * maybeValid > k ? 'open' : 'undecided' }
+  const said = challengers.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]))
+  const decided = decidedBy(said, k, params)
+  if (decided !== null) return { ...counts, is: decided === Verdict.valid ? 'valid' : 'invalid' }
+  const best = [...said, ...Array.from({ length: isClosed ? 0 : silent }, () => Verdict.valid)]
+  return { ...counts, is: decidedBy(best, k, params) === Verdict.valid ? 'open' : 'undecided' }
 }
 
 const isInvalid = ({ verdict }: ChallengerWord): boolean =>

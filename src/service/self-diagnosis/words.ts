@@ -56,6 +56,7 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
     )
     return {
       epoch: context.epoch,
+      params: context.params,
       // Who was not there when they came cannot take silence for an answer.
       isClosed: node.chain.confirmedHeight >= phases.closes && watchedFrom <= phases.attests,
       challengers: words.map(({ challenger, at, verdict }): ChallengerWord => {

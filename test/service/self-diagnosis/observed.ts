@@ -71,6 +71,7 @@ const codes: Readonly<Record<string, number | null>> = { V: 0, U: 2, T: 3, D: 4,
 /** One letter for each challenger: Valid, Unreachable, Timeout, wrong Digest, Abstain, - silent. */
 export const words = (letters: string, epoch = 5, isClosed = false): EpochWords => ({
   epoch,
+  params: { ruleset: 1 },
   isClosed,
   challengers: letters.split('').map((letter, i): ChallengerWord => {
     const verdict = codes[letter]!
