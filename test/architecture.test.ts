@@ -240,6 +240,31 @@ describe('docs/architecture.md', () => {
   })
 })
 
+describe('the door of protocol/', () => {
+  const names = (list: string): string[] =>
+    list
+      .split(',')
+      .map((name) => name.trim().replace(/^type /, ''))
+      .filter((name) => name !== '')
+  const shown = [
+    ...withoutComments(read('protocol/index.ts')).matchAll(/export (?:type )?\{([^}]*)\}/g),
+  ].flatMap(([, list]) => names(list!))
+
+  test('names what it shows, and shows what the product or a stranger to it uses: tests import the rest from its file', () => {
+    expect(read('protocol/index.ts')).not.toContain('export *')
+    expect(shown.length).toBeGreaterThan(300)
+    const users = [...sources.filter((path) => !path.startsWith('protocol/')), ...filesBelow('test/light')]
+    const used = new Set(
+      users.flatMap((path) =>
+        [
+          ...read(path).matchAll(/import (?:type )?\{([^}]*)\} from '(?:\.\.\/)+protocol\/index\.ts'/g),
+        ].flatMap(([, list]) => names(list!).map((name) => name.replace(/ as .*/, ''))),
+      ),
+    )
+    expect(shown.filter((name) => !used.has(name))).toEqual([])
+  })
+})
+
 describe('rulesets', () => {
   test('R-NET-3 the door of protocol/ shows no ruleset and no function of one: only judging by the parameters of a week', () => {
     const doorValues = new Set<unknown>(Object.values(door))

@@ -7,8 +7,8 @@ import {
   createRegistry,
   judgeBlock,
   possessionMessage,
-  signatureTag,
 } from '../../protocol/index.ts'
+import { signatureTag } from '../../protocol/bls.ts'
 import { parseBlock } from '../../src/chain/formats/block.ts'
 import { chainBlockOf } from '../../src/chain-node/follower/chain-block.ts'
 import { createBls } from '../../src/keys/bls.ts'

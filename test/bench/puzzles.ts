@@ -2,7 +2,6 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { parseArgs } from 'node:util'
 import {
   createPuzzleCheck,
-  encodeSolution,
   hash,
   leastAskedEffort,
   type NetworkId,
@@ -10,6 +9,7 @@ import {
   type Puzzle,
   searchSolution,
 } from '../../protocol/index.ts'
+import { encodeSolution } from '../../protocol/puzzle.ts'
 import { noMetrics } from '../../src/net/counters.ts'
 import { createPuzzleGate } from '../../src/net/puzzle-gate.ts'
 import { createPuzzleSolver } from '../../src/net/puzzle-solver.ts'

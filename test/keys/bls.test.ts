@@ -2,16 +2,8 @@ import { FpLegendre } from '@noble/curves/abstract/modular.js'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  blsPublicKey,
-  hexToBytes,
-  type NetworkId,
-  nobleBls,
-  nobleProvePossession,
-  possessionMessage,
-  signatureTag,
-  utf8ToBytes,
-} from '../../protocol/index.ts'
+import { hexToBytes, type NetworkId, nobleBls, possessionMessage, utf8ToBytes } from '../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession, signatureTag } from '../../protocol/bls.ts'
 import {
   aggregateVotes,
   blsPublicKeyOf,

@@ -2,13 +2,13 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
-  encodeSolution,
   leastAskedEffort,
   maxEffort,
   mostAskedEffort,
   nonceBytes,
   type Puzzle,
 } from '../../protocol/index.ts'
+import { encodeSolution } from '../../protocol/puzzle.ts'
 import {
   createPuzzleGate,
   type GateLimits,

@@ -3,7 +3,6 @@ import { lpStream } from '@libp2p/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   encodePaidRequest,
-  encodeSolution,
   leastAskedEffort,
   maxEffort,
   nonceBytes,
@@ -13,6 +12,7 @@ import {
   readPaidRequest,
   searchSolution,
 } from '../../protocol/index.ts'
+import { encodeSolution } from '../../protocol/puzzle.ts'
 import type { HandlerLimits } from '../../src/net/service.ts'
 import { realWorld } from '../../src/world.ts'
 import { networkId, startHost, until, type LocalHost } from './local-hosts.ts'

@@ -7,7 +7,6 @@ import {
   cidOf,
   createProof,
   decodeCheckpoint,
-  decodeProofPage,
   encodeProof,
   type Epoch,
   maxLeaves,
@@ -20,6 +19,7 @@ import {
   topicsOf,
   type Week,
 } from '../../protocol/index.ts'
+import { decodeProofPage } from '../../protocol/proof-page.ts'
 import { blsPublicKeyOf, blsSecretKeyOf } from '../../src/keys/bls.ts'
 import { createCertifierPeers } from '../../src/node/certifier-peers.ts'
 import { certificateOf, createWeeks, registryOf, seniorCount, weeksAt } from '../fixtures/frozen-weeks.ts'

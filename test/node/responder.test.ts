@@ -9,11 +9,11 @@ import {
   type NetworkId,
   protocols,
   type Question,
-  type Receipt,
   type Signed,
   signedBytes,
   syncAnswerCodec,
 } from '../../protocol/index.ts'
+import type { Receipt } from '../../protocol/challenge.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { digestOf } from '../../src/week/digests.ts'
 import { prefixes } from '../../src/store/keys.ts'

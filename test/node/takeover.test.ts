@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { beaconOf, type Signed, takeoverEpochs, unseated } from '../../protocol/index.ts'
+import { beaconOf, type Signed, unseated } from '../../protocol/index.ts'
+import { takeoverEpochs } from '../../protocol/takeover.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { createProbeRoots } from '../../src/net/certificate-chain.ts'
 import { probeTls } from '../../src/net/probe.ts'

@@ -8,13 +8,12 @@ import {
   checkAnnouncement,
   formatMemo,
   isHost,
-  isSignedByStake,
-  maxMemoBytes,
   type NetworkId,
   nobleBls,
   parseMemo,
   peerIdOfKey,
 } from '../../protocol/index.ts'
+import { isSignedByStake, maxMemoBytes } from '../../protocol/announcement.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { processorMs } from '../fixtures/processor-time.ts'
 import { genesis, memoOf, networkId, seedOf, trustingBls, walletOf } from './fixture.ts'

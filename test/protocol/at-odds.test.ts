@@ -1,14 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  chooseListing,
-  type Epoch,
-  isEnough,
-  type Opinion,
-  rowKey,
-  type Said,
-  type Seat,
-} from '../../protocol/index.ts'
+import { chooseListing, type Epoch, isEnough, rowKey, type Seat } from '../../protocol/index.ts'
+import type { Opinion, Said } from '../../protocol/listing.ts'
 
 const epoch: Epoch = 4
 

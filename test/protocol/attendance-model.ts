@@ -1,7 +1,6 @@
 import {
   againOf,
   type AttendanceEffect,
-  type AttendanceEvent,
   type AttendanceState,
   type Epoch,
   epochPhases,
@@ -12,13 +11,14 @@ import {
   nextWork,
   type SendingEffect,
   type SendingEvent,
-  type SendingState,
   startAttendance,
   startSending,
   stepAttendance,
   stepSending,
   whyClosed,
 } from '../../protocol/index.ts'
+import type { AttendanceEvent } from '../../protocol/attendance.ts'
+import type { SendingState } from '../../protocol/sending.ts'
 
 /**
  * One seat's daemon over its life, with its disk, its chain and the other seats, as far as R-ATT-5 is concerned: the

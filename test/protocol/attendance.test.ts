@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type AttendanceEvent,
   type AttendanceState,
   firstRemembered,
   isHeldBack,
@@ -11,6 +10,7 @@ import {
   startAttendance,
   stepAttendance,
 } from '../../protocol/index.ts'
+import type { AttendanceEvent } from '../../protocol/attendance.ts'
 import { createLife, type Life } from './attendance-model.ts'
 
 const height = (epoch: number, isSeated = true): AttendanceEvent => ({ is: 'height', epoch, isSeated })

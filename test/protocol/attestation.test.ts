@@ -9,18 +9,11 @@ import {
   cidOf,
   createProof,
   decodeAttestation,
-  decodeAttestationBySchema,
-  decodeAttestationQuickly,
   decodeSigned,
-  decodeSignedBySchema,
   encodeAttestation,
   encodeProof,
   encodeSigned,
-  isObservedAddress,
-  isVerdict,
   isRetried,
-  isWellFormed,
-  type LinkedAttestation,
   maxAttestationBytes,
   maxProofBytes,
   type NetworkId,
@@ -29,6 +22,15 @@ import {
   validateProof,
   verdictNames,
 } from '../../protocol/index.ts'
+import {
+  decodeAttestationBySchema,
+  decodeAttestationQuickly,
+  isWellFormed,
+} from '../../protocol/attestation.ts'
+import type { LinkedAttestation } from '../../protocol/authenticity.ts'
+import { isObservedAddress } from '../../protocol/observed-address.ts'
+import { decodeSignedBySchema } from '../../protocol/signed.ts'
+import { isVerdict } from '../../protocol/verdict.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { attestationOf, epochOf, networkId, nodesOf, seedOf, signAttestation } from './fixture.ts'
 

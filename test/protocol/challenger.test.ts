@@ -6,7 +6,6 @@ import {
   type ChallengerState,
   type Finding,
   bytesToHex,
-  nonceOf,
   resumeChallenger,
   seenFault,
   startChallenger,
@@ -15,6 +14,7 @@ import {
   Verdict,
   type VisitResult,
 } from '../../protocol/index.ts'
+import { nonceOf } from '../../protocol/challenger.ts'
 import { uniformityTest } from '../../src/cli/chi-square.ts'
 import { seedOf } from './fixture.ts'
 

@@ -4,13 +4,10 @@ import * as fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import {
-  type AbsenceProof,
   type Attestation,
-  attestationLeaf,
   certifiersOf,
   type Checkpoint,
   checkpointAnswerCodec,
-  checkpointCid,
   type CheckpointFrame,
   checkpointRequestCodec,
   checkCertificate,
@@ -23,41 +20,42 @@ import {
   createProof,
   decodeCertificate,
   decodeCheckpoint,
-  decodeInclusion,
-  decodeProofPage,
   encodeCanonical,
   encodeCheckpoint,
-  encodeInclusion,
   encodeProof,
   epochRoot,
   fillFrame,
   hash,
   hexToBytes,
   maxCheckpointBytes,
-  maxCheckpointEpochs,
-  maxPageProofs,
-  maxWants,
   merklePath,
-  merkleRoot,
   nobleBls,
   parseAnchor,
   proofPagesOf,
   proposalAnswerCodec,
   proposalRequestCodec,
-  proveInclusion,
   readProofPages,
-  readWants,
   registryRootOf,
   type SeatRecord,
   seniorityStart,
   takeSeniors,
   verifyAbsence,
-  verifyInclusion,
   wantsAnswer,
   type Week,
-  maxAmount,
   snapshotRootOf,
 } from '../../protocol/index.ts'
+import { maxWants, readWants } from '../../protocol/checkpoint-messages.ts'
+import { checkpointCid, maxCheckpointEpochs } from '../../protocol/checkpoint.ts'
+import {
+  type AbsenceProof,
+  decodeInclusion,
+  encodeInclusion,
+  proveInclusion,
+  verifyInclusion,
+} from '../../protocol/inclusion.ts'
+import { attestationLeaf, merkleRoot } from '../../protocol/merkle.ts'
+import { maxAmount } from '../../protocol/params.ts'
+import { decodeProofPage, maxPageProofs } from '../../protocol/proof-page.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import {
   attestationOf,

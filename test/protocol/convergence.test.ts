@@ -9,9 +9,9 @@ import {
   hasBit,
   indexOfSeat,
   type SignedAttestation,
-  tallyBytes,
   type Week,
 } from '../../protocol/index.ts'
+import { tallyBytes } from '../../protocol/tally/document.ts'
 import {
   type CollectedEpoch,
   collect,

@@ -3,13 +3,13 @@ import {
   createStream,
   decodeCheckpoint,
   type Epoch,
-  maxRevisions,
-  maxWants,
   type ProposalAnswer,
   type RandomStream,
   type Seat,
   wantsAnswer,
 } from '../../protocol/index.ts'
+import { maxWants } from '../../protocol/checkpoint-messages.ts'
+import { maxRevisions } from '../../protocol/proposing.ts'
 import {
   betweenBounds,
   type CertifierNetwork,

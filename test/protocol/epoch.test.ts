@@ -8,8 +8,8 @@ import {
   epochPhases,
   epochStart,
   whyClosed,
-  whyRefused,
 } from '../../protocol/index.ts'
+import { whyRefused } from '../../protocol/epoch.ts'
 import { genesis, networkId, seedOf } from './fixture.ts'
 
 const shapes = fc.record({

@@ -6,7 +6,6 @@ import {
   type Attestation,
   type AuditedTarget,
   auditEvidence,
-  auditSeed,
   type ChallengeTerms,
   cidOf,
   createStream,
@@ -14,7 +13,6 @@ import {
   encodeEvidence,
   encodeReceipt,
   encodeSigned,
-  type Evidence,
   type EvidenceEntry,
   hasReceipts,
   maxEvidenceBytes,
@@ -27,6 +25,8 @@ import {
   Verdict,
   verdictNames,
 } from '../../protocol/index.ts'
+import { auditSeed } from '../../protocol/beacon.ts'
+import type { Evidence } from '../../protocol/evidence.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { attestationOf, epochOf, networkId, nodesOf, seedOf, type TestNode } from './fixture.ts'
 

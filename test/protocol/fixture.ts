@@ -6,7 +6,6 @@ import {
   type Attestation,
   beaconOf,
   type BlsVerifier,
-  blsPublicKey,
   type ChainBlock,
   type ChainTransaction,
   coin,
@@ -26,7 +25,6 @@ import {
   outpointKey,
   Params,
   peerIdOfKey,
-  nobleProvePossession,
   type Sign,
   type Signed,
   type SignedAttestation,
@@ -34,6 +32,7 @@ import {
   type SnapshotRow,
   Verdict,
 } from '../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession } from '../../protocol/bls.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 
 export const genesis = Genesis.parse({

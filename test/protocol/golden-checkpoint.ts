@@ -6,10 +6,8 @@ import {
   certifiersOf,
   type CheckpointFrame,
   cidOf,
-  commitmentOf,
   encodeCertificate,
   encodeCheckpoint,
-  encodeInclusion,
   type Epoch,
   epochRoot,
   epochStart,
@@ -17,20 +15,19 @@ import {
   formatAnchor,
   hexToBytes,
   type NetworkId,
-  nobleAggregateVotes,
-  nobleSignBls,
   proofPagesOf,
   type Leaf,
-  proveInclusion,
   registryRootOf,
   type SeatRecord,
-  seniorListOf,
   signersOf,
   snapshotRootOf,
   takeSeniors,
   voteMessage,
   type Week,
 } from '../../protocol/index.ts'
+import { nobleAggregateVotes, nobleSignBls } from '../../protocol/bls.ts'
+import { encodeInclusion, proveInclusion } from '../../protocol/inclusion.ts'
+import { commitmentOf, seniorListOf } from '../../protocol/seniors.ts'
 
 /** What this vector reads of the others, as their files have it. */
 interface Others {

@@ -1,5 +1,4 @@
 import {
-  attestationLeaf,
   beaconOf,
   bytesToHex,
   cidOf,
@@ -9,13 +8,14 @@ import {
   epochRoot,
   epochStart,
   type Genesis,
-  maxPageProofs,
   networkIdOf,
   proofPagesOf,
   type Signed,
   signPayload,
   type Week,
 } from '../../protocol/index.ts'
+import { attestationLeaf } from '../../protocol/merkle.ts'
+import { maxPageProofs } from '../../protocol/proof-page.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { encodeAttestationBlock, rowsPerBlock } from '../../src/week/attestation-block.ts'
 import { secretOf } from './golden-owner.ts'

@@ -4,7 +4,6 @@ import { base64 } from '@scure/base'
 import {
   addressOfStake,
   announcementMessage,
-  blsPublicKey,
   bytesToHex,
   type ChainTransaction,
   formatMemo,
@@ -13,12 +12,12 @@ import {
   hash160,
   messageDigest,
   networkIdOf,
-  nobleProvePossession,
   outpointKey,
   peerIdOfKey,
   type Sign,
   utf8ToBytes,
 } from '../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession } from '../../protocol/bls.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 
 /** A value of a vector file: byte strings are hex, amounts decimal. */

@@ -1,16 +1,13 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import {
-  blsPublicKey,
   bytesToHex,
   concatBytes,
   hexToBytes,
   type NetworkId,
-  nobleAggregateVotes,
-  nobleProvePossession,
-  nobleSignBls,
   possessionMessage,
   signedBytes,
 } from '../../protocol/index.ts'
+import { blsPublicKey, nobleAggregateVotes, nobleProvePossession, nobleSignBls } from '../../protocol/bls.ts'
 
 const hex = bytesToHex
 

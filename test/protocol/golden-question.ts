@@ -5,12 +5,12 @@ import {
   type ChallengeTerms,
   dialBackAnswerCodec,
   dialBackRequestCodec,
-  encodeQuestion,
   probeMessage,
   type Question,
   type Sign,
   signQuestion,
 } from '../../protocol/index.ts'
+import { encodeQuestion } from '../../protocol/question.ts'
 
 const hex = bytesToHex
 

@@ -18,10 +18,7 @@ import {
   type Height,
   medianTimePast,
   networkIdOf,
-  type NetworkRules,
-  nobleAggregateVotes,
   nobleBls,
-  nobleSignBls,
   noWeeks,
   Params,
   paramsHash,
@@ -38,6 +35,8 @@ import {
   weeksListedBy,
   weekStateOf,
 } from '../../protocol/index.ts'
+import { nobleAggregateVotes, nobleSignBls } from '../../protocol/bls.ts'
+import type { NetworkRules } from '../../protocol/weeks.ts'
 import { blsSecretOf, secretOf } from './golden-owner.ts'
 
 const hex = bytesToHex

@@ -2,9 +2,7 @@ import {
   answeredFault,
   applyChange,
   type Attestation,
-  attestationLeaf,
   attestationMessage,
-  auditSeed,
   beaconOf,
   bytesToHex,
   type ChainBlock,
@@ -26,7 +24,6 @@ import {
   epochPhases,
   epochRoot,
   epochStart,
-  type Evidence,
   type EvidenceEntry,
   Genesis,
   hash,
@@ -37,10 +34,8 @@ import {
   Params,
   paramsHash,
   receiptResponse,
-  sampleSeed,
   samplesOf,
   seenFault,
-  shuffleSeed,
   type Sign,
   type Signed,
   signPayload,
@@ -52,6 +47,9 @@ import {
   Verdict,
   weekOfTime,
 } from '../../protocol/index.ts'
+import { auditSeed, sampleSeed, shuffleSeed } from '../../protocol/beacon.ts'
+import type { Evidence } from '../../protocol/evidence.ts'
+import { attestationLeaf } from '../../protocol/merkle.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { blocksVector } from './golden-blocks.ts'
 import { bundleVector } from './golden-bundle.ts'

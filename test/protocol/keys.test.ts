@@ -6,23 +6,21 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   addressOfStake,
-  blsPublicKey,
   type BlsVerifier,
   bytesToHex,
   type ChainName,
   chains,
   hash160,
   hexToBytes,
-  isAcceptableBlsKey,
   isAcceptablePublicKey,
   keyOfPeerId,
   messageDigest,
   nobleBls,
   peerIdOfKey,
-  nobleProvePossession,
   recoverHash160,
   stakeOfAddress,
 } from '../../protocol/index.ts'
+import { blsPublicKey, isAcceptableBlsKey, nobleProvePossession } from '../../protocol/bls.ts'
 import { createBls } from '../../src/keys/bls.ts'
 import { ed25519FromSeed } from '../../src/keys/ed25519.ts'
 import { readVectorJson } from '../vectors/read.ts'

@@ -1,15 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  chooseListing,
-  type Epoch,
-  type HoldingOf,
-  type Known,
-  type Opinion,
-  rowKey,
-  type Said,
-  type Seat,
-  type Stance,
-} from '../../protocol/index.ts'
+import { chooseListing, type Epoch, rowKey, type Seat, type Stance } from '../../protocol/index.ts'
+import type { HoldingOf, Known, Opinion, Said } from '../../protocol/listing.ts'
 
 const certifiers = 16
 const epoch: Epoch = 4

@@ -2,20 +2,19 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   certifiersOf,
-  commitmentOf,
   createStream,
   encodeCanonical,
   handedOnBy,
   hash,
   listOf,
   merklePath,
-  merkleRoot,
   type Senior,
   seniorLeaf,
-  seniorListOf,
   shuffledIndexes,
   verifyMerklePath,
 } from '../../protocol/index.ts'
+import { merkleRoot } from '../../protocol/merkle.ts'
+import { commitmentOf, seniorListOf } from '../../protocol/seniors.ts'
 import { genesis, seedOf } from './fixture.ts'
 import { anchorOf, play, type PlayedWeek, seniorOf, type Voter } from './played-lists.ts'
 

@@ -2,17 +2,15 @@ import { base64 } from '@scure/base'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  attestationLeaf,
   bytesToHex,
   cidOf,
   encodeCanonical,
   epochRoot,
   hexToBytes,
   merklePath,
-  merkleRoot,
-  merkleRootOf,
   verifyMerklePath,
 } from '../../protocol/index.ts'
+import { attestationLeaf, merkleRoot, merkleRootOf } from '../../protocol/merkle.ts'
 import { readVectorJson } from '../vectors/read.ts'
 
 const vectors = readVectorJson('rfc6962/tree.json') as {

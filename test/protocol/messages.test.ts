@@ -18,7 +18,6 @@ import {
   maxEvidenceBytes,
   maxReceiptBytes,
   maxSyncAttestations,
-  type MessageCodec,
   type NetworkId,
   protocols,
   syncAnswerCodec,
@@ -26,8 +25,9 @@ import {
   topicsOf,
   unseated,
   validateProof,
-  maxQuestionBytes,
 } from '../../protocol/index.ts'
+import type { MessageCodec } from '../../protocol/messages.ts'
+import { maxQuestionBytes } from '../../protocol/question.ts'
 import { processorMs } from '../fixtures/processor-time.ts'
 import { networkId, seedOf } from './fixture.ts'
 

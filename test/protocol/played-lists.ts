@@ -17,8 +17,8 @@ import {
   type Week,
   weekAfter,
   type WeekRecord,
-  type WeekRules,
 } from '../../protocol/index.ts'
+import type { WeekRules } from '../../protocol/weeks.ts'
 import { genesis, networkId, paramsWith, seedOf } from './fixture.ts'
 
 const params = paramsWith({ viewBlocks: 4, anchorBlocks: 8, certifiers: 6 })

@@ -1,16 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  cidOf,
-  type Height,
-  maxRevisions,
-  type ProposingEffect,
-  type ProposingState,
-  type Seat,
-  startProposing,
-  stepProposing,
-  type Wants,
-} from '../../protocol/index.ts'
+import { cidOf, type Height, type ProposingEffect, type Seat, type Wants } from '../../protocol/index.ts'
+import { maxRevisions, type ProposingState, startProposing, stepProposing } from '../../protocol/proposing.ts'
 
 const nothing: Wants = { missing: [], late: [], proofs: [] }
 

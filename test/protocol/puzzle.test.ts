@@ -8,11 +8,8 @@ import {
   createPuzzleCheck,
   decodeCanonical,
   encodePaidRequest,
-  encodeSolution,
   type GivenCookie,
-  isLightEnough,
   maxEffort,
-  maxSolutionBytes,
   NetworkId,
   paidRequestOverhead,
   type Puzzle,
@@ -20,6 +17,7 @@ import {
   readPaidRequest,
   searchSolution,
 } from '../../protocol/index.ts'
+import { encodeSolution, isLightEnough, maxSolutionBytes } from '../../protocol/puzzle.ts'
 import { seedOf } from './fixture.ts'
 
 const networkId = 'ab'.repeat(16) as z.infer<typeof NetworkId>

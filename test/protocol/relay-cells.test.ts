@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import {
   type Cell,
   cellBytes,
-  cellKinds,
   cellPayloadBytes,
   createStream,
   decodeCell,
@@ -15,21 +14,24 @@ import {
   endCodeBack,
   endCodeForth,
   endCodeOf,
-  endCodesBack,
-  frameHeadBytes,
   hash,
   maxCellsForth,
   maxFrameBytes,
   maxHops,
   maxTransactionBytes,
   messageOfFrame,
-  minFrameBound,
   partBytesIn,
   refusalText,
   relayAnswerCodec,
   relayRequestCodec,
-  sessionBytes,
 } from '../../protocol/index.ts'
+import {
+  cellKinds,
+  endCodesBack,
+  frameHeadBytes,
+  minFrameBound,
+  sessionBytes,
+} from '../../protocol/relay-cells.ts'
 
 const payloads = fc.uint8Array({ minLength: 1, maxLength: cellPayloadBytes })
 

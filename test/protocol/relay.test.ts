@@ -6,7 +6,6 @@ import {
   drawHops,
   drawOrder,
   hash,
-  isApart,
   lastClassOf,
   mayBeHop,
   saysEnough,
@@ -14,6 +13,7 @@ import {
   shuffledIndexes,
   suspectsOf,
 } from '../../protocol/index.ts'
+import { isApart } from '../../protocol/relay.ts'
 import { uniformityTest } from '../../src/cli/chi-square.ts'
 
 const streamOf = (...parts: (string | number)[]) => createStream(hash('relay test', ...parts))

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  againOf,
-  type SendingEvent,
-  type SendingState,
-  startSending,
-  stepSending,
-} from '../../protocol/index.ts'
+import { againOf, type SendingEvent, startSending, stepSending } from '../../protocol/index.ts'
+import type { SendingState } from '../../protocol/sending.ts'
 
 const own = (changes: object = {}) => ({ id: 1, over: 80, closes: 86, isLast: false, ...changes })
 const signed = (height = 78, changes: object = {}): SendingEvent => ({

@@ -5,7 +5,6 @@ import {
   defaultPrefixBits,
   drawUnasked,
   hash,
-  isApart,
   isTurnAnswered,
   neighboursToDial,
   startAsking,
@@ -14,6 +13,7 @@ import {
   stepTurn,
   type TurnEvent,
 } from '../../protocol/index.ts'
+import { isApart } from '../../protocol/relay.ts'
 
 describe('R-SYNC-2 a turn', () => {
   test('asks one seat, a node that is alone three at the same time', () => {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { standingOfTakeover, takeoverEpochs, type WatchedEpoch } from '../../protocol/index.ts'
+import { standingOfTakeover, type WatchedEpoch } from '../../protocol/index.ts'
+import { takeoverEpochs } from '../../protocol/takeover.ts'
 
 const epochBlocks = 8
 

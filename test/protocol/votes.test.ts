@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import {
-  bytesToHex,
-  hexToBytes,
-  isAcceptableBlsKey,
-  nobleAggregateVotes,
-  nobleBls,
-  nobleSignBls,
-} from '../../protocol/index.ts'
+import { bytesToHex, hexToBytes, nobleBls } from '../../protocol/index.ts'
+import { isAcceptableBlsKey, nobleAggregateVotes, nobleSignBls } from '../../protocol/bls.ts'
 import { aggregateVotes, createBls, signVote } from '../../src/keys/bls.ts'
 
 interface Vectors {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import {
   applyChange,
-  blsPublicKey,
   type ChainTransaction,
   createRegistry,
   judgeBlock,
   takeSeniors,
 } from '../../protocol/index.ts'
+import { blsPublicKey } from '../../protocol/bls.ts'
 import {
   blockOf,
   genesis,

@@ -2,7 +2,6 @@ import { base64 } from '@scure/base'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  anchorableUntil,
   type AnchorCandidate,
   anchorWindowAt,
   beaconOf,
@@ -16,14 +15,11 @@ import {
   frameOf,
   type Height,
   isAnchorCandidate,
-  maxCheckpointEpochs,
-  maxMemoBytes,
   noWeeks,
   paramsHash,
   parseAnchor,
   type Seat,
   type SeatRecord,
-  seniorListOf,
   signersOf,
   startOfWeek,
   stepWeeks,
@@ -32,10 +28,13 @@ import {
   weekAfter,
   weekStateOf,
   type WeekRecord,
-  type WeekRules,
   VoidedAnchors,
   type VoidedAnchor,
 } from '../../protocol/index.ts'
+import { maxMemoBytes } from '../../protocol/announcement.ts'
+import { maxCheckpointEpochs } from '../../protocol/checkpoint.ts'
+import { seniorListOf } from '../../protocol/seniors.ts'
+import { anchorableUntil, type WeekRules } from '../../protocol/weeks.ts'
 import { aggregateVotes, blsPublicKeyOf, blsSecretKeyOf, createBls, signVote } from '../../src/keys/bls.ts'
 import { genesis, networkId, paramsWith, seedOf } from './fixture.ts'
 

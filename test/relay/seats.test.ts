@@ -5,11 +5,11 @@ import {
   type Committees,
   createCommittees,
   createEpochJudging,
-  finish,
   hash,
   targetsOf,
   Verdict,
 } from '../../protocol/index.ts'
+import { finish } from '../../protocol/steps.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
 import { addressAt, judgedViewInSteps, outcomeAt } from '../../src/week/judged-epoch.ts'
 import { type ClosedEpoch, relaySeats } from '../../src/relay/seats.ts'

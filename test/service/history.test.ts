@@ -9,11 +9,11 @@ import {
   cidOf,
   decodeQuestion,
   decodeReceipt,
-  encodeQuestion,
   encodeReceipt,
   signPayload,
   type Week,
 } from '../../protocol/index.ts'
+import { encodeQuestion } from '../../protocol/question.ts'
 import { createEd25519Verifier } from '../../src/keys/ed25519.ts'
 import { type PreparedDevnet, prepareDevnet } from '../../src/devnet/prepare.ts'
 import { assembleNode } from '../../src/service/assemble.ts'

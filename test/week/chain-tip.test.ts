@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { epochStart, whyRefused } from '../../protocol/index.ts'
+import { epochStart } from '../../protocol/index.ts'
+import { whyRefused } from '../../protocol/epoch.ts'
 import { createTipWatch } from '../../src/week/chain-tip.ts'
 
 const genesis = { activationHeight: 1_000, epochBlocks: 192, confirmations: 10 }

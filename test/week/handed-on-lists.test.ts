@@ -16,7 +16,6 @@ import {
   formatAnchor,
   paramsOfWeek,
   type Seat,
-  seniorListOf,
   signersOf,
   startOfWeek,
   voteMessage,
@@ -24,6 +23,7 @@ import {
   weekAfter,
   type WeekRecord,
 } from '../../protocol/index.ts'
+import { seniorListOf } from '../../protocol/seniors.ts'
 import { p2pkhScript } from '../../src/chain/formats/script.ts'
 import type { Transaction } from '../../src/chain/formats/types.ts'
 import { networkOf } from '../../src/chain/profiles.ts'

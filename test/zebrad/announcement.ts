@@ -1,14 +1,13 @@
 import {
   announcementMessage,
-  blsPublicKey,
   formatMemo,
   formatUnsignedMemo,
   hash,
   type Height,
   peerIdOfKey,
-  nobleProvePossession,
   stakeOfAddress,
 } from '../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession } from '../../protocol/bls.ts'
 import type { SigningKey } from '../../src/chain/input-signatures.ts'
 import { signMessage } from '../../src/chain/message.ts'
 import type { Network } from '../../src/chain/profiles.ts'

@@ -1,14 +1,13 @@
 import {
   announcementMessage,
-  blsPublicKey,
   coin,
   formatMemo,
   formatUnsignedMemo,
   peerIdOfKey,
-  nobleProvePossession,
   stakeOfAddress,
   utf8ToBytes,
 } from '../../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession } from '../../../protocol/bls.ts'
 import type { Network } from '../../../src/chain/profiles.ts'
 import { loadNetwork } from '../../../src/service/load-network.ts'
 import { createRpcClient, type RpcClient } from '../../../src/chain-node/rpc/client.ts'

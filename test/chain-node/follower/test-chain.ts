@@ -2,7 +2,6 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import {
   addressOfStake,
   announcementMessage,
-  blsPublicKey,
   coin,
   formatMemo,
   formatUnsignedMemo,
@@ -11,8 +10,8 @@ import {
   hash160,
   type Height,
   peerIdOfKey,
-  nobleProvePossession,
 } from '../../../protocol/index.ts'
+import { blsPublicKey, nobleProvePossession } from '../../../protocol/bls.ts'
 import { parseBlock, serializeBlock } from '../../../src/chain/formats/block.ts'
 import { emptyTransaction } from '../../../src/chain/formats/empty-transaction.ts'
 import { merkleRoot } from '../../../src/chain/formats/merkle.ts'

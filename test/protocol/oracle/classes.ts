@@ -2,11 +2,11 @@ import {
   type AttestedVerdicts,
   type Committees,
   compareBytes,
-  isWellFormed,
   lastInvalidVerdict,
   type TallyEpoch,
   Verdict,
 } from '../../../protocol/index.ts'
+import { isWellFormed } from '../../../protocol/attestation.ts'
 import { majorityAddresses, type MajorityAddress, significant } from './addresses.ts'
 
 /** 0 valid, 1…9 invalid with this reason, or undecided (R-TALLY-1). */

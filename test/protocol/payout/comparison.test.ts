@@ -2,9 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   comparePayout,
-  type ComparisonInput,
   followThread,
-  markerBytes,
   outpointKey,
   type PayoutOutput,
   type PayoutPlan,
@@ -13,6 +11,8 @@ import {
   planPayout,
   threadValue,
 } from '../../../protocol/index.ts'
+import type { ComparisonInput } from '../../../protocol/payout/comparison.ts'
+import { markerBytes } from '../../../protocol/payout/marker.ts'
 import { ownerHash, payer, paying, tallyOf, transactionOf } from './fixture.ts'
 
 const start = outpointKey(ownerHash('start'), 0)

@@ -1,14 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  formatMarker,
-  markerBytes,
-  markerDigest,
-  maxPayoutParts,
-  parseMarker,
-  utf8ToBytes,
-  weekOfTime,
-} from '../../../protocol/index.ts'
+import { markerDigest, utf8ToBytes, weekOfTime } from '../../../protocol/index.ts'
+import { formatMarker, markerBytes, maxPayoutParts, parseMarker } from '../../../protocol/payout/marker.ts'
 import { week } from './fixture.ts'
 
 const digest = '0123456789abcdef'.repeat(4)

@@ -2,23 +2,20 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type ChainName,
-  conventionalFee,
   dustLimit,
   type DigestedTally,
-  marginalFee,
   markerDigest,
-  maxPayees,
   ownerOf,
   Params,
   type Payer,
   payoutFee,
   planPayout,
-  type PlanInput,
   plannedOutputs,
   signedInputBytes,
-  templateOutputBytes,
   threadValue,
 } from '../../../protocol/index.ts'
+import { conventionalFee, marginalFee, templateOutputBytes } from '../../../protocol/payout/fee.ts'
+import { maxPayees, type PlanInput } from '../../../protocol/payout/plan.ts'
 import { ownerHash, payer, tallyOf, week } from './fixture.ts'
 
 const plan = (tally: DigestedTally, changes: Partial<PlanInput> = {}) =>

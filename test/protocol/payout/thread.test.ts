@@ -2,7 +2,6 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   followThread,
-  markerBytes,
   outpointKey,
   outpointText,
   type PayoutMarker,
@@ -15,6 +14,7 @@ import {
   threadValue,
   type Week,
 } from '../../../protocol/index.ts'
+import { markerBytes } from '../../../protocol/payout/marker.ts'
 import { ownerHash, payer, paying, tallyOf, transactionOf, week } from './fixture.ts'
 
 const start = outpointKey(ownerHash('start'), 3)

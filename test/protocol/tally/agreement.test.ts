@@ -2,7 +2,6 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type AttestedVerdicts,
-  createAddressNumbers,
   createCommittees,
   createFlatEpoch,
   judgeFlatEpoch,
@@ -10,6 +9,7 @@ import {
   outcomeNames,
   Verdict,
 } from '../../../protocol/index.ts'
+import { createAddressNumbers } from '../../../protocol/tally/address-numbers.ts'
 import { seedOf } from '../fixture.ts'
 import { judgeInWords } from '../oracle/judge-epoch.ts'
 

@@ -2,13 +2,13 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type AttestedVerdicts,
-  createAddressNumbers,
   createCommittees,
   createFlatEpoch,
   hash,
   judgeFlatEpoch,
   outcomeNames,
 } from '../../../protocol/index.ts'
+import { createAddressNumbers } from '../../../protocol/tally/address-numbers.ts'
 import { judgedWords } from '../judged.ts'
 import { judgeInWords } from '../oracle/judge-epoch.ts'
 

@@ -9,13 +9,13 @@ import {
   type Params,
   readTally,
   type Snapshot,
-  tallyBytes,
   type TallyEpoch,
   tallyWeek,
   unknownRulesetOf,
   Verdict,
   type Week,
 } from '../../../protocol/index.ts'
+import { tallyBytes } from '../../../protocol/tally/document.ts'
 import { attestationOf, epochOf, genesis, networkId, nodesOf, paramsWith, seedOf } from '../fixture.ts'
 import { rulesetOf, rulesets } from '../../../protocol/tally/rulesets.ts'
 import { type AttestedInput, createTally, judgedInput, judgedWords } from '../judged.ts'
