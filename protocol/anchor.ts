@@ -19,7 +19,10 @@ export const formatAnchor = ({ week, view, checkpoint, signers, signature }: Cer
 const anchorPattern =
   /^secnode:1 anchor week=([0-9]{4}-W[0-9]{2}) view=(0|[1-9][0-9]{0,4}) checkpoint=(b[a-z2-7]{58}) signers=([A-Za-z0-9+/]{1,171}={0,2}) sig=([A-Za-z0-9+/]{128})$/
 
-/** R-CP-5: reads a memo. One certificate has one spelling; whether it holds is not judged here. */
+/**
+ * R-CP-5: reads a memo. One certificate has one spelling; whether it holds is not judged here. Accepts it, or rejects
+ * it with a code.
+ */
 export const parseAnchor = (memo: string): Validation<Certificate> => {
   if (memo.length > maxMemoBytes) return reject('anchor-too-long')
   const match = anchorPattern.exec(memo)

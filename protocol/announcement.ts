@@ -31,6 +31,7 @@ export interface Announcement {
   unsignedMemo: string
 }
 
+/** The first bytes of every announcement memo (R-REG-1). */
 export const memoPrefix = 'secnode:1 '
 export const maxMemoBytes = 512
 const maxHostBytes = 71
@@ -82,7 +83,10 @@ const announcementHeaders: ReadonlySet<number> = new Set([27, 28, 31, 32])
 /** Whether a memo is meant as an announcement: anchors begin with the same word. */
 export const isAnnouncementMemo = (memo: string): boolean => memo.startsWith(`${memoPrefix}peer=`)
 
-/** R-REG-1, R-REG-6: reads a memo. Checks its form and its peer key, neither the wallet's signature nor the proof. */
+/**
+ * R-REG-1, R-REG-6: reads a memo. Checks its form and its peer key, neither the wallet's signature nor the proof.
+ * Accepts it, or rejects it with a code.
+ */
 export const parseMemo = (chain: ChainName, memo: string): Validation<Announcement> => {
   if (memo.length > maxMemoBytes) return reject('memo-too-long')
   const match = memoPattern.exec(memo)

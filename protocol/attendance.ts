@@ -18,6 +18,7 @@ export interface AttendanceState {
   isSentAgain: boolean
 }
 
+/** What a starting daemon hears. */
 export type AttendanceEvent =
   /** A height at the tip of the chain. `isSeated`: the own seat is in the snapshot of the running epoch. */
   | { is: 'height'; epoch: Epoch; isSeated: boolean }
@@ -41,6 +42,7 @@ export interface OwnAnswers {
   lastOwn: Epoch | null
 }
 
+/** What a starting daemon is to do, in the order given. */
 export type AttendanceEffect =
   /** Ask other seats, one after the other, until three have answered; after a pause if `isAgain`. */
   | { is: 'ask'; isAgain: boolean }
@@ -56,6 +58,7 @@ export interface AttendanceStep {
   effects: readonly AttendanceEffect[]
 }
 
+/** The state of a daemon that has just started: nothing may be signed yet. */
 export const startAttendance: AttendanceState = {
   start: null,
   asking: 'due',
@@ -63,6 +66,7 @@ export const startAttendance: AttendanceState = {
   isSentAgain: false,
 }
 
+/** R-ATT-5: returns the next state and what to do. Pure; any order of events is allowed. */
 export const stepAttendance = (state: AttendanceState, event: AttendanceEvent): AttendanceStep => {
   switch (event.is) {
     case 'height':

@@ -64,6 +64,7 @@ const AttestationRow = z.tuple([
   PayloadCid,
 ])
 
+/** R-ATT-1: returns the canonical payload of an attestation, without its signature. */
 export const encodeAttestation = (attestation: Attestation): Uint8Array =>
   encodeCanonical([
     'att',
@@ -199,7 +200,7 @@ export const readAttestation = (
 export const attestationMessage = (networkId: NetworkId, payload: Uint8Array): Uint8Array =>
   signedBytes('att', networkId, payload)
 
-/** R-ATT-6 whole, with a synchronous verifier. */
+/** R-ATT-6 whole, with a synchronous verifier. Accepts, ignores or rejects, with a code. */
 export const validateAttestation = (
   networkId: NetworkId,
   bytes: Uint8Array,

@@ -24,6 +24,7 @@ export const bytesToHex = (bytes: Uint8Array): string => {
   return text
 }
 
+/** Whether two byte strings are equal. Not constant-time: for public values only. */
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false

@@ -11,6 +11,7 @@ export interface CanonicalReader {
   offset: number
 }
 
+/** Returns a reader at the first of these bytes; it copies nothing. */
 export const createCanonicalReader = (bytes: Uint8Array): CanonicalReader => ({ bytes, offset: 0 })
 
 /** RFC 8949, 3.1: the major types that are read here. */
@@ -84,4 +85,5 @@ export const readCid = (reader: CanonicalReader): CID | null => {
   return cidOfDigest(bytes.subarray(start, start + 32))
 }
 
+/** Whether all bytes were read. */
 export const isAtEnd = (reader: CanonicalReader): boolean => reader.offset === reader.bytes.length

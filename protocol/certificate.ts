@@ -55,6 +55,7 @@ const CertificateRow = z.tuple([
   bytesOf(96),
 ])
 
+/** R-CP-4: returns the canonical bytes of a certificate. */
 export const encodeCertificate = (networkId: NetworkId, certificate: Certificate): Uint8Array =>
   encodeCanonical([
     'certificate',
@@ -67,7 +68,7 @@ export const encodeCertificate = (networkId: NetworkId, certificate: Certificate
     certificate.signature,
   ])
 
-/** Whether the signature holds is `checkCertificate`'s to say. */
+/** Whether the signature holds is `checkCertificate`'s to say. Returns `bad` with a code for other bytes. */
 export const decodeCertificate = (
   bytes: Uint8Array,
 ): Decoded<{ networkId: NetworkId; certificate: Certificate }> => {

@@ -69,6 +69,7 @@ export interface Review {
   askers: readonly { seat: Seat; view: number }[]
 }
 
+/** What a certifier hears of one frozen week. */
 export type CertifierEvent =
   | { is: 'height'; height: Height }
   /** A proposal that names this seat, over a stream that ends at the key which is registered for it. */
@@ -86,6 +87,7 @@ export type CertifierEvent =
   /** The week is fixed, or its window is over. */
   | { is: 'over' }
 
+/** What a certifier is to do, in the order given. */
 export type CertifierEffect =
   | { is: 'answer'; to: Seat; view: number; checkpoint: CID; answer: ProposalAnswer }
   /** Record (view, checkpoint) durably, then sign `message` and answer with the vote, to `to` or as an own answer. */

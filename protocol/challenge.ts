@@ -109,6 +109,7 @@ const ReceiptRow = z.tuple([
   bytesOf(32),
 ])
 
+/** R-CHAL-4: returns the canonical payload of a receipt, without its signature. */
 export const encodeReceipt = (receipt: Receipt): Uint8Array =>
   encodeCanonical([
     receipt.networkId,
@@ -121,6 +122,7 @@ export const encodeReceipt = (receipt: Receipt): Uint8Array =>
     receipt.digest,
   ])
 
+/** Reads the payload of a receipt; null if it is not canonical or not of that shape. */
 export const decodeReceipt = (payload: Uint8Array): Receipt | null => {
   const decoded = decodeCanonical(ReceiptRow, payload, maxReceiptBytes)
   if (decoded.is === 'bad') return null
@@ -129,8 +131,8 @@ export const decodeReceipt = (payload: Uint8Array): Receipt | null => {
 }
 
 /**
- * R-CHAL-4: a receipt for exactly these terms, signed by the target's key. Says nothing of the digest, which only
- * who holds the chain can judge (R-CHAL-5).
+ * R-CHAL-4: a receipt for exactly these terms, signed by the target's key. Says nothing of the digest, which only who
+ * holds the chain can judge (R-CHAL-5). Accepts it, or rejects it with a code.
  */
 export const checkReceipt = (
   terms: ChallengeTerms,

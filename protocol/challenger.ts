@@ -22,6 +22,7 @@ export interface ChallengerState {
   stage: 'visiting' | 'checking-self' | 'done'
 }
 
+/** How far a challenger is with one of its targets. */
 export type TargetWork =
   /** To be visited at `at`. */
   ({ is: 'waiting'; at: Height } & Tried) | ({ is: 'visiting' } & Tried) | { is: 'found'; finding: Finding }
@@ -44,6 +45,7 @@ export interface Finding {
   address: Uint8Array | null
 }
 
+/** What a challenger hears during one epoch. */
 export type ChallengerEvent =
   /** The height of the last confirmed block. */
   | { is: 'height'; height: Height }
@@ -58,6 +60,7 @@ export type ChallengerEvent =
 /** What a visit found, that the target wants to be asked later (R-CHAL-1), or that this side had no time for the visit. */
 export type VisitResult = { finding: Finding } | { later: string } | { notBegun: true }
 
+/** What a challenger is to do, in the order given. */
 export type ChallengerEffect =
   | { is: 'visit'; target: number; nonce: Uint8Array }
   /** Try to reach three other seats, chosen with this seed. */
@@ -86,6 +89,10 @@ const momentBetween = (
 export const firstVisitsEnd = (phases: ChallengerState['phases']): Height =>
   phases.attests - Math.floor((phases.attests - phases.opens) / 4)
 
+/**
+ * Returns the state of a challenger whose epoch opens. `secret` is 32 bytes that only this node knows: nonces and
+ * moments of visits follow from it.
+ */
 export const startChallenger = (
   epoch: Epoch,
   beacon: Uint8Array,

@@ -52,7 +52,9 @@ export const ProposalAnswer = z.union([
 ])
 export type ProposalAnswer = z.infer<typeof ProposalAnswer>
 
+/** Reads and writes `ProposalRequest`. */
 export const proposalRequestCodec = codecOf<ProposalRequest>(ProposalRequest, maxCheckpointBytes + 32)
+/** Reads and writes `ProposalAnswer`. */
 export const proposalAnswerCodec = codecOf<ProposalAnswer>(ProposalAnswer, 98_304)
 
 /** What a certifier lacks in a proposal: lists of `maxWants` rows at most. */
@@ -63,6 +65,7 @@ export interface Wants {
   proofs: readonly { epoch: Epoch; seat: Seat }[]
 }
 
+/** Returns the answer to a proposal that names what a certifier lacks. */
 export const wantsAnswer = ({ missing, late, proofs }: Wants): ProposalAnswer => [
   'wants',
   missing.map(({ epoch, seat, digest }) => [epoch, seat, digest] as [number, number, Uint8Array]),
@@ -96,6 +99,7 @@ const RegistryTuple = z.tuple([
 ])
 export type RegistryTuple = z.infer<typeof RegistryTuple>
 
+/** Returns a row of the registry as it goes over the wire. */
 export const registryTupleOf = (row: RegistryRow): RegistryTuple => [
   row.seat,
   row.stake,
@@ -108,6 +112,7 @@ export const registryTupleOf = (row: RegistryRow): RegistryTuple => [
   row.activeSince,
 ]
 
+/** Returns the row that a tuple from the wire stands for. */
 export const registryRowOf = (tuple: RegistryTuple): RegistryRow => {
   const [seat, stake, peer, host, p2p, tls, bls, at, activeSince] = tuple
   return { seat, stake, peer, host, p2p, tls, bls, at, activeSince }
@@ -128,6 +133,7 @@ export type CheckpointRequest =
   /** ["certificate", week] */
   | readonly ['certificate', string]
 
+/** The schema of `CheckpointRequest`. */
 export const CheckpointRequest = z.union([
   z.tuple([z.literal('checkpoint'), PayloadCid]),
   z.tuple([z.literal('page'), PayloadCid]),
@@ -137,6 +143,7 @@ export const CheckpointRequest = z.union([
   z.tuple([z.literal('certificate'), Week.refine(isWeek)]),
 ])
 
+/** Answers to a `CheckpointRequest`: what was asked for, or that it is not there. */
 export const CheckpointAnswer = z.union([
   z.tuple([z.literal('checkpoint'), bytesUpTo(maxCheckpointBytes)]),
   z.tuple([z.literal('page'), bytesUpTo(maxPageBytes)]),
@@ -150,8 +157,10 @@ export const CheckpointAnswer = z.union([
 ])
 export type CheckpointAnswer = z.infer<typeof CheckpointAnswer>
 
+/** Reads and writes `CheckpointRequest`. */
 export const checkpointRequestCodec: MessageCodec<CheckpointRequest> = codecOf<CheckpointRequest>(
   CheckpointRequest as unknown as z.ZodType<CheckpointRequest>,
   128,
 )
+/** Reads and writes `CheckpointAnswer`. */
 export const checkpointAnswerCodec = codecOf<CheckpointAnswer>(CheckpointAnswer, maxCheckpointBytes + 32)

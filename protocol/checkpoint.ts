@@ -102,6 +102,7 @@ const CheckpointRow = z.tuple([
   z.array(ListedWeekRow).min(1).max(maxCheckpointEpochs),
 ])
 
+/** R-CP-1: returns the canonical payload of a checkpoint. */
 export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
   encodeCanonical([
     'checkpoint',
@@ -128,7 +129,10 @@ export const encodeCheckpoint = (checkpoint: Checkpoint): Uint8Array =>
     ]),
   ])
 
-/** Reads a payload. Its form only: what the chain says of it is `checkFrame`'s matter. */
+/**
+ * Reads a payload. Its form only: what the chain says of it is `checkFrame`'s matter. Returns `bad` with a code for
+ * other bytes.
+ */
 export const decodeCheckpoint = (bytes: Uint8Array): Decoded<Checkpoint> => {
   const decoded = decodeCanonical(CheckpointRow, bytes, maxCheckpointBytes)
   if (decoded.is === 'bad') return decoded
@@ -176,6 +180,7 @@ export interface FramedWeek {
   epochs: readonly FramedEpoch[]
 }
 
+/** What the chain fixes of one epoch of a checkpoint. */
 export interface FramedEpoch {
   epoch: Epoch
   beacon: Uint8Array
@@ -257,6 +262,10 @@ export const snapshotRootOf = (snapshot: readonly SnapshotLeaf[]): Uint8Array =>
 /** Hashes of leaves that are known: whoever computes the roots of many snapshots keeps those of the rows that they share. */
 export type LeafHashes = Pick<WeakMap<SnapshotLeaf, Uint8Array>, 'get' | 'set'>
 
+/**
+ * R-CP-1: returns the 32-byte root over the rows of a snapshot, in steps. `known` keeps hashes of rows from call to
+ * call.
+ */
 export const snapshotRootInSteps = (
   snapshot: readonly SnapshotLeaf[],
   known: LeafHashes = new WeakMap(),
@@ -287,6 +296,7 @@ export type RegistryRow = Pick<
 export const registryRootOf = (seats: readonly RegistryRow[]): Uint8Array =>
   finish(registryRootInSteps(seats))
 
+/** R-CP-1: returns the 32-byte root over the registry, in steps. `seats` in rising order. */
 export const registryRootInSteps = (seats: readonly RegistryRow[]): Steps<Uint8Array> =>
   merkleRootInSteps(leavesOf(seats))
 

@@ -87,6 +87,7 @@ export interface CollectedSeat {
   isOwn: boolean
 }
 
+/** What becomes known of an attestation on its way in. */
 export type CollectingEvent =
   /** All checks of R-ATT-6 before that of the signature are passed (`readAttestation`). */
   | 'read'

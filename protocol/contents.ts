@@ -26,6 +26,7 @@ export const listedAgain = ({ rows, bounds }: EpochHolding): EpochHolding => ({
   bounds: bounds && { ...bounds, closes: null },
 })
 
+/** An attestation that a node holds. */
 export interface HeldRow {
   seat: Seat
   cid: CID
@@ -60,6 +61,10 @@ export interface ChosenContents extends EpochContents {
 export const chooseContents = (...parts: Parameters<typeof chooseContentsInSteps>): ChosenContents =>
   finish(chooseContentsInSteps(...parts))
 
+/**
+ * R-CP-3: returns what a proposer puts into an epoch, in steps. `isListed`: for a seat that need not be in it, whether it is;
+ * undefined leaves that to when its attestation was held.
+ */
 export const chooseContentsInSteps = function* (
   holding: EpochHolding,
   equivocators: ReadonlySet<Seat>,
@@ -84,6 +89,7 @@ export type ProposedSet =
   /** All of it, in rising order of seat. */
   | { is: 'leaves'; rows: readonly { seat: Seat; cid: CID }[] }
 
+/** How the contents of an epoch in a proposal compare with what a certifier holds. */
 export type Comparison =
   | { is: 'agrees' }
   /** The root is none of the expected ones: the set is needed. */
@@ -101,6 +107,10 @@ export type Comparison =
 export const compareContents = (...parts: Parameters<typeof compareContentsInSteps>): Comparison =>
   finish(compareContentsInSteps(...parts))
 
+/**
+ * R-CP-3: compares the proposed contents of an epoch with what is held, in steps. `set`: the proposed seats and CIDs,
+ * or null before they are known.
+ */
 export const compareContentsInSteps = function* (
   holding: EpochHolding,
   equivocators: ReadonlySet<Seat>,

@@ -51,6 +51,7 @@ export const ProbeProof = z.tuple([
 ])
 export type ProbeProof = z.infer<typeof ProbeProof>
 
+/** Answers to a `DialBackRequest`: what the dialling node saw, or why it did not dial. */
 export const DialBackAnswer = z.union([
   /**
    * ["dialled", observed address, clock in seconds since 1970, [verdict, what was seen] of libp2p, the same of TLS, what
@@ -69,5 +70,7 @@ export const DialBackAnswer = z.union([
 ])
 export type DialBackAnswer = z.infer<typeof DialBackAnswer>
 
+/** Reads and writes `DialBackRequest`. */
 export const dialBackRequestCodec = codecOf<DialBackRequest>(DialBackRequest, 192)
+/** Reads and writes `DialBackAnswer`. */
 export const dialBackAnswerCodec = codecOf<DialBackAnswer>(DialBackAnswer, 640)

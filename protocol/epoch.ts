@@ -36,6 +36,10 @@ export interface EpochPhases {
   closes: Height
 }
 
+/**
+ * R-EPOCH-3: returns the heights at which the phases of an epoch begin and end. `attestBlocks` is a parameter of its
+ * week.
+ */
 export const epochPhases = (genesis: PhaseShape, attestBlocks: number, epoch: Epoch): EpochPhases => {
   const opens = epochStart(genesis, epoch)
   return {

@@ -29,6 +29,7 @@ export const createProof = (a: Signed, b: Signed): EquivocationProof =>
     ? { first: a, second: b }
     : { first: b, second: a }
 
+/** R-ATT-3: returns the canonical bytes of a proof of equivocation. */
 export const encodeProof = (proof: EquivocationProof): Uint8Array =>
   encodeCanonical([
     'equivocation',
@@ -44,7 +45,7 @@ export interface ReadProof {
   about: Attestation
 }
 
-/** R-ATT-3: reads a proof and checks all of it that needs no key. */
+/** R-ATT-3: reads a proof and checks all of it that needs no key. Accepts it, or rejects it with a code. */
 export const readProof = (networkId: NetworkId, bytes: Uint8Array): Validation<ReadProof> => {
   const decoded = decodeCanonical(ProofRow, bytes, maxProofBytes)
   if (decoded.is === 'bad') return reject(`equivocation-${decoded.code}`)

@@ -31,6 +31,7 @@ export interface Evidence {
   entries: readonly EvidenceEntry[]
 }
 
+/** Upper bound of an evidence block (R-EVID-1). */
 export const maxEvidenceBytes = 16_384
 const maxResponseBytes = 1_024
 const maxSeenChars = 200
@@ -78,6 +79,7 @@ const entryRow = (entry: EvidenceEntry) => {
   }
 }
 
+/** R-EVID-1: returns the canonical bytes of an evidence block. */
 export const encodeEvidence = (evidence: Evidence): Uint8Array =>
   encodeCanonical([
     'evidence',
@@ -146,7 +148,10 @@ export interface DigestCheck {
 
 export type Audit = { is: 'bad'; code: string } | { is: 'recompute'; checks: readonly DigestCheck[] }
 
-/** Reads the block behind an attestation: the one with its CID, of the same seat, epoch and verdicts (R-EVID-1). */
+/**
+ * Reads the block behind an attestation: the one with its CID, of the same seat, epoch and verdicts (R-EVID-1).
+ * Accepts it, or rejects it with a code.
+ */
 export const readEvidence = (attestation: Attestation, bytes: Uint8Array): Validation<Evidence> => {
   if (!cidOf(bytes).equals(attestation.evidence)) return reject('evidence-other-block')
   const evidence = decodeEvidence(bytes)

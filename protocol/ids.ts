@@ -26,8 +26,11 @@ const maxCount = 0xffff_ffff
 /** No height is above it. */
 export const maxHeight: Height = maxCount
 
+/** Schema of a seat: an integer from 0 on. */
 export const SeatNumber = z.int().min(0).max(maxCount)
+/** Schema of an epoch: an integer from 0 on. */
 export const EpochNumber = z.int().min(0).max(maxCount)
+/** Schema of a block height: an integer from 0 on. */
 export const HeightNumber = z.int().min(0).max(maxCount)
 
 /** A byte string of exactly `length` bytes. */

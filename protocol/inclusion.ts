@@ -49,7 +49,10 @@ export const verifyInclusion = (proof: InclusionProof, anchored: CID): Validatio
 /** One attestation under root(e), with its path. */
 export type Leaf = Omit<InclusionProof, 'checkpoint'>
 
-/** The same for a checkpoint that was read, and is the one that an anchor or certificate names. */
+/**
+ * The same for a checkpoint that was read, and is the one that an anchor or certificate names. Accepts it, or rejects
+ * it with a code.
+ */
 export const verifyLeaf = (
   checkpoint: Checkpoint,
   { attestation: payload, index, path }: Leaf,
@@ -84,7 +87,10 @@ export interface EpochProofs {
   absenceOf(seat: Seat): AbsenceProof | null
 }
 
-/** `rows`: all attestations of the epoch under the root, in rising order of seat. */
+/**
+ * `rows`: all attestations of the epoch under the root, in rising order of seat. What it proves is null for seats
+ * that the epoch does not have.
+ */
 export const createEpochProofs = (
   epoch: Epoch,
   rows: readonly { seat: Seat; cid: CID; payload: Uint8Array }[],
@@ -113,8 +119,9 @@ export const createEpochProofs = (
 }
 
 /**
- * R-CP-7: whether nothing of the seat stands under the epoch's root in a checkpoint that an anchor or certificate names:
- * leaves rise by seat, so two neighbours leave no room for a seat between theirs.
+ * R-CP-7: whether nothing of the seat stands under the epoch's root in a checkpoint that an anchor or certificate
+ * names: leaves rise by seat, so two neighbours leave no room for a seat between theirs. Accepts it, or rejects it
+ * with a code.
  */
 export const verifyAbsence = (checkpoint: Checkpoint, proof: AbsenceProof): Validation<null> => {
   const { epoch, seat, before, after } = proof

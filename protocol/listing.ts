@@ -34,6 +34,7 @@ export type HoldingOf = (epoch: Epoch, seat: Seat) => Stance | 'proved' | null
 /** What a proposer lists of the attestations that others spoke of, by `rowKey`; of all others, what it held in time. */
 export type Listing = ReadonlyMap<string, boolean>
 
+/** Returns a key for the attestation of a seat in an epoch. */
 export const rowKey = (epoch: Epoch, seat: Seat): string => `${epoch}:${seat}`
 
 /** The attestations that certifiers spoke of, by epoch: of these `chooseListing` asks how they are held. */

@@ -124,6 +124,7 @@ export const attestationLeaf = (seat: Seat, cid: CID): Uint8Array => encodeCanon
 export const epochRoot = (rows: Iterable<{ seat: Seat; cid: CID }>): Uint8Array =>
   finish(epochRootInSteps(rows))
 
+/** R-SYNC-1: returns the 32-byte root of an epoch, in steps. `rows` in rising order of seat. */
 export const epochRootInSteps = (rows: Iterable<{ seat: Seat; cid: CID }>): Steps<Uint8Array> =>
   merkleRootInSteps(leavesOf(rows))
 

@@ -17,6 +17,7 @@ export const messageDigest = (message: string): Uint8Array => {
   return sha256(sha256(concatBytes(compactSize(magic.length), magic, compactSize(text.length), text)))
 }
 
+/** RIPEMD-160 of SHA-256: 20 bytes. */
 export const hash160 = (bytes: Uint8Array): Uint8Array => ripemd160(sha256(bytes))
 
 /** The header byte of a recoverable signature: 27 + recovery id, + 4 for a compressed key. */

@@ -56,6 +56,7 @@ export type ChallengeRequest = z.infer<typeof ChallengeRequest>
 export const LaterCode = z.enum(['not-yet', 'behind', 'busy'])
 export type LaterCode = z.infer<typeof LaterCode>
 
+/** Answers to a `ChallengeRequest` (R-CHAL-2). */
 export const ChallengeAnswer = z.union([
   z.tuple([z.literal('receipt'), bytesUpTo(maxReceiptBytes), bytesOf(64)]),
   z.tuple([z.literal('later'), LaterCode]),
@@ -65,22 +66,27 @@ export const ChallengeAnswer = z.union([
 ])
 export type ChallengeAnswer = z.infer<typeof ChallengeAnswer>
 
+/** Reads and writes `ChallengeRequest`. */
 export const challengeRequestCodec = codecOf<ChallengeRequest>(ChallengeRequest, 256)
+/** Reads and writes `ChallengeAnswer`. */
 export const challengeAnswerCodec = codecOf<ChallengeAnswer>(ChallengeAnswer, 1_024)
 
 /** ["evidence", CID]: whoever holds the block serves it (R-EVID-1). */
 export const EvidenceRequest = z.tuple([z.literal('evidence'), PayloadCid])
 export type EvidenceRequest = readonly ['evidence', CID]
+/** Answers to a request for an evidence block. */
 export const EvidenceAnswer = z.union([
   z.tuple([z.literal('evidence'), bytesUpTo(maxEvidenceBytes)]),
   z.tuple([z.literal('unknown')]),
   z.tuple([z.literal('refused'), MessageCode]),
 ])
 export type EvidenceAnswer = z.infer<typeof EvidenceAnswer>
+/** Reads and writes requests for an evidence block. */
 export const evidenceRequestCodec = codecOf<EvidenceRequest>(
   EvidenceRequest as unknown as z.ZodType<EvidenceRequest>,
   64,
 )
+/** Reads and writes `EvidenceAnswer`. */
 export const evidenceAnswerCodec = codecOf<EvidenceAnswer>(EvidenceAnswer, maxEvidenceBytes + 64)
 
 /** Attestations in one answer of sync: 256 of them are some 80 kB. */
@@ -112,6 +118,7 @@ export const SyncRequest = z.union([
 ])
 export type SyncRequest = z.infer<typeof SyncRequest>
 
+/** Answers to a `SyncRequest` (R-SYNC). */
 export const SyncAnswer = z.union([
   /** [epoch, beacon, number held, root] of each epoch that the peer knows the beacon of */
   z.tuple([
@@ -125,5 +132,7 @@ export const SyncAnswer = z.union([
 ])
 export type SyncAnswer = z.infer<typeof SyncAnswer>
 
+/** Reads and writes `SyncRequest`. */
 export const syncRequestCodec = codecOf<SyncRequest>(SyncRequest, 4_096)
+/** Reads and writes `SyncAnswer`. */
 export const syncAnswerCodec = codecOf<SyncAnswer>(SyncAnswer, 400_000)

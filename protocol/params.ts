@@ -38,6 +38,7 @@ export const chains = {
   { family: 'zcash' | 'zen'; p2pkh: readonly (readonly [number, number])[] }
 >
 
+/** Names of the chains that Secnode knows. */
 export const ChainName = z.enum(Object.keys(chains) as [keyof typeof chains])
 export type ChainName = z.infer<typeof ChainName>
 

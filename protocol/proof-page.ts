@@ -60,7 +60,10 @@ export interface PageProof extends ReadProof {
   bytes: Uint8Array
 }
 
-/** R-CP-1: reads all pages of a week in their order; the signatures of the proofs are not checked. */
+/**
+ * R-CP-1: reads all pages of a week in their order; the signatures of the proofs are not checked. Accepts them, or
+ * rejects them with a code.
+ */
 export const parseProofPages = (
   networkId: NetworkId,
   week: Week,
@@ -105,5 +108,6 @@ export const readProofPages = (
   return accept(listedProofs(parsed.value))
 }
 
+/** Returns the bytes of proofs by seat. */
 export const listedProofs = (proofs: readonly PageProof[]): ListedProofs =>
   new Map(proofs.map(({ about, bytes }) => [about.seat, bytes]))

@@ -51,6 +51,7 @@ export type ProposingEvent =
   | { is: 'gathered'; lacked: readonly { epoch: Epoch; seat: Seat }[] }
   | { is: 'height'; height: Height }
 
+/** What a proposer is to do, in the order given. */
 export type ProposingEffect =
   /** Contents are those of `chooseListing`, to which all but the view goes. */
   | { is: 'build'; view: number; known: Known; certifiers: number; isLast: boolean }

@@ -28,7 +28,9 @@ export const maxEffort = 0xffff_ffff
 export const leastAskedEffort = 4_096
 /** R-PUZ-4: 16.8 million hashes, half a minute of one thread; far enough from the two minutes that a cookie lives. */
 export const mostAskedEffort = 2 ** 24
+/** Bytes of a cookie (R-PUZ-2). */
 export const cookieBytes = 16
+/** Bytes of a nonce (R-PUZ-2). */
 export const nonceBytes = 8
 
 /** Whom a solution is bound to: nobody else can use it, and it is good for nothing else. */
@@ -128,6 +130,7 @@ export interface PuzzleCheck {
   (solution: Uint8Array, client: Uint8Array, cookies: readonly GivenCookie[]): Validation<PaidWork>
 }
 
+/** R-PUZ-3: returns a check of solutions for one server and purpose: it accepts, ignores or rejects, with a code. */
 export const createPuzzleCheck = (
   server: Pick<PuzzleParties, 'networkId' | 'purpose' | 'server'>,
   sha256: Sha256 = nobleSha256,
@@ -192,6 +195,7 @@ export const PuzzleAnswer = z.tuple([
   MessageCode,
 ])
 export type PuzzleAnswer = z.infer<typeof PuzzleAnswer>
+/** Reads and writes `PuzzleAnswer`. */
 export const puzzleAnswerCodec = codecOf<PuzzleAnswer>(PuzzleAnswer, 96)
 
 /** R-PUZ-1: ["paid", solution, request]: a request with the work that was asked for it. */
@@ -205,6 +209,7 @@ export type PaidRequest = z.infer<typeof PaidRequest>
 /** How much longer a request becomes when it is paid for. */
 export const paidRequestOverhead = 1 + 5 + 2 + maxSolutionBytes + 5
 
+/** R-PUZ-1: returns a request with its solution in front. */
 export const encodePaidRequest = (solution: Uint8Array, request: Uint8Array): Uint8Array =>
   encodeCanonical(['paid', solution, request])
 

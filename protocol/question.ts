@@ -39,6 +39,7 @@ export const encodeQuestion = (question: Question): Uint8Array =>
     question.instance,
   ])
 
+/** Reads the payload of a question; null if it is not canonical or not of that shape. */
 export const decodeQuestion = (payload: Uint8Array): Question | null => {
   const decoded = decodeCanonical(QuestionRow, payload, maxQuestionBytes)
   if (decoded.is === 'bad') return null
@@ -46,6 +47,7 @@ export const decodeQuestion = (payload: Uint8Array): Question | null => {
   return { networkId, epoch, beacon, targetSeat, challengerSeat, nonce, instance }
 }
 
+/** R-CHAL-1: returns a question signed by the challenger, kind `ask`. */
 export const signQuestion = (question: Question, sign: Sign): Signed =>
   signPayload('ask', question.networkId, encodeQuestion(question), sign)
 

@@ -15,6 +15,7 @@ import { reject, type Validation } from './validation.ts'
 /** `<txid in internal order, hex>:<index>`. */
 export type OutpointKey = string
 
+/** Returns the key of an outpoint. `txid` is 32 bytes in internal order. */
 export const outpointKey = (txid: Uint8Array, index: number): OutpointKey => `${bytesToHex(txid)}:${index}`
 
 /** What the rules see of a transaction. */
@@ -26,6 +27,7 @@ export interface ChainTransaction {
   memo: string | null
 }
 
+/** A payment to a P2PKH address that a transaction makes. */
 export interface ChainPayment {
   outpoint: OutpointKey
   /** hash160, 20 bytes. */
@@ -79,6 +81,7 @@ export interface SeatRecord {
   activeSince: Height | null
 }
 
+/** An output that is the stake of a seat. */
 export interface StakeOutput {
   outpoint: OutpointKey
   seat: Seat
@@ -109,6 +112,7 @@ export interface RegistryChange {
   refused: readonly { index: number; code: string }[]
 }
 
+/** Returns the registry before the activation height: without seats. */
 export const createRegistry = (genesis: Genesis, networkId: NetworkId): Registry => ({
   genesis,
   networkId,
@@ -121,8 +125,8 @@ export const createRegistry = (genesis: Genesis, networkId: NetworkId): Registry
 })
 
 /**
- * R-REG-1…5: what a block changes, judged transaction by transaction against the state after the previous one.
- * Pure: the registry is only read. The block must be the next one.
+ * R-REG-1…5: what a block changes, judged transaction by transaction against the state after the previous one. Pure:
+ * the registry is only read. The block must be the next one; throws for another.
  */
 export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifier): RegistryChange => {
   if (block.height !== registry.height + 1) {

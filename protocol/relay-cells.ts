@@ -25,6 +25,7 @@ export const maxCellsBack = 2 * maxHops
 export const cellKinds = ['data', 'open', 'end', 'toll'] as const
 export type CellKind = (typeof cellKinds)[number]
 
+/** One cell of a circuit, unsealed. */
 export interface Cell {
   kind: CellKind
   payload: Uint8Array
@@ -33,7 +34,10 @@ export interface Cell {
 export type DecodedCell = { is: 'ok'; value: Cell } | { is: 'bad'; code: CellCode }
 export type CellCode = 'cell-size' | 'cell-kind' | 'cell-length' | 'cell-padding' | 'cell-code'
 
-/** R-RELAY-3: u16be(kind · 1024 + length) || payload || zeros. At most 1,022 bytes of payload. */
+/**
+ * R-RELAY-3: u16be(kind · 1024 + length) || payload || zeros. At most 1,022 bytes of payload. Throws RangeError for
+ * more.
+ */
 export const encodeCell = ({ kind, payload }: Cell): Uint8Array => {
   if (payload.length > cellPayloadBytes) throw new RangeError(`${payload.length} bytes do not fit in a cell`)
   const cell = new Uint8Array(cellBytes)
@@ -88,7 +92,10 @@ export const minFrameBound = 585
 /** Of a frame's two lengths. */
 export const frameHeadBytes = 4
 
-/** R-RELAY-4: `u16be(n) || u16be(m) || message (m bytes) || zeros`, n counting all that follows it; `bytes` is n + 2. */
+/**
+ * R-RELAY-4: `u16be(n) || u16be(m) || message (m bytes) || zeros`, n counting all that follows it; `bytes` is n + 2.
+ * Throws RangeError if it does not fit.
+ */
 export const encodeFrame = (message: Uint8Array, bytes: number): Uint8Array => {
   if (bytes > maxFrameBytes || message.length + frameHeadBytes > bytes) {
     throw new RangeError(`a message of ${message.length} bytes does not fit in a frame of ${bytes}`)

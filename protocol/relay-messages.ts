@@ -26,6 +26,7 @@ export const RelayRequest = z.union([
 ])
 export type RelayRequest = z.infer<typeof RelayRequest>
 
+/** Answers to a `RelayRequest`. */
 export const RelayAnswer = z.union([
   /** From here on the session carries what the next hop is told, and nothing else. */
   z.tuple([z.literal('extended')]),
@@ -37,7 +38,9 @@ export const RelayAnswer = z.union([
 ])
 export type RelayAnswer = z.infer<typeof RelayAnswer>
 
+/** Reads and writes `RelayRequest`. */
 export const relayRequestCodec = codecOf<RelayRequest>(RelayRequest, maxMessageBytes)
+/** Reads and writes `RelayAnswer`. */
 export const relayAnswerCodec = codecOf<RelayAnswer>(RelayAnswer, maxMessageBytes)
 
 /** A chain node's words as they are told (R-RELAY-5): they are printed on terminals. */

@@ -23,6 +23,7 @@ export interface ReviewState {
 
 export type ReviewOutcome = { is: 'agrees' } | { is: 'wants' } | { is: 'refused'; code: string }
 
+/** What a certifier hears while it reviews a proposal. */
 export type ReviewEvent =
   /** All pages were read and every proof was checked (`readProofPages`). */
   | { is: 'pages'; equivocators: ReadonlyMap<Week, ReadonlySet<Seat>> }
@@ -32,6 +33,7 @@ export type ReviewEvent =
   | { is: 'got'; epoch: Epoch }
   | { is: 'not-got'; epoch: Epoch; code: string }
 
+/** What a review is to do, in the order given. */
 export type ReviewEffect =
   | { is: 'read-pages'; weeks: readonly { week: Week; pages: readonly CID[] }[] }
   | {

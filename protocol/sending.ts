@@ -30,6 +30,7 @@ export interface WaitingAttestation {
   stage: 'waiting' | 'sending' | 'astray'
 }
 
+/** What becomes of the own attestations. */
 export type SendingEvent =
   /** Signed and on disk, at this confirmed height. */
   | { is: 'signed'; own: Omit<WaitingAttestation, 'stage'>; height: Height }
@@ -43,6 +44,7 @@ export type SendingEvent =
   /** Nobody knows when the next start is. */
   | { is: 'stop' }
 
+/** What is to be done with an own attestation. */
 export type SendingEffect =
   /** Draw a random part of the spread; `moment` follows after it. */
   | { is: 'wait'; id: number }
@@ -56,12 +58,14 @@ export interface SendingStep {
   effects: readonly SendingEffect[]
 }
 
+/** Returns the state before anything was signed. `hasSpread`: attestations go out at random moments. */
 export const startSending = (hasSpread: boolean): SendingState => ({
   hasSpread,
   waiting: [],
   isStopped: false,
 })
 
+/** R-ATT-5: returns the next state and what to do. */
 export const stepSending = (state: SendingState, event: SendingEvent): SendingStep => {
   switch (event.is) {
     case 'signed':

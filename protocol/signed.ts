@@ -30,6 +30,11 @@ export const signedBytes = (kind: SignedKind, networkId: NetworkId, payload: Uin
 /** Signs bytes with the node's key; 64 bytes. */
 export type Sign = (message: Uint8Array) => Uint8Array
 
+/**
+ * R-SIG-1: signs a payload. The bytes that are signed are `signedBytes(kind, networkId, payload)`, so a signature
+ * holds for this kind and this network only. Returns the payload as it is beside the 64-byte Ed25519 signature.
+ * Throws only what `sign` throws.
+ */
 export const signPayload = (
   kind: SignedKind,
   networkId: NetworkId,

@@ -45,6 +45,7 @@ export interface SyncOutcome {
   fetched: number
 }
 
+/** What an exchange with one peer hears. */
 export type ExchangeEvent =
   /** An answer to `ask-proofs`: how many came. All were taken in, and none was wrong. */
   | { is: 'proofs'; count: number }
@@ -69,6 +70,7 @@ export type ExchangeEvent =
   /** An answer to `fetch`: how many were new here; `isWhole`: none of those that were asked for is missing. */
   | { is: 'fetched'; fresh: number; isWhole: boolean }
 
+/** What an exchange asks for next, or that it is over. */
 export type ExchangeEffect =
   | { is: 'ask-proofs'; from: Epoch; count: number }
   | { is: 'ask-roots'; from: Epoch; count: number }
@@ -80,6 +82,7 @@ export type ExchangeEffect =
   | { is: 'refuse'; code: 'other-answer' | 'withheld' }
   | { is: 'end'; outcome: SyncOutcome }
 
+/** The next state of an exchange, and what to do. */
 export interface ExchangeStep {
   state: ExchangeState
   effect: ExchangeEffect

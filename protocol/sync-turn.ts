@@ -22,6 +22,7 @@ export const neighboursToDial = (isAlone: boolean, connected: number): number =>
 /** By lane, of which each asks one seat after the other until one has answered. */
 export type TurnState = readonly { tries: number; is: 'asking' | 'answered' | 'over' }[]
 
+/** What became of the seat that was asked. */
 export type TurnEvent =
   /** The seat answered everything. */
   | 'answered'
@@ -50,6 +51,7 @@ const beginLanes = (count: number): TurnStep => {
 }
 const [one, several] = [beginLanes(1), beginLanes(askedWhenAlone)]
 
+/** R-SYNC-2: returns the first step of a turn. While a node is alone it asks several seats at once. */
 export const startTurn = (isAlone: boolean): TurnStep => (isAlone ? several : one)
 
 /** What became of the seat that a lane asked. `seats`: how many there are. */

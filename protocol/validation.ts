@@ -11,7 +11,11 @@ export interface Ignored {
   isUnverified?: true
 }
 
+/** Accepts outside input. */
 export const accept = <T>(value: T): Validation<T> => ({ is: 'accept', value })
+/** Ignores outside input, for a reason that blames nobody. */
 export const ignore = (code: string): Ignored => ({ is: 'ignore', code })
+/** Ignores outside input whose signature was not looked at. */
 export const ignoreUnverified = (code: string): Ignored => ({ is: 'ignore', code, isUnverified: true })
+/** Rejects outside input: it breaks a rule. */
 export const reject = (code: string): { is: 'reject'; code: string } => ({ is: 'reject', code })

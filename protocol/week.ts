@@ -46,7 +46,9 @@ export const startOfWeek = (week: Week): number => {
   return (monday + 7 * (number - 1)) * secondsPerDay
 }
 
+/** Returns the ISO week after this one. */
 export const weekAfter = (week: Week): Week => weekOfTime(startOfWeek(week) + 7 * secondsPerDay)
+/** Returns the ISO week before this one. */
 export const weekBefore = (week: Week): Week => weekOfTime(startOfWeek(week) - 7 * secondsPerDay)
 
 /** True for names of weeks that exist: `2026-W53` does, `2025-W53` does not. */

@@ -90,6 +90,7 @@ export interface HandedOn {
   list: SeniorList
 }
 
+/** The weeks of a chain before the activation height. */
 export const noWeeks: ChainWeeks = { records: [], fullFrom: null, handedOn: null }
 
 /** A transaction inside an anchor window that passes `isAnchorCandidate`, with the memo that counts. */
@@ -177,7 +178,7 @@ export const checkAnchor = (
   )
 }
 
-/** R-CP-2: the certifiers of a view of a frozen week, by position. */
+/** R-CP-2: the certifiers of a view of a frozen week, by position. Throws for a week that has no list. */
 export const certifiersOfView = (rules: NetworkRules, record: WeekRecord, view: number): Senior[] => {
   if (record.list === null) throw new Error(`week ${record.week} cannot be certified`)
   return certifiersOf(
@@ -218,7 +219,7 @@ export const weeksListedBy = (weeks: ChainWeeks, week: Week): WeekRecord[] => {
   return weeks.records.filter((found) => names.has(found.week))
 }
 
-/** R-CP-1: what the chain fixes of the checkpoint of a frozen week. */
+/** R-CP-1: what the chain fixes of the checkpoint of a frozen week. Throws for a week that is not frozen. */
 export const frameOf = (
   rules: NetworkRules,
   weeks: ChainWeeks,

@@ -47,6 +47,7 @@ export interface ComparedTransaction {
   faults: readonly TransactionFault[]
 }
 
+/** R-PAY-4: what was paid for a week beside what its plan says. */
 export interface PayoutComparison {
   isMatch: boolean
   /** Of the plan, and others of the tally that were paid all the same; in order of seat. */

@@ -14,6 +14,7 @@ export type OutputTemplate =
 /** Who owns the thread and all coins that payouts spend: P2PKH of one key, or P2SH of several coordinators. */
 export type Payer = Extract<OutputTemplate, { hash160: Uint8Array }>
 
+/** An output that a payout transaction has. */
 export interface PayoutOutput {
   /** Base units. */
   value: bigint

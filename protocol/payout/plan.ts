@@ -26,6 +26,7 @@ export interface Payee {
 /** Why a payee of the tally is not in the plan: the payer's own stake needs no payment, the money is there. */
 export type LeftOut = Payee & { why: 'dust' | 'payer' }
 
+/** One transaction of a plan. */
 export interface PlannedPayout {
   marker: PayoutMarker
   /** In order of seat, at most `maxPayees`. */
@@ -57,6 +58,7 @@ export type PlanFault =
   /** More payees than `maxPayoutParts` transactions hold. */
   | 'too-many'
 
+/** A plan, or why there is none: a fault for programs and a sentence for people. */
 export type PlanResult = { is: 'ok'; plan: PayoutPlan } | { is: 'bad'; fault: PlanFault; what: string }
 
 export interface PlanInput {
@@ -68,6 +70,10 @@ export interface PlanInput {
   tipHeight: Height | null
 }
 
+/**
+ * R-PAY-1: returns the transactions that pay an anchored week, the same for everybody; `bad` with a fault if it may
+ * not be paid.
+ */
 export const planPayout = ({ tally, chain, params, payer, tipHeight }: PlanInput): PlanResult => {
   const { document, digest } = tally
   const { anchor, state, week } = document

@@ -83,7 +83,10 @@ export const remainingOf = (plan: Pick<PayoutPlan, 'week' | 'transactions'>, thr
     : { is: 'open', firstPart: marked.length + 1 }
 }
 
-/** The row of a profile's schedule of threads that a week is paid on: the last one that is not after it. */
+/**
+ * The row of a profile's schedule of threads that a week is paid on: the last one that is not after it. Null if there
+ * is none.
+ */
 export const threadOfWeek = <T extends { from: Week }>(rows: readonly T[], week: Week): T | null =>
   rows.reduce<T | null>(
     (found, row) => (row.from <= week && (found === null || found.from < row.from) ? row : found),

@@ -72,6 +72,7 @@ export interface DigestedTally {
 /** The RFC 8785 bytes of the document, without its digest. */
 export const tallyBytes = (document: TallyDocument): Uint8Array => utf8ToBytes(canonicalJson(document))
 
+/** R-TALLY-7: returns the SHA-256 of the canonical bytes, 64 hex digits. */
 export const tallyDigest = (document: TallyDocument): string => bytesToHex(sha256(tallyBytes(document)))
 
 /** The document as it is printed and stored: canonical, with the digest among its members. */

@@ -56,7 +56,10 @@ export interface JudgedVerdicts {
   abstentionsOf(index: number): number
 }
 
-/** Starts judging an epoch of these committees under the parameters of its week. */
+/**
+ * Starts judging an epoch of these committees under the parameters of its week. `judge` throws for a ruleset that this
+ * version does not know.
+ */
 export const createEpochJudging = (committees: Committees, params: JudgingParams): EpochJudging => {
   const { k, positions } = committees
   const flat = createFlatEpoch(committees)
