@@ -21,6 +21,7 @@ export {
 } from './announcement.ts'
 export {
   type AttendanceEffect,
+  type AttendanceEvent,
   type AttendanceState,
   isHeldBack,
   mayAttest,
@@ -408,7 +409,14 @@ export {
   suspectsOf,
 } from './relay.ts'
 export type { ReviewEffect, ReviewEvent } from './review.ts'
-export { againOf, type SendingEffect, type SendingEvent, startSending, stepSending } from './sending.ts'
+export {
+  againOf,
+  type SendingEffect,
+  type SendingEvent,
+  type SendingState,
+  startSending,
+  stepSending,
+} from './sending.ts'
 export {
   certifiersOf,
   handedOnBy,

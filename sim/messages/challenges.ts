@@ -1,10 +1,13 @@
 import {
+  type AttendanceState,
   type ChallengerEvent,
   type ChallengerState,
   createStream,
   type Epoch,
   type Finding,
   type Height,
+  mayAttest,
+  nextWork,
   seenFault,
   shuffledIndexes,
   startChallenger,
@@ -22,8 +25,10 @@ import type { Network } from './network.ts'
 
 /** Every node's work as a challenger: the protocol's step function, with visits as messages. */
 export interface Challenges {
-  /** The epoch opens: nodes that are up and in its snapshot begin, all others have nothing to do. */
+  /** The epoch opens: nodes that are up, in its snapshot and may, begin. */
   open(context: EpochContext): void
+  /** A node may begin now, if it has not and the epoch's work is its own (R-ATT-5). */
+  begin(node: number): void
   close(): void
   handle(kind: number, node: number, a: number, b: number): void
 }
@@ -37,6 +42,8 @@ export interface ChallengeOptions {
   /** Questions that a target works on at a time where this challenger asks; one more is told "busy". */
   placesFor: (target: number, challenger: number) => number
   isUp: Uint8Array
+  /** R-ATT-5. */
+  attendanceOf: (node: number) => AttendanceState
   /** Chance that a visit of this node fails on the way, before any retry. */
   missRateOf: (node: number) => number
   /** Four bytes of each node's address. */
@@ -74,6 +81,7 @@ export const createChallenges = (
   const states: (ChallengerState | null)[] = Array.from({ length: nodes }, () => null)
   const targets: (readonly number[])[] = Array.from({ length: nodes }, () => [])
   const streams: (ActorStream | undefined)[] = Array.from({ length: nodes })
+  const hasAttested = new Uint8Array(nodes)
   /** Confirmed height at which the node is woken next. */
   const wakesAt = new Float64Array(nodes).fill(Infinity)
   /** Questions that a node works on, of those that others can be told "busy" for. */
@@ -109,7 +117,9 @@ export const createChallenges = (
       else if (effect.is === 'check-self') checkSelf(node, effect.seed)
       else {
         states[node] = null
-        options.onAttest(node, current!, effect.findings)
+        hasAttested[node] = 1
+        if (mayAttest(options.attendanceOf(node), current!.epoch))
+          options.onAttest(node, current!, effect.findings)
       }
     }
     if (states[node] !== null) sleep(node, stepped.state)
@@ -150,23 +160,31 @@ export const createChallenges = (
     queue.schedule(queue.now() + responseMicros, kinds.selfChecked, node, reached, current!.epoch)
   }
 
+  const begin = (node: number): void => {
+    if (current === null || isUp[node] === 0 || states[node] !== null) return
+    const { epoch, beacon, phases, committees, indexOfNode, nodeOfIndex } = current
+    const index = indexOfNode[node]!
+    if (index === -1) return
+    // The record of an epoch's work is in memory here: a node that comes up comes up for whole epochs.
+    const record = { isSigned: hasAttested[node] === 1, isRecorded: false }
+    if (nextWork(options.attendanceOf(node), epoch, phases, heightOf(node), record) !== 'begin') return
+    targets[node] = targetsOf(committees, index).map((target) => nodeOfIndex[target]!)
+    const secret = (streams[node] ??= options.secretsOf(node)).bytes()
+    const state = startChallenger(epoch, beacon, phases, secret, committees.k, retries)
+    states[node] = state
+    sleep(node, state)
+  }
+
   return {
     open: (context) => {
       current = context
       awaited.clear()
       wakesAt.fill(Infinity)
-      for (let node = 0; node < nodes; node++) {
-        const index = context.indexOfNode[node]!
-        states[node] = null
-        if (isUp[node] === 0 || index === -1) continue
-        targets[node] = targetsOf(context.committees, index).map((target) => context.nodeOfIndex[target]!)
-        const secret = (streams[node] ??= options.secretsOf(node)).bytes()
-        const { epoch, beacon, phases } = context
-        const state = startChallenger(epoch, beacon, phases, secret, context.committees.k, retries)
-        states[node] = state
-        sleep(node, state)
-      }
+      states.fill(null)
+      hasAttested.fill(0)
+      for (let node = 0; node < nodes; node++) begin(node)
     },
+    begin,
     close: () => {
       current = null
       states.fill(null)

@@ -25,8 +25,18 @@ export const kinds = {
   visitOver: 9,
   /** The three other seats were tried; a of them were reached. */
   selfChecked: 10,
-  /** The attestation with message id a goes out. */
+  /** The moment has come at which message a, the attestation of epoch b, goes out. */
   publish: 11,
+  /** An attestation that was withheld is released. */
+  release: 18,
+  /** Node a, which has come up, asks for its own attestations; b is the question. */
+  ownAsked: 19,
+  /** The answer to question b has come. */
+  ownAnswered: 20,
+  /** No answer to question b in time. */
+  ownSilent: 21,
+  /** Time to ask once more. */
+  askOwnDue: 22,
   /** A new block, for whoever certifies. */
   certifierDue: 12,
   /** Message b between certifiers has come. */

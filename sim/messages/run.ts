@@ -32,7 +32,6 @@ import { drawBeacon, type DrawnBeacon } from '../statistical/beacons.ts'
 import { countView, createViewCounts, type WeekFate } from '../statistical/certification.ts'
 import { createMembership } from '../statistical/membership.ts'
 import { createRing, type IndexedSnapshot, indexSnapshot } from '../statistical/ring.ts'
-import { makeAttestation } from './attestations.ts'
 import { createCertifying } from './certifying.ts'
 import { createChainClock } from './chain-clock.ts'
 import { createChallenges } from './challenges.ts'
@@ -47,7 +46,9 @@ import { createNetwork } from './network.ts'
 import { NetworkPlan } from './network-plan.ts'
 import { createObserved, type Traffic } from './observed.ts'
 import { createPropagationCount, type Propagation } from './propagation.ts'
+import { createPublishing } from './publishing.ts'
 import { blsStandIn } from './stand-ins.ts'
+import { createStarts } from './starts.ts'
 import { createSync } from './sync.ts'
 import { drawVictims, sidesOf } from './victims.ts'
 
@@ -130,8 +131,6 @@ export const runMessages = (
   let open: EpochContext[] = []
   const idsPerEpoch = 32 * Math.ceil(nodes / 32)
   const contextOfGroup: (EpochContext | undefined)[] = Array.from({ length: groups })
-  const publishedAt = new Float64Array(groups * idsPerEpoch)
-  const bytesOf = new Uint32Array(groups * idsPerEpoch)
   const certificates: Uint8Array[] = []
 
   const ranThrough = (node: number, epoch: Epoch): boolean =>
@@ -150,7 +149,7 @@ export const runMessages = (
     observed.taken(node, isGossip)
     const from = context.nodeOfIndex[index]!
     const isCounted = node !== from && context.isUp[node] === 1 && !actorOfNode(from).isAttacker
-    if (isCounted) propagation.add(queue.now() - publishedAt[context.firstMessage + index]!)
+    if (isCounted) propagation.add(queue.now() - publishing.publishedAt(context.firstMessage + index))
     return true
   }
 
@@ -196,7 +195,9 @@ export const runMessages = (
       return fresh
     },
     bytesOf: (epoch, index) =>
-      holdings.isOpen(epoch) ? bytesOf[contexts.get(epoch)!.firstMessage + index]! : attestationBytes,
+      holdings.isOpen(epoch)
+        ? publishing.bytesOf(contexts.get(epoch)!.firstMessage + index)
+        : attestationBytes,
   })
 
   const places = freePlaces(actors)
@@ -210,6 +211,7 @@ export const runMessages = (
     placesFor: (target, challenger) =>
       actorOfNode(target).isAttacker ? Infinity : placesFound(places, actorOfNode(challenger), 'challenge'),
     isUp,
+    attendanceOf: (node) => starts.state(node),
     // As in the statistical engine the rate is that of all tries together, so each fails with its root.
     missRateOf: (node) => actorOfNode(node).missRate ** (1 / (params.retries + 1)),
     addressOf: (node) => {
@@ -219,51 +221,38 @@ export const runMessages = (
     secretsOf: streamOf('secrets'),
     clock,
     onAttest: (node, context, findings) => {
-      const actor = actorOfNode(node)
-      if (actor.strategies.has('silent')) return
-      const index = context.indexOfNode[node]!
-      const { bytes, ...attestation } = makeAttestation(networkId, context, index, findings)
-      holdings.exists(context.epoch, index, attestation)
-      const position = context.committees.positions[index]!
-      const { k, size, ring } = context.committees
-      for (const [i, verdict] of attestation.attestation.verdicts.entries()) {
-        const target = context.nodeOfIndex[ring[(position + 1 + i) % size]!]!
-        context.flat.verdicts[position * k + i] = verdict
-        context.flat.addresses[position * k + i] = population.addressOf[target]!
-      }
-      bytesOf[context.firstMessage + index] = bytes
-      const withhold = actor.strategies.get('withhold')
-      if (withhold?.kind === 'withhold') {
-        const bound = withhold.until === 'closes' ? context.phases.closes : context.phases.mustHold
-        const heard = clock.heardAt(node, bound + genesis.confirmations)
-        const at = Math.max(queue.now(), heard) + Math.round(withhold.secondsAfter * 1e6)
-        queue.schedule(at, kinds.publish, node, context.firstMessage + index, context.epoch)
-        observed.withheld(context.epoch, index, withhold.until)
-        return
-      }
-      // R-ATT-5: held, by its own node too, from the moment it goes out, at the latest when its epoch is over.
-      const spread = Math.floor(chance.uniform(node) * plan.spreadSeconds * 1e6)
-      const over = clock.heardAt(node, epochStart(genesis, context.epoch + 1) + genesis.confirmations)
-      const at = Math.max(queue.now(), Math.min(queue.now() + spread, over))
-      queue.schedule(at, kinds.publish, node, context.firstMessage + index, context.epoch)
+      if (!actorOfNode(node).strategies.has('silent')) publishing.attest(node, context, findings)
     },
   })
-  /** Signed, and not sent when its node went down: the next start sends it (R-ATT-5). */
-  const unsent = new Map<number, { message: number; epoch: Epoch }>()
-
-  const onPublish = (node: number, message: number, epoch: Epoch): void => {
-    const context = contextOfGroup[Math.floor(message / idsPerEpoch)]
-    if (context?.epoch !== epoch || !holdings.isOpen(epoch)) return
-    if (isUp[node] === 0) {
-      unsent.set(node, { message, epoch })
-      return
-    }
-    const index = message - context.firstMessage
-    publishedAt[message] = queue.now()
-    holdings.take(node, epoch, index, heightOf(node), 'own')
-    if (!actorOfNode(node).isAttacker) propagation.expect(context.isUp.reduce((sum, up) => sum + up, 0) - 1)
-    gossip.publish(node, message, bytesOf[message]!)
-  }
+  const publishing = createPublishing(queue, chance, {
+    genesis,
+    networkId,
+    population,
+    actorOfNode,
+    messages: groups * idsPerEpoch,
+    spreadSeconds: plan.spreadSeconds,
+    isUp,
+    clock,
+    heightOf,
+    holdings,
+    openEpochs: () => open,
+    onWithheld: (epoch, index, until) => observed.withheld(epoch, index, until),
+    onHeld: (node, context) => {
+      if (!actorOfNode(node).isAttacker) propagation.expect(context.isUp.reduce((sum, up) => sum + up, 0) - 1)
+    },
+    send: (node, message, bytes) => gossip.publish(node, message, bytes),
+  })
+  const starts = createStarts(queue, network, chance, {
+    nodes,
+    isUp,
+    heldOf: (node, seatOf) =>
+      open.filter(({ epoch, indexOfNode }) => {
+        const index = indexOfNode[seatOf]!
+        return index !== -1 && holdings.holds(node, epoch, index)
+      }).length,
+    sendAgain: (node) => publishing.sendAgain(node),
+    goOn: (node) => challenges.begin(node),
+  })
 
   const mempool: string[] = []
   const candidates = new Map<Height, AnchorCandidate[]>()
@@ -317,7 +306,13 @@ export const runMessages = (
       case kinds.sync:
         return sync.handle(kind, node, a, b)
       case kinds.publish:
-        return onPublish(node, a, b)
+      case kinds.release:
+        return publishing.handle(kind, node, a, b)
+      case kinds.ownAsked:
+      case kinds.ownAnswered:
+      case kinds.ownSilent:
+      case kinds.askOwnDue:
+        return starts.handle(kind, node, a, b)
       case kinds.certifierDue:
       case kinds.certifier:
       case kinds.certifierSilence:
@@ -394,18 +389,19 @@ export const runMessages = (
     }
     open = [...open.slice(over === null ? 0 : 1), context]
     gossip.forget(context.firstMessage, context.firstMessage + idsPerEpoch)
-    publishedAt.fill(Infinity, context.firstMessage, context.firstMessage + idsPerEpoch)
     contextOfGroup[group] = context
     holdings.open(context)
     mesh.settle(isUp, network.isCut)
     for (let node = 0; node < nodes; node++) {
-      if (isUp[node] === 0 || wasUp[node] === 1) continue
+      if (isUp[node] === wasUp[node]) continue
+      if (isUp[node] === 0) {
+        publishing.lose(node)
+        continue
+      }
       sync.start(node)
-      const left = unsent.get(node)
-      if (left === undefined) continue
-      unsent.delete(node)
-      queue.schedule(queue.now(), kinds.publish, node, left.message, left.epoch)
+      starts.start(node, epoch - 1)
     }
+    starts.open(context)
     // Runs on after the last week, until that week's window is over; nothing is asked or attested then.
     if (week <= scenario.weeks) challenges.open(context)
     else {

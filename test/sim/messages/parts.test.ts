@@ -21,6 +21,8 @@ import { createMesh, drawConnections } from '../../../sim/messages/mesh.ts'
 import { createNetwork } from '../../../sim/messages/network.ts'
 import { NetworkPlan } from '../../../sim/messages/network-plan.ts'
 import { createPropagationCount } from '../../../sim/messages/propagation.ts'
+import { createPublishing } from '../../../sim/messages/publishing.ts'
+import { createStarts } from '../../../sim/messages/starts.ts'
 import {
   aggregateStandIns,
   blsStandIn,
@@ -290,5 +292,118 @@ describe('stand-ins of signatures', () => {
     expect(blsStandIn.verifyAggregate([one, three], message, sum)).toBe(false)
     expect(blsStandIn.verifyAggregate([one, two, three], message, sum)).toBe(false)
     expect(blsStandIn.verifyAggregate([], message, new Uint8Array(96))).toBe(false)
+  })
+})
+
+describe('R-ATT-5 nodes that come up', () => {
+  const createUp = () => {
+    const context = contextOf(3)
+    const queue = createEventQueue()
+    const chance = createNodeChance(40, streamOf)
+    const network = createNetwork(queue, chance, {
+      nodes: 40,
+      latency: { is: 'uniform', fromMs: 10, toMs: 100 },
+      megabitsPerSecond: Infinity,
+      loss: 0,
+    })
+    const isUp = new Uint8Array(40).fill(1)
+    const log: string[] = []
+    const starts = createStarts(queue, network, chance, {
+      nodes: 40,
+      isUp,
+      heldOf: () => 1,
+      sendAgain: (node) => log.push(`${node} sends again`),
+      goOn: (node) => log.push(`${node} goes on`),
+    })
+    const runFor = (seconds: number) =>
+      queue.run(queue.now() + seconds * 1e6, (...event) => starts.handle(...event))
+    return { context, network, isUp, log, starts, runFor }
+  }
+
+  test('ask three others and begin the epoch that opens', () => {
+    const { context, network, log, starts, runFor } = createUp()
+    starts.open(context)
+    runFor(1)
+    expect(log.filter((line) => line.endsWith('goes on'))).toHaveLength(40)
+    expect(log.filter((line) => line.endsWith('sends again'))).toHaveLength(40)
+    expect(starts.state(7)).toMatchObject({ start: 3, asking: 'done', fence: 'open' })
+    // Three questions and three answers for each.
+    expect(network.sentMessages.reduce((sum, sent) => sum + sent)).toBe(40 * 6)
+    // One that was down comes up in the last block of the epoch, and may work in the next.
+    starts.start(7, 3)
+    expect(starts.state(7)).toMatchObject({ start: 3, asking: 'asking', fence: 'pending' })
+    starts.open(contextOf(4))
+    runFor(1)
+    expect(starts.state(7)).toMatchObject({ start: 3, asking: 'done', fence: 'open' })
+  })
+
+  test('do nothing while nobody answers, whatever epoch opens, and ask those that are left of the others', () => {
+    const { context, network, isUp, log, starts, runFor } = createUp()
+    network.partition(Uint16Array.from({ length: 40 }, (_, node) => (node === 0 ? 1 : 0)))
+    isUp.fill(0, 20)
+    starts.open(context)
+    runFor(40 * 15)
+    starts.open(contextOf(4))
+    // A round takes ten minutes: one that began in this epoch is over too.
+    runFor(80 * 15)
+    expect(starts.state(0)).toMatchObject({ start: 4, asking: 'asking', fence: 'pending' })
+    expect(log.filter((line) => line === '0 goes on')).toEqual([])
+    // Half of all are down: the others find three that answer.
+    for (let node = 1; node < 20; node++) expect(log).toContain(`${node} goes on`)
+    network.partition(null)
+    runFor(40 * 15)
+    expect(starts.state(0)).toMatchObject({ start: 4, asking: 'done', fence: 'open' })
+  })
+
+  test('R-SYNC-1 hold what was signed and not sent when they went down, or send it if gossip still takes it', () => {
+    const context = contextOf(3)
+    const { genesis, networkId } = rulesOf(scenario)
+    const queue = createEventQueue()
+    const holdings = createHoldings(40)
+    holdings.open(context)
+    const isUp = new Uint8Array(40).fill(1)
+    const sent: number[] = []
+    let height = context.phases.attests
+    const publishing = createPublishing(queue, createNodeChance(40, streamOf), {
+      genesis,
+      networkId,
+      population: createPopulation(scenario, 0),
+      actorOfNode: () => createPopulation(scenario, 0).actors[0]!,
+      messages: 64,
+      spreadSeconds: 300,
+      isUp,
+      clock: createChainClock(
+        { from: 0, blockSeconds: 75, confirmations: 2, delays: new Float64Array(40) },
+        createActorStream(4, 0, 'blocks'),
+      ),
+      heightOf: () => height,
+      holdings,
+      openEpochs: () => [context],
+      onWithheld: () => undefined,
+      onHeld: () => undefined,
+      send: (node) => sent.push(node),
+    })
+    const { k } = context.committees
+    const evidence = {
+      verdict: 0,
+      receipt: { payload: new Uint8Array(0), signature: new Uint8Array(0) },
+    } as const
+    const findings = Array.from({ length: k }, () => ({ evidence, address: Uint8Array.of(10, 0, 0, 1) }))
+    for (const node of [0, 1, 2]) publishing.attest(node, context, findings)
+    expect(sent).toEqual([])
+    // The first two go down while theirs wait.
+    for (const node of [0, 1]) {
+      isUp[node] = 0
+      publishing.lose(node)
+    }
+    queue.run(300e6, (...event) => publishing.handle(...event))
+    expect(sent).toEqual([2])
+    expect([0, 1, 2].map((node) => holdings.holds(node, 3, node))).toEqual([false, false, true])
+    publishing.sendAgain(0)
+    height = context.phases.closes
+    publishing.sendAgain(1)
+    publishing.sendAgain(2)
+    expect(sent).toEqual([2, 0])
+    expect([0, 1, 2].map((node) => holdings.holds(node, 3, node))).toEqual([true, true, true])
   })
 })
