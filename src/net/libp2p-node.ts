@@ -13,8 +13,9 @@ import { createBoundedDatastore } from './bounded-datastore.ts'
 import type { Gossip, GossipTopic } from './gossip.ts'
 import { type Components, type Guards, maxWindowBytes } from './guards/guards.ts'
 import { rehearse } from './guards/rehearsal.ts'
-import { dhtProtocolOf, maxAddressesTold, maxProvidersTold } from './guards/stream-rules.ts'
+import { dhtProtocolOf, isDht, maxAddressesTold, maxProvidersTold } from './guards/stream-rules.ts'
 import { isDialable, multiaddrOf, type PeerAddress } from './peer-address.ts'
+import { noteLess } from './peer-notes.ts'
 import type { World } from '../world.ts'
 
 export interface NodeOptions {
@@ -73,6 +74,11 @@ export const createLibp2pNode = async (
     transports: [
       (components) => {
         guards.upgrader(components.upgrader)
+        noteLess(
+          components.peerStore,
+          components.peerId,
+          (protocol) => protocol.startsWith(`/secnode/${networkId}/`) && !isDht(protocol),
+        )
         made.resolve(components)
         // An option of net.connect; the types of the transport leave it out.
         return tcp({ dialOpts: (localAddress === undefined ? {} : { localAddress }) as object })(components)

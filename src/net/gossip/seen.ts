@@ -36,15 +36,23 @@ export interface SeenIds {
 export const createSeenIds = (limits: SeenLimits, world: Pick<World, 'monotonicMs'>): SeenIds => {
   const accepted = createRoom(limits.maxAccepted, limits.acceptedMs, world)
   const other = createRoom(limits.maxOther, limits.otherMs, world)
-  const has = (id: string): boolean => accepted.ids.has(id) || other.ids.has(id)
+  /** The router looks whether an id is known, and puts it in if not: looked up once. */
+  let unknown: string | null = null
+  const has = (id: string): boolean => {
+    const isKnown = accepted.ids.has(id) || other.ids.has(id)
+    unknown = isKnown ? null : id
+    return isKnown
+  }
   return {
     has,
     put: (id) => {
-      if (has(id)) return true
+      if (id !== unknown && has(id)) return true
+      unknown = null
       other.add(id)
       return false
     },
     accept: (id) => {
+      unknown = null
       other.ids.delete(id)
       accepted.add(id)
     },
@@ -72,7 +80,6 @@ const createRoom = (max: number, forMs: number, world: Pick<World, 'monotonicMs'
   return {
     ids,
     add: (id: string): void => {
-      ids.delete(id)
       if (ids.size >= max) forgetOldest(ids, Math.ceil(max * shareForgotten))
       ids.set(id, world.monotonicMs())
     },
