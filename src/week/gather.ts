@@ -13,7 +13,6 @@ import {
   newestRuleset,
   type Params,
   type Seat,
-  type TallyEpoch,
   type Week,
   type WeekState,
 } from '../../protocol/index.ts'
@@ -112,7 +111,8 @@ export const stateOfWeek = (
   confirmedHeight: number,
 ): WeekState => (range.isComplete && confirmedHeight >= freezeHeight(genesis, range.last) ? 'frozen' : 'open')
 
-const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
+/** What an attestation says. Errors: STORE_DAMAGED. */
+export const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
   const attestation = decodeAttestation(held.signed.payload)
   if (attestation === null) {
     throw new SecnodeError(
@@ -124,20 +124,6 @@ const attestedOf = (held: HeldAttestation): AttestedVerdicts => {
     )
   }
   return { verdicts: attestation.verdicts, addresses: attestation.addresses }
-}
-
-/** What of an epoch the tally reads. */
-export const gatherEpoch = async (
-  sources: Pick<WeekSources, 'standing'>,
-  context: EpochContext,
-): Promise<TallyEpoch> => {
-  const { epoch, beacon, snapshot } = context
-  const attestations: (AttestedVerdicts | undefined)[] = snapshot.map(() => undefined)
-  for await (const held of sources.standing(context)) {
-    const index = indexOfSeat(snapshot, held.seat)
-    if (index !== -1) attestations[index] = attestedOf(held)
-  }
-  return { epoch, beacon, snapshot, attestations }
 }
 
 /** Reads an epoch attestation by attestation into what judges it. R-ATT-3: an equivocator stands under no root of the week. */

@@ -14,7 +14,7 @@ import {
   Verdict,
 } from '../../protocol/index.ts'
 import type { EpochContext } from '../../src/week/epoch-book.ts'
-import { gatherEpoch, type WeekSources } from '../../src/week/gather.ts'
+import { attestedOf, type WeekSources } from '../../src/week/gather.ts'
 import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import { createJudgedEpochs } from '../../src/week/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/resources/history/view.ts'
@@ -41,7 +41,10 @@ export const run = async (options: string[]): Promise<void> => {
   }
 
   const first = (await sources.epochs.get(0))!
-  const gathered = await gatherEpoch(sources, first)
+  const gathered = {
+    beacon: first.beacon,
+    attestations: (await Array.fromAsync(sources.standing(first))).map(attestedOf),
+  }
   // A daemon has contexts and attestations anyway: making them up is none of the page's work.
   for (let epoch = 0; epoch < epochs; epoch++)
     await Array.fromAsync(sources.standing((await sources.epochs.get(epoch))!))

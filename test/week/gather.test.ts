@@ -5,7 +5,8 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { reportEpoch, resolveWeek } from '../../src/week/answers.ts'
 import { createFundBook } from '../../src/week-io/fund.ts'
-import { type FixedWeek, gatherEpoch } from '../../src/week/gather.ts'
+import type { EpochContext } from '../../src/week/epoch-book.ts'
+import type { FixedWeek, WeekSources } from '../../src/week/gather.ts'
 import { openWeeks, type Weeks } from '../../src/week/weeks.ts'
 import {
   attest,
@@ -127,8 +128,13 @@ describe('R-TALLY-6 what came in for an epoch', () => {
 })
 
 /** At each index of the snapshot, whether its attestation is there. */
-const attestedOf = async (...epoch: Parameters<typeof gatherEpoch>): Promise<boolean[]> =>
-  (await gatherEpoch(...epoch)).attestations.map((one) => one !== undefined)
+const attestedOf = async (
+  { standing }: Pick<WeekSources, 'standing'>,
+  context: EpochContext,
+): Promise<boolean[]> => {
+  const seats = new Set((await Array.fromAsync(standing(context))).map(({ seat }) => seat))
+  return context.snapshot.map(({ seat }) => seats.has(seat))
+}
 
 describe('what a tally reads', () => {
   let network: TestNetwork

@@ -3,7 +3,6 @@ import {
   addressOfStake,
   addressText,
   type Attestation,
-  challengersOf,
   credited,
   decodeAttestation,
   type Epoch,
@@ -20,7 +19,6 @@ import {
   targetsOf,
   Verdict,
   type Verdict as VerdictCode,
-  verdictNames,
   type Week,
   type WeekState,
 } from '../../../protocol/index.ts'
@@ -29,7 +27,9 @@ import { checkAudit } from './audit.ts'
 import { answerHashOf, describeEntry } from './evidence-words.ts'
 import { addressOfVerdict, majorityAddressText } from './named-addresses.ts'
 import type { ExplainSources } from './sources.ts'
-import type { SeatEpoch, SeatWeek } from './seat-week.ts'
+import { countWords, silent, wordOfVerdict } from '../seat-words.ts'
+import { type SeatEpoch, wordsOfSeat } from './seat-epoch.ts'
+import type { SeatWeek } from './seat-week.ts'
 import { whyOf } from './why.ts'
 
 /** What a seat's week was, who said so, and on what evidence. JSON; amounts are base units in decimal. */
@@ -170,25 +170,12 @@ export const explain = async (
         epoch,
         outcome: outcomeOf(seat.outcomes[i]!),
         isOpen: isOpen[i]!,
-        said: detailed === undefined ? null : saidCounts(detailed),
+        said: detailed === undefined ? null : countWords(wordsOfSeat(detailed)),
       }
     }),
     cost: costOf(gathered),
     details,
   }
-}
-
-const wordOf = (verdict: number): string => verdictNames[verdict as VerdictCode]
-
-/** How often each word was said of the seat. */
-const saidCounts = ({ context, index, judged }: SeatEpoch): Record<string, number> => {
-  const counts: Record<string, number> = {}
-  for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-    const verdict = judged.verdictOf(challenger, i)
-    const word = verdict === undefined ? 'silent' : wordOf(verdict)
-    counts[word] = (counts[word] ?? 0) + 1
-  }
-  return counts
 }
 
 /** R-TALLY-5 and R-TALLY-6 with the scores that the seat would have had. */
@@ -229,20 +216,19 @@ const explainEpoch = async (
   epoch: SeatEpoch,
   isOwn: boolean,
 ): Promise<EpochExplanation> => {
-  const { context, index, judged } = epoch
+  const { context } = epoch
   const { row } = gathered.seat
   // Digests cost a read of the chain for each sample: what needs no explanation is not recomputed.
   const recompute = epoch.outcome === 'credited' ? null : sources.recompute
   const challengers: ChallengerExplanation[] = []
-  for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-    const { seat, host } = context.snapshot[challenger]!
-    const verdict = judged.verdictOf(challenger, i)
+  for (const { challenger: seat, at, verdict } of wordsOfSeat(epoch)) {
+    const { host } = context.snapshot[at]!
     const isStruck = gathered.input.equivocators.has(seat)
     const witness = await explainWitness(sources, epoch, seat, row.seat, recompute)
     challengers.push({
       seat,
       host,
-      said: verdict === undefined ? (isStruck ? 'struck' : 'silent') : wordOf(verdict),
+      said: verdict === silent && isStruck ? 'struck' : wordOfVerdict(verdict),
       ...witness,
       gaveReceipt: isOwn ? await sources.gaveReceipt(context, row.seat, seat) : null,
     })
@@ -254,7 +240,7 @@ const explainEpoch = async (
     isOpen: epoch.isOpen,
     k: context.committees.k,
     seats: context.snapshot.length,
-    attested: epoch.attested,
+    attested: epoch.judged.attested,
     challengers,
     duty: await explainDuty(sources, epoch, row.seat),
   }
@@ -317,7 +303,7 @@ const explainDuty = async (
     verdicts.push({
       seat: row.seat,
       host: row.host,
-      said: wordOf(verdict),
+      said: wordOfVerdict(verdict),
       decided: decidedWord(judged.decidedOf(target)),
       at: address === undefined ? null : addressText(address),
       decidedAt: majorityAddressText(epoch, target),

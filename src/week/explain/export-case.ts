@@ -20,7 +20,8 @@ import {
 } from './case-file.ts'
 import type { FoundEvidence } from './checks.ts'
 import type { ExplainSources } from './sources.ts'
-import type { SeatEpoch, SeatWeek } from './seat-week.ts'
+import type { SeatEpoch } from './seat-epoch.ts'
+import type { SeatWeek } from './seat-week.ts'
 
 /** The case file of what was gathered. Errors: EXPLAIN_NOTHING (exit code 2) if that holds no epoch. */
 export const exportCase = async (
@@ -75,7 +76,7 @@ const exportEpoch = async (
     epoch: context.epoch,
     beacon: context.beacon,
     seats: snapshot.length,
-    attested: epoch.attested,
+    attested: epoch.judged.attested,
     outcome: epoch.outcome,
     rows,
     challengers,

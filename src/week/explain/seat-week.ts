@@ -1,45 +1,29 @@
 import {
-  type AttestedVerdicts,
-  challengersOf,
-  type Committees,
-  credited,
-  decodeAttestation,
+  addressText,
   decodeCheckpoint,
   type Epoch,
-  equalBytes,
   type HeldAttestation,
   indexOfSeat,
   type JudgedEpoch,
-  type JudgedVerdicts,
-  judgeEpoch,
   type Outcome,
-  outcomeNames,
-  readProofPages,
   type Seat,
   type SeatTally,
-  type SnapshotRow,
-  stakeOfAddress,
   type TallyInput,
   tallyWeek,
-  targetsOf,
-  Verdict,
   type Week,
   type WeekTally,
 } from '../../../protocol/index.ts'
-import { fetchAhead } from '../../async/ahead.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
-import type { EpochContext } from '../epoch-book.ts'
 import { resolveWeek } from '../answers.ts'
-import { maxDeciders } from './case-file.ts'
-import type { FoundEvidence } from './checks.ts'
-import type { ExplainSources } from './sources.ts'
 import { countedSetOf, incomeOf, tallyInputOf } from '../counted-set.ts'
-import { contextsOfWeek, type FixedWeek, gatherEpoch, type WeekEpochs } from '../gather.ts'
-import { type AttestedEpoch, namedAddresses } from './named-addresses.ts'
-
-/** How a person names a node; `own` is the node whose store is asked. */
-export type SeatName =
-  { is: 'seat'; seat: Seat } | { is: 'host'; host: string } | { is: 'stake'; address: string } | { is: 'own' }
+import type { EpochContext } from '../epoch-book.ts'
+import { contextsOfWeek, type FixedWeek, type WeekEpochs } from '../gather.ts'
+import { addressAt, type JudgedView, outcomeAt } from '../judged-epoch.ts'
+import { checkProofPages } from '../listed-proofs.ts'
+import { readSeatVerdicts, type SeatEpoch, type SeatVerdicts } from './seat-epoch.ts'
+import { withEvidence } from './seat-evidence.ts'
+import { resolveSeat, type SeatName } from './seat-name.ts'
+import type { ExplainSources } from './sources.ts'
 
 /** Which epochs of the week are looked into. */
 export type EpochChoice = 'all' | 'failed' | Epoch
@@ -61,40 +45,6 @@ export interface SeatWeek {
   epochs: readonly SeatEpoch[]
 }
 
-/** One epoch of a seat. */
-export interface SeatEpoch {
-  context: EpochContext
-  /** Of the seat in the snapshot. */
-  index: number
-  judged: JudgedVerdicts
-  /** At each index of the snapshot; only of those in `held`. */
-  attestations: readonly (AttestedVerdicts | undefined)[]
-  outcome: Outcome
-  /** Attestations that count in the whole epoch. */
-  attested: number
-  isOpen: boolean
-  /** All who have a part in the outcome, whether they attested or not, in rising order: see `decidersOf`. */
-  deciders: readonly Seat[]
-  /** Their attestations. */
-  held: ReadonlyMap<Seat, HeldAttestation>
-  /** Other valid seats at the same address (R-TALLY-3). */
-  sharing: readonly Seat[]
-  /** Of its challengers and itself, as far as they attested. */
-  evidence: ReadonlyMap<Seat, FoundEvidence>
-  /** What its challengers audited in this epoch (R-EVID-2); null if none of them found it wanting. */
-  audited: AuditedEpoch | null
-}
-
-export interface AuditedEpoch {
-  context: EpochContext
-  held: HeldAttestation
-  evidence: FoundEvidence
-}
-
-/** Evidence blocks sought at once, and how long for all together: who is not reached by then is named. */
-const parallelFetches = 16
-const fetchBudgetMs = 60_000
-
 /**
  * Errors: those of `resolveWeek` and `contextsOfWeek`; EXPLAIN_SEAT (exit code 2) for a name that is nobody's or
  * several's in that week, EXPLAIN_EPOCH (2) for an epoch in whose snapshot the seat is not.
@@ -110,18 +60,27 @@ export const gatherSeatWeek = async (
   const seat = await resolveSeat(sources, contexts, request.seat, week)
   const fixed = await sources.fixed(week, signal)
   const standing = (context: EpochContext) => (fixed ?? sources).standing(context)
-  const proofs =
-    fixed === null ? await storedProofs(sources, week) : await listedProofs(sources, fixed, week, contexts)
+  const proofs = fixed === null ? await storedProofs(sources, week) : await listedProofs(sources, fixed, week)
   const set = await countedSetOf(sources, range, fixed)
-  const { equivocators } = set
   const confirmedHeight = sources.confirmedHeight()
   const isOpen = contexts.map(({ phases }) => confirmedHeight < phases.closes)
-  const { epochs, chosen, ipBySeat } = await judgeWeek(
-    { contexts, isOpen, equivocators, standing },
-    seat,
-    request.epochs,
-    signal,
-  )
+  const epochs: JudgedEpoch[] = []
+  const chosen: SeatVerdicts[] = []
+  const ipBySeat = new Map<Seat, string>()
+  for (const [i, context] of contexts.entries()) {
+    const view = await sources.judged.read(context, fixed, signal, { addresses: true })
+    noteAddresses(ipBySeat, view)
+    const { epoch, beacon, snapshot } = view
+    const outcome = outcomeAt(view, indexOfSeat(snapshot, seat))
+    if (outcome === undefined || !isChosen(request.epochs, epoch, outcome)) {
+      epochs.push({ epoch, beacon, snapshot, outcomes: view.outcomes, attested: view.attested })
+      continue
+    }
+    const part = await readSeatVerdicts(context, seat, standing, set.equivocators, isOpen[i]!)
+    const { outcomes, attested } = part.judged
+    epochs.push({ epoch, beacon, snapshot, outcomes, attested })
+    chosen.push(part)
+  }
   if (typeof request.epochs === 'number' && chosen.length === 0) {
     throw new SecnodeError(
       'EXPLAIN_EPOCH',
@@ -147,50 +106,18 @@ export const gatherSeatWeek = async (
   }
 }
 
-/** What outcomes of a week follow from. */
-interface WeekFrame {
-  contexts: readonly EpochContext[]
-  isOpen: readonly boolean[]
-  equivocators: ReadonlySet<Seat>
-  standing: SeatWeek['standing']
-}
-
-/**
- * Judges epoch after epoch, keeping of each what concerns the seat: all attestations of a week of the largest network
- * are gigabytes.
- */
-const judgeWeek = async (
-  { contexts, isOpen, equivocators, standing }: WeekFrame,
-  seat: Seat,
-  choice: EpochChoice,
-  signal: AbortSignal,
-): Promise<{ epochs: JudgedEpoch[]; chosen: PartOfEpoch[]; ipBySeat: Map<Seat, string> }> => {
-  const epochs: JudgedEpoch[] = []
-  const chosen: PartOfEpoch[] = []
-  const ipBySeat = new Map<Seat, string>()
-  for (const [i, context] of contexts.entries()) {
-    signal.throwIfAborted()
-    const { attestations, ...frame } = await gatherEpoch({ standing }, context)
-    // R-ATT-3: an equivocator stands under no root of the week.
-    const counted = attestations.map((attestation, index) =>
-      equivocators.has(frame.snapshot[index]!.seat) ? undefined : attestation,
-    )
-    const judged = judgeEpoch({ beacon: frame.beacon, attestations: counted }, context.params)
-    const { outcomes, attested } = judged
-    epochs.push({ ...frame, outcomes, attested })
-    const epoch = { context, attestations: counted, judged }
-    noteAddresses(ipBySeat, epoch)
-    const code = outcomes[indexOfSeat(context.snapshot, seat)]
-    if (code === undefined || !isChosen(choice, context.epoch, code)) continue
-    const part = await partOfSeat(standing, epoch, seat)
-    chosen.push({ ...part, outcome: outcomeNames[code]!, attested, isOpen: isOpen[i]! })
-  }
-  return { epochs, chosen, ipBySeat }
-}
-
-const isChosen = (choice: EpochChoice, epoch: Epoch, code: number): boolean => {
+const isChosen = (choice: EpochChoice, epoch: Epoch, outcome: Outcome): boolean => {
   if (choice === 'all') return true
-  return choice === 'failed' ? code !== credited : choice === epoch
+  return choice === 'failed' ? outcome !== 'credited' : choice === epoch
+}
+
+/** Where each seat was seen in the week, the first time that challengers called it valid. */
+const noteAddresses = (ipBySeat: Map<Seat, string>, view: JudgedView): void => {
+  for (const [index, { seat }] of view.snapshot.entries()) {
+    if (ipBySeat.has(seat)) continue
+    const address = addressAt(view, index)
+    if (address !== null) ipBySeat.set(seat, addressText(address) ?? '')
+  }
 }
 
 const storedProofs = async (sources: ExplainSources, week: Week): Promise<ReadonlyMap<Seat, Uint8Array>> =>
@@ -201,7 +128,6 @@ const listedProofs = async (
   sources: ExplainSources,
   fixed: FixedWeek,
   week: Week,
-  contexts: readonly EpochContext[],
 ): Promise<ReadonlyMap<Seat, Uint8Array>> => {
   const payload = await sources.checkpointPayload(fixed.checkpoint)
   const checkpoint = payload === undefined ? null : decodeCheckpoint(payload)
@@ -211,18 +137,7 @@ const listedProofs = async (
     const page = await sources.checkpointPayload(cid)
     if (page !== undefined) pages.push(page)
   }
-  const read = readProofPages(
-    sources.networkId,
-    week,
-    pages,
-    ({ epoch, beacon, seat }) => {
-      const context = contexts.find((one) => one.epoch === epoch)
-      return context !== undefined && equalBytes(context.beacon, beacon)
-        ? context.rowOf(seat)?.peer
-        : undefined
-    },
-    sources.verify,
-  )
+  const read = await checkProofPages(sources, week, pages)
   // The set of equivocators was read from the same pages; should one be gone since, the rest can still be told.
   return read.is === 'accept' ? read.value : new Map()
 }
@@ -239,200 +154,4 @@ const fundOfWeek = async (
     if (!isSecnodeError(error) || error.exitCode !== 3) throw error
     return { fund: 0n, fundMissing: error }
   }
-}
-
-const resolveSeat = async (
-  sources: ExplainSources,
-  contexts: readonly EpochContext[],
-  name: SeatName,
-  week: Week,
-): Promise<Seat> => {
-  const fits = await fitOf(sources, name)
-  const found = new Set<Seat>()
-  for (const { snapshot } of contexts) for (const row of snapshot) if (fits(row)) found.add(row.seat)
-  const [seat, ...others] = found
-  if (seat !== undefined && others.length === 0) return seat
-  throw new SecnodeError(
-    'EXPLAIN_SEAT',
-    seat === undefined
-      ? `no such node is in a snapshot of ${week}`
-      : `that host stands for the seats ${[...found].join(', ')}`,
-    {
-      exitCode: 2,
-      hint:
-        seat === undefined
-          ? 'See who is with `secnode tally --week`; a node counts from the third epoch after its announcement on.'
-          : 'Name one of them with --seat.',
-    },
-  )
-}
-
-const fitOf = async (sources: ExplainSources, name: SeatName): Promise<(row: SnapshotRow) => boolean> => {
-  switch (name.is) {
-    case 'seat':
-      return (row) => row.seat === name.seat
-    case 'host':
-      return (row) => row.host === name.host
-    case 'stake': {
-      const stake = stakeOfAddress(sources.genesis.chain, name.address)
-      if (stake === null) {
-        throw new SecnodeError(
-          'EXPLAIN_SEAT',
-          `${name.address} is no P2PKH address of ${sources.genesis.chain}`,
-          { exitCode: 2, hint: 'Write the transparent address that holds the stake.' },
-        )
-      }
-      return (row) => equalBytes(row.stake, stake)
-    }
-    case 'own': {
-      const own = await sources.ownSeat()
-      if (own === undefined) {
-        throw new SecnodeError('EXPLAIN_SEAT', 'this store does not say whose it is', {
-          exitCode: 2,
-          hint: 'Name a node with --seat, --host or --stake.',
-        })
-      }
-      return (row) => row.seat === own
-    }
-  }
-}
-
-/** An epoch of the seat before its evidence was sought. */
-type PartOfEpoch = Omit<SeatEpoch, 'evidence' | 'audited'> & { witnesses: readonly Witness[] }
-
-/** An epoch with all that counts of it. */
-interface WholeEpoch extends AttestedEpoch {
-  context: EpochContext
-}
-
-/** Whose evidence is wanted. */
-interface Witness {
-  context: EpochContext
-  held: HeldAttestation
-}
-
-const partOfSeat = async (
-  standing: SeatWeek['standing'],
-  { context, attestations, judged }: WholeEpoch,
-  seat: Seat,
-): Promise<Omit<PartOfEpoch, 'outcome' | 'attested' | 'isOpen'>> => {
-  const { snapshot, committees } = context
-  const index = indexOfSeat(snapshot, seat)
-  const sharing = judged.sharingWith(index)
-  const deciders = decidersOf(committees, judged, index, sharing)
-  const held = new Map<Seat, HeldAttestation>()
-  for await (const one of standing(context)) {
-    const at = indexOfSeat(snapshot, one.seat)
-    if (deciders.has(at) && attestations[at] !== undefined) held.set(one.seat, one)
-  }
-  const witnesses = [...challengersOf(committees, index), index].flatMap((at) => {
-    const one = held.get(snapshot[at]!.seat)
-    return one === undefined ? [] : [{ context, held: one }]
-  })
-  return {
-    context,
-    index,
-    judged,
-    attestations: attestations.map((attestation, at) => (deciders.has(at) ? attestation : undefined)),
-    deciders: [...deciders].map((at) => snapshot[at]!.seat).sort((a, b) => a - b),
-    held,
-    sharing: sharing.map((at) => snapshot[at]!.seat),
-    witnesses,
-  }
-}
-
-/** Where each seat was seen in the week, the first time that challengers called it valid. */
-const noteAddresses = (ipBySeat: Map<Seat, string>, epoch: WholeEpoch): void => {
-  for (const [index, { seat }] of epoch.context.snapshot.entries()) {
-    if (ipBySeat.has(seat)) continue
-    const [most] = namedAddresses(epoch, index)
-    if (most !== undefined) ipBySeat.set(seat, most.ip)
-  }
-}
-
-/** Finds all blocks at once: some challengers may be gone, and each is waited for. */
-const withEvidence = async (
-  sources: ExplainSources,
-  parts: readonly PartOfEpoch[],
-  ipBySeat: ReadonlyMap<Seat, string>,
-  seat: Seat,
-  signal: AbortSignal,
-): Promise<SeatEpoch[]> => {
-  const wanted: { witness: Witness; found(block: FoundEvidence): void }[] = []
-  const epochs: SeatEpoch[] = []
-  for (const { witnesses, ...part } of parts) {
-    const { context, index, judged } = part
-    const evidence = new Map<Seat, FoundEvidence>()
-    for (const witness of witnesses) {
-      wanted.push({ witness, found: (block) => void evidence.set(witness.held.seat, block) })
-    }
-    const epoch: SeatEpoch = { ...part, evidence, audited: null }
-    epochs.push(epoch)
-    const isFoundWanting = challengersOf(context.committees, index).some(
-      (challenger, i) => judged.verdictOf(challenger, i) === Verdict.evidenceInvalid,
-    )
-    const witness = isFoundWanting ? await gatherAudited(sources, context.epoch - 2, seat) : null
-    if (witness === null) continue
-    wanted.push({ witness, found: (block) => (epoch.audited = { ...witness, evidence: block }) })
-  }
-  const deadline = AbortSignal.timeout(fetchBudgetMs)
-  const blocks = fetchAhead(wanted.length, parallelFetches, signal, async (i, fetchSignal) => {
-    try {
-      const { witness } = wanted[i]!
-      const ip = ipBySeat.get(witness.held.seat)
-      return await findEvidence(sources, witness, ip, AbortSignal.any([fetchSignal, deadline]))
-    } catch (error) {
-      if (fetchSignal.aborted || !deadline.aborted) throw error
-      return { is: 'missing' as const, why: `not had within ${fetchBudgetMs / 1_000} seconds` }
-    }
-  })
-  let i = 0
-  for await (const block of blocks) wanted[i++]!.found(block)
-  return epochs
-}
-
-/**
- * Indexes of the seats whose attestations decide what an epoch gives the seat at `index`: its challengers, itself, the
- * challengers of its targets (R-TALLY-2), and those of the seat that keeps an address it shares (R-TALLY-3). That no other
- * seat has its address or fills its prefix takes everybody's: in a network of few they are all taken.
- */
-const decidersOf = (
-  committees: Committees,
-  judged: JudgedVerdicts,
-  index: number,
-  sharing: readonly number[],
-): Set<number> => {
-  if (judged.namedByOf(index) !== 0 && committees.size <= maxDeciders) {
-    return new Set(Array.from({ length: committees.size }, (_, at) => at))
-  }
-  const deciders = new Set([index, ...challengersOf(committees, index)])
-  const add = (seats: readonly number[]): void => {
-    for (const at of seats) deciders.add(at)
-  }
-  for (const target of targetsOf(committees, index)) add(challengersOf(committees, target))
-  const [keeper] = [...sharing].sort((a, b) => judged.namedByOf(b) - judged.namedByOf(a) || a - b)
-  if (keeper !== undefined) add(challengersOf(committees, keeper))
-  return deciders
-}
-
-/** From the store, else from the seat where it is now, or where it was seen. */
-const findEvidence = async (
-  sources: ExplainSources,
-  { context, held }: Witness,
-  seenAt: string | undefined,
-  signal: AbortSignal,
-): Promise<FoundEvidence> => {
-  const attestation = decodeAttestation(held.signed.payload)!
-  const current = sources.epochs.current()
-  const latest = current === null ? undefined : await sources.epochs.get(current)
-  const row = latest?.rowOf(held.seat) ?? context.rowOf(held.seat)!
-  return await sources.evidence.find(attestation, row, seenAt, signal)
-}
-
-/** The attestation of the seat that an audit is about. */
-const gatherAudited = async (sources: ExplainSources, epoch: Epoch, seat: Seat): Promise<Witness | null> => {
-  const context = await sources.epochs.get(epoch)
-  if (context === undefined) return null
-  for await (const held of sources.standing(context)) if (held.seat === seat) return { context, held }
-  return null
 }

@@ -1,23 +1,13 @@
-import {
-  challengersOf,
-  lastInvalidVerdict,
-  minCommitteeSeats,
-  targetsOf,
-  Verdict,
-} from '../../../protocol/index.ts'
+import { minCommitteeSeats, targetsOf, Verdict } from '../../../protocol/index.ts'
 import { seatList } from './checks.ts'
 import { namedAddresses } from './named-addresses.ts'
-import type { SeatEpoch } from './seat-week.ts'
+import { isInvalid, silent } from '../seat-words.ts'
+import { type SeatVerdicts, wordsOfSeat } from './seat-epoch.ts'
 
 /** How the words of an epoch came to its outcome, in one sentence. */
-export const whyOf = (
-  epoch: Pick<
-    SeatEpoch,
-    'context' | 'index' | 'attestations' | 'judged' | 'outcome' | 'attested' | 'sharing'
-  >,
-  maxPerPrefix: number,
-): string => {
-  const { context, index, judged, outcome, attested } = epoch
+export const whyOf = (epoch: SeatVerdicts, maxPerPrefix: number): string => {
+  const { context, index, judged, outcome } = epoch
+  const { attested } = judged
   const { committees } = context
   const { k, size } = committees
   const counts = countWords(epoch)
@@ -54,24 +44,19 @@ export const whyOf = (
   }
 }
 
-const countWords = ({ context, index, judged }: Pick<SeatEpoch, 'context' | 'index' | 'judged'>) => {
+const countWords = (epoch: SeatVerdicts) => {
   const counts = { valid: 0, invalid: 0, abstain: 0, silent: 0 }
-  for (const [i, challenger] of challengersOf(context.committees, index).entries()) {
-    const verdict = judged.verdictOf(challenger, i)
-    if (verdict === undefined) counts.silent++
+  for (const { verdict } of wordsOfSeat(epoch)) {
+    if (verdict === silent) counts.silent++
     else if (verdict === Verdict.valid) counts.valid++
-    else if (verdict <= lastInvalidVerdict) counts.invalid++
+    else if (isInvalid(verdict)) counts.invalid++
     else counts.abstain++
   }
   return counts
 }
 
 /** The targets of which it said otherwise than their majority, or named another address (R-TALLY-2). */
-const disagreements = ({
-  context,
-  index,
-  judged,
-}: Pick<SeatEpoch, 'context' | 'index' | 'judged'>): string => {
+const disagreements = ({ context, index, judged }: SeatVerdicts): string => {
   const seats = targetsOf(context.committees, index)
     .filter((_, i) => judged.agreementOf(index, i) === false)
     .map((target) => context.snapshot[target]!.seat)
