@@ -18,7 +18,7 @@ import { attestedOf, type WeekSources } from '../../src/week/gather.ts'
 import type { JudgedView } from '../../src/week/judged-epoch.ts'
 import { createJudgedEpochs } from '../../src/week/judged-epochs.ts'
 import { exceptionsOf } from '../../src/web/resources/history/view.ts'
-import type { WeekView } from '../../src/web/view/week-views.ts'
+import type { WeekView } from '../../src/web/view/week-view.ts'
 import { beaconOfEpoch, madeNetwork, madeParams, madeWeek, snapshotOfWeek } from './tally-week.ts'
 
 /**

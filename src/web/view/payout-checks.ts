@@ -12,7 +12,8 @@ import { isRpcError } from '../../chain-node/rpc/errors.ts'
 import { hashText } from '../../chain-node/rpc/values.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
 import { verifyPayout } from '../../payout/verify.ts'
-import type { WeekView, WeekViews } from './week-views.ts'
+import type { WeekView } from './week-view.ts'
+import type { WeekViews } from './week-views.ts'
 
 /**
  * `not due`: without an anchor nothing may be paid. `no thread`: the profile names none. `waiting`: the anchor is not

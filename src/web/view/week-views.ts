@@ -1,36 +1,7 @@
-import {
-  createTallyOfJudged,
-  type DigestedTally,
-  type Seat,
-  type SeatTally,
-  type TallyInput,
-  tallyWeekInSteps,
-  type Week,
-  type WeekRecord,
-  type WeekState,
-  type WeekTally,
-} from '../../../protocol/index.ts'
-import { isSecnodeError, messageOf } from '../../errors.ts'
+import { LRUCache } from 'lru-cache'
+import type { DigestedTally, Seat, Week, WeekState } from '../../../protocol/index.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
-import { inSlices } from '../../async/slices.ts'
-import { countedSetOf, incomeOf, tallyInputOf } from '../../week/counted-set.ts'
-import { contextsOfWeek, type WeekEpochs } from '../../week/gather.ts'
-import type { JudgedView } from '../../week/judged-epoch.ts'
-
-/** A week as it stands: of an anchored one the tally itself, of another what this node would say now. */
-export interface WeekView extends Omit<WeekEpochs, 'contexts'> {
-  state: WeekState
-  record: WeekRecord | undefined
-  /** Its epochs that are over. */
-  epochs: readonly JudgedView[]
-  tally: WeekTally
-  /** Why what came in is not known, and so no amount; null if it is. */
-  fundMissing: string | null
-  /** Of the document, once the anchored set is complete here. */
-  digest: string | null
-  checkpoint: string | null
-  anchor: { height: number; hash: Uint8Array } | null
-}
+import { createWeekReader, type WeekView } from './week-view.ts'
 
 /** What a week brought to one seat. Amounts in base units; null while the fund is not known. */
 export interface SeatWeekResult {
@@ -42,9 +13,8 @@ export interface SeatWeekResult {
 }
 
 export interface WeekViews {
-  /** Undefined if no epoch of it is over. */
+  /** Undefined if no epoch of it is over. A week that moves is worked out again after a rest. */
   get(week: Week, signal: AbortSignal): Promise<WeekView | undefined>
-  /** The document of an anchored week, made anew each time: of the largest network it has 30 MB. */
   document(view: WeekView, signal: AbortSignal): Promise<DigestedTally>
   /**
    * What the newest weeks brought to each of these seats, newest first. Weeks that would take long to work out are left
@@ -81,80 +51,23 @@ export const createWeekViews = ({
   follower,
   weeks,
 }: Pick<AssembledNode, 'daemon' | 'follower' | 'weeks'>): WeekViews => {
-  const { epochs } = weeks
+  const reader = createWeekReader({ follower, weeks })
   const { world, logger } = daemon.node
   const stopping = new AbortController()
   let warming: Promise<void> | null = null
-  const whole = new Map<Week, { revision: string; view: WeekView; restUntilMs: number }>()
-  const kept = new Map<Week, KeptResults>()
-
-  const recordOf = (week: Week): WeekRecord | undefined =>
-    follower.weeks().records.findLast((record) => record.week === week)
-
-  const fundOf = async (
-    range: Parameters<typeof incomeOf>[1],
-    signal: AbortSignal,
-  ): Promise<{ fund: bigint; fundMissing: string | null }> => {
-    try {
-      return { fund: await incomeOf(weeks, range, signal), fundMissing: null }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!isSecnodeError(error)) throw error
-      return { fund: 0n, fundMissing: messageOf(error) }
-    }
-  }
-
-  const inputOf = async (
-    range: Omit<WeekEpochs, 'contexts'>,
-    views: readonly JudgedView[],
-    fund: bigint,
-  ): Promise<TallyInput> => {
-    const set = await countedSetOf(weeks, range, weeks.fixedAtHand(range.week))
-    return tallyInputOf(weeks, set, fund, views)
-  }
-
-  const read = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
-    const begun = await epochs.epochsOfWeek(week)
-    if (begun === null) return undefined
-    const current = epochs.current() ?? 0
-    const views: JudgedView[] = []
-    for (let epoch = begun.first; epoch <= Math.min(begun.last, current - 1); epoch++) {
-      const view = await weeks.judged.get(epoch, signal)
-      if (view !== undefined) views.push(view)
-    }
-    if (views.length === 0) return undefined
-    const record = recordOf(week)
-    const range = { week, params: views[0]!.context.params, ...begun }
-    const { fund, fundMissing } = await fundOf(range, signal)
-    const input = await inputOf(range, views, fund)
-    const tally = await inSlices(tallyWeekInSteps(input))
-    const hasAll = begun.isComplete && views.length === begun.last - begun.first + 1
-    const isWhole = input.checkpoint !== null && fundMissing === null && hasAll
-    return {
-      ...range,
-      // Anchored in the chain, but not all of it here yet: what counts is not known to this node.
-      state: input.state,
-      record,
-      epochs: views,
-      checkpoint: record?.anchor?.checkpoint.toString() ?? null,
-      anchor: anchorAt(record),
-      tally,
-      fundMissing,
-      digest: isWhole ? createTallyOfJudged(input).digest : null,
-    }
-  }
+  const whole = new LRUCache<Week, { revision: string; view: WeekView; restUntilMs: number }>({
+    max: maxWholeWeeks,
+  })
+  const kept = new LRUCache<Week, KeptResults>({ max: maxKeptResults })
 
   const keep = (week: Week, revision: string, view: WeekView, begunMs: number): void => {
     const tookMs = world.monotonicMs() - begunMs
-    whole.delete(week)
     whole.set(week, {
       revision,
       view,
       restUntilMs: begunMs + (1 + restPerView) * (tookMs < quickMs ? 0 : tookMs),
     })
-    if (whole.size > maxWholeWeeks) whole.delete(whole.keys().next().value!)
     const { seats } = view.tally
-    kept.delete(week)
     kept.set(week, {
       revision,
       state: view.state,
@@ -164,7 +77,6 @@ export const createWeekViews = ({
       epochs: Uint16Array.from(seats, (seat) => seat.epochs),
       amounts: BigUint64Array.from(seats, ({ amount }) => amount),
     })
-    if (kept.size > maxKeptResults) kept.delete(kept.keys().next().value!)
   }
 
   const get = async (week: Week, signal: AbortSignal): Promise<WeekView | undefined> => {
@@ -177,7 +89,7 @@ export const createWeekViews = ({
       if (isSameState && world.monotonicMs() < known.restUntilMs) return known.view
     }
     const begunMs = world.monotonicMs()
-    const view = await read(week, signal)
+    const view = await reader.read(week, signal)
     if (view !== undefined) keep(week, revision, view, begunMs)
     return view
   }
@@ -210,11 +122,7 @@ export const createWeekViews = ({
 
   return {
     get,
-    async document(view, signal) {
-      await contextsOfWeek(weeks, view.week)
-      const { fund } = await fundOf(view, signal)
-      return createTallyOfJudged(await inputOf(view, view.epochs, fund))
-    },
+    document: (view, signal) => reader.document(view, signal),
     async results(seats, maxWeeks, signal) {
       const found = new Map<Seat, SeatWeekResult[]>(seats.map((seat) => [seat, []]))
       const begunMs = world.monotonicMs()
@@ -242,23 +150,4 @@ export const createWeekViews = ({
       await warming
     },
   }
-}
-
-const anchorAt = (record: WeekRecord | undefined): WeekView['anchor'] => {
-  const anchor = record?.anchor ?? null
-  return anchor === null ? null : { height: anchor.height, hash: anchor.blockHash }
-}
-
-/** The row of a seat in a week, or undefined. */
-export const seatOfWeek = ({ tally }: WeekView, seat: Seat): SeatTally | undefined => {
-  let low = 0
-  let high = tally.seats.length - 1
-  while (low <= high) {
-    const middle = (low + high) >>> 1
-    const found = tally.seats[middle]!
-    if (found.row.seat === seat) return found
-    if (found.row.seat < seat) low = middle + 1
-    else high = middle - 1
-  }
-  return undefined
 }

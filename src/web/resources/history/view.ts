@@ -21,7 +21,7 @@ import {
   type ViewParts,
 } from '../../view/parts.ts'
 import { seatAt } from '../../view/registered-seats.ts'
-import type { WeekView } from '../../view/week-views.ts'
+import type { WeekView } from '../../view/week-view.ts'
 
 /** Weeks that histories go back: as long as evidence is kept (R-EVID-1). */
 export const maxWeeksBack = 8

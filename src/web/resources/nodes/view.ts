@@ -20,7 +20,7 @@ import {
 } from '../../../week/judged-epoch.ts'
 import { noSuchSeat, type Page, pageOf, type PageQuery, type ViewParts } from '../../view/parts.ts'
 import { type RegisteredSeats, seatAt } from '../../view/registered-seats.ts'
-import { seatOfWeek } from '../../view/week-views.ts'
+import { seatOfWeek } from '../../view/week-view.ts'
 
 /** Which of the seats. */
 export interface NodeFilter {

@@ -12,7 +12,7 @@ import type { WeekDetail, WeekRow, WeekSeat } from './schemas.ts'
 import { noSuchWeek, type Page, pageOf, type PageQuery, type ViewParts } from '../../view/parts.ts'
 import type { PayoutCheck } from '../../view/payout-checks.ts'
 import { weekOrCurrent } from '../history/view.ts'
-import type { WeekView } from '../../view/week-views.ts'
+import type { WeekView } from '../../view/week-view.ts'
 import { epochRow } from '../epochs/view.ts'
 
 /** Every week that has begun, newest first. */
