@@ -479,7 +479,6 @@ export type {
   JudgedEpoch,
   JudgingParams,
   SeatTally,
-  TallyEpoch,
   TallyInput,
   WeekState,
   WeekTally,

@@ -41,12 +41,12 @@ import {
   signPayload,
   type Snapshot,
   takeSnapshot,
-  type TallyEpoch,
   targetsOf,
   utf8ToBytes,
   Verdict,
   weekOfTime,
 } from '../../protocol/index.ts'
+import type { TallyEpoch } from '../../protocol/tally/input.ts'
 import { auditSeed, sampleSeed, shuffleSeed } from '../../protocol/beacon.ts'
 import type { Evidence } from '../../protocol/evidence.ts'
 import { attestationLeaf } from '../../protocol/merkle.ts'

@@ -6,9 +6,9 @@ import {
   judgeEpoch,
   type Outcome,
   outcomeNames,
-  type TallyEpoch,
   type TallyInput,
 } from '../../protocol/index.ts'
+import type { TallyEpoch } from '../../protocol/tally/input.ts'
 
 /** The input of a tally with its epochs still to be judged. */
 export interface AttestedInput extends Omit<TallyInput, 'epochs'> {

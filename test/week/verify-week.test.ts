@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  cidOf,
-  createTallyOfJudged,
-  formatTally,
-  signPayload,
-  type TallyEpoch,
-  type Week,
-} from '../../protocol/index.ts'
+import { cidOf, createTallyOfJudged, formatTally, signPayload, type Week } from '../../protocol/index.ts'
+import type { TallyEpoch } from '../../protocol/tally/input.ts'
 import { bundleParts } from '../../src/week/bundle.ts'
 import type { BundlePart } from '../../src/week/read-bundle.ts'
 import { verifyWeek, type VerifyOptions } from '../../src/week/verify-week.ts'

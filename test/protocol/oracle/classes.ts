@@ -3,9 +3,9 @@ import {
   type Committees,
   compareBytes,
   lastInvalidVerdict,
-  type TallyEpoch,
   Verdict,
 } from '../../../protocol/index.ts'
+import type { TallyEpoch } from '../../../protocol/tally/input.ts'
 import { isWellFormed } from '../../../protocol/attestation.ts'
 import { majorityAddresses, type MajorityAddress, significant } from './addresses.ts'
 

@@ -4,9 +4,9 @@ import {
   type Outcome,
   outcomeNames,
   type Params,
-  type TallyEpoch,
   Verdict,
 } from '../../../protocol/index.ts'
+import type { TallyEpoch } from '../../../protocol/tally/input.ts'
 import { addressFaults } from './addresses.ts'
 import { classify, undecided } from './classes.ts'
 

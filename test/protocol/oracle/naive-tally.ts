@@ -4,8 +4,8 @@ import {
   createStream,
   hash,
   type Params,
-  type TallyEpoch,
 } from '../../../protocol/index.ts'
+import type { TallyEpoch } from '../../../protocol/tally/input.ts'
 import type { AttestedInput } from '../judged.ts'
 
 /** A seat's week as SPEC.md tells it, from maps and fractions, with nothing of `protocol/tally`. */

@@ -9,12 +9,12 @@ import {
   type Params,
   readTally,
   type Snapshot,
-  type TallyEpoch,
   tallyWeek,
   unknownRulesetOf,
   Verdict,
   type Week,
 } from '../../../protocol/index.ts'
+import type { TallyEpoch } from '../../../protocol/tally/input.ts'
 import { tallyBytes } from '../../../protocol/tally/document.ts'
 import { attestationOf, epochOf, genesis, networkId, nodesOf, paramsWith, seedOf } from '../fixture.ts'
 import { rulesetOf, rulesets } from '../../../protocol/tally/rulesets.ts'
