@@ -10,6 +10,9 @@ import {
   reversedHex,
   threadValue,
   type Week,
+  bytesToHex,
+  paramsHash,
+  paramsOfWeek,
 } from '../../protocol/index.ts'
 import { multisigScript } from '../../src/chain/formats/script.ts'
 import type { Network } from '../../src/chain/profiles.ts'
@@ -55,6 +58,7 @@ const tallyFor = async (week: string, amounts: readonly bigint[]): Promise<Diges
     network: network.networkId,
     week: week as Week,
     amounts,
+    params: bytesToHex(paramsHash(paramsOfWeek(network.profile.schedule, week as Week))),
     anchor: { height, hash: reversedHex((await getBlockHash(zebrad.rpc, height))!) },
   })
   writeFileSync(file(`${week}.json`), `${formatTally(tally)}\n`)
