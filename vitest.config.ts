@@ -5,11 +5,11 @@ const lanes: Readonly<Record<string, readonly string[]>> = {
   /** Rules and bytes: no sockets, no processes. `npm run test:fast`. */
   rules: ['*.test.ts', ...foldersOf('protocol async admission keys docs store chain')],
   /** Parts of the program, each by itself, with real files and real sockets. */
-  parts: foldersOf('chain-node week week-io payout service web cli sim relay'),
+  parts: foldersOf('chain-node week week-io payout service web cli sim relay installed'),
   /** Hosts and roles of the daemon, over real libp2p and TLS. */
-  net: foldersOf('net node light hostile crowd'),
+  net: foldersOf('net node hostile crowd'),
   /** Whole networks, and processes that crash. */
-  weeks: foldersOf('devnet faults'),
+  weeks: foldersOf('devnet light faults'),
 }
 
 function foldersOf(names: string): string[] {

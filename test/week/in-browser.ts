@@ -2,17 +2,13 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { base64 } from '@scure/base'
 import { CID } from 'multiformats/cid'
 import {
-  type ChainName,
   type CheckpointFrame,
-  createTallyOfJudged,
   type Params,
   type Snapshot,
   verifyEd25519,
   type Week,
 } from '../../protocol/index.ts'
-import { readBundle } from '../../src/week/read-bundle.ts'
-import { createLocalThread } from '../../src/week/epoch-thread.ts'
-import { verifyWeek } from '../../src/week/verify-week.ts'
+import { createLocalThread, tallyBundle } from '../../src/week/index.ts'
 
 /** A bundle, and what a chain says of its week: what a page that verifies it is given. */
 export interface Given {
@@ -28,7 +24,7 @@ export interface Given {
 }
 
 /** Verifies and tallies with what a browser has, and nothing injected but pure functions. */
-export const tallyGiven = async (text: string): Promise<{ digest: string; attestations: number }> => {
+export const tallyGiven = async (text: string): Promise<string> => {
   const { bundle, anchored, frame, snapshot, params, week, anchor, fund } = revive(text)
   async function* stream(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bundle.length; at += 4_096) {
@@ -36,26 +32,24 @@ export const tallyGiven = async (text: string): Promise<{ digest: string; attest
     }
   }
   const engine = { sha256, verify: verifyEd25519 }
-  const verified = await verifyWeek(
-    readBundle(stream(), { sha256, anchored }),
-    { anchored, frame, snapshotOf: () => Promise.resolve(snapshot), paramsOf: () => params },
+  const { digest } = await tallyBundle(
+    stream(),
+    {
+      anchored,
+      frame,
+      week,
+      anchor,
+      fund,
+      chain: 'zcash-regtest',
+      snapshotOf: () => Promise.resolve(snapshot),
+      paramsOf: () => params,
+    },
     { ...engine, openThreads: () => [createLocalThread(engine)] },
   )
-  const { digest } = createTallyOfJudged({
-    networkId: frame.networkId,
-    chain: 'zcash-regtest' satisfies ChainName,
-    week,
-    state: 'anchored',
-    params,
-    checkpoint: anchored,
-    anchor,
-    fund,
-    ...verified.weeks.get(week)!,
-  })
-  return { digest, attestations: verified.attestations }
+  return digest
 }
 
-export const textOf = (given: Given): string =>
+export const textOf = (given: object): string =>
   JSON.stringify(given, (_, value: unknown) => {
     if (value instanceof Uint8Array) return { bytes: base64.encode(new Uint8Array(value)) }
     return typeof value === 'bigint' ? { integer: value.toString() } : value
