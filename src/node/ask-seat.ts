@@ -2,6 +2,7 @@ import type { SnapshotRow } from '../../protocol/index.ts'
 import { isSecnodeError } from '../errors.ts'
 import type { PeerAddress } from '../net/peer-address.ts'
 import { resolveObservedAddress } from '../net/resolve.ts'
+import type { Provider } from '../week/ports.ts'
 import type { NodeContext } from './context.ts'
 
 /** Where a seat's node is found: what is asked of it goes to its announced host. */
@@ -39,6 +40,13 @@ export const askSeat = async (
     return await ask(moved)
   }
 }
+
+/** A seat's node as somebody who may have what is missing. */
+export const providerOfSeat = (node: NodeContext, seat: SeatAddress, timeoutMs: number): Provider => ({
+  name: seat.host,
+  ask: (protocol, request, maxResponseBytes, signal) =>
+    askSeat(node, seat, protocol, request, { timeoutMs, maxResponseBytes, signal }),
+})
 
 /** Connects to a seat's node, at its announced host or where the DHT knows it. Errors: those of `Host.dial`. */
 export const dialSeat = async (node: NodeContext, seat: SeatAddress, signal: AbortSignal): Promise<void> => {

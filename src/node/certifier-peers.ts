@@ -1,28 +1,22 @@
 import type { CID } from 'multiformats/cid'
 import {
-  checkpointAnswerCodec,
   type CheckpointAnswer,
   type CheckpointRequest,
-  checkpointRequestCodec,
-  cidOfDigest,
   encodeSigned,
   type Epoch,
-  maxLeaves,
   type ProposedSet,
-  protocols,
   type ReviewEffect,
   type ReviewEvent,
   type Seat,
   type SeatRecord,
-  syncAnswerCodec,
-  syncRequestCodec,
   type Week,
 } from '../../protocol/index.ts'
+import { askCheckpoint, askSync, fetchAttestations, fetchLeaves } from '../week/asking.ts'
 import { checkProofPages } from '../week/listed-proofs.ts'
 import { SecnodeError } from '../errors.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
-import type { Leaf } from '../week/ports.ts'
-import { askSeat, type SeatAddress } from './ask-seat.ts'
+import type { Leaf, Provider } from '../week/ports.ts'
+import { providerOfSeat, type SeatAddress } from './ask-seat.ts'
 import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 
@@ -51,57 +45,23 @@ export const createCertifierPeers = (
   collector: Collector,
   checkpoints: CheckpointStore,
 ): CertifierPeers => {
+  const providerOf = (row: SeatAddress): Provider => providerOfSeat(node, row, dataTimeoutMs)
+
   const ask = async (
     row: SeatAddress,
     request: CheckpointRequest,
     signal: AbortSignal,
   ): Promise<CheckpointAnswer> => {
-    const bytes = await askSeat(node, row, protocols.checkpoint, checkpointRequestCodec.encode(request), {
-      timeoutMs: dataTimeoutMs,
-      maxResponseBytes: checkpointAnswerCodec.maxBytes,
-      signal,
-    })
-    const answer = checkpointAnswerCodec.decode(bytes)
+    const answer = await askCheckpoint(providerOf(row), request, signal)
     if (answer.is === 'bad')
       throw new SecnodeError('CHECKPOINT_ANSWER', `${row.host} answered ${answer.code}`)
     return answer.value
   }
 
-  /** Verified and held like any others; what came too late for this node is held as late. */
-  const fetchAttestations = async (
-    row: SeatRecord,
-    epoch: Epoch,
-    seats: readonly Seat[],
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const context = await node.epochs.get(epoch)
-    if (context === undefined) return
-    const most = 256
-    for (let i = 0; i < seats.length; i += most) {
-      const request = syncRequestCodec.encode(['fetch', epoch, context.beacon, seats.slice(i, i + most)])
-      const bytes = await askSeat(node, row, protocols.sync, request, {
-        timeoutMs: dataTimeoutMs,
-        maxResponseBytes: syncAnswerCodec.maxBytes,
-        signal,
-      })
-      const answer = syncAnswerCodec.decode(bytes)
-      if (answer.is === 'bad' || answer.value[0] !== 'attestations') continue
-      for (const [payload, signature] of answer.value[1]) {
-        await collector.take(encodeSigned({ payload, signature }), 'certifier', context)
-      }
-    }
-  }
-
   const fetchProofs = async (row: SeatRecord, epoch: Epoch, signal: AbortSignal): Promise<void> => {
     const context = await node.epochs.get(epoch)
     if (context === undefined) return
-    const request = syncRequestCodec.encode(['proofs', epoch, 1])
-    const bytes = await askSeat(node, row, protocols.sync, request, {
-      timeoutMs: dataTimeoutMs,
-      maxResponseBytes: syncAnswerCodec.maxBytes,
-      signal,
-    })
-    const answer = syncAnswerCodec.decode(bytes)
+    const answer = await askSync(providerOf(row), ['proofs', epoch, 1], signal)
     if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
     for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier', context)
   }
@@ -155,20 +115,10 @@ export const createCertifierPeers = (
     epoch: Epoch,
     signal: AbortSignal,
   ): Promise<Leaf[]> => {
-    const leaves: Leaf[] = []
-    const context = await node.epochs.get(epoch)
-    const most = context?.snapshot.length ?? 0
-    for (;;) {
-      const answer = await ask(row, ['leaves', checkpoint, epoch, leaves.length, maxLeaves], signal)
-      if (answer[0] !== 'leaves' || leaves.length > most) {
-        throw new SecnodeError(
-          'CHECKPOINT_ANSWER',
-          `seat ${row.seat} does not tell the leaves of epoch ${epoch}`,
-        )
-      }
-      leaves.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
-      if (answer[1].length < maxLeaves) return leaves
-    }
+    const most = (await node.epochs.get(epoch))?.snapshot.length ?? 0
+    const leaves = await fetchLeaves(providerOf(row), checkpoint, epoch, most, signal)
+    if (leaves !== null) return leaves
+    throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${row.seat} does not tell the leaves of epoch ${epoch}`)
   }
 
   const askCertificate = async (
@@ -180,5 +130,18 @@ export const createCertifierPeers = (
     return answer[0] === 'certificate' ? answer[1] : null
   }
 
-  return { fetchAttestations, fetchProofs, readPages, askBits, askLeaves, askCertificate }
+  return {
+    async fetchAttestations(row, epoch, seats, signal) {
+      const context = await node.epochs.get(epoch)
+      if (context === undefined) return
+      for await (const given of fetchAttestations(providerOf(row), context, seats, signal)) {
+        for (const signed of given ?? []) await collector.take(encodeSigned(signed), 'certifier', context)
+      }
+    },
+    fetchProofs,
+    readPages,
+    askBits,
+    askLeaves,
+    askCertificate,
+  }
 }

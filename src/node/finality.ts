@@ -19,8 +19,7 @@ import type { AnchorWallet } from './anchor-wallet.ts'
 import type { FrameParts } from '../week/anchored-frame.ts'
 import type { FundBook } from '../week-io/fund.ts'
 import { type AnchoredWeeks, createAnchoredWeeks } from '../week/anchored-weeks.ts'
-import type { Provider } from '../week/ports.ts'
-import { askSeat, type SeatAddress } from './ask-seat.ts'
+import { providerOfSeat } from './ask-seat.ts'
 import { type CertifierRole, createCertifierRole } from './certifier.ts'
 import { createCheckpointData } from './checkpoint-data.ts'
 import type { Contact } from './contact/contact.ts'
@@ -88,11 +87,6 @@ export const createFinality = (
   }
 
   const providers = createProviders(node.host, node.world)
-  const providerOfSeat = (seat: SeatAddress): Provider => ({
-    name: seat.host,
-    ask: (protocol, request, maxResponseBytes, signal) =>
-      askSeat(node, seat, protocol, request, { timeoutMs: askTimeoutMs, maxResponseBytes, signal }),
-  })
   const provide = (checkpoint: CID): void => {
     tasks.run('provide', async (signal) => {
       const told = await node.host.provide(checkpoint, { signal })
@@ -123,7 +117,7 @@ export const createFinality = (
           context === undefined
             ? []
             : drawOthers(context.snapshot, node.ownSeat(), node.world.randomBytes(32), maxAsked)
-        for (const seat of seats) yield providerOfSeat(seat)
+        for (const seat of seats) yield providerOfSeat(node, seat, askTimeoutMs)
         // They may all be new, or have lost it: whoever has it told the DHT.
         yield* providers.of(checkpoint, signal)
       },

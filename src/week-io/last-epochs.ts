@@ -2,18 +2,16 @@ import pino from 'pino'
 import {
   createStream,
   encodeSigned,
-  maxSyncAttestations,
-  protocols,
   type Seat,
   shuffledIndexes,
   type SnapshotRow,
-  syncAnswerCodec,
-  syncRequestCodec,
 } from '../../protocol/index.ts'
 import type { Network } from '../chain/profiles.ts'
 import { messageOf } from '../errors.ts'
 import { resolveObservedAddress, type ResolveHost } from '../net/resolve.ts'
+import { fetchAttestations } from '../week/asking.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
+import type { Provider } from '../week/ports.ts'
 import type { World } from '../world.ts'
 import { startAskingHost } from './asking-host.ts'
 import type { StoredWeeks } from './stored-week.ts'
@@ -62,20 +60,14 @@ export const fetchLastEpochs = async (options: LastEpochsOptions): Promise<void>
     const found = await resolveObservedAddress(row.host, options.resolveHost, { allowLoopback, signal })
     if (found.is !== 'ok') throw new Error(found.detail)
     const target = { peerKey: row.peer, address: { ip: found.address.ip, port: row.p2p } }
+    const provider: Pick<Provider, 'ask'> = {
+      ask: (protocol, request, maxResponseBytes, asked) =>
+        host.request(target, protocol, request, { timeoutMs: askTimeoutMs, maxResponseBytes, signal: asked }),
+    }
     for (const { context, missing } of wanted) {
-      for (let at = 0; at < missing.length; at += maxSyncAttestations) {
-        const seats = missing.slice(at, at + maxSyncAttestations)
-        const request = syncRequestCodec.encode(['fetch', context.epoch, context.beacon, seats])
-        const bytes = await host.request(target, protocols.sync, request, {
-          timeoutMs: askTimeoutMs,
-          maxResponseBytes: syncAnswerCodec.maxBytes,
-          signal,
-        })
-        const answer = syncAnswerCodec.decode(bytes)
-        if (answer.is === 'bad' || answer.value[0] !== 'attestations') throw new Error('no attestations')
-        for (const [payload, signature] of answer.value[1]) {
-          await weeks.admit(context, encodeSigned({ payload, signature }))
-        }
+      for await (const given of fetchAttestations(provider, context, [...missing], signal)) {
+        if (given === null) throw new Error('no attestations')
+        for (const signed of given) await weeks.admit(context, encodeSigned(signed))
       }
       const held = new Set((await Array.fromAsync(weeks.standing(context))).map(({ seat }) => seat))
       missing.splice(0, missing.length, ...missing.filter((seat) => !held.has(seat)))

@@ -1,21 +1,19 @@
 import type { CID } from 'multiformats/cid'
 import {
   type CheckpointAnswer,
-  checkpointAnswerCodec,
   type CheckpointRequest,
-  checkpointRequestCodec,
   cidOf,
   decodeCheckpoint,
   equalBytes,
   maxRegistryRows,
   type NetworkId,
-  protocols,
   type RegistryRow,
   registryRootOf,
   registryRowOf,
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
+import { askCheckpoint } from '../week/asking.ts'
 import type { Provider } from '../week/ports.ts'
 
 /** The registry as it stood when a week froze. */
@@ -62,9 +60,7 @@ const fetchFrom = async (
   signal: AbortSignal,
 ): Promise<RegistrySnapshot> => {
   const ask = async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
-    const encoded = checkpointRequestCodec.encode(request)
-    const bytes = await provider.ask(protocols.checkpoint, encoded, checkpointAnswerCodec.maxBytes, signal)
-    const answer = checkpointAnswerCodec.decode(bytes)
+    const answer = await askCheckpoint(provider, request, signal)
     if (answer.is === 'bad') throw new Error(`an answer is ${answer.code}`)
     return answer.value
   }

@@ -2,13 +2,8 @@ import type { CID } from 'multiformats/cid'
 import {
   type Anchor,
   type Checkpoint,
-  type CheckpointAnswer,
-  checkpointAnswerCodec,
-  type CheckpointRequest,
-  checkpointRequestCodec,
   checkFrame,
   cidOf,
-  cidOfDigest,
   decodeCheckpoint,
   encodeSigned,
   type Epoch,
@@ -16,16 +11,13 @@ import {
   equalBytes,
   type HeldRow,
   type ListedEpoch,
-  maxLeaves,
-  protocols,
   type Seat,
-  syncAnswerCodec,
-  syncRequestCodec,
   type VerifyEd25519,
   type Week,
 } from '../../protocol/index.ts'
 import { messageOf, SecnodeError } from '../errors.ts'
 import { inSlices } from '../async/slices.ts'
+import { askCheckpoint, fetchAttestations, fetchLeaves } from './asking.ts'
 import { type FrameParts, frameOfWeek, notFollowed } from './anchored-frame.ts'
 import type { EpochBook, EpochContext } from './epoch-book.ts'
 import { checkProofPages } from './listed-proofs.ts'
@@ -95,17 +87,6 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
   const anchorOf = (week: Week): Anchor | null =>
     parts.weeks().records.findLast((record) => record.week === week)?.anchor ?? null
 
-  const ask = async (
-    provider: Provider,
-    request: CheckpointRequest,
-    signal: AbortSignal,
-  ): Promise<CheckpointAnswer> => {
-    const encoded = checkpointRequestCodec.encode(request)
-    const bytes = await provider.ask(protocols.checkpoint, encoded, checkpointAnswerCodec.maxBytes, signal)
-    const answer = checkpointAnswerCodec.decode(bytes)
-    return answer.is === 'ok' ? answer.value : ['unknown']
-  }
-
   /** Asks one after the other until somebody gives what `take` accepts. */
   const fromAnybody = async <T>(
     checkpoint: CID,
@@ -144,10 +125,10 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
       anchor.checkpoint,
       `${kind} ${cid.toString()}`,
       async (provider) => {
-        const answer = await ask(provider, [kind, cid], signal)
-        return answer[0] === kind && cidOf(answer[1] as Uint8Array).equals(cid)
-          ? (answer[1] as Uint8Array)
-          : undefined
+        const answer = await askCheckpoint(provider, [kind, cid], signal)
+        if (answer.is === 'bad' || answer.value[0] !== kind) return undefined
+        const bytes = answer.value[1] as Uint8Array
+        return cidOf(bytes).equals(cid) ? bytes : undefined
       },
       signal,
     )
@@ -206,14 +187,8 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
       cid,
       `the attestations of epoch ${listed.epoch}`,
       async (provider) => {
-        const found: Leaf[] = []
-        for (;;) {
-          const answer = await ask(provider, ['leaves', cid, listed.epoch, found.length, maxLeaves], signal)
-          if (answer[0] !== 'leaves') return undefined
-          found.push(...answer[1].map(([seat, digest]) => ({ seat, cid: cidOfDigest(digest) })))
-          if (answer[1].length < maxLeaves) return (await isRoot(found)) ? found : undefined
-          if (found.length > listed.count) return undefined
-        }
+        const found = await fetchLeaves(provider, cid, listed.epoch, listed.count, signal)
+        return found !== null && (await isRoot(found)) ? found : undefined
       },
       signal,
     )
@@ -239,18 +214,14 @@ export const createAnchoredWeeks = (parts: AnchoredParts): AnchoredWeeks => {
       checkpoint,
       `${missing.length} attestations of epoch ${listed.epoch}`,
       async (provider) => {
-        const most = 256
         const wanted = new Set(missing.map(({ cid }) => cid.toString()))
-        for (let i = 0; i < missing.length; i += most) {
-          const seats = missing.slice(i, i + most).map(({ seat }) => seat)
-          const request = syncRequestCodec.encode(['fetch', listed.epoch, context.beacon, seats])
-          const bytes = await provider.ask(protocols.sync, request, syncAnswerCodec.maxBytes, signal)
-          const answer = syncAnswerCodec.decode(bytes)
-          if (answer.is === 'bad' || answer.value[0] !== 'attestations') return undefined
-          for (const [payload, signature] of answer.value[1]) {
+        const seats = missing.map(({ seat }) => seat)
+        for await (const given of fetchAttestations(provider, context, seats, signal)) {
+          if (given === null) return undefined
+          for (const signed of given) {
             // Only what stands under the root: what else this seat signed changes nothing any more.
-            if (wanted.has(cidOf(payload).toString())) {
-              await parts.peers!.take(context, encodeSigned({ payload, signature }))
+            if (wanted.has(cidOf(signed.payload).toString())) {
+              await parts.peers!.take(context, encodeSigned(signed))
             }
           }
         }

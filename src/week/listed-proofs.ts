@@ -4,7 +4,9 @@ import {
   ignore,
   type ListedProofs,
   listedProofs,
+  type Epoch,
   type NetworkId,
+  type Seat,
   parseProofPages,
   reject,
   type Validation,
@@ -12,12 +14,19 @@ import {
   verifyProof,
   type Week,
 } from '../../protocol/index.ts'
-import type { EpochBook } from './epoch-book.ts'
+
+/** The keys that seats have in the epochs of a week; an `EpochBook` has them. */
+export interface SeatKeys {
+  epochsOfWeek(week: Week): Promise<{ first: Epoch; last: Epoch } | null>
+  get(
+    epoch: Epoch,
+  ): Promise<{ beacon: Uint8Array; rowOf(seat: Seat): { peer: Uint8Array } | undefined } | undefined>
+}
 
 /** What pages of proofs are checked against. */
 export interface PageParts {
   networkId: NetworkId
-  epochs: Pick<EpochBook, 'get' | 'epochsOfWeek'>
+  epochs: SeatKeys
   verify: VerifyEd25519
 }
 

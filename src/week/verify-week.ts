@@ -1,6 +1,5 @@
 import type { CID } from 'multiformats/cid'
 import {
-  type Attestation,
   checkFrame,
   type Checkpoint,
   type CheckpointFrame,
@@ -10,7 +9,6 @@ import {
   type JudgedEpoch,
   type ListedEpoch,
   type Params,
-  readProofPages,
   type Seat,
   type Snapshot,
   type Week,
@@ -24,6 +22,7 @@ import { bundleError } from './bundle-error.ts'
 import { bundleOrder, type BundlePart } from './read-bundle.ts'
 import { breaksRules, type EpochReading, type JobBlock, packSnapshot } from './week-job.ts'
 import type { EpochThread } from './epoch-thread.ts'
+import { checkProofPages, type SeatKeys } from './listed-proofs.ts'
 import type { WeekCrypto } from './ports.ts'
 
 /** What the chain says of an anchored checkpoint; the follower's store has all of it. */
@@ -176,7 +175,7 @@ const verify = async (
 const readHead = async (
   input: AsyncIterator<BundlePart>,
   chain: WeekChain,
-  { verify: verifyEd25519 }: Pick<WeekCrypto, 'verify'>,
+  { verify }: Pick<WeekCrypto, 'verify'>,
 ) => {
   const first = await input.next()
   if (first.done === true || first.value.is !== 'checkpoint')
@@ -199,8 +198,8 @@ const readHead = async (
       }
       pages.push(part.value.bytes)
     }
-    const keyOf = proofPages.length === 0 ? () => undefined : await keysOf(epochs, chain)
-    const listed = readProofPages(checkpoint.networkId, week, pages, keyOf, verifyEd25519)
+    const parts = { networkId: checkpoint.networkId, epochs: seatKeysOf(epochs, chain), verify }
+    const listed = await checkProofPages(parts, week, pages)
     if (listed.is !== 'accept') throw breaksRules(null, `the proofs of ${week} do not hold (${listed.code})`)
     weeks.set(week, {
       equivocators: new Set(listed.value.keys()),
@@ -210,18 +209,15 @@ const readHead = async (
   return { checkpoint, cid, weeks }
 }
 
-/** The keys of a week's snapshots, for proofs under its own beacons only. */
-const keysOf = async (epochs: readonly ListedEpoch[], chain: WeekChain) => {
-  const snapshots = new Map<Epoch, { beacon: Uint8Array; snapshot: Snapshot }>()
-  for (const { epoch, beacon } of epochs) {
-    snapshots.set(epoch, { beacon, snapshot: await chain.snapshotOf(epoch) })
-  }
-  return ({ epoch, beacon, seat }: Attestation): Uint8Array | undefined => {
-    const found = snapshots.get(epoch)
-    if (found === undefined || !equalBytes(found.beacon, beacon)) return undefined
-    return found.snapshot[indexOfSeat(found.snapshot, seat)]?.peer
-  }
-}
+/** The keys of a listed week's snapshots, under its own beacons. */
+const seatKeysOf = (epochs: readonly ListedEpoch[], chain: WeekChain): SeatKeys => ({
+  epochsOfWeek: () => Promise.resolve({ first: epochs[0]!.epoch, last: epochs.at(-1)!.epoch }),
+  async get(epoch) {
+    const { beacon } = epochs.find((listed) => listed.epoch === epoch)!
+    const snapshot = await chain.snapshotOf(epoch)
+    return { beacon, rowOf: (seat) => snapshot[indexOfSeat(snapshot, seat)] }
+  },
+})
 
 /** The next block of attestations; evidence is passed over. */
 const nextAttestations = async (input: AsyncIterator<BundlePart>) => {
