@@ -1,5 +1,6 @@
-import { type Anchor, epochStart, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
+import { type Anchor, paramsOfWeek, weekStateOf } from '../../protocol/index.ts'
 import { latestBirthday, openChainState } from '../chain-node/follower/chain-state.ts'
+import { followedChainOf } from '../chain-node/follower/followed-chain.ts'
 import type { Network } from '../chain/profiles.ts'
 import type { RpcClient } from '../chain-node/rpc/client.ts'
 import { SecnodeError } from '../errors.ts'
@@ -54,25 +55,19 @@ export const openStoredWeeks = async (
 ): Promise<StoredWeeks> => {
   const { genesis, schedule } = network.profile
   const state = await openChainState(store, network, createBls(), latestBirthday(genesis))
-  const hashAt: ChainView['hashAt'] = async (height) => (await state.index.headerAt(height))?.hash
+  const followed = followedChainOf(state, genesis)
   const blocks =
     options.rpc === undefined
       ? null
       : createNodeReader({
           rpc: options.rpc.client,
           family: network.facts.family,
-          followedHashAt: hashAt,
+          followedHashAt: (height) => followed.hashAt(height),
           signal: options.rpc.signal,
         })
   const chain: ChainView = {
+    ...followed,
     confirmedHeight: state.cursor?.height ?? -1,
-    hashAt,
-    medianTimeAt: async (height) => (await state.index.headerAt(height))?.medianTimePast ?? undefined,
-    transactionCountAt: async (height) => (await state.index.headerAt(height))?.transactionCount,
-    snapshotOf: (epoch) => state.snapshotOf(epoch),
-    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
-    seatOfStake: (stake) => state.seatOfStake(stake),
-    recordOf: (stake) => state.standingOf(stake)?.record,
     readTransaction: (height, index, signal) =>
       blocks?.readTransaction(height, index, signal) ??
       Promise.reject(
@@ -101,8 +96,8 @@ export const openStoredWeeks = async (
     schedule,
     epochs,
     weeks: () => state.weeks(),
-    seatsAfter: (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
-    snapshotSummaryOf: (epoch) => state.snapshotSummaryOf(epoch),
+    seatsAfter: (epoch) => followed.registryAt(epoch),
+    snapshotSummaryOf: (epoch) => followed.snapshotSummaryOf(epoch),
     incomeOf: (week, { first, last }, signal) =>
       fund.ofWeek(paramsOfWeek(schedule, week).fund, first, last, signal),
   }

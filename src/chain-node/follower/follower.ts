@@ -1,18 +1,7 @@
-import {
-  type BlsVerifier,
-  type ChainWeeks,
-  type Epoch,
-  epochStart,
-  type Height,
-  type Seat,
-  type SeatRecord,
-  type Snapshot,
-} from '../../../protocol/index.ts'
+import { type BlsVerifier, type Height } from '../../../protocol/index.ts'
 import { unlessAborted } from '../../async/abort.ts'
 import { pause } from '../../async/deadline.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
-import type { HeaderRow } from '../../store/chain-index.ts'
-import type { SnapshotSummary } from '../../store/registry-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import type { World } from '../../world.ts'
 import type { Network } from '../../chain/profiles.ts'
@@ -20,8 +9,9 @@ import { type Backoff, backoffMs } from '../rpc/backoff.ts'
 import { createCheckedBlocks } from '../checked-blocks.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import { isRpcError } from '../rpc/errors.ts'
-import { openChainState, type SeatStanding } from './chain-state.ts'
+import { openChainState } from './chain-state.ts'
 import { type ChainEvent, createEventHub } from './events.ts'
+import { type FollowedChain, followedChainOf } from './followed-chain.ts'
 import { createRate, type FollowerStatus } from './status.ts'
 import { createSync, nextHeight } from './sync.ts'
 import { createTransactionReader } from '../transaction-reader.ts'
@@ -56,7 +46,7 @@ export interface FollowerOptions {
  * Follows the confirmed part of a chain (R-CHAIN-1 … 4): reads raw blocks, checks them, and keeps headers, registry
  * and snapshots in a store, through reorganisations, restarts and crashes.
  */
-export interface Follower {
+export interface Follower extends FollowedChain {
   /** Height of the block followed last; one below the birthday at first. */
   readonly confirmedHeight: Height
   readonly status: FollowerStatus
@@ -73,25 +63,6 @@ export interface Follower {
    * his own compares them with the headers when he starts.
    */
   events(): AsyncIterableIterator<ChainEvent>
-  headerAt(height: Height): Promise<HeaderRow | undefined>
-  hashAt(height: Height): Promise<Uint8Array | undefined>
-  medianTimeAt(height: Height): Promise<number | undefined>
-  transactionCountAt(height: Height): Promise<number | undefined>
-  /** R-EPOCH-5; undefined until block b(epoch − 1) was followed. */
-  snapshotOf(epoch: Epoch): Promise<Snapshot | undefined>
-  snapshotSummaryOf(epoch: Epoch): Promise<SnapshotSummary | undefined>
-  /** All seats, active or not, as they stood after a block from the activation on; undefined until it was followed. */
-  seatsAfter(height: Height): Promise<readonly SeatRecord[] | undefined>
-  /** All seats as they stood after block b(epoch). */
-  registryAt(epoch: Epoch): Promise<readonly SeatRecord[] | undefined>
-  /** The weeks as of the block followed last: ends, freezes, anchors (R-CP-1…6). */
-  weeks(): ChainWeeks
-  /** The seat of a stake (hash160) as of the block followed last. */
-  seatOfStake(stake: Uint8Array): Seat | undefined
-  /** The same with all that it was announced with. */
-  recordOf(stake: Uint8Array): SeatRecord | undefined
-  /** What is registered for a stake (hash160), active or not, as of the block followed last. */
-  standingOf(stake: Uint8Array): SeatStanding | undefined
   /** See `TransactionReader`; besides: CHAIN_NOT_FOLLOWED. */
   readTransaction(height: Height, index: number, signal: AbortSignal): Promise<Uint8Array>
 }
@@ -114,7 +85,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
   const settings = { ...defaults, ...options }
   const { genesis } = network.profile
   const state = await openChainState(options.store, network, options.bls, settings.birthday)
-  const headerAt = async (height: Height) => state.index.headerAt(height)
+  const chain = followedChainOf(state, genesis)
   const hub = createEventHub(settings.maxQueuedEvents)
   const rate = createRate(world)
   const stopping = new AbortController()
@@ -122,7 +93,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
   const reader = createTransactionReader({
     blocks: createCheckedBlocks(rpc, network.facts.family),
     maxCacheBytes: settings.maxCacheBytes,
-    hashAt: async (height) => (await headerAt(height))?.hash ?? notFollowed(height),
+    hashAt: async (height) => (await chain.hashAt(height)) ?? notFollowed(height),
     signal,
   })
 
@@ -206,6 +177,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
   }
 
   return {
+    ...chain,
     get confirmedHeight() {
       return nextHeight(state) - 1
     },
@@ -220,18 +192,6 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
       return status
     },
     events: () => hub.subscribe(),
-    headerAt,
-    hashAt: async (height) => (await headerAt(height))?.hash,
-    medianTimeAt: async (height) => (await headerAt(height))?.medianTimePast ?? undefined,
-    transactionCountAt: async (height) => (await headerAt(height))?.transactionCount,
-    snapshotOf: async (epoch) => state.snapshotOf(epoch),
-    snapshotSummaryOf: async (epoch) => state.snapshotSummaryOf(epoch),
-    seatsAfter: async (height) => state.seatsAfter(height),
-    registryAt: async (epoch) => state.seatsAfter(epochStart(genesis, epoch)),
-    weeks: () => state.weeks(),
-    seatOfStake: (stake) => state.seatOfStake(stake),
-    recordOf: (stake) => state.standingOf(stake)?.record,
-    standingOf: (stake) => state.standingOf(stake),
     readTransaction: (height, index, readSignal) => reader.readTransaction(height, index, readSignal),
   }
 }
