@@ -94,10 +94,7 @@ export const createFinality = (
     })
   }
 
-  const incomeOf: FrameParts['incomeOf'] = (week, { first, last }, signal) =>
-    fund.ofWeek(paramsOfWeek(node.schedule, week).fund, first, last, signal)
-
-  const anchored = createAnchoredWeeks({
+  const frame: FrameParts = {
     genesis: node.genesis,
     networkId: node.networkId,
     schedule: node.schedule,
@@ -105,7 +102,13 @@ export const createFinality = (
     weeks: () => view.weeks(),
     seatsAfter: (epoch) => view.registryAt(epoch),
     snapshotSummaryOf: (epoch) => node.chain.snapshotSummaryOf(epoch),
-    incomeOf,
+    incomeOf: (week, { first, last }, signal) =>
+      fund.ofWeek(paramsOfWeek(node.schedule, week).fund, first, last, signal),
+  }
+
+  const anchored = createAnchoredWeeks({
+    ...frame,
+    epochs: node.epochs,
     checkpoints,
     held: (context) => collector.held(context),
     verify: node.verifier.verify,
@@ -156,9 +159,7 @@ export const createFinality = (
     checkpoints,
     tasks,
     bls,
-    weeks: () => view.weeks(),
-    seatsAfter: (epoch) => view.registryAt(epoch),
-    incomeOf,
+    frame,
     onAnchorDue: (memo, turn) => void tasks.run('check wallet', (signal) => checkWallet(memo, turn, signal)),
     postAnchor,
   })
