@@ -73,6 +73,43 @@ export const createCheckpointData = (
     return { rows: await collector.held(context), bounds: ranThrough ? { mustHold, closes } : null }
   }
 
+  const answer = createAnswers(node, checkpoints, seatsAfter)
+  return {
+    holding,
+    build: createBuilder(node, collector, checkpoints, holding),
+    async serve(dutyOf) {
+      await node.host.handle(
+        protocols.checkpoint,
+        {
+          maxRequestBytes: checkpointRequestCodec.maxBytes,
+          maxResponseBytes: checkpointAnswerCodec.maxBytes,
+          timeoutMs: 30_000,
+          maxConcurrentPerPeer: 4,
+          maxConcurrent: 32,
+          dutyOf,
+          onBusy: checkpointAnswerCodec.encode(['refused', 'busy']),
+        },
+        async (bytes, { peerKey }) => {
+          const request = checkpointRequestCodec.decode(bytes)
+          if (request.is === 'bad') {
+            node.metrics.messages.inc({ kind: 'checkpoint', outcome: 'reject', code: request.code })
+            node.host.penalise(peerKey, 'malformed-exchange')
+            return checkpointAnswerCodec.encode(['refused', request.code])
+          }
+          return checkpointAnswerCodec.encode(await answer(request.value))
+        },
+      )
+    },
+  }
+}
+
+/** R-CP-3, the proposer. */
+const createBuilder = (
+  node: NodeContext,
+  collector: Collector,
+  checkpoints: CheckpointStore,
+  holding: CheckpointData['holding'],
+): CheckpointData['build'] => {
   /** As the payload of this frame lists it. */
   const holdingIn = async (frame: CheckpointFrame, week: Week, epoch: Epoch): Promise<EpochHolding> => {
     const held = await holding(epoch)
@@ -98,6 +135,59 @@ export const createCheckpointData = (
     return chooseListing(known, certifiers, isLast, (epoch, seat) => stances.get(epoch)?.get(seat) ?? null)
   }
 
+  return async (frame, effect) => {
+    let agrees = true
+    const contents = new Map<Epoch, EpochContents>()
+    /** As the store keeps them: as objects, a week of 40,000 seats would take more than a gigabyte. */
+    const leaves = new Map<Epoch, Uint8Array>()
+    const pagesByWeek = new Map<Week, { cid: CID; bytes: Uint8Array }[]>()
+    const equivocatorsByWeek = new Map<Week, ReadonlySet<Seat>>()
+    for (const { week } of frame.weeks) {
+      const proofs = [...(await collector.equivocators(week))].sort(([a], [b]) => a - b)
+      pagesByWeek.set(
+        week,
+        proofPagesOf(
+          node.networkId,
+          week,
+          proofs.map(([, { proof }]) => proof),
+        ),
+      )
+      equivocatorsByWeek.set(week, new Set(proofs.map(([seat]) => seat)))
+    }
+    const listing = await listingOf(frame, effect, (week) => equivocatorsByWeek.get(week)!)
+    for (const { week, epochs } of frame.weeks) {
+      for (const { epoch } of epochs) {
+        const { rows, count, root, isOwn } = await inSlices(
+          chooseContentsInSteps(await holdingIn(frame, week, epoch), equivocatorsByWeek.get(week)!, (seat) =>
+            listing.get(rowKey(epoch, seat)),
+          ),
+        )
+        agrees &&= isOwn
+        contents.set(epoch, { count, root })
+        leaves.set(epoch, leavesRow(rows))
+      }
+    }
+    const payload = encodeCheckpoint(
+      fillFrame(
+        frame,
+        (epoch) => contents.get(epoch)!,
+        (week) => pagesByWeek.get(week)!.map(({ cid }) => cid),
+      ),
+    )
+    const cid = cidOf(payload)
+    const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
+    for (const [epoch, row] of leaves) await checkpoints.putContentsRow(cid, epoch, row)
+    await checkpoints.put(frame.week, [payload, ...pages])
+    return { cid, payload, agrees, listing }
+  }
+}
+
+/** What others ask of checkpoints. */
+const createAnswers = (
+  node: NodeContext,
+  checkpoints: CheckpointStore,
+  seatsAfter: (epoch: Epoch) => Promise<readonly SeatRecord[] | undefined>,
+): ((request: CheckpointRequest) => Promise<CheckpointAnswer>) => {
   /** Of the checkpoint that was asked for last: whoever wants its registry asks in parts. */
   let lastRegistry: { cid: string; seats: readonly SeatRecord[] } | null = null
   const registryOf = async (cid: CID): Promise<readonly SeatRecord[] | null> => {
@@ -120,7 +210,7 @@ export const createCheckpointData = (
     return equalBytes(root, decoded.value.registryRoot) ? seats : null
   }
 
-  const answer = async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
+  return async (request: CheckpointRequest): Promise<CheckpointAnswer> => {
     switch (request[0]) {
       case 'checkpoint':
       case 'page': {
@@ -161,79 +251,5 @@ export const createCheckpointData = (
           : ['certificate', encodeCertificate(node.networkId, certificate)]
       }
     }
-  }
-
-  return {
-    holding,
-    async build(frame, effect) {
-      let agrees = true
-      const contents = new Map<Epoch, EpochContents>()
-      /** As the store keeps them: as objects, a week of 40,000 seats would take more than a gigabyte. */
-      const leaves = new Map<Epoch, Uint8Array>()
-      const pagesByWeek = new Map<Week, { cid: CID; bytes: Uint8Array }[]>()
-      const equivocatorsByWeek = new Map<Week, ReadonlySet<Seat>>()
-      for (const { week } of frame.weeks) {
-        const proofs = [...(await collector.equivocators(week))].sort(([a], [b]) => a - b)
-        pagesByWeek.set(
-          week,
-          proofPagesOf(
-            node.networkId,
-            week,
-            proofs.map(([, { proof }]) => proof),
-          ),
-        )
-        equivocatorsByWeek.set(week, new Set(proofs.map(([seat]) => seat)))
-      }
-      const listing = await listingOf(frame, effect, (week) => equivocatorsByWeek.get(week)!)
-      for (const { week, epochs } of frame.weeks) {
-        for (const { epoch } of epochs) {
-          const { rows, count, root, isOwn } = await inSlices(
-            chooseContentsInSteps(
-              await holdingIn(frame, week, epoch),
-              equivocatorsByWeek.get(week)!,
-              (seat) => listing.get(rowKey(epoch, seat)),
-            ),
-          )
-          agrees &&= isOwn
-          contents.set(epoch, { count, root })
-          leaves.set(epoch, leavesRow(rows))
-        }
-      }
-      const payload = encodeCheckpoint(
-        fillFrame(
-          frame,
-          (epoch) => contents.get(epoch)!,
-          (week) => pagesByWeek.get(week)!.map(({ cid }) => cid),
-        ),
-      )
-      const cid = cidOf(payload)
-      const pages = [...pagesByWeek.values()].flat().map(({ bytes }) => bytes)
-      for (const [epoch, row] of leaves) await checkpoints.putContentsRow(cid, epoch, row)
-      await checkpoints.put(frame.week, [payload, ...pages])
-      return { cid, payload, agrees, listing }
-    },
-    async serve(dutyOf) {
-      await node.host.handle(
-        protocols.checkpoint,
-        {
-          maxRequestBytes: checkpointRequestCodec.maxBytes,
-          maxResponseBytes: checkpointAnswerCodec.maxBytes,
-          timeoutMs: 30_000,
-          maxConcurrentPerPeer: 4,
-          maxConcurrent: 32,
-          dutyOf,
-          onBusy: checkpointAnswerCodec.encode(['refused', 'busy']),
-        },
-        async (bytes, { peerKey }) => {
-          const request = checkpointRequestCodec.decode(bytes)
-          if (request.is === 'bad') {
-            node.metrics.messages.inc({ kind: 'checkpoint', outcome: 'reject', code: request.code })
-            node.host.penalise(peerKey, 'malformed-exchange')
-            return checkpointAnswerCodec.encode(['refused', request.code])
-          }
-          return checkpointAnswerCodec.encode(await answer(request.value))
-        },
-      )
-    },
   }
 }

@@ -1,5 +1,5 @@
 import type { HeldAttestation, Seat } from '../../protocol/index.ts'
-import type { AnchoredWeek } from './anchored-weeks.ts'
+import type { AnchoredWeek } from './anchored-data.ts'
 import type { EpochContext } from './epoch-book.ts'
 import { SecnodeError } from '../errors.ts'
 import type { FixedWeek } from './gather.ts'
