@@ -1,18 +1,15 @@
 import type { CID } from 'multiformats/cid'
 import {
-  type CheckpointAnswer,
   checkpointAnswerCodec,
   type CheckpointRequest,
   checkpointRequestCodec,
   cidOfDigest,
-  type Decoded,
   type Epoch,
   maxLeaves,
   maxSyncAttestations,
   protocols,
   type Seat,
   type Signed,
-  type SyncAnswer,
   syncAnswerCodec,
   type SyncRequest,
   syncRequestCodec,
@@ -24,7 +21,7 @@ export const askCheckpoint = async (
   { ask }: Pick<Provider, 'ask'>,
   request: CheckpointRequest,
   signal: AbortSignal,
-): Promise<Decoded<CheckpointAnswer>> => {
+): Promise<ReturnType<typeof checkpointAnswerCodec.decode>> => {
   const { maxBytes } = checkpointAnswerCodec
   return checkpointAnswerCodec.decode(
     await ask(protocols.checkpoint, checkpointRequestCodec.encode(request), maxBytes, signal),
@@ -36,7 +33,7 @@ export const askSync = async (
   { ask }: Pick<Provider, 'ask'>,
   request: SyncRequest,
   signal: AbortSignal,
-): Promise<Decoded<SyncAnswer>> =>
+): Promise<ReturnType<typeof syncAnswerCodec.decode>> =>
   syncAnswerCodec.decode(
     await ask(protocols.sync, syncRequestCodec.encode(request), syncAnswerCodec.maxBytes, signal),
   )
