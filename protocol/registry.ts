@@ -132,7 +132,6 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
   if (block.height !== registry.height + 1) {
     throw new Error(`block ${block.height} does not follow ${registry.height}`)
   }
-  const { genesis } = registry
   const seats = new Map<Seat, SeatRecord>()
   const seatsOfNewStakes = new Map<string, Seat>()
   const created = new Map<OutpointKey, StakeOutput>()
@@ -210,15 +209,11 @@ export const judgeBlock = (registry: Registry, block: ChainBlock, bls: BlsVerifi
   }
   for (const outpoint of block.certificateSpends) remove(outpoint)
 
-  // R-REG-5: judged once, after the block's last transaction.
-  const createdBySeat = sumBySeat(created.values())
-  const removedBySeat = sumBySeat(removed.values())
+  const balances = balancesAfter(registry, created.values(), removed.values())
   for (const seat of touched) {
-    const held = registry.balanceBySeat.get(seat) ?? 0n
-    const balance = held + (createdBySeat.get(seat) ?? 0n) - (removedBySeat.get(seat) ?? 0n)
     const current = record(seat)!
-    const activeSince =
-      balance >= genesis.minStake ? activeFrom(current, seats.has(seat), block.height) : null
+    const isStaked = balances(seat) >= registry.genesis.minStake
+    const activeSince = isStaked ? activeFrom(current, seats.has(seat), block.height) : null
     if (activeSince !== current.activeSince) seats.set(seat, { ...current, activeSince })
   }
 
@@ -291,6 +286,18 @@ const paysItsStake = (
   return transaction.payments.some(
     (payment) => payment.value >= genesis.minStake && stakeKey(payment.payee) === stake,
   )
+}
+
+/** R-REG-5: what each seat holds after the block's last transaction, in base units. */
+const balancesAfter = (
+  { balanceBySeat }: Registry,
+  created: Iterable<StakeOutput>,
+  removed: Iterable<StakeOutput>,
+): ((seat: Seat) => bigint) => {
+  const createdBySeat = sumBySeat(created)
+  const removedBySeat = sumBySeat(removed)
+  return (seat) =>
+    (balanceBySeat.get(seat) ?? 0n) + (createdBySeat.get(seat) ?? 0n) - (removedBySeat.get(seat) ?? 0n)
 }
 
 const sumBySeat = (outputs: Iterable<StakeOutput>): Map<Seat, bigint> => {
