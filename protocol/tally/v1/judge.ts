@@ -128,48 +128,52 @@ const agreesAt = (
   position: number,
 ): boolean => {
   const { size, k } = committees
+  const { verdicts, addresses } = epoch
+  const { named, namedBy } = majorities
+  const row = position * k
   let judged = 0
   let same = 0
   let target = position + 1
   for (let i = 0; i < k; i++, target++) {
     if (target >= size) target -= size
-    const agreement = agreementAt(epoch, classes, majorities, position * k + i, target)
-    if (agreement === null) continue
+    const isNamed = addresses[row + i] === named[target]
+    const agreement = agreementWith(verdicts[row + i]!, isNamed, classes[target]!, namedBy[target]!)
+    if (agreement === uncounted) continue
     judged++
-    if (agreement) same++
+    same += agreement
   }
   return 2 * same >= judged
 }
 
+/** Of a verdict that does not count (R-TALLY-2). */
+const uncounted = -1
+
 /**
- * R-TALLY-2: whether the verdict at `at` (with its address if it is 0) agrees with what was decided of the seat at
- * position `target`: the class, and the address that most name. Null if it does not count.
+ * R-TALLY-2: 1 if a verdict agrees with what was decided of its target, the class and the address that most name; 0 if
+ * not. `isNamed`: the address beside the verdict is that one, which `namedBy` challengers name.
  */
-const agreementAt = (
-  { verdicts, addresses }: FlatEpoch,
-  classes: Uint8Array,
-  { named, namedBy }: FlatMajorities,
-  at: number,
-  target: number,
-): boolean | null => {
-  const decided = classes[target]!
-  const verdict = verdicts[at]!
-  if (decided === undecided || verdict === Verdict.abstain) return null
+const agreementWith = (verdict: number, isNamed: boolean, decided: number, namedBy: number): number => {
+  if (decided === undecided || verdict === Verdict.abstain) return uncounted
   if (decided !== Verdict.valid || verdict !== Verdict.valid) {
-    return (verdict === Verdict.valid) === (decided === Verdict.valid)
+    return (verdict === Verdict.valid) === (decided === Verdict.valid) ? 1 : 0
   }
-  return namedBy[target] === 0 ? null : addresses[at] === named[target]
+  return namedBy === 0 ? uncounted : isNamed ? 1 : 0
 }
 
 /** Ruleset 1, R-TALLY-2 for one verdict of an epoch that was judged: the i-th of the seat at `position`. */
 export const agreementOf = (
   { size, k }: Committees,
-  epoch: FlatEpoch,
-  judgement: FlatJudgement,
+  { verdicts, addresses }: FlatEpoch,
+  { classes, named, namedBy }: FlatJudgement,
   position: number,
   i: number,
-): boolean | null =>
-  agreementAt(epoch, judgement.classes, judgement, position * k + i, (position + 1 + i) % size)
+): boolean | null => {
+  const at = position * k + i
+  const target = (position + 1 + i) % size
+  const isNamed = addresses[at] === named[target]
+  const agreement = agreementWith(verdicts[at]!, isNamed, classes[target]!, namedBy[target]!)
+  return agreement === uncounted ? null : agreement === 1
+}
 
 /** R-TALLY-3: at each position the address that more than half name, and how many: 0 without one. */
 interface FlatMajorities {
