@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { TestedTarget } from '../service/alerts/alerter.ts'
+import { AlertTestAnswer } from '../web/control/schemas.ts'
 import { type CliIo, printJson } from './io.ts'
 import { printable } from './printable.ts'
 import { askRunning } from './running-daemon.ts'
@@ -16,7 +17,7 @@ export const alertTestCommand = (io: CliIo): Command =>
       '\nExample:\n  $ secnode alert test --dir /var/lib/secnode\n\nExit code 0: all took it; 1: some did not; 2: none is configured; 3: the daemon does not run.\n',
     )
     .action(async (flags: { dir: string; json?: true }) => {
-      const tested = await askRunning<TestedTarget[]>(resolve(flags.dir), '/alert/test', io.signal, '{}')
+      const tested = await askRunning(resolve(flags.dir), '/alert/test', AlertTestAnswer, io.signal, '{}')
       if (flags.json === true) printJson(io, tested)
       else for (const one of tested) io.stdout(`${lineOf(one)}\n`)
       io.setExitCode(tested.every(({ error }) => error === null) ? 0 : 1)

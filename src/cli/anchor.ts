@@ -1,17 +1,12 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { paramsOfWeek, type Week } from '../../protocol/index.ts'
+import { paramsOfWeek } from '../../protocol/index.ts'
 import { decodeAddressOf } from '../chain/address.ts'
 import { networkOfDirectory } from '../service/data-dir.ts'
+import { AnchorAnswer } from '../web/control/schemas.ts'
 import { askDaemon } from './control-client.ts'
 import { type CliIo, printJson } from './io.ts'
 import { formatPayment, paymentText } from './payment-text.ts'
-
-/** What a daemon says of the certificate that waits for its anchor. */
-export interface DueAnchor {
-  week: string
-  memo: string
-}
 
 /** Paid to the announcement address with the memo: any amount will do. */
 const shieldedAmount = 10_000n
@@ -39,8 +34,8 @@ Example:
       const { profile } = network
       const { chain, announceAddress } = profile.genesis
       decodeAddressOf(chain, flags.bondTo)
-      const due = JSON.parse(await askDaemon(dir, '/anchor', io.signal)) as DueAnchor
-      const { anchorBond } = paramsOfWeek(profile.schedule, due.week as Week)
+      const due = await askDaemon(dir, '/anchor', AnchorAnswer, io.signal)
+      const { anchorBond } = paramsOfWeek(profile.schedule, due.week)
       const payment = paymentText(network, [
         { address: announceAddress, amount: shieldedAmount, memo: due.memo },
         { address: flags.bondTo, amount: anchorBond },

@@ -9,6 +9,7 @@ import type { VerifyBundleOptions } from '../week/bundle.ts'
 import { sha256 } from '../week-io/native.ts'
 import { type ImportAnswer, importAnchored, importAnswerOf } from '../week-io/import-bundle.ts'
 import { realWorld } from '../world.ts'
+import { ImportedAnswer } from '../web/control/schemas.ts'
 import { type BundleFile, openBundleFile } from './bundle-file.ts'
 import { askDaemon } from './control-client.ts'
 import { followWithProgress } from './followed-weeks.ts'
@@ -73,10 +74,7 @@ const importInto = async (io: CliIo, dir: string, path: string, file: BundleFile
     return await fromDirectory(
       dir,
       async (weeks) => importAnswerOf(await importAnchored(weeks, () => file.open(), options)),
-      async () =>
-        JSON.parse(
-          await askDaemon(dir, '/bundle/import', io.signal, JSON.stringify({ file: path })),
-        ) as ImportAnswer,
+      () => askDaemon(dir, '/bundle/import', ImportedAnswer, io.signal, JSON.stringify({ file: path })),
     )
   } finally {
     progress.end()

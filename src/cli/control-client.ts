@@ -1,7 +1,8 @@
 import { request } from 'node:http'
 import type { Readable } from 'node:stream'
 import { isErrorCode, SecnodeError } from '../errors.ts'
-import type { ControlError } from '../web/control/server.ts'
+import type { AskDaemon } from '../service/setup/facts.ts'
+import { ControlError } from '../web/control/schemas.ts'
 import { trustedControlSocket } from '../service/control-socket.ts'
 
 /** Without a byte: a daemon that brings a large week together, or takes one in, is silent for long. */
@@ -10,10 +11,27 @@ const silenceMs = 30 * 60_000
 const maxAnswerBytes = 512 * 1024 * 1024
 
 /**
- * Asks the daemon that has this data directory open; with a `body` it is posted. Refusals are thrown as they are. Errors
- * besides: CONTROL_UNREACHABLE, CONTROL_UNSAFE.
+ * Asks the daemon that has this data directory open; with a `body` it is posted. The answer is JSON of this schema.
+ * Refusals are thrown as they are. Errors besides: CONTROL_UNREACHABLE, CONTROL_UNSAFE, CONTROL_ANSWER.
  */
-export const askDaemon = async (
+export const askDaemon: AskDaemon = async (dir, path, schema, signal, body) => {
+  const text = await textFromDaemon(dir, path, signal, body)
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (error) {
+    throw new SecnodeError(
+      'CONTROL_ANSWER',
+      `the daemon of ${dir} answered ${path} otherwise than expected`,
+      {
+        hint: 'The daemon and this program are of different versions: start the daemon again.',
+        cause: error,
+      },
+    )
+  }
+}
+
+/** The same for an answer that is a document of its own. */
+export const textFromDaemon = async (
   dir: string,
   path: string,
   signal: AbortSignal,
@@ -61,7 +79,7 @@ const textOf = async (stream: Readable): Promise<string> => {
 
 const refusalOf = (text: string): Error => {
   try {
-    const { code, message, hint, exitCode } = JSON.parse(text) as ControlError
+    const { code, message, hint, exitCode } = ControlError.parse(JSON.parse(text))
     if (!isErrorCode(code)) return new SecnodeError('CONTROL_FAILED', `${code}: ${message}`)
     return new SecnodeError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
   } catch {

@@ -24,7 +24,8 @@ import type { VerifiedCase } from '../week/explain/verified-case.ts'
 import { verifierOfChain, verifierOfStore } from '../week-io/case-verifier.ts'
 import { followTo } from '../week-io/follow-chain.ts'
 import { realWorld } from '../world.ts'
-import { askDaemon } from './control-client.ts'
+import { CaseAnswer } from '../web/control/schemas.ts'
+import { askDaemon, textFromDaemon } from './control-client.ts'
 import { formatExplanation, formatVerified } from './explain-text.ts'
 import { type CliIo, printJson } from './io.ts'
 import { openRpcClient, withOptionalRpc } from './rpc-options.ts'
@@ -174,7 +175,7 @@ const askDirectory = async (io: CliIo, flags: ExplainFlags, query: ExplainQuery)
         await sources.close()
       }
     },
-    () => askDaemon(dir, pathOfQuery(query), io.signal),
+    () => textFromDaemon(dir, pathOfQuery(query), io.signal),
   )
 }
 
@@ -244,7 +245,7 @@ const verifyByDirectory = async (io: CliIo, flags: ExplainFlags, text: string): 
       const facts = verifierOfStore(network, store, weeks, rpc.client, io.signal)
       return await answerVerify(facts, text, io.signal)
     },
-    async () => JSON.parse(await askDaemon(dir, '/explain/verify', io.signal, text)) as VerifiedCase,
+    () => askDaemon(dir, '/explain/verify', CaseAnswer, io.signal, text),
   )
 }
 

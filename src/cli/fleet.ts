@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { FleetEpoch, FleetNode, FleetReport } from '../service/fleet.ts'
 import { realWorld } from '../world.ts'
+import { FleetAnswer } from '../web/control/schemas.ts'
 import type { CliIo } from './io.ts'
 import { askRunning } from './running-daemon.ts'
 import { showOrWatch, type WatchFlags } from './watch.ts'
@@ -30,7 +31,7 @@ Examples:
     .action(async (flags: WatchFlags & { dir: string; stake: string[] }) => {
       const dir = resolve(flags.dir)
       const body = JSON.stringify({ stakes: flags.stake })
-      const ask = (): Promise<FleetReport> => askRunning<FleetReport>(dir, '/fleet', io.signal, body)
+      const ask = (): Promise<FleetReport> => askRunning(dir, '/fleet', FleetAnswer, io.signal, body)
       await showOrWatch(io, flags, ask, formatFleet, realWorld(), screenOf(process.stdout))
     })
 

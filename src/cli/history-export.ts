@@ -6,6 +6,7 @@ import { createPrivateFile } from '../keys/private-file.ts'
 import { loadConfig } from '../service/config.ts'
 import { openHistory } from '../service/history.ts'
 import { realWorld } from '../world.ts'
+import { HistoryAnswer } from '../web/control/schemas.ts'
 import { type CliIo, printJson } from './io.ts'
 import { askRunning } from './running-daemon.ts'
 
@@ -51,7 +52,7 @@ const historyOf = async (
 ): Promise<{ text: string; isRunning: boolean }> => {
   const config = await loadConfig(configFile)
   try {
-    const { text } = await askRunning<{ text: string }>(config.dir, '/history', signal)
+    const { text } = await askRunning(config.dir, '/history', HistoryAnswer, signal)
     return { text, isRunning: true }
   } catch (error) {
     if (!isSecnodeError(error, 'DAEMON_NOT_RUNNING')) throw error

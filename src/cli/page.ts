@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { PageAnswer } from '../web/control/schemas.ts'
 import { type CliIo, printJson } from './io.ts'
 import { askRunning } from './running-daemon.ts'
 
@@ -24,7 +25,7 @@ Exit code 0: printed; 3: the daemon does not run, or serves no page.
 `,
     )
     .action(async (flags: { dir: string; json?: true }) => {
-      const page = await askRunning<{ url: string }>(resolve(flags.dir), '/page', io.signal)
+      const page = await askRunning(resolve(flags.dir), '/page', PageAnswer, io.signal)
       if (flags.json === true) printJson(io, page)
       else io.stdout(`${page.url}\n`)
     })

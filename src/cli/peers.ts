@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { PeerStatus } from '../service/status.ts'
 import { realWorld } from '../world.ts'
+import { PeersAnswer } from '../web/control/schemas.ts'
 import type { CliIo } from './io.ts'
 import { askRunning } from './running-daemon.ts'
 import { showOrWatch, type WatchFlags } from './watch.ts'
@@ -14,7 +15,7 @@ export const peersCommand = (io: CliIo): Command =>
     .addHelpText('after', '\nExamples:\n  $ secnode peers\n  $ secnode peers --json | jq length\n')
     .action(async (flags: WatchFlags & { dir: string }) => {
       const dir = resolve(flags.dir)
-      const ask = (): Promise<PeerStatus[]> => askRunning<PeerStatus[]>(dir, '/peers', io.signal)
+      const ask = (): Promise<PeerStatus[]> => askRunning(dir, '/peers', PeersAnswer, io.signal)
       await showOrWatch(io, flags, ask, formatPeers, realWorld(), screenOf(process.stdout))
     })
 

@@ -203,7 +203,7 @@ const readSeats = async (
 ): Promise<{ seats: readonly RelaySeat[]; ownSeat: Seat | null }> => {
   const { dir, registry, checkpoint } = flags
   if (dir !== undefined) {
-    const answer = RelaySeatsAnswer.parse(await askRunning<unknown>(resolve(dir), '/relay/seats', io.signal))
+    const answer = await askRunning(resolve(dir), '/relay/seats', RelaySeatsAnswer, io.signal)
     return { seats: answer.seats.map(seatOfRow), ownSeat: answer.ownSeat }
   }
   if (registry !== undefined) {

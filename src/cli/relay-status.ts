@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { HopStatus } from '../relay/hop.ts'
+import { RelayAnswer } from '../web/control/schemas.ts'
 import { type CliIo, printJson } from './io.ts'
 import { askRunning } from './running-daemon.ts'
 
@@ -20,7 +21,7 @@ Example:
 `,
     )
     .action(async ({ dir, json }: { dir: string; json?: true }) => {
-      const status = await askRunning<HopStatus>(resolve(dir), '/relay', io.signal)
+      const status = await askRunning(resolve(dir), '/relay', RelayAnswer, io.signal)
       if (json === true) printJson(io, status)
       else io.stdout(formatRelayStatus(status))
     })

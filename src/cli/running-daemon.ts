@@ -1,5 +1,6 @@
 import { isSecnodeError, SecnodeError } from '../errors.ts'
 import { networkOfDirectory } from '../service/data-dir.ts'
+import type { AskDaemon } from '../service/setup/facts.ts'
 import { askDaemon } from './control-client.ts'
 
 /** Nobody listens on the socket, or there is none. */
@@ -9,14 +10,9 @@ const notThere: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED'])
  * Asks the daemon of a data directory what only a running one knows. Errors: DIR_UNKNOWN, DAEMON_NOT_RUNNING (exit code
  * 3), and those of `askDaemon`.
  */
-export const askRunning = async <T>(
-  dir: string,
-  path: string,
-  signal: AbortSignal,
-  body?: string,
-): Promise<T> => {
+export const askRunning: AskDaemon = async (dir, path, schema, signal, body) => {
   try {
-    return JSON.parse(await askDaemon(dir, path, signal, body)) as T
+    return await askDaemon(dir, path, schema, signal, body)
   } catch (error) {
     if (!isSecnodeError(error, 'CONTROL_UNREACHABLE')) throw error
     if (!notThere.has((error.cause as NodeJS.ErrnoException | undefined)?.code)) throw error

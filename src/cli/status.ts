@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Evidence, Finding } from '../service/alerts/finding.ts'
 import type { NodeStatus } from '../service/status.ts'
 import { realWorld } from '../world.ts'
+import { StatusAnswer } from '../web/control/schemas.ts'
 import type { CliIo } from './io.ts'
 import { printable } from './printable.ts'
 import { askRunning } from './running-daemon.ts'
@@ -27,7 +28,7 @@ Exit code 0, also if something is wrong; 3: the daemon does not run.
     )
     .action(async (flags: WatchFlags & { dir: string }) => {
       const dir = resolve(flags.dir)
-      const ask = (): Promise<NodeStatus> => askRunning<NodeStatus>(dir, '/status', io.signal)
+      const ask = (): Promise<NodeStatus> => askRunning(dir, '/status', StatusAnswer, io.signal)
       await showOrWatch(io, flags, ask, formatStatus, realWorld(), screenOf(process.stdout))
     })
 

@@ -8,7 +8,7 @@ import { loadConfig } from '../service/config.ts'
 import { makeDirectory } from '../service/data-dir.ts'
 import { maxHistoryBytes } from '../service/history.ts'
 import { standbyKeysOf } from '../node/standby-key.ts'
-import type { TakeoverAnswer } from '../web/control/takeover-routes.ts'
+import { TakeoverAnswer } from '../web/control/schemas.ts'
 import { realWorld } from '../world.ts'
 import { announceOne, heightOf, lockIt } from './announce.ts'
 import { summaryText } from './history-import.ts'
@@ -105,9 +105,10 @@ Examples:
           ? null
           : await readTextInput(flags.history, { maxCharacters: maxHistoryBytes, signal: io.signal })
       const body = JSON.stringify({ history })
-      const answer = await askRunning<TakeoverAnswer>(
+      const answer = await askRunning(
         resolve(flags.dir ?? 'data'),
         '/takeover',
+        TakeoverAnswer,
         io.signal,
         body,
       )

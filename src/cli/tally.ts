@@ -14,8 +14,9 @@ import { openStoredWeeks, type StoredWeeks, type StoredWeeksOptions } from '../w
 import { nativeEngine } from '../week-io/worker-pool.ts'
 import { tallyOfAnchored, type WeekFrom } from '../week/verified-tally.ts'
 import { realWorld } from '../world.ts'
+import { EpochAnswer } from '../web/control/schemas.ts'
 import { openBundleFile } from './bundle-file.ts'
-import { askDaemon } from './control-client.ts'
+import { askDaemon, textFromDaemon } from './control-client.ts'
 import { withCacheOption, withFollowedWeeks } from './followed-weeks.ts'
 import { type CliIo, printJson } from './io.ts'
 import { createProgress } from './progress.ts'
@@ -134,7 +135,7 @@ const printEpoch = async (io: CliIo, flags: TallyFlags, epoch: number): Promise<
   const report = await fromDirectory(
     dir,
     (sources) => reportEpoch(sources, epoch),
-    async () => JSON.parse(await askDaemon(dir, `/epoch/${epoch}`, io.signal)) as EpochReport,
+    () => askDaemon(dir, `/epoch/${epoch}`, EpochAnswer, io.signal),
   )
   if (flags.json === true) printJson(io, report)
   else io.stdout(formatEpoch(report))
@@ -153,7 +154,7 @@ const tallyOfDirectory = async (io: CliIo, flags: TallyFlags, weekText: string):
         ? await verifiedTally(io, weeks, week, { is: 'store' })
         : await tallyOfWeek(weeks, week, io.signal)
     },
-    async () => tallyOfText(await askDaemon(dir, `/tally/${encodeURIComponent(weekText)}`, io.signal)),
+    async () => tallyOfText(await textFromDaemon(dir, `/tally/${encodeURIComponent(weekText)}`, io.signal)),
     client === null ? {} : { rpc: { client, signal: io.signal } },
   )
 }

@@ -13,7 +13,7 @@ import {
   type SnapshotLeaf,
   type Week,
 } from '../../protocol/index.ts'
-import { weekDataOfNode } from '../../src/web/control/server.ts'
+import { weekDataOfNode } from '../../src/web/control/routes/weeks.ts'
 import { exportBundle } from '../../src/week/bundle.ts'
 import { sha256, sinkOf } from '../../src/week-io/native.ts'
 import { type DevnetByHand, startByHand } from '../devnet/anchored-by-hand.ts'

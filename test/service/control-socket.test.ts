@@ -3,13 +3,14 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { askDaemon } from '../../src/cli/control-client.ts'
+import { askDaemon, textFromDaemon } from '../../src/cli/control-client.ts'
 import {
   controlSocketOf,
   folderFault,
   prepareControlSocket,
   trustedControlSocket,
 } from '../../src/service/control-socket.ts'
+import { PageAnswer } from '../../src/web/control/schemas.ts'
 
 /** `own` is the system's temporary folder of the test, in which other users may write, too. */
 let own: string
@@ -49,7 +50,7 @@ const answerOn = async (path: string): Promise<AsyncDisposable> => {
   }
 }
 
-const ask = (dir: string): Promise<string> => askDaemon(dir, '/status', new AbortController().signal)
+const ask = (dir: string): Promise<string> => textFromDaemon(dir, '/status', new AbortController().signal)
 
 describe('the control socket', () => {
   test('lies in the data directory, if its path is not too long', async () => {
@@ -71,6 +72,15 @@ describe('the control socket', () => {
     expect(await prepareControlSocket(dir)).toBe(path)
     const other = await prepareControlSocket(await makeDir(`${longName}b`))
     expect(other).not.toBe(path)
+  })
+
+  test('answers as described, or the command line takes nothing of it', async () => {
+    const dir = await makeDir('data')
+    await using _daemon = await answerOn(await prepareControlSocket(dir))
+    const { signal } = new AbortController()
+    await expect(askDaemon(dir, '/page', PageAnswer, signal)).rejects.toMatchObject({
+      code: 'CONTROL_ANSWER',
+    })
   })
 
   test('is not there: the command line says so', async () => {

@@ -77,7 +77,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
   const daemon = fact('endpoint', async (): Promise<DaemonStanding | null> => {
     const { dir } = await config()
     try {
-      return DaemonStanding.parse(JSON.parse(await options.askDaemon(dir, '/standing', signal)))
+      return await options.askDaemon(dir, '/standing', DaemonStanding, signal)
     } catch (error) {
       if (isSecnodeError(error, 'CONTROL_UNREACHABLE')) return null
       throw error
@@ -195,8 +195,8 @@ export const createFacts = (options: DoctorOptions): Facts => {
     // Challengers come to what was announced; before that it is what will be.
     const { p2p, tls } = found?.is === 'found' ? found : publicPortsOf(await config())
     if ((await daemon()) === null) return await sightsOfDoctor(facts, { host, p2p, tls })
-    const answer = await options.askDaemon(dir, '/dial-back', signal, JSON.stringify({ host, p2p, tls }))
-    return z.array(OutsideSight).parse(JSON.parse(answer))
+    const body = JSON.stringify({ host, p2p, tls })
+    return await options.askDaemon(dir, '/dial-back', z.array(OutsideSight), signal, body)
   })
 
   const facts: Facts = {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { z } from 'zod'
 import type { Height, SeatRecord } from '../../../protocol/index.ts'
 import type { FoundAnnouncement } from '../../chain-node/announcement-lookup.ts'
 import type { Network } from '../../chain/profiles.ts'
@@ -14,6 +15,15 @@ import type { Config } from '../config.ts'
 import { DaemonStanding, OutsideSight } from '../doctor-answers.ts'
 import type { World } from '../../world.ts'
 import type { OwnEndpoints } from './endpoints.ts'
+
+/** Asks a running daemon over its control socket. */
+export type AskDaemon = <T>(
+  dir: string,
+  path: string,
+  schema: z.ZodType<T>,
+  signal: AbortSignal,
+  body?: string,
+) => Promise<T>
 
 export interface DoctorOptions {
   configFile: string
@@ -31,7 +41,7 @@ export interface DoctorOptions {
   /** For each check, if that is shorter than its own bound. */
   checkMs?: number
   /** Asks the daemon that has this data directory open. Errors: CONTROL_UNREACHABLE. */
-  askDaemon: (dir: string, path: string, signal: AbortSignal, body?: string) => Promise<string>
+  askDaemon: AskDaemon
   /** Instead of DNS; a devnet's `hosts` table comes before. */
   resolveFamilies?: ResolveFamilies
   /** Instead of the name servers of this machine and of the domain. */

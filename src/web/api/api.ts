@@ -1,10 +1,11 @@
 import { Hono } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { WebEnv } from '../guard.ts'
 import { singleValues } from '../query.ts'
 import { Refusal } from '../refusal.ts'
 import type { Responder } from '../respond.ts'
 import { openApiOf } from './openapi.ts'
+import { readBy, routerPath } from './request.ts'
 import type { ApiRoute } from './route.ts'
 import { apiRoutes } from './routes.ts'
 
@@ -14,7 +15,7 @@ export const createApi = (respond: Responder): Hono<WebEnv> => {
   const document = JSON.stringify(openApiOf(apiRoutes))
   app.get('/openapi.json', (context) => respond.fixed(context, document, 'application/json'))
   for (const route of apiRoutes) {
-    app.get(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
+    app.get(routerPath(route.path), async (context) => {
       const params = checked(route.params, context.req.param(), 'path')
       const query = checked(route.query, singleValues(context.req.queries()), 'query')
       return await respond.made(context, 'application/json', route.isMomentary, async (request) =>
@@ -34,10 +35,7 @@ export const createApi = (respond: Responder): Hono<WebEnv> => {
 const answerOf = (route: ApiRoute, answer: unknown): unknown => route.answer.parse(answer)
 
 const checked = (schema: z.ZodObject, values: unknown, where: string): unknown => {
-  const parsed = schema.safeParse(values)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]!
-  const name = issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : issue.path.join('.')
-  const message = issue.code === 'unrecognized_keys' ? 'is not known' : issue.message
-  throw new Refusal(400, 'BAD_PARAMETER', `${where}: ${name.slice(0, 64)}: ${message}`)
+  const read = readBy(schema, values)
+  if (read.is === 'read') return read.value
+  throw new Refusal(400, 'BAD_PARAMETER', `${where}: ${read.fault}`)
 }

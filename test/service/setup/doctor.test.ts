@@ -37,6 +37,7 @@ import { createObserver } from '../../../src/service/self-diagnosis/observe.ts'
 import { prepareAnnouncement, signedMemo } from '../../../src/service/setup/announcing.ts'
 import { stakeCheck } from '../../../src/service/setup/check-stake.ts'
 import { type DoctorReport, runDoctor } from '../../../src/service/setup/doctor.ts'
+import { DaemonStanding } from '../../../src/service/doctor-answers.ts'
 import { createFacts } from '../../../src/service/setup/fact-finder.ts'
 import type { DoctorOptions } from '../../../src/service/setup/facts.ts'
 import { realWorld, type World } from '../../../src/world.ts'
@@ -624,7 +625,7 @@ describe('start looks first', () => {
     }
     const started = createProgram(io).parseAsync(['node', 'secnode', 'start', '--config', path, ...flags])
     const answers = until(async () => {
-      const answer = await askDaemon(dataDir, '/standing', signal).catch(() => null)
+      const answer = await askDaemon(dataDir, '/standing', DaemonStanding, signal).catch(() => null)
       return answer !== null
     })
     await Promise.race([answers, started])
