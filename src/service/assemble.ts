@@ -4,7 +4,7 @@ import { createAlertCommand } from './alerts/command.ts'
 import type { AlertTarget } from './alerts/target.ts'
 import { createWebhook } from './alerts/webhook.ts'
 import { type Follower, openFollower } from '../chain-node/follower/follower.ts'
-import type { Network } from '../chain/profiles.ts'
+import type { Network, Profile } from '../chain/profiles.ts'
 import { loadNetwork } from './load-network.ts'
 import { createRpcClient, type RpcClient, type RpcClientOptions } from '../chain-node/rpc/client.ts'
 import { SecnodeError } from '../errors.ts'
@@ -82,12 +82,7 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
   const network = await loadNetwork(config.profile)
   const { profile } = network
   const stake = stakeOf(profile.genesis.chain, config.stake)
-  if (config.hosts !== undefined && !profile.allowLoopback) {
-    throw new SecnodeError('CONFIG_INVALID', `hosts: profile ${profile.name} resolves names by DNS only`, {
-      exitCode: 2,
-      hint: 'Remove the field; it is for devnets.',
-    })
-  }
+  if (config.hosts !== undefined && !profile.allowLoopback) throw hostsRefused(profile)
   const namedKeys = await loadNodeKeyFile(config.keys)
   await makeDirectory(config.dir)
   const failure = Promise.withResolvers<never>()
@@ -109,14 +104,8 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     const keys = isOwnIdentity ? await standbyKeysOf(config.dir, namedKeys, world) : namedKeys
     const seatKeys = options.role === 'successor' ? keys : namedKeys
     const bls = createBls()
-    const follower = await openFollower({
-      network,
-      rpc,
-      store,
-      bls,
-      world,
-      pollMs: config.pollSeconds * 1_000,
-    })
+    const pollMs = config.pollSeconds * 1_000
+    const follower = await openFollower({ network, rpc, store, bls, world, pollMs })
     const fund = createFundBook(profile.genesis, network.facts.family, follower, store)
     const { anchorBond } = profile.schedule.at(-1)!.params
     const anchorWallet =
@@ -124,28 +113,16 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
         ? null
         : createAnchorWallet(network, rpc, config.anchor.from, anchorBond, world)
     const daemon = createDaemon({
-      genesis: profile.genesis,
-      schedule: profile.schedule,
-      voided: profile.voided,
+      ...settingsOf(config, profile),
       keys,
       ...(options.role === 'standby' ? { standbyFor: seatKeys } : {}),
       stake,
-      hostName: config.host,
-      listen: config.listen,
-      certificate: { certFile: config.certificate.cert, keyFile: config.certificate.key },
       store,
-      directory: config.dir,
       chain: createChainSource(follower, failure.reject),
-      resolveHost: createResolver(config),
-      roots: createProbeRoots(profile.roots),
-      allowLoopback: profile.allowLoopback,
-      ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
       bls,
       anchorWallet,
       fund,
       exit: createExit(network.facts.family, exitRpc, world),
-      syncIntervalMs: config.syncSeconds * 1_000,
-      publishSpreadMs: config.spreadSeconds * 1_000,
       logger,
       world,
       ...options.daemon,
@@ -195,6 +172,29 @@ export const assembleNode = async (config: Config, options: AssembleOptions): Pr
     throw error
   }
 }
+
+const hostsRefused = ({ name }: Profile): SecnodeError =>
+  new SecnodeError('CONFIG_INVALID', `hosts: profile ${name} resolves names by DNS only`, {
+    exitCode: 2,
+    hint: 'Remove the field; it is for devnets.',
+  })
+
+/** What a daemon is told by its configuration and its profile alone. */
+const settingsOf = (config: Config, profile: Profile) => ({
+  genesis: profile.genesis,
+  schedule: profile.schedule,
+  voided: profile.voided,
+  hostName: config.host,
+  listen: config.listen,
+  certificate: { certFile: config.certificate.cert, keyFile: config.certificate.key },
+  directory: config.dir,
+  resolveHost: createResolver(config),
+  roots: createProbeRoots(profile.roots),
+  allowLoopback: profile.allowLoopback,
+  ...(profile.allowLoopback ? { localAddress: config.listen.address } : {}),
+  syncIntervalMs: config.syncSeconds * 1_000,
+  publishSpreadMs: config.spreadSeconds * 1_000,
+})
 
 const weeksOf = (daemon: Daemon, fund: WeekFund): Weeks => {
   const { node, epochs, collector, finality, checkpoints } = daemon

@@ -18,7 +18,7 @@ import { createPages, frameOf } from './pages/pages.ts'
 import { Refusal, refuse } from './refusal.ts'
 import { createResponder } from './respond.ts'
 import { boundSockets } from './sockets.ts'
-import { createViewParts, NotFound } from './view/parts.ts'
+import { createViewParts, NotFound, type ViewParts } from './view/parts.ts'
 
 export type WebConfig = Exclude<Config['web'], false>
 
@@ -61,6 +61,14 @@ const maxHeaderBytes = 8_192
 const requestTimeoutMs = 10_000
 /** How often it is looked whether a request, or its headers, take too long: by default twice a minute only. */
 const lookMs = 1_000
+
+const serverOptions = {
+  maxHeaderSize: maxHeaderBytes,
+  requestTimeout: requestTimeoutMs,
+  headersTimeout: requestTimeoutMs,
+  connectionsCheckingInterval: lookMs,
+  keepAliveTimeout: 5_000,
+}
 
 export const createWebServer = (node: AssembledNode, config: WebConfig, logger: Logger): WebServer => {
   const { world } = node.daemon.node
@@ -109,44 +117,14 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
   app.route('/api/v1', createApi(respond))
   app.route('/', createPages(respond))
 
-  const refusalOf = (error: unknown): Refusal => {
-    if (error instanceof Refusal) return error
-    if (error instanceof NotFound) return new Refusal(404, 'NOT_FOUND', error.message, { hint: error.hint })
-    if (stopping.signal.aborted) return new Refusal(503, 'STOPPING', 'the daemon stops')
-    if (error instanceof Error && error.name === 'TimeoutError') {
-      return new Refusal(503, 'NOT_READY', 'this takes longer than a page waits', {
-        headers: { 'retry-after': '30' },
-        hint: 'It goes on being worked out: ask again in a while.',
-      })
-    }
-    // What it was is for the log: it may name files, addresses or what a chain node said.
-    logger.error({ err: error }, 'a page could not be made')
-    return new Refusal(500, 'INTERNAL', 'that failed; the log of the daemon says why')
-  }
-  const answerError = async (context: Context<WebEnv>, error: unknown): Promise<Response> => {
-    const refusal = refusalOf(error)
-    // People read pages, programs read JSON; what the guard refuses was asked for by neither.
-    const isForPeople = context.req.header('accept')?.includes('text/html') === true
-    if (!isForPeople || [403, 405, 414, 421, 429].includes(refusal.status)) return refuse(context, refusal)
-    const title = refusal.status === 404 ? 'Not found' : 'That did not work'
-    const main = errorPage(refusal.message, refusal.hint)
-    const page = layout(await frameOf(parts), { title, place: null, main })
-    context.header('cache-control', 'no-store')
-    return context.html(await page, refusal.status)
-  }
+  const answerError = createErrorAnswer(parts, stopping.signal, logger)
   app.notFound((context) => answerError(context, new Refusal(404, 'NOT_FOUND', 'there is no such page')))
   app.onError((error, context) => answerError(context, error))
 
   // Of HTTP/1: no other was asked for.
   const server = createAdaptorServer({
     fetch: app.fetch,
-    serverOptions: {
-      maxHeaderSize: maxHeaderBytes,
-      requestTimeout: requestTimeoutMs,
-      headersTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: lookMs,
-      keepAliveTimeout: 5_000,
-    },
+    serverOptions,
   }) as Server
   boundSockets(server, {
     isOperator: (request) => session.isOwn(request),
@@ -164,17 +142,7 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
       for (const { name, type, body } of await readAssets()) {
         app.get(`/assets/${name}`, (context) => respond.fixed(context, body, type))
       }
-      try {
-        await new Promise<void>((resolve, reject) => {
-          server.once('error', reject)
-          server.listen(config.port, config.address, resolve)
-        })
-      } catch (error) {
-        throw new SecnodeError('WEB_CANNOT_LISTEN', `the page cannot be served: ${messageOf(error)}`, {
-          hint: 'Give it another `web: { port }` in the configuration, or turn it off with `web: false`.',
-          cause: error,
-        })
-      }
+      await listen(server, config)
       const port = portOf(server)
       for (const host of hostsOf(config, port)) hosts.add(host)
       url = `http://${bracketed(config.address)}:${port}`
@@ -196,6 +164,50 @@ export const createWebServer = (node: AssembledNode, config: WebConfig, logger: 
     },
     url: () => url,
     operatorUrl: () => `${url}${session.entry}`,
+  }
+}
+
+/** What a request is answered that failed: a page for people, JSON for programs. */
+const createErrorAnswer =
+  (parts: ViewParts, stopping: AbortSignal, logger: Logger) =>
+  async (context: Context<WebEnv>, error: unknown): Promise<Response> => {
+    const refusal = refusalOf(error, stopping, logger)
+    // People read pages, programs read JSON; what the guard refuses was asked for by neither.
+    const isForPeople = context.req.header('accept')?.includes('text/html') === true
+    if (!isForPeople || [403, 405, 414, 421, 429].includes(refusal.status)) return refuse(context, refusal)
+    const title = refusal.status === 404 ? 'Not found' : 'That did not work'
+    const main = errorPage(refusal.message, refusal.hint)
+    const page = layout(await frameOf(parts), { title, place: null, main })
+    context.header('cache-control', 'no-store')
+    return context.html(await page, refusal.status)
+  }
+
+const refusalOf = (error: unknown, stopping: AbortSignal, logger: Logger): Refusal => {
+  if (error instanceof Refusal) return error
+  if (error instanceof NotFound) return new Refusal(404, 'NOT_FOUND', error.message, { hint: error.hint })
+  if (stopping.aborted) return new Refusal(503, 'STOPPING', 'the daemon stops')
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return new Refusal(503, 'NOT_READY', 'this takes longer than a page waits', {
+      headers: { 'retry-after': '30' },
+      hint: 'It goes on being worked out: ask again in a while.',
+    })
+  }
+  // What it was is for the log: it may name files, addresses or what a chain node said.
+  logger.error({ err: error }, 'a page could not be made')
+  return new Refusal(500, 'INTERNAL', 'that failed; the log of the daemon says why')
+}
+
+const listen = async (server: Server, { port, address }: WebConfig): Promise<void> => {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, address, resolve)
+    })
+  } catch (error) {
+    throw new SecnodeError('WEB_CANNOT_LISTEN', `the page cannot be served: ${messageOf(error)}`, {
+      hint: 'Give it another `web: { port }` in the configuration, or turn it off with `web: false`.',
+      cause: error,
+    })
   }
 }
 

@@ -130,13 +130,7 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
       // A request that is broken at the level of HTTP.
       started.on('clientError', (_error, socket: Socket) => socket.destroy())
       server = started
-      await new Promise<void>((resolve, reject) => {
-        started.once('error', reject)
-        started.listen(options.port ?? 0, host, () => {
-          started.off('error', reject)
-          resolve()
-        })
-      })
+      await listen(started, options.port ?? 0, host)
     },
     stop: async () => {
       const stopped = server
@@ -154,6 +148,15 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
     },
   }
 }
+
+const listen = (server: Server, port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
 
 /** The bytes that the Authorization header must decode to; null when none is asked for. */
 const issueCredentials = async (

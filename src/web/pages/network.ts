@@ -42,79 +42,7 @@ export const networkPage = (network: NetworkDetail): Markup => {
       <h2 id="outcomes-title">Outcomes</h2>
       ${outcomeChart(epochs)}
     </section>
-    <section aria-labelledby="concentration-title" id="concentration" data-live>
-      <h2 id="concentration-title">Concentration of addresses</h2>
-      ${
-        concentration.seats === 0
-          ? html`<p class="muted">No challenger has seen an address yet.</p>`
-          : html`<p>
-                Of ${plural(concentration.seats, 'seat')} whose address challengers name in epoch
-                ${concentration.epoch}.
-              </p>
-              <div class="columns">
-                ${concentration.prefixes.map(
-                  ({ length, distinct, top }) =>
-                    html`<div>
-                      ${table(
-                        `The largest of ${plural(distinct, `distinct ${length}`, `distinct ${length}`)}`,
-                        ['Prefix', 'Seats', 'Share'],
-                        top.map(
-                          ({ prefix, seats }) =>
-                            html`<tr>
-                              <th scope="row"><code>${prefix}</code></th>
-                              <td class="number">${seats}</td>
-                              <td class="number">
-                                ${percent(seats, concentration.seats)}
-                                <meter
-                                  min="0"
-                                  max="${concentration.seats}"
-                                  value="${seats}"
-                                  aria-hidden="true"
-                                ></meter>
-                              </td>
-                            </tr>`,
-                        ),
-                      )}
-                    </div>`,
-                )}
-              </div>`
-      }
-    </section>
-    <section aria-labelledby="versions-title" id="versions" data-live>
-      <h2 id="versions-title">Versions</h2>
-      ${
-        versions.probed === 0
-          ? html`<p class="muted">This node has probed nobody since its start.</p>`
-          : table(
-              `Of ${plural(versions.probed, 'seat')} that this node has probed`,
-              ['Version', 'Seats', 'Share'],
-              versions.versions.map(
-                ({ version, seats }) =>
-                  html`<tr>
-                    <th scope="row">${version}</th>
-                    <td class="number">${seats}</td>
-                    <td class="number">${percent(seats, versions.probed)}</td>
-                  </tr>`,
-              ),
-            )
-      }
-      ${
-        versions.probed === 0
-          ? ''
-          : table(
-              'Seats that are ready for a ruleset',
-              ['Ruleset', 'Seats', 'Share'],
-              versions.rulesets.map(
-                ({ ruleset, seats }) =>
-                  html`<tr>
-                    <th scope="row">${ruleset}</th>
-                    <td class="number">${seats}</td>
-                    <td class="number">${percent(seats, versions.probed)}</td>
-                  </tr>`,
-              ),
-            )
-      }
-    </section>
+    ${concentrationSection(concentration)} ${versionsSection(versions)}
     <section aria-labelledby="which-title">
       <h2 id="which-title">Which network</h2>
       ${facts([
@@ -126,6 +54,85 @@ export const networkPage = (network: NetworkDetail): Markup => {
     </section>
   `
 }
+
+const concentrationSection = (concentration: NetworkDetail['concentration']): Markup => html`
+  <section aria-labelledby="concentration-title" id="concentration" data-live>
+    <h2 id="concentration-title">Concentration of addresses</h2>
+    ${
+      concentration.seats === 0
+        ? html`<p class="muted">No challenger has seen an address yet.</p>`
+        : html`<p>
+              Of ${plural(concentration.seats, 'seat')} whose address challengers name in epoch
+              ${concentration.epoch}.
+            </p>
+            <div class="columns">
+              ${concentration.prefixes.map(
+                ({ length, distinct, top }) =>
+                  html`<div>
+                    ${table(
+                      `The largest of ${plural(distinct, `distinct ${length}`, `distinct ${length}`)}`,
+                      ['Prefix', 'Seats', 'Share'],
+                      top.map(
+                        ({ prefix, seats }) =>
+                          html`<tr>
+                            <th scope="row"><code>${prefix}</code></th>
+                            <td class="number">${seats}</td>
+                            <td class="number">
+                              ${percent(seats, concentration.seats)}
+                              <meter
+                                min="0"
+                                max="${concentration.seats}"
+                                value="${seats}"
+                                aria-hidden="true"
+                              ></meter>
+                            </td>
+                          </tr>`,
+                      ),
+                    )}
+                  </div>`,
+              )}
+            </div>`
+    }
+  </section>
+`
+
+const versionsSection = (versions: NetworkDetail['versions']): Markup => html`
+  <section aria-labelledby="versions-title" id="versions" data-live>
+    <h2 id="versions-title">Versions</h2>
+    ${
+      versions.probed === 0
+        ? html`<p class="muted">This node has probed nobody since its start.</p>`
+        : table(
+            `Of ${plural(versions.probed, 'seat')} that this node has probed`,
+            ['Version', 'Seats', 'Share'],
+            versions.versions.map(
+              ({ version, seats }) =>
+                html`<tr>
+                  <th scope="row">${version}</th>
+                  <td class="number">${seats}</td>
+                  <td class="number">${percent(seats, versions.probed)}</td>
+                </tr>`,
+            ),
+          )
+    }
+    ${
+      versions.probed === 0
+        ? ''
+        : table(
+            'Seats that are ready for a ruleset',
+            ['Ruleset', 'Seats', 'Share'],
+            versions.rulesets.map(
+              ({ ruleset, seats }) =>
+                html`<tr>
+                  <th scope="row">${ruleset}</th>
+                  <td class="number">${seats}</td>
+                  <td class="number">${percent(seats, versions.probed)}</td>
+                </tr>`,
+            ),
+          )
+    }
+  </section>
+`
 
 /** What the list of nodes was narrowed to. */
 export interface NodeListQuery {

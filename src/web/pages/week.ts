@@ -58,6 +58,14 @@ export const weekPage = (week: WeekDetail, seats: Page<WeekSeat>): Markup => htm
     ${figure('Payout', badge(payoutTone(week.payout.state), week.payout.state), week.payout.detail ?? plural(week.payout.txids.length, 'transaction'))}
     ${figure('Epochs', week.epochs.length, `${week.first} to ${week.last ?? 'now'}`)}
   </dl>
+  ${fixedSection(week)} ${payoutSection(week)} ${tallySection(week, seats)}
+  <section aria-labelledby="epochs-title" id="epochs" data-live>
+    <h2 id="epochs-title">Epochs</h2>
+    ${outcomeChart(week.epochs.toReversed())}
+  </section>
+`
+
+const fixedSection = (week: WeekDetail): Markup => html`
   <section aria-labelledby="fixed-title" id="fixed" data-live>
     <h2 id="fixed-title">What fixes it</h2>
     ${facts([
@@ -103,28 +111,29 @@ export const weekPage = (week: WeekDetail, seats: Page<WeekSeat>): Markup => htm
           </p>`
     }
   </section>
+`
+
+const payoutSection = ({ payout }: WeekDetail): Markup => html`
   <section aria-labelledby="payout-title" id="payout" data-live>
     <h2 id="payout-title">Payout</h2>
     ${facts([
-      ['State', html`${badge(payoutTone(week.payout.state), week.payout.state)} ${week.payout.detail ?? ''}`],
-      ['Due', coins(week.payout.due)],
-      ['On the chain', coins(week.payout.paid)],
-      week.payout.difference === null || week.payout.difference === '0'
+      ['State', html`${badge(payoutTone(payout.state), payout.state)} ${payout.detail ?? ''}`],
+      ['Due', coins(payout.due)],
+      ['On the chain', coins(payout.paid)],
+      payout.difference === null || payout.difference === '0'
         ? null
-        : ['Difference', coins(week.payout.difference)],
+        : ['Difference', coins(payout.difference)],
       [
         'Transactions',
-        week.payout.txids.length === 0
-          ? 'none'
-          : html`${week.payout.txids.map((txid) => html`<p>${code(txid)}</p>`)}`,
+        payout.txids.length === 0 ? 'none' : html`${payout.txids.map((txid) => html`<p>${code(txid)}</p>`)}`,
       ],
-      week.payout.checkedAt === null ? null : ['Compared at block', count(week.payout.checkedAt)],
+      payout.checkedAt === null ? null : ['Compared at block', count(payout.checkedAt)],
     ])}
     ${
-      week.payout.faults.length === 0
+      payout.faults.length === 0
         ? ''
         : html`<ul class="checks">
-            ${week.payout.faults.map(
+            ${payout.faults.map(
               (fault) =>
                 html`<li class="bad">
                   <span class="sign" aria-hidden="true">✕</span>
@@ -134,22 +143,25 @@ export const weekPage = (week: WeekDetail, seats: Page<WeekSeat>): Markup => htm
           </ul>`
     }
     ${
-      week.payout.state === 'paid'
+      payout.state === 'paid'
         ? html`<p>
             Every seat was paid what its score is worth, to the base unit, and nobody else anything.
           </p>`
         : ''
     }
   </section>
+`
+
+const tallySection = ({ week }: WeekDetail, seats: Page<WeekSeat>): Markup => html`
   <section aria-labelledby="tally-title" id="tally" data-live>
     <h2 id="tally-title">Tally</h2>
     ${table(
-      `Seats of ${week.week}`,
+      `Seats of ${week}`,
       ['Seat', 'Host', 'Credits', 'Amount', 'On the chain', 'Payment', 'What took credits'],
       seats.items.map(
         (seat) =>
           html`<tr>
-            <th scope="row"><a href="/nodes/${seat.seat}?week=${week.week}">${seat.seat}</a></th>
+            <th scope="row"><a href="/nodes/${seat.seat}?week=${week}">${seat.seat}</a></th>
             <td>${seat.host}</td>
             <td class="number">${seat.score} of ${seat.epochs}</td>
             <td class="number">${coins(seat.amount)}</td>
@@ -162,10 +174,6 @@ export const weekPage = (week: WeekDetail, seats: Page<WeekSeat>): Markup => htm
           </tr>`,
       ),
     )}
-    ${pager(`/weeks/${week.week}`, seats)}
-  </section>
-  <section aria-labelledby="epochs-title" id="epochs" data-live>
-    <h2 id="epochs-title">Epochs</h2>
-    ${outcomeChart(week.epochs.toReversed())}
+    ${pager(`/weeks/${week}`, seats)}
   </section>
 `

@@ -1,4 +1,5 @@
 import {
+  type Height,
   bytesToHex,
   paramsOfWeek,
   type PaymentState,
@@ -11,7 +12,7 @@ import { isSecnodeError, messageOf } from '../../errors.ts'
 import { isRpcError } from '../../chain-node/rpc/errors.ts'
 import { hashText } from '../../chain-node/rpc/values.ts'
 import type { AssembledNode } from '../../service/assemble.ts'
-import { verifyPayout } from '../../payout/verify.ts'
+import { type VerifiedPayout, verifyPayout } from '../../payout/verify.ts'
 import type { WeekView } from './week-view.ts'
 import type { WeekViews } from './week-views.ts'
 
@@ -97,37 +98,8 @@ export const createPayoutChecks = (
         txids: [],
         raw: [],
       })
-      const { isMatch, payees, transactions, strangers, due, paid } = comparison
-      const isNothing = plan.transactions.length === 0
       const deepAt = (view.anchor?.height ?? 0) + paramsOfWeek(schedule, view.week).payoutConfirmations
-      const isEarly = tipHeight !== null && tipHeight < deepAt
-      const unpaid = isEarly ? 'waiting' : 'unpaid'
-      return {
-        state: isMatch ? (isNothing ? 'not due' : 'paid') : transactions.length === 0 ? unpaid : 'differs',
-        detail: isMatch
-          ? isNothing
-            ? 'no seat is owed anything'
-            : null
-          : isEarly
-            ? `from block ${deepAt} on it may be built`
-            : null,
-        due,
-        paid,
-        txids: transactions.map(({ txid }) => hashText(txid)),
-        faults: [
-          ...transactions.flatMap(({ txid, faults }) => faults.map((fault) => `${hashText(txid)}: ${fault}`)),
-          ...strangers.map(
-            ({ txid, index }) => `${hashText(txid)}:${index} pays somebody who is owed nothing`,
-          ),
-        ],
-        checkedAt: tipHeight,
-        bySeat: new Map(
-          payees.map(({ seat, due, paid, state, txids }) => [
-            seat,
-            { due, paid, state, txids: txids.map(hashText) },
-          ]),
-        ),
-      }
+      return checkOf(comparison, plan.transactions.length === 0, tipHeight, deepAt)
     } catch (error) {
       if (!stopping.signal.aborted) daemon.node.logger.warn({ err: error }, 'a payout could not be checked')
       // What a chain node said, and where it is, is for the log only.
@@ -173,6 +145,41 @@ export const createPayoutChecks = (
       stopping.abort(new Error('stopping'))
       await Promise.allSettled(running.values())
     },
+  }
+}
+
+/** `isNothing`: nobody is owed anything; `deepAt`: the height from which on it may be built. */
+const checkOf = (
+  { isMatch, payees, transactions, strangers, due, paid }: VerifiedPayout['comparison'],
+  isNothing: boolean,
+  tipHeight: Height | null,
+  deepAt: Height,
+): PayoutCheck => {
+  const isEarly = tipHeight !== null && tipHeight < deepAt
+  const unpaid = isEarly ? 'waiting' : 'unpaid'
+  return {
+    state: isMatch ? (isNothing ? 'not due' : 'paid') : transactions.length === 0 ? unpaid : 'differs',
+    detail: isMatch
+      ? isNothing
+        ? 'no seat is owed anything'
+        : null
+      : isEarly
+        ? `from block ${deepAt} on it may be built`
+        : null,
+    due,
+    paid,
+    txids: transactions.map(({ txid }) => hashText(txid)),
+    faults: [
+      ...transactions.flatMap(({ txid, faults }) => faults.map((fault) => `${hashText(txid)}: ${fault}`)),
+      ...strangers.map(({ txid, index }) => `${hashText(txid)}:${index} pays somebody who is owed nothing`),
+    ],
+    checkedAt: tipHeight,
+    bySeat: new Map(
+      payees.map(({ seat, due, paid, state, txids }) => [
+        seat,
+        { due, paid, state, txids: txids.map(hashText) },
+      ]),
+    ),
   }
 }
 
