@@ -1,5 +1,4 @@
-import { type BlsVerifier, type Height } from '../../../protocol/index.ts'
-import { unlessAborted } from '../../async/abort.ts'
+import type { BlsVerifier, Height } from '../../../protocol/index.ts'
 import { pause } from '../../async/deadline.ts'
 import { isSecnodeError, SecnodeError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
@@ -12,7 +11,7 @@ import { isRpcError } from '../rpc/errors.ts'
 import { openChainState } from './chain-state.ts'
 import { type ChainEvent, createEventHub } from './events.ts'
 import { type FollowedChain, followedChainOf } from './followed-chain.ts'
-import { createRate, type FollowerStatus } from './status.ts'
+import { createRate, createStatusSlot, type FollowerStatus, type Rate } from './status.ts'
 import { createSync, nextHeight } from './sync.ts'
 import { createTransactionReader } from '../transaction-reader.ts'
 
@@ -97,28 +96,16 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     signal,
   })
 
-  let status: FollowerStatus = { is: 'idle' }
-  let statusChange = Promise.withResolvers<void>()
-  const setStatus = (next: FollowerStatus): void => {
-    status = next
-    statusChange.resolve()
-    statusChange = Promise.withResolvers()
-  }
+  const status = createStatusSlot()
 
   const runRound = createSync({
-    network,
-    rpc,
+    ...settings,
     state,
-    maxFetches: settings.maxFetches,
-    maxBatchBlocks: settings.maxBatchBlocks,
-    maxBatchBytes: settings.maxBatchBytes,
     signal,
     onConnected: async (blocks, target) => {
       rate.count(blocks.length)
       const { height } = blocks.at(-1)!
-      const blocksPerSecond = rate.perSecond()
-      const secondsLeft = blocksPerSecond > 0 ? (target - height) / blocksPerSecond : null
-      setStatus({ is: 'catching-up', height, target, blocksPerSecond, secondsLeft })
+      status.set({ is: 'catching-up', height, target, ...paceOf(rate, target - height) })
       for (const block of blocks) await hub.publish({ kind: 'connected', block }, signal)
     },
     onDisconnected: async (rows) => {
@@ -135,13 +122,13 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
         if (round.is === 'more') continue
         if (round.is === 'done') {
           const is = round.isBehind ? 'node-behind' : 'following'
-          setStatus({ is, height: nextHeight(state) - 1, tip: round.tip })
+          status.set({ is, height: nextHeight(state) - 1, tip: round.tip })
         }
         pauseMs = settings.pollMs
       } catch (error) {
         const isLie = isSecnodeError(error, 'CHAIN_NODE_LIES') || isSecnodeError(error, 'CHAIN_OTHER_CHAIN')
         if (signal.aborted || (!isLie && !isRpcError(error))) throw error
-        setStatus({ is: isLie ? 'node-lies' : 'node-unreachable', error })
+        status.set({ is: isLie ? 'node-lies' : 'node-unreachable', error })
         pauseMs = backoffMs(settings.backoff, ++failures, world)
       }
       await pause(world, pauseMs, signal)
@@ -155,7 +142,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
       await follow()
     } catch (error) {
       if (!signal.aborted) {
-        setStatus({ is: 'failed', error })
+        status.set({ is: 'failed', error })
         ended.reject(error)
       }
     }
@@ -173,7 +160,7 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
     stopping.abort(new Error('the follower stops'))
     start()
     await ended.promise.catch(() => undefined)
-    if (status.is !== 'failed') setStatus({ is: 'idle' })
+    if (status.now().is !== 'failed') status.set({ is: 'idle' })
   }
 
   return {
@@ -182,18 +169,20 @@ export const openFollower = async (options: FollowerOptions): Promise<Follower> 
       return nextHeight(state) - 1
     },
     get status() {
-      return status
+      return status.now()
     },
     ended: ended.promise,
     start,
     stop,
-    statusWhen: async (fits, waitSignal) => {
-      while (!fits(status)) await unlessAborted(statusChange.promise, waitSignal)
-      return status
-    },
+    statusWhen: status.when,
     events: () => hub.subscribe(),
     readTransaction: (height, index, readSignal) => reader.readTransaction(height, index, readSignal),
   }
+}
+
+const paceOf = (rate: Rate, blocksLeft: number) => {
+  const blocksPerSecond = rate.perSecond()
+  return { blocksPerSecond, secondsLeft: blocksPerSecond > 0 ? blocksLeft / blocksPerSecond : null }
 }
 
 const notFollowed = (height: Height): never => {

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../async/abort.ts'
 import type { Height } from '../../../protocol/index.ts'
 import type { SecnodeError } from '../../errors.ts'
 import type { World } from '../../world.ts'
@@ -48,6 +49,25 @@ export const createRate = (world: World): Rate => {
       const blocks = samples.slice(1).reduce((sum, sample) => sum + sample.blocks, 0)
       const elapsedMs = last.atMs - first.atMs
       return elapsedMs > 0 ? (blocks * 1_000) / elapsedMs : 0
+    },
+  }
+}
+
+/** The present status, and waiting for one that fits. */
+export const createStatusSlot = () => {
+  let status: FollowerStatus = { is: 'idle' }
+  let change = Promise.withResolvers<void>()
+  return {
+    now: (): FollowerStatus => status,
+    set: (next: FollowerStatus): void => {
+      status = next
+      change.resolve()
+      change = Promise.withResolvers()
+    },
+    /** Resolves with the first status that fits, the present one included. */
+    when: async (fits: (status: FollowerStatus) => boolean, signal: AbortSignal): Promise<FollowerStatus> => {
+      while (!fits(status)) await unlessAborted(change.promise, signal)
+      return status
     },
   }
 }

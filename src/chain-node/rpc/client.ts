@@ -3,7 +3,7 @@ import * as https from 'node:https'
 import type { z } from 'zod'
 import { eitherOf } from '../../async/abort.ts'
 import { pause } from '../../async/deadline.ts'
-import { createLimit } from '../../async/limit.ts'
+import { createLimit, type Limit } from '../../async/limit.ts'
 import { SecnodeError } from '../../errors.ts'
 import type { World } from '../../world.ts'
 import { type Backoff, backoffMs } from './backoff.ts'
@@ -94,8 +94,81 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
   let hasBatches = true
   let lastId = 0
 
-  /** One HTTP exchange; a renewed cookie is worth a second one. */
-  const exchange = async (method: string, body: string, call: RpcCallOptions): Promise<unknown> => {
+  const signalOf = (call: RpcCallOptions): AbortSignal => eitherOf(call.signal, closing.signal)
+
+  const exchange = createExchange({ url, agent, credentials, limit, settings, signalOf, world })
+  const withRetries = createRetries(settings, world, signalOf)
+
+  const call: RpcClient['call'] = async (method, params, schema, callOptions = {}) =>
+    withRetries(method, callOptions, async () => {
+      const id = ++lastId
+      const json = await exchange(method, requestText(id, method, params), callOptions)
+      return readResult(readEnvelope(json, method, id), method, schema)
+    })
+
+  /** Null if the node does not answer with an array: it has no batches. */
+  const callBatch = async <T>(
+    method: string,
+    paramsOfCalls: readonly (readonly unknown[])[],
+    schema: z.ZodType<T>,
+    callOptions: RpcCallOptions,
+  ): Promise<T[] | null> =>
+    withRetries(method, callOptions, async () => {
+      const firstId = lastId + 1
+      lastId += paramsOfCalls.length
+      const requests = paramsOfCalls.map((params, i) => requestText(firstId + i, method, params))
+      let json: unknown
+      try {
+        json = await exchange(method, `[${requests.join(',')}]`, callOptions)
+      } catch (error) {
+        if (isRpcError(error, 'RPC_BAD_ANSWER')) return null
+        throw error
+      }
+      return readBatch(json, firstId, paramsOfCalls.length, method, schema)
+    })
+
+  const callMany = async <T>(
+    method: string,
+    paramsOfCalls: readonly (readonly unknown[])[],
+    schema: z.ZodType<T>,
+    callOptions: RpcCallOptions = {},
+  ): Promise<T[]> => {
+    const answers: T[] = []
+    for (const chunk of chunksOf(paramsOfCalls, settings.maxBatchCalls)) {
+      const answered =
+        hasBatches && chunk.length > 1 ? await callBatch(method, chunk, schema, callOptions) : null
+      if (answered === null) {
+        if (chunk.length > 1) hasBatches = false
+        answers.push(
+          ...(await Promise.all(chunk.map(async (params) => call(method, params, schema, callOptions)))),
+        )
+      } else answers.push(...answered)
+    }
+    return answers
+  }
+
+  const close = async (): Promise<void> => {
+    closing.abort(new RpcError('RPC_CLOSED', 'the client of the chain node is closed', { method: '' }))
+    agent.destroy()
+  }
+
+  return { url: url.href, call, callMany, close, [Symbol.asyncDispose]: close }
+}
+
+interface ExchangeParts {
+  url: URL
+  agent: http.Agent
+  credentials: ReturnType<typeof createCredentials>
+  limit: Limit
+  settings: { maxAnswerBytes: number; attemptMs: number }
+  signalOf: (call: RpcCallOptions) => AbortSignal
+  world: World
+}
+
+/** One HTTP exchange; a renewed cookie is worth a second one. */
+const createExchange =
+  ({ url, agent, credentials, limit, settings, signalOf, world }: ExchangeParts) =>
+  async (method: string, body: string, call: RpcCallOptions): Promise<unknown> => {
     const { isRepeatable = true } = call
     const signal = signalOf(call)
     using _place = await limit.enter(signal)
@@ -132,10 +205,14 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
     }
   }
 
-  const signalOf = (call: RpcCallOptions): AbortSignal => eitherOf(call.signal, closing.signal)
-
-  /** Repeats `work` while its errors are transient, within the bounds of number and time. */
-  const withRetries = async <T>(method: string, call: RpcCallOptions, work: () => Promise<T>): Promise<T> => {
+/** Repeats `work` while its errors are transient, within the bounds of number and time. */
+const createRetries =
+  (
+    settings: { deadlineMs: number; maxAttempts: number; backoff: Backoff },
+    world: World,
+    signalOf: (call: RpcCallOptions) => AbortSignal,
+  ) =>
+  async <T>(method: string, call: RpcCallOptions, work: () => Promise<T>): Promise<T> => {
     const deadline = world.monotonicMs() + (call.deadlineMs ?? settings.deadlineMs)
     for (let attempt = 1; ; attempt++) {
       try {
@@ -151,73 +228,23 @@ export const createRpcClient = (options: RpcClientOptions): RpcClient => {
     }
   }
 
-  const call: RpcClient['call'] = async (method, params, schema, callOptions = {}) =>
-    withRetries(method, callOptions, async () => {
-      const id = ++lastId
-      const json = await exchange(method, requestText(id, method, params), callOptions)
-      return readResult(readEnvelope(json, method, id), method, schema)
-    })
-
-  /** Null if the node does not answer with an array: it has no batches. */
-  const callBatch = async <T>(
-    method: string,
-    paramsOfCalls: readonly (readonly unknown[])[],
-    schema: z.ZodType<T>,
-    callOptions: RpcCallOptions,
-  ): Promise<T[] | null> =>
-    withRetries(method, callOptions, async () => {
-      const firstId = lastId + 1
-      lastId += paramsOfCalls.length
-      const requests = paramsOfCalls.map((params, i) => requestText(firstId + i, method, params))
-      let json: unknown
-      try {
-        json = await exchange(method, `[${requests.join(',')}]`, callOptions)
-      } catch (error) {
-        if (isRpcError(error, 'RPC_BAD_ANSWER')) return null
-        throw error
-      }
-      if (!Array.isArray(json)) return null
-      if (json.length !== paramsOfCalls.length) {
-        throw new RpcError(
-          'RPC_BAD_ANSWER',
-          `${method}: a batch of ${paramsOfCalls.length} has ${json.length} answers`,
-          {
-            method,
-          },
-        )
-      }
-      const byId = new Map(json.map((item) => [(item as { id?: unknown } | null)?.id, item as unknown]))
-      return paramsOfCalls.map((_, i) =>
-        readResult(readEnvelope(byId.get(firstId + i), method, firstId + i), method, schema),
-      )
-    })
-
-  const callMany = async <T>(
-    method: string,
-    paramsOfCalls: readonly (readonly unknown[])[],
-    schema: z.ZodType<T>,
-    callOptions: RpcCallOptions = {},
-  ): Promise<T[]> => {
-    const answers: T[] = []
-    for (const chunk of chunksOf(paramsOfCalls, settings.maxBatchCalls)) {
-      const answered =
-        hasBatches && chunk.length > 1 ? await callBatch(method, chunk, schema, callOptions) : null
-      if (answered === null) {
-        if (chunk.length > 1) hasBatches = false
-        answers.push(
-          ...(await Promise.all(chunk.map(async (params) => call(method, params, schema, callOptions)))),
-        )
-      } else answers.push(...answered)
-    }
-    return answers
+/** Answers in the order of the calls; null if the node did not answer with an array. */
+const readBatch = <T>(
+  json: unknown,
+  firstId: number,
+  size: number,
+  method: string,
+  schema: z.ZodType<T>,
+): T[] | null => {
+  if (!Array.isArray(json)) return null
+  if (json.length !== size) {
+    const message = `${method}: a batch of ${size} has ${json.length} answers`
+    throw new RpcError('RPC_BAD_ANSWER', message, { method })
   }
-
-  const close = async (): Promise<void> => {
-    closing.abort(new RpcError('RPC_CLOSED', 'the client of the chain node is closed', { method: '' }))
-    agent.destroy()
-  }
-
-  return { url: url.href, call, callMany, close, [Symbol.asyncDispose]: close }
+  const byId = new Map(json.map((item) => [(item as { id?: unknown } | null)?.id, item as unknown]))
+  return Array.from({ length: size }, (_, i) =>
+    readResult(readEnvelope(byId.get(firstId + i), method, firstId + i), method, schema),
+  )
 }
 
 /** Error RPC_URL for anything but an http or https URL. */

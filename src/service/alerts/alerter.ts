@@ -71,12 +71,7 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
   const updates = createSequence()
 
   const newAlert = (is: Alert['is'], finding: Finding, nowMs: number, sinceMs: number): Alert =>
-    alertOf(is, finding, {
-      id: bytesToHex(world.randomBytes(16)),
-      nowMs,
-      sinceMs,
-      node: options.node(),
-    })
+    alertOf(is, finding, { id: bytesToHex(world.randomBytes(16)), nowMs, sinceMs, node: options.node() })
 
   const update = async (findings: readonly Finding[], unknown: ReadonlySet<string>): Promise<void> => {
     const nowMs = world.now()
@@ -118,18 +113,7 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
   const test = async (signal: AbortSignal): Promise<TestedTarget[]> => {
     const atMs = world.now()
     const alert = newAlert('test', testFinding, atMs, atMs)
-    const tested = await Promise.all(
-      targets.map(async (target): Promise<TestedTarget> => {
-        const { kind, name } = target
-        try {
-          await target.deliver(alert, signal)
-          return { kind, name, error: null }
-        } catch (error) {
-          signal.throwIfAborted()
-          return { kind, name, error: messageOf(error) }
-        }
-      }),
-    )
+    const tested = await Promise.all(targets.map((target) => tryTarget(target, alert, signal)))
     lastTest = { atMs, targets: tested }
     onChange()
     return tested
@@ -139,24 +123,13 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     async start() {
       if (isStarted) return
       isStarted = true
-      const unreadable = new Map<string, null>()
-      for (const [name, text] of await store.findings()) {
-        const telling = readTelling(text)
-        if (telling === null) unreadable.set(name, null)
-        else tellings.set(findingKey(telling.finding), telling)
-      }
-      if (unreadable.size > 0) {
-        // Of another version: what stands is found again, and told again.
-        logger.warn({ findings: unreadable.size }, 'what was told of some findings cannot be read')
-        await store.write({ findings: unreadable })
-      }
+      await readTellings(store, tellings, logger)
       const waiting = await store.waiting()
-      const isOf = (target: AlertTarget, id: Uint8Array): boolean => bytesToHex(target.id) === bytesToHex(id)
       const orphans = waiting.filter(({ target: id }) => !targets.some((target) => isOf(target, id)))
       if (orphans.length > 0) {
         logger.warn(
           { alerts: orphans.length },
-          'alerts for targets that are not configured any more are dropped',
+          'alerts for targets that are no longer configured are dropped',
         )
         await store.write({ remove: orphans })
       }
@@ -181,6 +154,37 @@ export const createAlerter = (options: AlerterOptions): Alerter => {
     },
   }
 }
+
+const tryTarget = async (target: AlertTarget, alert: Alert, signal: AbortSignal): Promise<TestedTarget> => {
+  const { kind, name } = target
+  try {
+    await target.deliver(alert, signal)
+    return { kind, name, error: null }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { kind, name, error: messageOf(error) }
+  }
+}
+
+/** What an earlier run told, by key of the finding. */
+const readTellings = async (
+  store: AlertStore,
+  tellings: Map<string, Telling>,
+  logger: Logger,
+): Promise<void> => {
+  const unreadable = new Map<string, null>()
+  for (const [name, text] of await store.findings()) {
+    const telling = readTelling(text)
+    if (telling === null) unreadable.set(name, null)
+    else tellings.set(findingKey(telling.finding), telling)
+  }
+  if (unreadable.size === 0) return
+  // Of another version: what stands is found again, and told again.
+  logger.warn({ findings: unreadable.size }, 'what was told of some findings cannot be read')
+  await store.write({ findings: unreadable })
+}
+
+const isOf = (target: AlertTarget, id: Uint8Array): boolean => bytesToHex(target.id) === bytesToHex(id)
 
 const rowName = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32)
 
