@@ -103,20 +103,7 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   /** Error codes of twins that would not run. */
   const refusals = new Map<PreparedNode, string>()
   const report = (stage: DevnetProgress['stage'], prepared?: PreparedDevnet): void => {
-    const height = prepared?.chain.tip.height ?? 0
-    const genesis = prepared?.network.profile.genesis
-    options.onProgress({
-      stage,
-      height,
-      lastHeight: prepared === undefined ? 0 : lastHeightOf(prepared),
-      epoch:
-        genesis === undefined || height < genesis.activationHeight
-          ? null
-          : Math.floor((height - genesis.activationHeight) / genesis.epochBlocks),
-      week: prepared?.plan.week ?? ('' as Week),
-      running: running.size,
-      nodes: prepared?.nodes.length ?? options.nodes,
-    })
+    options.onProgress(progressOf(stage, options.nodes, running.size, prepared))
   }
   report('preparing')
   const prepared = await prepareDevnet(options, options.dir, world)
@@ -124,6 +111,159 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
   const { genesis } = network.profile
   const pace = createPace(world)
 
+  const { start, startTwin, stopNode, stopAll } = createRunner(prepared, running, refusals, world, slow)
+  const stop = async (): Promise<void> => {
+    await stopAll()
+    await prepared.close()
+  }
+  const assembled = (): AssembledNode[] => [...running.values()].map((node) => node.assembled)
+
+  const control: DevnetControl = {
+    prepared,
+    isRunning: (node) => running.has(node),
+    start: (node) => start(node),
+    stop: (node) => stopNode(node),
+    pageOf: (node) => running.get(node)?.doors?.web?.url() ?? null,
+    mineOne: () => mineOne(),
+  }
+
+  const mineOne = async (): Promise<void> => {
+    signal.throwIfAborted()
+    const minedAt = world.monotonicMs()
+    chain.mine(1)
+    await pace.untilQuiet(assembled, chain.tip.height - genesis.confirmations, signal)
+    const elapsedMs = world.monotonicMs() - minedAt
+    if (elapsedMs < options.blockMs) await pause(world, options.blockMs - elapsedMs)
+    report('running', prepared)
+    await options.afterBlock?.(control)
+  }
+  const mineUntil = async (height: Height): Promise<void> => {
+    while (chain.tip.height < height) await mineOne()
+  }
+  /** The tip at which block `height` is confirmed. */
+  const tipFor = (height: Height): Height => height + genesis.confirmations
+
+  /** Mines on until every running node has the anchored week complete, or its window is over. */
+  const untilFixed = async (): Promise<void> => {
+    const { anchorBlocks } = paramsOfWeek(network.profile.schedule, plan.week)
+    const windowEnd = tipFor(freezeHeight(genesis, plan.lastEpoch) + anchorBlocks)
+    const isFixed = (): boolean =>
+      assembled().every(({ daemon }) => daemon.finality.anchored.get(plan.week) !== undefined)
+    while (!isFixed() && chain.tip.height < windowEnd) await mineOne()
+  }
+
+  try {
+    await startEarly(prepared, { start, startTwin }, () => report('starting', prepared))
+    for (let epoch = 0; epoch <= plan.lastEpoch + 2; epoch++) {
+      await mineUntil(tipFor(epochStart(genesis, epoch)))
+      await comeAndGo(prepared, epoch, { start, stopNode, isRunning: (node) => running.has(node) })
+    }
+    const closes = closingHeight(prepared)
+    await mineUntil(tipFor(closes) - 1)
+    report('closing', prepared)
+    await pace.untilSynced(assembled, closingExchanges, signal)
+    await mineUntil(tipFor(closes))
+    report('certifying', prepared)
+    await untilFixed()
+    report('tallying', prepared)
+    const tallies = await talliesOf(running, plan.week, signal)
+    const agreed = mostCommon([...tallies.values()])
+    const result = resultOf(prepared, tallies, agreed, refusals)
+    if (result.state === 'anchored') {
+      report('paying', prepared)
+      const coordinator = join(options.dir, 'coordinator')
+      result.payout = await payWeek(prepared, agreed, options.profile, coordinator, mineUntil, signal)
+      report('rebuilding', prepared)
+      const honest = prepared.nodes.find(({ kind }) => kind === 'honest')!
+      result.rebuilt = await rebuild(honest, agreed, start, stopNode, mineOne, maxRebuildBlocks, signal)
+    }
+    result.seconds = Math.round((options.world.monotonicMs() - begun) / 1_000)
+    return {
+      prepared,
+      result,
+      document: agreed.document,
+      digest: agreed.digest,
+      running: assembled,
+      control,
+      serve: (serveSignal) => serveOn(prepared, pace, assembled, options.blockMs, world, serveSignal),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What nodes do at the first block of an epoch, beside their work: late ones come, flaky ones come and go. */
+const comeAndGo = async (
+  prepared: PreparedDevnet,
+  epoch: number,
+  {
+    start,
+    stopNode,
+    isRunning,
+  }: Pick<ReturnType<typeof createRunner>, 'start' | 'stopNode'> & Pick<DevnetControl, 'isRunning'>,
+): Promise<void> => {
+  const { plan } = prepared
+  for (const node of prepared.nodes) {
+    if (node.kind === 'late' && epoch === lateEpoch(plan.firstEpoch, plan.lastEpoch)) {
+      await prepared.announce(node)
+      await start(node)
+    }
+    if (node.kind === 'flaky') {
+      const isDown = epoch <= plan.lastEpoch && (epoch - plan.firstEpoch) % 2 === 1
+      if (isDown) await stopNode(node)
+      else if (!isRunning(node)) await start(node)
+    }
+  }
+}
+
+/** Announces the nodes and starts those that are there from the beginning. */
+const startEarly = async (
+  prepared: PreparedDevnet,
+  { start, startTwin }: Pick<ReturnType<typeof createRunner>, 'start' | 'startTwin'>,
+  onAnnounced: () => void,
+): Promise<void> => {
+  const twins = prepared.nodes.filter(({ kind }) => kind === 'twin')
+  for (const node of prepared.nodes) {
+    if (node.kind !== 'late' && node.kind !== 'twin') await prepared.announce(node)
+  }
+  onAnnounced()
+  const early = prepared.nodes.filter(({ kind }) => !['late', 'offline', 'twin'].includes(kind))
+  // All have started or failed before anything is stopped: nobody writes into a directory that is being removed.
+  const starts = await Promise.allSettled(early.map(start))
+  for (const each of starts) if (each.status === 'rejected') throw each.reason
+  for (const node of twins) await startTwin(node)
+}
+
+/** Mines on, slowly, until `signal` is aborted. */
+const serveOn = async (
+  { chain, network }: PreparedDevnet,
+  pace: ReturnType<typeof createPace>,
+  assembled: () => AssembledNode[],
+  blockMs: number,
+  world: World,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { genesis } = network.profile
+  while (!signal.aborted) {
+    chain.mine(1)
+    const confirmed = chain.tip.height - genesis.confirmations
+    await pace.untilQuiet(assembled, confirmed, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
+    await pause(world, Math.max(blockMs, servedBlockMs), signal)
+  }
+}
+
+/** Starts and stops the nodes of a devnet; `refusals` gets the codes of twins that would not run. */
+const createRunner = (
+  prepared: PreparedDevnet,
+  running: Map<PreparedNode, RunningNode>,
+  refusals: Map<PreparedNode, string>,
+  world: World,
+  slow: number,
+) => {
   const start = async (node: PreparedNode): Promise<AssembledNode> => {
     const logger = pino(
       { level: node.config.log, base: { node: node.name } },
@@ -164,140 +304,45 @@ export const playDevnet = async (options: RunDevnetOptions): Promise<PlayedDevne
     await stopped?.doors?.stop()
     await stopped?.assembled.stop()
   }
-  const stop = async (): Promise<void> => {
+  const stopAll = async (): Promise<void> => {
     await Promise.all([...running.keys()].map(stopNode))
-    await prepared.close()
   }
-  const assembled = (): AssembledNode[] => [...running.values()].map((node) => node.assembled)
+  return { start, startTwin, stopNode, stopAll }
+}
 
-  const control: DevnetControl = {
-    prepared,
-    isRunning: (node) => running.has(node),
-    start: (node) => start(node),
-    stop: (node) => stopNode(node),
-    pageOf: (node) => running.get(node)?.doors?.web?.url() ?? null,
-    mineOne: () => mineOne(),
+const progressOf = (
+  stage: DevnetProgress['stage'],
+  wanted: number,
+  running: number,
+  prepared: PreparedDevnet | undefined,
+): DevnetProgress => {
+  if (prepared === undefined) {
+    return { stage, height: 0, lastHeight: 0, epoch: null, week: '' as Week, running, nodes: wanted }
   }
+  const { chain, network, plan, nodes } = prepared
+  const { height } = chain.tip
+  const { activationHeight, epochBlocks } = network.profile.genesis
+  return {
+    stage,
+    height,
+    lastHeight: lastHeightOf(prepared),
+    epoch: height < activationHeight ? null : Math.floor((height - activationHeight) / epochBlocks),
+    week: plan.week,
+    running,
+    nodes: nodes.length,
+  }
+}
 
-  const mineOne = async (): Promise<void> => {
-    signal.throwIfAborted()
-    const minedAt = world.monotonicMs()
-    chain.mine(1)
-    await pace.untilQuiet(assembled, chain.tip.height - genesis.confirmations, signal)
-    const elapsedMs = world.monotonicMs() - minedAt
-    if (elapsedMs < options.blockMs) await pause(world, options.blockMs - elapsedMs)
-    report('running', prepared)
-    await options.afterBlock?.(control)
+const talliesOf = async (
+  running: ReadonlyMap<PreparedNode, RunningNode>,
+  week: Week,
+  signal: AbortSignal,
+): Promise<Map<PreparedNode, DigestedTally>> => {
+  const tallies = new Map<PreparedNode, DigestedTally>()
+  for (const [node, { assembled }] of running) {
+    tallies.set(node, await assembled.weeks.tally(week, signal))
   }
-  const mineUntil = async (height: Height): Promise<void> => {
-    while (chain.tip.height < height) await mineOne()
-  }
-  /** The tip at which block `height` is confirmed. */
-  const tipFor = (height: Height): Height => height + genesis.confirmations
-
-  /** Mines on until every running node has the anchored week complete, or its window is over. */
-  const untilFixed = async (): Promise<void> => {
-    const { anchorBlocks } = paramsOfWeek(network.profile.schedule, plan.week)
-    const windowEnd = tipFor(freezeHeight(genesis, plan.lastEpoch) + anchorBlocks)
-    const isFixed = (): boolean =>
-      assembled().every(({ daemon }) => daemon.finality.anchored.get(plan.week) !== undefined)
-    while (!isFixed() && chain.tip.height < windowEnd) await mineOne()
-  }
-
-  /** What nodes do at the first block of an epoch, beside their work: late ones come, flaky ones come and go. */
-  const onEpoch = async (epoch: number): Promise<void> => {
-    for (const node of prepared.nodes) {
-      if (node.kind === 'late' && epoch === lateEpoch(plan.firstEpoch, plan.lastEpoch)) {
-        await prepared.announce(node)
-        await start(node)
-      }
-      if (node.kind === 'flaky') {
-        const isDown = epoch <= plan.lastEpoch && (epoch - plan.firstEpoch) % 2 === 1
-        if (isDown) await stopNode(node)
-        else if (!running.has(node)) await start(node)
-      }
-    }
-  }
-
-  try {
-    const twins = prepared.nodes.filter(({ kind }) => kind === 'twin')
-    for (const node of prepared.nodes) {
-      if (node.kind !== 'late' && node.kind !== 'twin') await prepared.announce(node)
-    }
-    report('starting', prepared)
-    const early = prepared.nodes.filter(({ kind }) => !['late', 'offline', 'twin'].includes(kind))
-    // All have started or failed before anything is stopped: nobody writes into a directory that is being removed.
-    const starts = await Promise.allSettled(early.map(start))
-    for (const each of starts) if (each.status === 'rejected') throw each.reason
-    for (const node of twins) await startTwin(node)
-    for (let epoch = 0; epoch <= plan.lastEpoch + 2; epoch++) {
-      await mineUntil(tipFor(epochStart(genesis, epoch)))
-      await onEpoch(epoch)
-    }
-    const closes = closingHeight(prepared)
-    await mineUntil(tipFor(closes) - 1)
-    report('closing', prepared)
-    await pace.untilSynced(assembled, closingExchanges, signal)
-    await mineUntil(tipFor(closes))
-    report('certifying', prepared)
-    await untilFixed()
-    report('tallying', prepared)
-    const tallies = new Map<PreparedNode, DigestedTally>()
-    for (const [
-      node,
-      {
-        assembled: { weeks },
-      },
-    ] of running) {
-      tallies.set(node, await weeks.tally(plan.week, signal))
-    }
-    const agreed = mostCommon([...tallies.values()])
-    const result = resultOf(prepared, tallies, agreed, refusals)
-    if (result.state === 'anchored') {
-      report('paying', prepared)
-      result.payout = await payWeek(
-        prepared,
-        agreed,
-        options.profile,
-        join(options.dir, 'coordinator'),
-        mineUntil,
-        signal,
-      )
-      report('rebuilding', prepared)
-      result.rebuilt = await rebuild(
-        prepared.nodes.find(({ kind }) => kind === 'honest')!,
-        agreed,
-        start,
-        stopNode,
-        mineOne,
-        maxRebuildBlocks,
-        signal,
-      )
-    }
-    result.seconds = Math.round((options.world.monotonicMs() - begun) / 1_000)
-    return {
-      prepared,
-      result,
-      document: agreed.document,
-      digest: agreed.digest,
-      running: assembled,
-      control,
-      async serve(serveSignal) {
-        while (!serveSignal.aborted) {
-          chain.mine(1)
-          const confirmed = chain.tip.height - genesis.confirmations
-          await pace.untilQuiet(assembled, confirmed, serveSignal).catch((error: unknown) => {
-            if (!serveSignal.aborted) throw error
-          })
-          await pause(world, Math.max(options.blockMs, servedBlockMs), serveSignal)
-        }
-      },
-      stop,
-    }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  return tallies
 }
 
 /** Half an epoch after the freeze of the week nothing is taken in any more. */

@@ -35,7 +35,7 @@ import { createNodeKeyFile, type NodeKeys } from '../keys/node-key.ts'
 import type { Config } from '../service/config.ts'
 import { profileJson } from '../service/data-dir.ts'
 import type { World } from '../world.ts'
-import { createDevnetCa } from './certificates.ts'
+import { createDevnetCa, type DevnetCa } from './certificates.ts'
 import { createEmbeddedChain, type EmbeddedChain } from './chain/chain.ts'
 import { createRpcMethods } from './chain/rpc/methods.ts'
 import { createRpcServer, type RpcServer } from './chain/rpc-server.ts'
@@ -149,15 +149,6 @@ export const prepareDevnet = async (
     // The name of a twin leads to its owner.
     const named = plan.nodes.filter(({ twinOf }) => twinOf === null)
     const hosts = Object.fromEntries([...named, plan.guest].map(({ host, ip }) => [host, ip]))
-    const certificateOf = async (node: PlannedNode) =>
-      node.kind === 'badcert'
-        ? await ca.issue({
-            host: node.host,
-            notBefore: new Date(world.now() - 97 * dayMs),
-            notAfter: new Date(world.now() - 7 * dayMs),
-          })
-        : await ca.issue({ host: node.host })
-
     const { purses, hotWallets, thread } = await fundWallets(
       chain,
       rpc,
@@ -176,68 +167,99 @@ export const prepareDevnet = async (
     for (const [index, planned] of plan.nodes.entries()) {
       const nodeDir = join(dir, planned.name)
       await mkdir(nodeDir, { recursive: true, mode: 0o700 })
-      const { certPem, keyPem } = await certificateOf(planned)
+      const { certPem, keyPem } = await certificateOf(ca, planned, world.now())
       await writeFile(join(nodeDir, 'cert.pem'), certPem)
       await writeFile(join(nodeDir, 'key.pem'), keyPem, { mode: 0o600 })
       const keys = await createNodeKeyFile(join(nodeDir, 'node.key'), secretBytes(planned.secret))
       const owner = nodes.find(({ name }) => name === planned.twinOf)
       const address = owner?.address ?? (await getNewAddress(rpc))
-      const config: Config = {
+      const anchor = { from: hotWallets[index]! }
+      const config = configOf(planned, nodeDir, {
         profile: profileFile,
-        dir: join(nodeDir, 'data'),
-        host: planned.host,
         stake: address,
-        listen: { address: planned.ip, p2p: planned.p2p, tls: planned.tls },
-        certificate: { cert: join(nodeDir, 'cert.pem'), key: join(nodeDir, 'key.pem') },
-        keys: join(nodeDir, 'node.key'),
         rpc: access,
-        anchor: { from: hotWallets[index]! },
+        anchor,
         hosts,
-        ...devnetTiming,
-        web: { address: planned.ip, port: planned.tls - webPortsBelow, hosts: [] },
-        log: 'info',
-      }
+      })
       const configFile = join(nodeDir, 'secnode.yaml')
       await writeFile(configFile, stringify(config), { mode: 0o600 })
       const stake = stakeOfAddress(profile.genesis.chain, address)!
       nodes.push({ ...planned, dir: nodeDir, configFile, config, keys, address, stake })
     }
-
-    const victim = nodes[0]!
-    const announce: PreparedDevnet['announce'] = async (node, renewed) => {
-      // R-REG-4: a squatter claims another's host and peer; its own keys stand behind nothing but the stake.
-      const claimed = node.kind === 'squatter' ? victim : node
-      const keys = renewed?.keys ?? node.keys
-      const unsigned = formatUnsignedMemo({
-        peer: node.kind === 'squatter' ? victim.keys.peerId : keys.peerId,
-        host: renewed?.host ?? claimed.host,
-        p2p: claimed.p2p,
-        tls: claimed.tls,
-        at: chain.tip.height,
-        stake: addressOfStake(profile.genesis.chain, node.stake),
-        bls: keys.blsPublicKey,
-        pop: provePossession(network.networkId, keys.blsSecretKey, node.stake),
-      })
-      const signature = await signMessage(rpc, node.address, announcementMessage(network.networkId, unsigned))
-      const operation = await zSendMany(rpc, {
-        from: renewed?.from ?? purses[nodes.indexOf(node)]!,
-        recipients: [
-          { address: node.address, amount: profile.genesis.minStake },
-          {
-            address: profile.genesis.announceAddress,
-            amount: announcementAmount,
-            memo: utf8ToBytes(formatMemo(unsigned, signature)),
-          },
-        ],
-      })
-      await untilDone(rpc, operation, node.name)
-    }
+    const announce = createAnnouncing({ nodes, purses, network, chain, rpc })
     return { plan, network, chain, server, rpc, nodes, guest, announce, close }
   } catch (error) {
     await close()
     throw error
   }
 }
+
+const certificateOf = (ca: DevnetCa, { kind, host }: PlannedNode, nowMs: number) =>
+  kind === 'badcert'
+    ? ca.issue({
+        host,
+        notBefore: new Date(nowMs - 97 * dayMs),
+        notAfter: new Date(nowMs - 7 * dayMs),
+      })
+    : ca.issue({ host })
+
+const configOf = (
+  { host, ip, p2p, tls }: PlannedNode,
+  nodeDir: string,
+  named: Pick<Config, 'profile' | 'stake' | 'rpc' | 'anchor' | 'hosts'>,
+): Config => ({
+  ...named,
+  dir: join(nodeDir, 'data'),
+  host,
+  listen: { address: ip, p2p, tls },
+  certificate: { cert: join(nodeDir, 'cert.pem'), key: join(nodeDir, 'key.pem') },
+  keys: join(nodeDir, 'node.key'),
+  ...devnetTiming,
+  web: { address: ip, port: tls - webPortsBelow, hosts: [] },
+  log: 'info',
+})
+
+/** Announces nodes from the purses that were funded for them. */
+const createAnnouncing =
+  ({
+    nodes,
+    purses,
+    network,
+    chain,
+    rpc,
+  }: Pick<PreparedDevnet, 'nodes' | 'network' | 'chain' | 'rpc'> & {
+    purses: readonly string[]
+  }): PreparedDevnet['announce'] =>
+  async (node, renewed) => {
+    const { genesis } = network.profile
+    const victim = nodes[0]!
+    // R-REG-4: a squatter claims another's host and peer; its own keys stand behind nothing but the stake.
+    const claimed = node.kind === 'squatter' ? victim : node
+    const keys = renewed?.keys ?? node.keys
+    const unsigned = formatUnsignedMemo({
+      peer: node.kind === 'squatter' ? victim.keys.peerId : keys.peerId,
+      host: renewed?.host ?? claimed.host,
+      p2p: claimed.p2p,
+      tls: claimed.tls,
+      at: chain.tip.height,
+      stake: addressOfStake(genesis.chain, node.stake),
+      bls: keys.blsPublicKey,
+      pop: provePossession(network.networkId, keys.blsSecretKey, node.stake),
+    })
+    const signature = await signMessage(rpc, node.address, announcementMessage(network.networkId, unsigned))
+    const operation = await zSendMany(rpc, {
+      from: renewed?.from ?? purses[nodes.indexOf(node)]!,
+      recipients: [
+        { address: node.address, amount: genesis.minStake },
+        {
+          address: genesis.announceAddress,
+          amount: announcementAmount,
+          memo: utf8ToBytes(formatMemo(unsigned, signature)),
+        },
+      ],
+    })
+    await untilDone(rpc, operation, node.name)
+  }
 
 const treasuryScript = (fund: Fund): Uint8Array => {
   if (fund.kind !== 'treasury') throw new Error('a devnet has a treasury')

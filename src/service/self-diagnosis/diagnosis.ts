@@ -48,34 +48,16 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
   const gauges = createSelfGauges(daemon, genesis.confirmations, config.dir)
   const stopping = new AbortController()
   const { signal } = stopping
-  const askEveryBlocks = Math.max(1, Math.floor(genesis.epochBlocks / asksPerEpoch))
+  const isDue = (judgement: Judgement, height: number): boolean =>
+    (node.isStandby || isInDoubt(judgement)) &&
+    isAskDue(asked, doubtsOf(judgement), height, genesis.epochBlocks)
   let outside: ObservedOutside | null = null
-  let asked: { atHeight: number; why: string; isFine: boolean } | null = null
+  let asked: Asked | null = null
   let last: Diagnosed | null = null
-  let logged = new Map<string, Finding>()
+  const findingLog = createFindingLog(logger)
   let cancelTimer: (() => void) | null = null
   let looking: Promise<Diagnosed> | null = null
   let isWanted = false
-  let revision = 0
-
-  /** What says that this node may not be reached: then others are asked. Empty if nothing does. */
-  const doubtsOf = ({ findings }: Judgement): string =>
-    findings
-      .map(({ code }) => code)
-      .filter((code) => code === 'visits-missing' || code === 'verdicts-bad')
-      .join(' ')
-
-  const isAskDue = (judgement: Judgement, height: number): boolean => {
-    const why = doubtsOf(judgement)
-    const isUnreached = judgement.findings.some(({ code }) => code === 'unreachable')
-    // A standby has no challengers whose words would tell.
-    if (why === '' && !isUnreached && !node.isStandby) return false
-    // A height below the last one means that the chain was reorganised.
-    if (asked === null || height < asked.atHeight) return true
-    const blocks = height - asked.atHeight
-    // Who was told that all get through asks again for a new reason, or in the next epoch.
-    return blocks >= (asked.isFine && why === asked.why ? genesis.epochBlocks : askEveryBlocks)
-  }
 
   /** True if anybody answered. */
   const ask = async (judgement: Judgement): Promise<boolean> => {
@@ -83,7 +65,7 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     const current = epochs.current()
     const context = current === null ? undefined : await epochs.get(current)
     const atHeight = daemon.handledHeight()
-    if (own === undefined || context === undefined || !isAskDue(judgement, atHeight)) return false
+    if (own === undefined || context === undefined || !isDue(judgement, atHeight)) return false
     const answer = await askOutside(daemon.node, context, own, signal)
     const isFine = answer.views.length > 0 && answer.views.every(isReached)
     asked = { atHeight, why: doubtsOf(judgement), isFine }
@@ -101,31 +83,10 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
     }
     const diagnosed = { ...judgement, observations }
     last = diagnosed
-    log(judgement)
+    findingLog.write(judgement)
     await alerter.update(judgement.findings, judgement.unknown)
     await gauges.set(observations, judgement, alerter.state())
     return diagnosed
-  }
-
-  /** Once when it comes, gets worse or goes; alerts keep their own book, over restarts. */
-  const log = ({ findings, unknown }: Judgement): void => {
-    const standing = new Map(findings.map((finding) => [findingKey(finding), finding]))
-    for (const [key, finding] of standing) {
-      if (logged.get(key)?.detail !== finding.detail) revision++
-      if (logged.get(key)?.severity === finding.severity) continue
-      const { code, subject, severity, title, detail, remedy, evidence } = finding
-      const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
-      logger[level]({ code, subject, detail, remedy, evidence }, title)
-    }
-    for (const [key, finding] of logged) {
-      if (standing.has(key)) continue
-      if ((unknown as ReadonlySet<string>).has(finding.code)) standing.set(key, finding)
-      else {
-        revision++
-        logger.info({ code: finding.code, subject: finding.subject }, `no longer so: ${finding.title}`)
-      }
-    }
-    logged = standing
   }
 
   const look = (): Promise<Diagnosed> => {
@@ -166,12 +127,64 @@ export const createDiagnosis = (options: DiagnosisOptions): Diagnosis => {
       await looking?.catch(() => undefined)
     },
     current: () => last,
-    revision: () => revision,
+    revision: findingLog.revision,
     async look() {
       await looking?.catch(() => undefined)
       return await look()
     },
   }
+}
+
+/** When others were asked last, what for, and whether all of them got through. */
+interface Asked {
+  atHeight: number
+  why: string
+  isFine: boolean
+}
+
+/** A standby has no challengers whose words would tell: it asks without a doubt. */
+const isInDoubt = (judgement: Judgement): boolean =>
+  doubtsOf(judgement) !== '' || judgement.findings.some(({ code }) => code === 'unreachable')
+
+const isAskDue = (asked: Asked | null, why: string, height: number, epochBlocks: number): boolean => {
+  // A height below the last one means that the chain was reorganised.
+  if (asked === null || height < asked.atHeight) return true
+  // Who was told that all get through asks again for a new reason, or in the next epoch.
+  const everyBlocks = Math.max(1, Math.floor(epochBlocks / asksPerEpoch))
+  return height - asked.atHeight >= (asked.isFine && why === asked.why ? epochBlocks : everyBlocks)
+}
+
+/** What says that this node may not be reached: then others are asked. Empty if nothing does. */
+const doubtsOf = ({ findings }: Judgement): string =>
+  findings
+    .map(({ code }) => code)
+    .filter((code) => code === 'visits-missing' || code === 'verdicts-bad')
+    .join(' ')
+
+/** Writes a finding once when it comes, gets worse or goes; alerts keep their own book, over restarts. */
+const createFindingLog = (logger: Logger) => {
+  let logged = new Map<string, Finding>()
+  let revision = 0
+  const write = ({ findings, unknown }: Judgement): void => {
+    const standing = new Map(findings.map((finding) => [findingKey(finding), finding]))
+    for (const [key, finding] of standing) {
+      if (logged.get(key)?.detail !== finding.detail) revision++
+      if (logged.get(key)?.severity === finding.severity) continue
+      const { code, subject, severity, title, detail, remedy, evidence } = finding
+      const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
+      logger[level]({ code, subject, detail, remedy, evidence }, title)
+    }
+    for (const [key, finding] of logged) {
+      if (standing.has(key)) continue
+      if ((unknown as ReadonlySet<string>).has(finding.code)) standing.set(key, finding)
+      else {
+        revision++
+        logger.info({ code: finding.code, subject: finding.subject }, `no longer so: ${finding.title}`)
+      }
+    }
+    logged = standing
+  }
+  return { write, revision: () => revision }
 }
 
 /** As what a standby wants to be found: under its own name and ports, and of no seat. */

@@ -1,3 +1,6 @@
+import type { World } from '../../world.ts'
+import type { RpcClient } from '../../chain-node/rpc/client.ts'
+import type { Network } from '../../chain/profiles.ts'
 import { stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
@@ -21,8 +24,8 @@ import { loadNodeKeyFile } from '../../keys/node-key.ts'
 import { createEd25519Verifier } from '../../keys/ed25519.ts'
 import { createProbeRoots } from '../../net/certificate-chain.ts'
 import { createNameSurvey, type SurveyName } from '../../net/name-servers.ts'
-import { createFamilyResolver, type ResolveFamilies } from '../../net/resolve.ts'
-import { createSelfLook } from '../../net/self-look.ts'
+import { createFamilyResolver, type HostAddresses, type ResolveFamilies } from '../../net/resolve.ts'
+import { createSelfLook, type SelfLook } from '../../net/self-look.ts'
 import { readCertificatePair } from '../../net/tls-endpoint.ts'
 import { createRpc } from '../assemble.ts'
 import { type Config, loadConfig, publicPortsOf } from '../config.ts'
@@ -60,20 +63,10 @@ export const createFacts = (options: DoctorOptions): Facts => {
   })
   const resolver = fact('names', async () => resolverOf(options, await config()))
   const survey = fact('config', async () => surveyOf(options, await config()))
-  const addresses = fact('names', async () => {
-    const { host } = await config()
-    try {
-      return await (
-        await resolver()
-      )(host, { signal })
-    } catch (error) {
-      throw new SecnodeError('DNS_UNABLE', `${host} cannot be looked up: ${messageOf(error)}`, {
-        hint: 'Check the name servers of this machine (/etc/resolv.conf), and those of the domain.',
-        cause: error,
-      })
-    }
-  })
-
+  const addresses = fact(
+    'names',
+    async () => await addressesOf((await config()).host, await resolver(), signal),
+  )
   const daemon = fact('endpoint', async (): Promise<DaemonStanding | null> => {
     const { dir } = await config()
     try {
@@ -90,21 +83,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     return client
   })
 
-  const chain = fact('chain', async (): Promise<ChainFacts> => {
-    const client = await rpc()
-    const { facts, genesisHash } = await network()
-    // One that is not there now is told, not waited for.
-    const info = await getBlockchainInfo(client, { signal, deadlineMs: 1_000, attemptMs: callMs })
-    const call = { signal, deadlineMs: callMs, attemptMs: callMs }
-    const hash = await getBlockHash(client, info.blocks, call)
-    const header = hash === null ? null : await getBlockHeader(client, hash, call)
-    return {
-      info,
-      tip: info.blocks,
-      tipTime: header?.time ?? 0,
-      isRealTime: header !== null && genesisHash !== null && facts.noteNetwork !== 'regtest',
-    }
-  })
+  const chain = fact('chain', async () => await chainFactsOf(await rpc(), await network(), signal))
 
   const announced = fact('announcement', async (): Promise<Announced> => {
     const running = await daemon()
@@ -133,21 +112,7 @@ export const createFacts = (options: DoctorOptions): Facts => {
     )
     if (!isThere) return null
     try {
-      await using store = await openStore({ directory: dir, networkId: (await network()).networkId })
-      const follower = await openFollower({
-        network: await network(),
-        rpc: await rpc(),
-        store,
-        bls: createBls(),
-        world,
-      })
-      const height = follower.confirmedHeight
-      const seats = ((await follower.seatsAfter(height)) ?? []).filter(
-        ({ activeSince }) => activeSince !== null,
-      )
-      const found = follower.standingOf(await stake())
-      await follower.stop()
-      return { height, seats, announced: found === undefined ? { is: 'none' } : announcedInRegistry(found) }
+      return await readFollowed(dir, await network(), await rpc(), await stake(), world)
     } catch (error) {
       options.logger.debug({ err: error }, 'the store could not be read')
       return null
@@ -158,19 +123,9 @@ export const createFacts = (options: DoctorOptions): Facts => {
     (await daemon()) === null ? ((await stored())?.seats ?? []) : []
 
   const instance = world.randomBytes(instanceBytes)
-  const selfLook = fact('keys', async () => {
-    const { profile, networkId } = await network()
-    const { address } = (await config()).listen
-    return createSelfLook({
-      peerKey: (await keys()).peerKey,
-      instance,
-      networkId,
-      roots: createProbeRoots(profile.roots),
-      verify: createEd25519Verifier({ maxKeys: 1 }).verify,
-      localAddress: isWildcard(address) || !profile.allowLoopback ? undefined : address,
-      world,
-    })
-  })
+  const selfLook = fact('keys', async () =>
+    selfLookOf(await network(), await config(), (await keys()).peerKey, instance, world),
+  )
 
   const endpoints = fact('endpoint', async () => {
     const opened = await openEndpoints({
@@ -225,11 +180,77 @@ export const createFacts = (options: DoctorOptions): Facts => {
   return facts
 }
 
+const addressesOf = async (
+  host: string,
+  resolve: ResolveFamilies,
+  signal: AbortSignal,
+): Promise<HostAddresses> => {
+  try {
+    return await resolve(host, { signal })
+  } catch (error) {
+    throw new SecnodeError('DNS_UNABLE', `${host} cannot be looked up: ${messageOf(error)}`, {
+      hint: 'Check the name servers of this machine (/etc/resolv.conf), and those of the domain.',
+      cause: error,
+    })
+  }
+}
+
+const chainFactsOf = async (
+  rpc: RpcClient,
+  { facts, genesisHash }: Network,
+  signal: AbortSignal,
+): Promise<ChainFacts> => {
+  // One that is not there now is told, not waited for.
+  const info = await getBlockchainInfo(rpc, { signal, deadlineMs: 1_000, attemptMs: callMs })
+  const call = { signal, deadlineMs: callMs, attemptMs: callMs }
+  const hash = await getBlockHash(rpc, info.blocks, call)
+  const header = hash === null ? null : await getBlockHeader(rpc, hash, call)
+  return {
+    info,
+    tip: info.blocks,
+    tipTime: header?.time ?? 0,
+    isRealTime: header !== null && genesisHash !== null && facts.noteNetwork !== 'regtest',
+  }
+}
+
+const selfLookOf = (
+  { profile, networkId }: Network,
+  { listen: { address } }: Config,
+  peerKey: Uint8Array,
+  instance: Uint8Array,
+  world: World,
+): SelfLook =>
+  createSelfLook({
+    peerKey,
+    instance,
+    networkId,
+    roots: createProbeRoots(profile.roots),
+    verify: createEd25519Verifier({ maxKeys: 1 }).verify,
+    localAddress: isWildcard(address) || !profile.allowLoopback ? undefined : address,
+    world,
+  })
+
 /** What a store says of the chain up to `height`. */
 interface Followed {
   height: Height
   announced: Announced
   seats: readonly SeatRecord[]
+}
+
+const readFollowed = async (
+  dir: string,
+  network: Network,
+  rpc: RpcClient,
+  stake: Uint8Array,
+  world: World,
+): Promise<Followed> => {
+  await using store = await openStore({ directory: dir, networkId: network.networkId })
+  const follower = await openFollower({ network, rpc, store, bls: createBls(), world })
+  const height = follower.confirmedHeight
+  const seats = ((await follower.seatsAfter(height)) ?? []).filter(({ activeSince }) => activeSince !== null)
+  const found = follower.standingOf(stake)
+  await follower.stop()
+  return { height, seats, announced: found === undefined ? { is: 'none' } : announcedInRegistry(found) }
 }
 
 const announcedInRegistry = ({ record, balance }: SeatStanding): Announced => ({
