@@ -78,7 +78,8 @@ export const errorCodes = {
   CONFIG_MISSING: 'The configuration cannot be read.',
 
   CONTROL_ANSWER: 'The running daemon answered otherwise than described: it is of another version.',
-  CONTROL_BAD_REQUEST: 'The command line asked the daemon otherwise than described: they are of different versions.',
+  CONTROL_BAD_REQUEST:
+    'The command line asked the daemon otherwise than described: they are of different versions.',
   CONTROL_FAILED: 'The running daemon could not answer; its log says more.',
   CONTROL_UNREACHABLE: 'The running daemon does not answer on its socket.',
   CONTROL_UNSAFE: 'The place for the control socket belongs to somebody else, or others may write there.',
