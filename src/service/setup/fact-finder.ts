@@ -38,6 +38,7 @@ import { type Announced, callMs, type ChainFacts, type DoctorOptions, type Facts
 
 const dnsTimeoutMs = 5_000
 
+// long: a list of facts, each found once from the ones before it
 export const createFacts = (options: DoctorOptions): Facts => {
   const { world, signal } = options
   const owners = new WeakMap<object, string>()

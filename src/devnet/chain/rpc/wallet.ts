@@ -22,6 +22,7 @@ import {
 } from './params.ts'
 
 /** The transparent side of the node's wallet. */
+// long: a table of methods, a few lines each
 export const walletMethods = (context: NodeContext): RpcMethods => {
   const { chain } = context
   const { parameters, wallet } = chain
