@@ -47,7 +47,6 @@ interface Report {
 
 /** Those that are still longer, and have no better reason than that nobody has split them yet. */
 const leftovers: ReadonlySet<string> = new Set([
-  'protocol/registry.ts judgeBlock',
   'sim/messages/certifying.ts createCertifying',
   'sim/messages/challenges.ts createChallenges',
   'sim/messages/events.ts createEventQueue',
@@ -74,8 +73,7 @@ const leftovers: ReadonlySet<string> = new Set([
   'src/net/service.ts createService',
   'src/net/tls-endpoint.ts createTlsEndpoint',
   'src/node/certifier-peers.ts createCertifierPeers',
-  'src/node/certifier.ts createCertifierRole',
-  'src/node/checkpoint-data.ts createCheckpointData',
+  'src/node/certifier-proposing.ts createProposing',
   'src/node/contact/contact.ts createContact',
   'src/node/daemon.ts createDaemon',
   'src/node/epoch-work.ts createEpochWork',
@@ -93,7 +91,6 @@ const leftovers: ReadonlySet<string> = new Set([
   'src/store/registry-rows.ts openRegistryRows',
   'src/web/view/week-views.ts createWeekViews',
   'src/week-io/stored-week.ts openStoredWeeks',
-  'src/week/anchored-weeks.ts createAnchoredWeeks',
   'src/week/epoch-book.ts createEpochBook',
 ])
 
