@@ -1,6 +1,8 @@
 import {
+  type ChainName,
   type Epoch,
   epochStart,
+  type Height,
   indexOfSeat,
   type Outcome,
   type Seat,
@@ -63,15 +65,6 @@ export const createFleet = (node: AssembledNode): Fleet => {
   const { daemon, follower, network, weeks } = node
   const { genesis } = network.profile
 
-  const failedBy = (view: JudgedView, index: number): FleetEpoch['failedBy'] =>
-    wordsAbout(view, index)
-      .filter(({ verdict }) => isInvalid(verdict))
-      .map(({ challenger, at, verdict }) => ({
-        seat: challenger,
-        host: view.snapshot[at]!.host,
-        word: wordOfVerdict(verdict),
-      }))
-
   /** What the week will have brought in if blocks go on to pay as they did; null before the first of them is known. */
   const expectedFund = async (
     closed: readonly EpochContext[],
@@ -99,16 +92,7 @@ export const createFleet = (node: AssembledNode): Fleet => {
 
   return {
     async report(stakes, signal) {
-      const hashes = stakes.map((stake) => {
-        const hash = stakeOfAddress(genesis.chain, stake)
-        if (hash === null) {
-          throw new SecnodeError('FLEET_STAKE', `${stake} is no P2PKH address of ${genesis.chain}`, {
-            exitCode: 2,
-            hint: 'Write the transparent addresses that hold the stakes, as the wallet shows them.',
-          })
-        }
-        return hash
-      })
+      const hashes = stakes.map((stake) => hashOfStake(genesis.chain, stake))
       const current = daemon.epochs.current()
       const week = current === null ? undefined : await daemon.epochs.weekOf(current)
       if (current === null || week === undefined) {
@@ -142,15 +126,6 @@ export const createFleet = (node: AssembledNode): Fleet => {
         const standing = follower.standingOf(hashes[i]!)
         const seat = standing?.record.seat ?? null
         const row = tally.seats.find((one) => one.row.seat === seat)
-        const outcomes = views.map((view): FleetEpoch => {
-          const index = seat === null ? -1 : indexOfSeat(view.snapshot, seat)
-          return {
-            epoch: view.epoch,
-            outcome: outcomeAt(view, index) ?? null,
-            isOpen: height < view.context.phases.closes,
-            failedBy: index === -1 ? [] : failedBy(view, index),
-          }
-        })
         nodes.push({
           stake,
           state:
@@ -164,10 +139,38 @@ export const createFleet = (node: AssembledNode): Fleet => {
           score: row?.score ?? 0,
           epochs: row?.epochs ?? 0,
           expected: fund === null ? null : (row?.amount ?? 0n).toString(),
-          outcomes,
+          outcomes: views.map((view) => fleetEpochOf(view, seat, height)),
         })
       }
       return { network: network.networkId, week, epoch: current, height, nodes }
     },
   }
 }
+
+const hashOfStake = (chain: ChainName, stake: string): Uint8Array => {
+  const hash = stakeOfAddress(chain, stake)
+  if (hash !== null) return hash
+  throw new SecnodeError('FLEET_STAKE', `${stake} is no P2PKH address of ${chain}`, {
+    exitCode: 2,
+    hint: 'Write the transparent addresses that hold the stakes, as the wallet shows them.',
+  })
+}
+
+const fleetEpochOf = (view: JudgedView, seat: Seat | null, height: Height): FleetEpoch => {
+  const index = seat === null ? -1 : indexOfSeat(view.snapshot, seat)
+  return {
+    epoch: view.epoch,
+    outcome: outcomeAt(view, index) ?? null,
+    isOpen: height < view.context.phases.closes,
+    failedBy: index === -1 ? [] : failedBy(view, index),
+  }
+}
+
+const failedBy = (view: JudgedView, index: number): FleetEpoch['failedBy'] =>
+  wordsAbout(view, index)
+    .filter(({ verdict }) => isInvalid(verdict))
+    .map(({ challenger, at, verdict }) => ({
+      seat: challenger,
+      host: view.snapshot[at]!.host,
+      word: wordOfVerdict(verdict),
+    }))

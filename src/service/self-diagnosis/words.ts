@@ -34,54 +34,11 @@ const maxTries = 3
 /** Words about evidence blocks that are remembered: some epochs of the largest committee. */
 const maxRemembered = 512
 
-export const createWordReader = ({ node, collector, host, epochs }: Daemon): WordReader => {
+export const createWordReader = (daemon: Daemon): WordReader => {
+  const { node, host, epochs } = daemon
   /** By CID of the evidence block. */
   const sawBy = new Map<string, string>()
   const triesBy = new Map<string, number>()
-
-  const wordsOf = async (context: EpochContext, seat: Seat, watchedFrom: Height): Promise<EpochWords> => {
-    const { snapshot, committees, phases } = context
-    const index = indexOfSeat(snapshot, seat)
-    const seats = challengersOf(committees, index).map((at) => snapshot[at]!.seat)
-    const proofs = await collector.equivocators(context.week)
-    const attestedBy = new Map<Seat, { held: HeldAttestation; attestation: Attestation }>()
-    for (const held of await collector.heldOf(context, seats)) {
-      const attestation = proofs.has(held.seat) ? null : decodeAttestation(held.signed.payload)
-      if (attestation !== null) attestedBy.set(held.seat, { held, attestation })
-    }
-    const words = wordsOfChallengers(
-      context,
-      index,
-      (at, i) => attestedBy.get(snapshot[at]!.seat)?.attestation.verdicts[i],
-    )
-    return {
-      epoch: context.epoch,
-      params: context.params,
-      // Who was not there when they came cannot take silence for an answer.
-      isClosed: node.chain.confirmedHeight >= phases.closes && watchedFrom <= phases.attests,
-      challengers: words.map(({ challenger, at, verdict }): ChallengerWord => {
-        const { host } = snapshot[at]!
-        if (verdict === silent) return { seat: challenger, host, verdict: null }
-        const { held, attestation } = attestedBy.get(challenger)!
-        const signed: SignedVerdict = {
-          is: 'verdict',
-          epoch: context.epoch,
-          seat: challenger,
-          host,
-          verdict,
-          word: wordOfVerdict(verdict),
-          saw: null,
-          attestation: {
-            cid: held.cid.toString(),
-            payload: base64.encode(held.signed.payload),
-            signature: base64.encode(held.signed.signature),
-          },
-          evidence: attestation.evidence.toString(),
-        }
-        return { seat: challenger, host, verdict, signed }
-      }),
-    }
-  }
 
   /** The same words with what their evidence says, which is fetched if it was not read before (R-EVID-1). */
   const withSaw = async (
@@ -150,10 +107,60 @@ export const createWordReader = ({ node, collector, host, epochs }: Daemon): Wor
         const context = await epochs.get(epoch)
         // What is said of another key's daemon is not about this node.
         if (context === undefined || node.ownRowIn(context) === undefined) continue
-        const words = await wordsOf(context, seat, watchedFrom)
+        const words = await wordsOf(daemon, context, seat, watchedFrom)
         found.push(await withSaw(context, words, signal))
       }
       return found
     },
+  }
+}
+
+/** What the challengers of a seat attested of it in one epoch, as far as this node holds it. */
+const wordsOf = async (
+  { node, collector }: Pick<Daemon, 'node' | 'collector'>,
+  context: EpochContext,
+  seat: Seat,
+  watchedFrom: Height,
+): Promise<EpochWords> => {
+  const { snapshot, committees, phases } = context
+  const index = indexOfSeat(snapshot, seat)
+  const seats = challengersOf(committees, index).map((at) => snapshot[at]!.seat)
+  const proofs = await collector.equivocators(context.week)
+  const attestedBy = new Map<Seat, { held: HeldAttestation; attestation: Attestation }>()
+  for (const held of await collector.heldOf(context, seats)) {
+    const attestation = proofs.has(held.seat) ? null : decodeAttestation(held.signed.payload)
+    if (attestation !== null) attestedBy.set(held.seat, { held, attestation })
+  }
+  const words = wordsOfChallengers(
+    context,
+    index,
+    (at, i) => attestedBy.get(snapshot[at]!.seat)?.attestation.verdicts[i],
+  )
+  return {
+    epoch: context.epoch,
+    params: context.params,
+    // Who was not there when they came cannot take silence for an answer.
+    isClosed: node.chain.confirmedHeight >= phases.closes && watchedFrom <= phases.attests,
+    challengers: words.map(({ challenger, at, verdict }): ChallengerWord => {
+      const { host } = snapshot[at]!
+      if (verdict === silent) return { seat: challenger, host, verdict: null }
+      const { held, attestation } = attestedBy.get(challenger)!
+      const signed: SignedVerdict = {
+        is: 'verdict',
+        epoch: context.epoch,
+        seat: challenger,
+        host,
+        verdict,
+        word: wordOfVerdict(verdict),
+        saw: null,
+        attestation: {
+          cid: held.cid.toString(),
+          payload: base64.encode(held.signed.payload),
+          signature: base64.encode(held.signed.signature),
+        },
+        evidence: attestation.evidence.toString(),
+      }
+      return { seat: challenger, host, verdict, signed }
+    }),
   }
 }
