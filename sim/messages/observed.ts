@@ -9,7 +9,7 @@ import type { PropagationCount } from './propagation.ts'
 import type { Sync } from './sync.ts'
 
 /** What all nodes have sent. */
-export interface Traffic {
+export interface Sent {
   bytes: number
   messages: number
 }
@@ -27,7 +27,7 @@ export interface Observed {
   measures(parts: {
     gossip: Gossip
     sync: Sync
-    traffic: Traffic
+    traffic: Sent
     certifying: CertifyingCounts
     propagation: PropagationCount
     epochs: number
