@@ -58,14 +58,6 @@ export const createCertifierPeers = (
     return answer.value
   }
 
-  const fetchProofs = async (row: SeatRecord, epoch: Epoch, signal: AbortSignal): Promise<void> => {
-    const context = await node.epochs.get(epoch)
-    if (context === undefined) return
-    const answer = await askSync(providerOf(row), ['proofs', epoch, 1], signal)
-    if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
-    for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier', context)
-  }
-
   const readPages = async (
     row: SeatRecord,
     weeks: Extract<ReviewEffect, { is: 'read-pages' }>['weeks'],
@@ -121,15 +113,6 @@ export const createCertifierPeers = (
     throw new SecnodeError('CHECKPOINT_ANSWER', `seat ${row.seat} does not tell the leaves of epoch ${epoch}`)
   }
 
-  const askCertificate = async (
-    row: SeatAddress,
-    week: Week,
-    signal: AbortSignal,
-  ): Promise<Uint8Array | null> => {
-    const answer = await ask(row, ['certificate', week], signal)
-    return answer[0] === 'certificate' ? answer[1] : null
-  }
-
   return {
     async fetchAttestations(row, epoch, seats, signal) {
       const context = await node.epochs.get(epoch)
@@ -138,10 +121,20 @@ export const createCertifierPeers = (
         for (const signed of given ?? []) await collector.take(encodeSigned(signed), 'certifier', context)
       }
     },
-    fetchProofs,
+    async fetchProofs(row, epoch, signal) {
+      const context = await node.epochs.get(epoch)
+      if (context === undefined) return
+      const answer = await askSync(providerOf(row), ['proofs', epoch, 1], signal)
+      if (answer.is === 'bad' || answer.value[0] !== 'proofs') return
+      for (const proof of answer.value[1]) await collector.takeProof(proof, 'certifier', context)
+    },
+
     readPages,
     askBits,
     askLeaves,
-    askCertificate,
+    async askCertificate(row, week, signal) {
+      const answer = await ask(row, ['certificate', week], signal)
+      return answer[0] === 'certificate' ? answer[1] : null
+    },
   }
 }

@@ -33,7 +33,7 @@ export const createProposing = (
   peers: Pick<CertifierPeers, 'fetchAttestations' | 'fetchProofs'>,
   { step, beside }: CertifierSteps,
 ): ((work: CertifierWork, effect: ProposingEffect) => Promise<void>) => {
-  const gathering = createLimit({ maxRunning: maxGathering, maxWaiting: Infinity })
+  const gather = createGathering(node, data, peers)
 
   const ask = (work: CertifierWork, effect: Extract<ProposingEffect, { is: 'propose' }>): void => {
     node.logger.info(
@@ -67,27 +67,29 @@ export const createProposing = (
     }
   }
 
-  const gatherAll = async (
-    work: CertifierWork,
-    wanted: Extract<ProposingEffect, { is: 'gather' }>['wants'],
-    signal: AbortSignal,
-  ): Promise<CertifierEvent> => {
-    const held = await heldOf(wanted)
-    const lacked = wanted
-      .flatMap(({ wants }) => wants.missing)
-      .filter(({ epoch, seat }) => held.get(epoch)?.has(seat) !== true)
-    await Promise.all(
-      wanted.map(({ from, wants }) => {
-        // Under another digest it is wanted, too: two payloads of a seat make a proof.
-        const missing = wants.missing.filter(({ epoch, seat, digest }) => {
-          const known = held.get(epoch)?.get(seat)
-          return known === undefined || !equalBytes(known.multihash.digest, digest)
-        })
-        return gathering.run(() => gather(work, from, { ...wants, missing }, signal), signal)
-      }),
-    )
-    return { is: 'gathered', lacked }
+  return async (work, effect) => {
+    switch (effect.is) {
+      case 'build': {
+        const built = await data.build(work.state.duty.frame, effect)
+        return step(work, { is: 'built', ...built })
+      }
+      case 'propose':
+        return ask(work, effect)
+      case 'gather': {
+        const run = (signal: AbortSignal) => gather(work, effect.wants, signal)
+        return beside(work, 'gather', run, { is: 'gathered', lacked: [] })
+      }
+    }
   }
+}
+
+/** Fetches what certifiers say is missing in a proposal. */
+const createGathering = (
+  node: NodeContext,
+  data: Pick<CheckpointData, 'holding'>,
+  peers: Pick<CertifierPeers, 'fetchAttestations' | 'fetchProofs'>,
+) => {
+  const limit = createLimit({ maxRunning: maxGathering, maxWaiting: Infinity })
 
   /** What is held in the epochs of the attestations that others say are missing. */
   const heldOf = async (
@@ -131,20 +133,25 @@ export const createProposing = (
     }
   }
 
-  const propose = async (work: CertifierWork, effect: ProposingEffect): Promise<void> => {
-    switch (effect.is) {
-      case 'build': {
-        const built = await data.build(work.state.duty.frame, effect)
-        return step(work, { is: 'built', ...built })
-      }
-      case 'propose':
-        return ask(work, effect)
-      case 'gather': {
-        const run = (signal: AbortSignal) => gatherAll(work, effect.wants, signal)
-        return beside(work, 'gather', run, { is: 'gathered', lacked: [] })
-      }
-    }
+  return async (
+    work: CertifierWork,
+    wanted: Extract<ProposingEffect, { is: 'gather' }>['wants'],
+    signal: AbortSignal,
+  ): Promise<CertifierEvent> => {
+    const held = await heldOf(wanted)
+    const lacked = wanted
+      .flatMap(({ wants }) => wants.missing)
+      .filter(({ epoch, seat }) => held.get(epoch)?.has(seat) !== true)
+    await Promise.all(
+      wanted.map(({ from, wants }) => {
+        // Under another digest it is wanted, too: two payloads of a seat make a proof.
+        const missing = wants.missing.filter(({ epoch, seat, digest }) => {
+          const known = held.get(epoch)?.get(seat)
+          return known === undefined || !equalBytes(known.multihash.digest, digest)
+        })
+        return limit.run(() => gather(work, from, { ...wants, missing }, signal), signal)
+      }),
+    )
+    return { is: 'gathered', lacked }
   }
-
-  return propose
 }

@@ -28,7 +28,7 @@ import type { Collector } from './collector.ts'
 import type { NodeContext } from './context.ts'
 import { createProviders } from '../week-io/providers.ts'
 import { drawOthers } from './recovery.ts'
-import { createTasks } from './tasks.ts'
+import { createTasks, type Tasks } from './tasks.ts'
 
 /** From the freeze of a week to everything that its anchor fixes (R-CP-1…6). */
 export interface Finality {
@@ -64,27 +64,8 @@ export const createFinality = (
   logger: Logger,
 ): Finality => {
   const tasks = createTasks(logger, maxTasks, maxWaitingTasks)
-  let presence: Presence = absent
-  let isCompleting = false
-
-  const interrupt = (): void => {
-    presence = interrupted(presence)
-  }
-
-  /** R-CP-3: what was run through, in touch with others, is recorded as soon as it closes, so that a restart forgets none of it. */
-  const onPresent = async (height: Height): Promise<void> => {
-    const current = node.epochs.current()
-    const context = current === null ? undefined : await node.epochs.get(current)
-    if (current === null || context === undefined) return
-    const { last } = presence
-    presence = presentAt(presence, height, context.params.attestBlocks)
-    for (let epoch = Math.max(0, current - 2); epoch <= current; epoch++) {
-      const one = await node.epochs.get(epoch)
-      if (one === undefined || last === null || last >= one.phases.closes) continue
-      if (!hasRunThrough(presence, one.phases) || !contact.wasInTouch(one)) continue
-      await node.attestations.putRanThrough(epoch, one.beacon)
-    }
-  }
+  const presence = createPresence(node, contact)
+  const posting = createPosting(node, wallet, logger)
 
   const providers = createProviders(node.host, node.world)
   const provide = (checkpoint: CID): void => {
@@ -129,30 +110,6 @@ export const createFinality = (
     logger,
   })
 
-  const checkWallet = async (memo: string, turn: Height | null, signal: AbortSignal): Promise<void> => {
-    if (wallet === null) {
-      logger.warn({ memo, turn }, 'a certificate is known; without a wallet here, post this memo as it is')
-      return
-    }
-    const balance = await wallet.balance(signal)
-    const detail = { turn, balance: balance.toString(), needed: wallet.needed.toString() }
-    if (balance < wallet.needed) logger.warn({ ...detail, memo }, 'the hot wallet cannot pay for the anchor')
-    else logger.info(detail, 'a certificate is known; this node posts it when its turn comes')
-  }
-
-  const postAnchor = async (memo: string, signal: AbortSignal): Promise<void> => {
-    if (wallet === null) return
-    try {
-      await wallet.post(memo, signal)
-      node.metrics.anchorsPosted.inc({ outcome: 'posted' })
-      logger.info({ memo }, 'the anchor was posted')
-    } catch (error) {
-      signal.throwIfAborted()
-      node.metrics.anchorsPosted.inc({ outcome: 'failed' })
-      logger.error({ err: error, memo }, messageOf(error))
-    }
-  }
-
   const certifier = createCertifierRole(node, {
     collector,
     data: createCheckpointData(node, collector, checkpoints, (epoch) => view.registryAt(epoch)),
@@ -160,34 +117,22 @@ export const createFinality = (
     tasks,
     bls,
     frame,
-    onAnchorDue: (memo, turn) => void tasks.run('check wallet', (signal) => checkWallet(memo, turn, signal)),
-    postAnchor,
+    onAnchorDue: (memo, turn) =>
+      void tasks.run('check wallet', (signal) => posting.check(memo, turn, signal)),
+    postAnchor: (memo, signal) => posting.post(memo, signal),
   })
 
-  const completeAnchored = (): void => {
-    const isMissing = view
-      .weeks()
-      .records.some(({ week, anchor }) => anchor !== null && anchored.get(week) === undefined)
-    if (!isMissing || isCompleting) return
-    isCompleting = true
-    tasks.run('anchored weeks', async (signal) => {
-      try {
-        await anchored.complete(signal)
-      } finally {
-        isCompleting = false
-      }
-    })
-  }
+  const completeAnchored = createCompleting(view, anchored, tasks)
 
   return {
     start: () => certifier.start(),
     async onHeight(height, isCaughtUp) {
-      if (!isCaughtUp) return interrupt()
-      await onPresent(height)
+      if (!isCaughtUp) return presence.interrupt()
+      await presence.onHeight(height)
       await certifier.onHeight()
       completeAnchored()
     },
-    interrupt,
+    interrupt: () => presence.interrupt(),
     async stop() {
       await certifier.stop()
       await tasks.stop()
@@ -203,5 +148,76 @@ export const createFinality = (
       const record = view.weeks().records.findLast((found) => found.week === week)
       return record === undefined ? undefined : weekStateOf(record, certifier.certified()?.week === week)
     },
+  }
+}
+
+/** R-CP-3: which epochs this node ran through, in touch with others. */
+const createPresence = (node: NodeContext, contact: Pick<Contact, 'wasInTouch'>) => {
+  let presence: Presence = absent
+
+  return {
+    interrupt() {
+      presence = interrupted(presence)
+    },
+    /** Recorded as soon as an epoch closes, so that a restart forgets none of it. */
+    async onHeight(height: Height): Promise<void> {
+      const current = node.epochs.current()
+      const context = current === null ? undefined : await node.epochs.get(current)
+      if (current === null || context === undefined) return
+      const { last } = presence
+      presence = presentAt(presence, height, context.params.attestBlocks)
+      for (let epoch = Math.max(0, current - 2); epoch <= current; epoch++) {
+        const one = await node.epochs.get(epoch)
+        if (one === undefined || last === null || last >= one.phases.closes) continue
+        if (!hasRunThrough(presence, one.phases) || !contact.wasInTouch(one)) continue
+        await node.attestations.putRanThrough(epoch, one.beacon)
+      }
+    },
+  }
+}
+
+/** The anchor of a certified week, paid for by this node's hot wallet if it has one. */
+const createPosting = (node: NodeContext, wallet: AnchorWallet | null, logger: Logger) => ({
+  async check(memo: string, turn: Height | null, signal: AbortSignal): Promise<void> {
+    if (wallet === null) {
+      logger.warn({ memo, turn }, 'a certificate is known; without a wallet here, post this memo as it is')
+      return
+    }
+    const balance = await wallet.balance(signal)
+    const detail = { turn, balance: balance.toString(), needed: wallet.needed.toString() }
+    if (balance < wallet.needed) logger.warn({ ...detail, memo }, 'the hot wallet cannot pay for the anchor')
+    else logger.info(detail, 'a certificate is known; this node posts it when its turn comes')
+  },
+
+  async post(memo: string, signal: AbortSignal): Promise<void> {
+    if (wallet === null) return
+    try {
+      await wallet.post(memo, signal)
+      node.metrics.anchorsPosted.inc({ outcome: 'posted' })
+      logger.info({ memo }, 'the anchor was posted')
+    } catch (error) {
+      signal.throwIfAborted()
+      node.metrics.anchorsPosted.inc({ outcome: 'failed' })
+      logger.error({ err: error, memo }, messageOf(error))
+    }
+  },
+})
+
+/** Brings together what anchors fix, if anything of it is missing: one such task at a time. */
+const createCompleting = (view: FinalityView, anchored: AnchoredWeeks, tasks: Tasks): (() => void) => {
+  let isCompleting = false
+  return () => {
+    const isMissing = view
+      .weeks()
+      .records.some(({ week, anchor }) => anchor !== null && anchored.get(week) === undefined)
+    if (!isMissing || isCompleting) return
+    isCompleting = true
+    tasks.run('anchored weeks', async (signal) => {
+      try {
+        await anchored.complete(signal)
+      } finally {
+        isCompleting = false
+      }
+    })
   }
 }

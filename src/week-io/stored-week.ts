@@ -11,7 +11,7 @@ import type { AnchoredParts, AnchoredWeek } from '../week/anchored-data.ts'
 import { createAnchoredWeeks } from '../week/anchored-weeks.ts'
 import type { Log, Provider } from '../week/ports.ts'
 import type { ChainView } from '../week/chain-view.ts'
-import { createEpochBook } from '../week/epoch-book.ts'
+import { createEpochBook, type EpochBook } from '../week/epoch-book.ts'
 import { equivocatorsOf } from '../week/equivocators.ts'
 import { fixedWeekOf } from '../week/fixed-week.ts'
 import { createAttestationStore } from '../store/attestations.ts'
@@ -24,6 +24,7 @@ import { createFundBook } from './fund.ts'
 import { type FixedWeek, rulesetUnknown, type WeekSources } from '../week/gather.ts'
 import { openWeeks, type Weeks } from '../week/weeks.ts'
 import type { VerifiableWeeks } from '../week/verified-tally.ts'
+import type { WeekChain } from '../week/verify-week.ts'
 import { weekDataOf } from '../week/week-data.ts'
 
 export interface StoredWeeksOptions {
@@ -121,21 +122,7 @@ export const openStoredWeeks = async (
   return openWeeks<StoredSources>({
     chain,
     weeks: () => state.weeks(),
-    async chainOf(anchor, signal) {
-      const framed = await frameOfWeek(frameParts, anchor.week, signal)
-      if (framed === undefined) throw notFollowed(anchor.week)
-      return {
-        anchored: anchor.checkpoint,
-        frame: framed.frame,
-        async snapshotOf(epoch) {
-          const context = await epochs.get(epoch)
-          if (context !== undefined) return context.snapshot
-          const week = (await epochs.weekOf(epoch))!
-          throw rulesetUnknown(week, epochs.unknownRulesetOf(week)!)
-        },
-        paramsOf: (week) => paramsOfWeek(schedule, week),
-      }
-    },
+    chainOf: (anchor, signal) => weekChainOf(frameParts, epochs, anchor, signal),
     data: (signal) => weekDataOf({ anchored, epochs, checkpoints, evidence, heldOf: ofSeats }, signal),
     checkpoints,
     evidence,
@@ -160,4 +147,26 @@ export const openStoredWeeks = async (
     },
     equivocators: (week) => equivocatorsOf(attestations, epochs, week),
   })
+}
+
+/** What the chain says of the checkpoint that an anchor names. */
+const weekChainOf = async (
+  frameParts: FrameParts,
+  epochs: EpochBook,
+  anchor: Anchor,
+  signal: AbortSignal,
+): Promise<WeekChain> => {
+  const framed = await frameOfWeek(frameParts, anchor.week, signal)
+  if (framed === undefined) throw notFollowed(anchor.week)
+  return {
+    anchored: anchor.checkpoint,
+    frame: framed.frame,
+    async snapshotOf(epoch) {
+      const context = await epochs.get(epoch)
+      if (context !== undefined) return context.snapshot
+      const week = (await epochs.weekOf(epoch))!
+      throw rulesetUnknown(week, epochs.unknownRulesetOf(week)!)
+    },
+    paramsOf: (week) => paramsOfWeek(frameParts.schedule, week),
+  }
 }

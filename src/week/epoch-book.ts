@@ -86,65 +86,21 @@ export const createEpochBook = (
   const running = new Map<Epoch, EpochContext>()
   const own = new LRUCache<Epoch, EpochContext>({ max: maxOwnContexts })
   const ofOthers = new LRUCache<Epoch, EpochContext>({ max: maxContextsOfOthers })
-  const weeks = new Map<Epoch, Week>()
   const loading = new Map<Epoch, Promise<EpochContext | undefined>>()
-  /** How often the chain took blocks back, and what each context or week was read after. */
-  let reorganisations = 0
+  const branch = createBranch(genesis)
   const readAfter = new WeakMap<EpochContext, number>()
-  /** Rising in both: a later, deeper reorganisation says all that the ones before it said. */
-  let forgotten: { number: number; height: Height }[] = []
+  const calendar = createCalendar(genesis, chain, branch)
+  const { weekOf, current } = calendar
 
-  const isGone = (epoch: Epoch, after: number): boolean =>
-    forgotten.some(({ number, height }) => number > after && epochStart(genesis, epoch) > height)
-
-  const weekOf = async (epoch: Epoch): Promise<Week | undefined> => {
-    const known = weeks.get(epoch)
-    if (known !== undefined) return known
-    const after = reorganisations
-    const height = epochStart(genesis, epoch)
-    if (!isEpoch(epoch) || height > chain.confirmedHeight) return undefined
-    const time = await chain.medianTimeAt(height)
-    if (time === undefined) return undefined
-    const week = weekOfTime(time)
-    if (!isGone(epoch, after)) weeks.set(epoch, week)
-    return week
-  }
-
-  const read = async (epoch: Epoch): Promise<EpochContext | undefined> => {
-    const start = epochStart(genesis, epoch)
-    if (!isEpoch(epoch) || start > chain.confirmedHeight) return undefined
-    const week = await weekOf(epoch)
-    // R-NET-3: under rules that are not known nothing is signed, judged, taken or passed on.
-    if (week === undefined || unknownRulesetOf(schedule, week) !== null) return undefined
-    const [blockHash, snapshot] = await Promise.all([chain.hashAt(start), chain.snapshotOf(epoch)])
-    if (blockHash === undefined || snapshot === undefined) return undefined
-    const params = paramsOfWeek(schedule, week)
-    const beacon = beaconOf(networkId, epoch, blockHash)
-    let committees: Committees | undefined
-    return {
-      epoch,
-      week,
-      params,
-      beacon,
-      snapshot,
-      get committees() {
-        return (committees ??= createCommittees(beacon, snapshot.length, params.committee))
-      },
-      phases: epochPhases(genesis, params.attestBlocks, epoch),
-      rowOf: (seat) => {
-        const index = indexOfSeat(snapshot, seat)
-        return index === -1 ? undefined : snapshot[index]
-      },
-    }
-  }
+  const read = createContextReader(genesis, networkId, schedule, chain, weekOf)
 
   /** Reads a context, unless its blocks go away meanwhile. */
   const load = async (epoch: Epoch): Promise<EpochContext | undefined> => {
-    const after = reorganisations
+    const after = branch.reorganisations()
     const context = await read(epoch)
     if (context === undefined) return undefined
     readAfter.set(context, after)
-    return isGone(epoch, after) ? undefined : context
+    return branch.isGone(epoch, after) ? undefined : context
   }
 
   /** Shared, so that all who ask hold the same context. */
@@ -159,9 +115,8 @@ export const createEpochBook = (
     return reading
   }
 
-  const isCanonical = (context: EpochContext): boolean => !isGone(context.epoch, readAfter.get(context) ?? 0)
-
-  const current = (): Epoch | null => epochOfHeight(genesis, chain.confirmedHeight)
+  const isCanonical = (context: EpochContext): boolean =>
+    !branch.isGone(context.epoch, readAfter.get(context) ?? 0)
 
   const isRunning = (epoch: Epoch): boolean => {
     const last = current()
@@ -198,19 +153,6 @@ export const createEpochBook = (
     return context
   }
 
-  // Weeks rise with epochs (R-EPOCH-2), so the first of a week is found by halving.
-  const firstEpochFrom = async (week: Week): Promise<Epoch> => {
-    let low = 0
-    let high = (current() ?? -1) + 1
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const found = await weekOf(middle)
-      if (found === undefined || found >= week) high = middle
-      else low = middle + 1
-    }
-    return low
-  }
-
   const shared: Omit<EpochBook, 'get' | 'forOthers'> = {
     peek,
     isRunning,
@@ -226,27 +168,12 @@ export const createEpochBook = (
     current,
     weekOf,
     unknownRulesetOf: (week) => unknownRulesetOf(schedule, week),
-    firstEpochFrom,
-    async epochsOfWeek(week) {
-      const last = current()
-      if (last === null) return null
-      const first = await firstEpochFrom(week)
-      if (first > last || (await weekOf(first)) !== week) return null
-      let next = first
-      let high = last + 1
-      while (next < high) {
-        const middle = (next + high) >>> 1
-        const found = await weekOf(middle)
-        if (found === undefined || found > week) high = middle
-        else next = middle + 1
-      }
-      return { first, last: next - 1, isComplete: next <= last }
-    },
+    firstEpochFrom: calendar.firstEpochFrom,
+    epochsOfWeek: calendar.epochsOfWeek,
     forgetAbove(height) {
-      reorganisations++
-      forgotten = forgotten.filter((earlier) => earlier.height < height)
-      forgotten.push({ number: reorganisations, height })
-      for (const byEpoch of [running, own, ofOthers, weeks, loading]) {
+      branch.forgetAbove(height)
+      calendar.forgetAbove(height)
+      for (const byEpoch of [running, own, ofOthers, loading]) {
         const gone = [...byEpoch.keys()].filter((epoch) => epochStart(genesis, epoch) > height)
         for (const epoch of gone) byEpoch.delete(epoch)
       }
@@ -261,6 +188,131 @@ export const createEpochBook = (
     },
   }
   return { ...shared, get: (epoch) => getInto(own, epoch, () => loadOnce(epoch)), forOthers }
+}
+
+const createContextReader = (
+  genesis: Genesis,
+  networkId: NetworkId,
+  schedule: ParamsSchedule,
+  chain: Pick<ChainView, 'confirmedHeight' | 'hashAt' | 'snapshotOf'>,
+  weekOf: EpochBook['weekOf'],
+): ((epoch: Epoch) => Promise<EpochContext | undefined>) => {
+  return async (epoch) => {
+    const start = epochStart(genesis, epoch)
+    if (!isEpoch(epoch) || start > chain.confirmedHeight) return undefined
+    const week = await weekOf(epoch)
+    // R-NET-3: under rules that are not known nothing is signed, judged, taken or passed on.
+    if (week === undefined || unknownRulesetOf(schedule, week) !== null) return undefined
+    const [blockHash, snapshot] = await Promise.all([chain.hashAt(start), chain.snapshotOf(epoch)])
+    if (blockHash === undefined || snapshot === undefined) return undefined
+    const params = paramsOfWeek(schedule, week)
+    const beacon = beaconOf(networkId, epoch, blockHash)
+    let committees: Committees | undefined
+    return {
+      epoch,
+      week,
+      params,
+      beacon,
+      snapshot,
+      get committees() {
+        return (committees ??= createCommittees(beacon, snapshot.length, params.committee))
+      },
+      phases: epochPhases(genesis, params.attestBlocks, epoch),
+      rowOf: (seat) => {
+        const index = indexOfSeat(snapshot, seat)
+        return index === -1 ? undefined : snapshot[index]
+      },
+    }
+  }
+}
+
+/** What reorganisations took away of the chain (R-CHAIN-2). */
+interface Branch {
+  /** How often the chain took blocks back. */
+  reorganisations(): number
+  /** Whether block b(epoch) went away in a reorganisation later than the `after`-th. */
+  isGone(epoch: Epoch, after: number): boolean
+  forgetAbove(height: Height): void
+}
+
+const createBranch = (genesis: Genesis): Branch => {
+  let reorganisations = 0
+  /** Rising in both: a later, deeper reorganisation says all that the ones before it said. */
+  let forgotten: { number: number; height: Height }[] = []
+  return {
+    reorganisations: () => reorganisations,
+    isGone: (epoch, after) =>
+      forgotten.some(({ number, height }) => number > after && epochStart(genesis, epoch) > height),
+    forgetAbove(height) {
+      reorganisations++
+      forgotten = forgotten.filter((earlier) => earlier.height < height)
+      forgotten.push({ number: reorganisations, height })
+    },
+  }
+}
+
+/** Which epochs are of which week. */
+const createCalendar = (
+  genesis: Genesis,
+  chain: Pick<ChainView, 'confirmedHeight' | 'medianTimeAt'>,
+  branch: Branch,
+) => {
+  const weeks = new Map<Epoch, Week>()
+
+  const current = (): Epoch | null => epochOfHeight(genesis, chain.confirmedHeight)
+
+  const weekOf = async (epoch: Epoch): Promise<Week | undefined> => {
+    const known = weeks.get(epoch)
+    if (known !== undefined) return known
+    const after = branch.reorganisations()
+    const height = epochStart(genesis, epoch)
+    if (!isEpoch(epoch) || height > chain.confirmedHeight) return undefined
+    const time = await chain.medianTimeAt(height)
+    if (time === undefined) return undefined
+    const week = weekOfTime(time)
+    if (!branch.isGone(epoch, after)) weeks.set(epoch, week)
+    return week
+  }
+
+  // Weeks rise with epochs (R-EPOCH-2), so the first of a week is found by halving.
+  const firstEpochFrom = async (week: Week): Promise<Epoch> => {
+    let low = 0
+    let high = (current() ?? -1) + 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const found = await weekOf(middle)
+      if (found === undefined || found >= week) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  const epochsOfWeek: EpochBook['epochsOfWeek'] = async (week) => {
+    const last = current()
+    if (last === null) return null
+    const first = await firstEpochFrom(week)
+    if (first > last || (await weekOf(first)) !== week) return null
+    let next = first
+    let high = last + 1
+    while (next < high) {
+      const middle = (next + high) >>> 1
+      const found = await weekOf(middle)
+      if (found === undefined || found > week) high = middle
+      else next = middle + 1
+    }
+    return { first, last: next - 1, isComplete: next <= last }
+  }
+
+  return {
+    weekOf,
+    current,
+    firstEpochFrom,
+    epochsOfWeek,
+    forgetAbove(height: Height): void {
+      const gone = [...weeks.keys()].filter((epoch) => epochStart(genesis, epoch) > height)
+      for (const epoch of gone) weeks.delete(epoch)
+    },
+  }
 }
 
 /** Numbers come from the command line too. */
