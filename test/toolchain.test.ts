@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, matchesGlob, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
+import config from '../vitest.config.ts'
 
 const { engines, devDependencies } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -37,4 +40,17 @@ test('a child process in TypeScript runs on the same, by its path and by its nam
     const { stdout } = await run(command, [script.pathname])
     expect(stdout.trim()).toBe(process.version)
   }
+})
+
+test('every test is in exactly one lane', () => {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const files = readdirSync(join(root, 'test'), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !config.test!.exclude!.some((pattern) => matchesGlob(file, pattern)))
+  const lanes = config.test!.projects!.map((lane) => (lane as { test: { include: string[] } }).test.include)
+  const lanesOf = (file: string): number =>
+    lanes.filter((patterns) => patterns.some((pattern) => matchesGlob(file, pattern))).length
+  expect(files.length).toBeGreaterThan(200)
+  expect(files.filter((file) => lanesOf(file) !== 1)).toEqual([])
 })
