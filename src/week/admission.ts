@@ -1,10 +1,12 @@
 import {
+  accept,
   attestationMessage,
   type Epoch,
   type HeldAttestation,
   type Height,
   type NetworkId,
   readAttestation,
+  reject,
   type Validation,
 } from '../../protocol/index.ts'
 import type { EpochContext } from './epoch-book.ts'
@@ -18,7 +20,28 @@ export interface AttestationRows {
   put(epoch: Epoch, beacon: Uint8Array, held: readonly HeldAttestation[]): Promise<void>
 }
 
-/** For a store that no daemon has open; R-ATT-4: a payload comes in with its own valid signature only. */
+/** R-ATT-4, R-ATT-6: reads what stands under an anchored root of this epoch; its own signature must be valid. */
+export const readUnderRoot = async (
+  networkId: NetworkId,
+  verifier: AsyncVerifier,
+  { epoch, beacon, committees, rowOf }: EpochContext,
+  bytes: Uint8Array,
+): Promise<Validation<Omit<HeldAttestation, 'heldAt'>>> => {
+  const read = readAttestation(
+    networkId,
+    bytes,
+    (of) => (of === epoch ? { beacon, k: committees.k, identityOf: rowOf } : { closed: 'other' }),
+    () => undefined,
+  )
+  if (read.is !== 'accept') return read
+  const { attestation, cid, publicKey, signed } = read.value
+  const message = attestationMessage(networkId, signed.payload)
+  return (await verifier.verifyAsync(publicKey, message, signed.signature))
+    ? accept({ seat: attestation.seat, cid, signed })
+    : reject('attestation-signature')
+}
+
+/** For a store that no daemon has open. */
 export const createAdmission =
   (
     networkId: NetworkId,
@@ -26,19 +49,9 @@ export const createAdmission =
     verifier: AsyncVerifier,
     heldAt: () => Height,
   ): Admit =>
-  async ({ epoch, beacon, committees, rowOf }, bytes) => {
-    const read = readAttestation(
-      networkId,
-      bytes,
-      (of) => (of === epoch ? { beacon, k: committees.k, identityOf: rowOf } : { closed: 'other' }),
-      () => undefined,
-    )
+  async (context, bytes) => {
+    const read = await readUnderRoot(networkId, verifier, context, bytes)
     if (read.is !== 'accept') return read
-    const { attestation, cid, publicKey, signed } = read.value
-    const message = attestationMessage(networkId, signed.payload)
-    if (!(await verifier.verifyAsync(publicKey, message, signed.signature))) {
-      return { is: 'reject', code: 'attestation-signature' }
-    }
-    await attestations.put(epoch, beacon, [{ seat: attestation.seat, cid, signed, heldAt: heldAt() }])
-    return { is: 'accept', value: undefined }
+    await attestations.put(context.epoch, context.beacon, [{ ...read.value, heldAt: heldAt() }])
+    return accept(undefined)
   }

@@ -86,37 +86,12 @@ export const createEpochBook = (
   const running = new Map<Epoch, EpochContext>()
   const own = new LRUCache<Epoch, EpochContext>({ max: maxOwnContexts })
   const ofOthers = new LRUCache<Epoch, EpochContext>({ max: maxContextsOfOthers })
-  const loading = new Map<Epoch, Promise<EpochContext | undefined>>()
   const branch = createBranch(genesis)
-  const readAfter = new WeakMap<EpochContext, number>()
   const calendar = createCalendar(genesis, chain, branch)
   const { weekOf, current } = calendar
 
   const read = createContextReader(genesis, networkId, schedule, chain, weekOf)
-
-  /** Reads a context, unless its blocks go away meanwhile. */
-  const load = async (epoch: Epoch): Promise<EpochContext | undefined> => {
-    const after = branch.reorganisations()
-    const context = await read(epoch)
-    if (context === undefined) return undefined
-    readAfter.set(context, after)
-    return branch.isGone(epoch, after) ? undefined : context
-  }
-
-  /** Shared, so that all who ask hold the same context. */
-  const loadOnce = (epoch: Epoch): Promise<EpochContext | undefined> => {
-    let reading = loading.get(epoch)
-    if (reading === undefined) {
-      reading = load(epoch).finally(() => {
-        if (loading.get(epoch) === reading) loading.delete(epoch)
-      })
-      loading.set(epoch, reading)
-    }
-    return reading
-  }
-
-  const isCanonical = (context: EpochContext): boolean =>
-    !branch.isGone(context.epoch, readAfter.get(context) ?? 0)
+  const { loadOnce, isCanonical, ...loads } = createLoads(read, branch)
 
   const isRunning = (epoch: Epoch): boolean => {
     const last = current()
@@ -173,7 +148,7 @@ export const createEpochBook = (
     forgetAbove(height) {
       branch.forgetAbove(height)
       calendar.forgetAbove(height)
-      for (const byEpoch of [running, own, ofOthers, loading]) {
+      for (const byEpoch of [running, own, ofOthers, loads.underway]) {
         const gone = [...byEpoch.keys()].filter((epoch) => epochStart(genesis, epoch) > height)
         for (const epoch of gone) byEpoch.delete(epoch)
       }
@@ -224,6 +199,38 @@ const createContextReader = (
       },
     }
   }
+}
+
+/** Reads of contexts, each of which is good as long as the chain keeps its blocks. */
+const createLoads = (read: (epoch: Epoch) => Promise<EpochContext | undefined>, branch: Branch) => {
+  const underway = new Map<Epoch, Promise<EpochContext | undefined>>()
+  const readAfter = new WeakMap<EpochContext, number>()
+
+  /** Reads a context, unless its blocks go away meanwhile. */
+  const load = async (epoch: Epoch): Promise<EpochContext | undefined> => {
+    const after = branch.reorganisations()
+    const context = await read(epoch)
+    if (context === undefined) return undefined
+    readAfter.set(context, after)
+    return branch.isGone(epoch, after) ? undefined : context
+  }
+
+  /** Shared, so that all who ask hold the same context. */
+  const loadOnce = (epoch: Epoch): Promise<EpochContext | undefined> => {
+    let reading = underway.get(epoch)
+    if (reading === undefined) {
+      reading = load(epoch).finally(() => {
+        if (underway.get(epoch) === reading) underway.delete(epoch)
+      })
+      underway.set(epoch, reading)
+    }
+    return reading
+  }
+
+  const isCanonical = (context: EpochContext): boolean =>
+    !branch.isGone(context.epoch, readAfter.get(context) ?? 0)
+
+  return { underway, loadOnce, isCanonical }
 }
 
 /** What reorganisations took away of the chain (R-CHAIN-2). */
