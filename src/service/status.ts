@@ -4,7 +4,7 @@ import type { Finding } from './alerts/finding.ts'
 import { isAtTip } from '../chain-node/follower/status.ts'
 import type { AssembledNode } from './assemble.ts'
 import type { ObservedContact } from '../node/contact/contact.ts'
-import { daemonVersion } from '../node/daemon.ts'
+import { type Daemon, daemonVersion } from '../node/daemon.ts'
 import type { Readiness } from '../node/seen-versions.ts'
 import { type EpochStanding, standingOf } from './self-diagnosis/verdicts.ts'
 import type { TwinSighting } from '../store/signing.ts'
@@ -55,24 +55,11 @@ export interface NodeStatus {
 
 export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
   const { daemon, network, follower, diagnosis, alerter } = node
-  const { epochs, collector, host } = daemon
+  const { epochs, host } = daemon
   const { status } = follower
   const epoch = epochs.current()
-  const recent = []
-  const last = epoch ?? -1
-  for (let e = Math.max(0, last - 2); e <= last; e++) {
-    const context = await epochs.get(e)
-    if (context === undefined) continue
-    recent.push({
-      epoch: e,
-      held: await collector.countOf(context),
-      seats: context.snapshot.length,
-    })
-  }
-  const peers = host.peers()
   const standing = follower.standingOf(daemon.node.stake)
   const diagnosed = diagnosis.current()
-  const certificate = daemon.certificate()
   const twin = daemon.node.signing.twin()
   return {
     network: network.networkId,
@@ -96,16 +83,38 @@ export const nodeStatus = async (node: AssembledNode): Promise<NodeStatus> => {
       epoch: words.epoch,
       ...standingOf(words),
     })),
-    attestations: recent,
+    attestations: await heldLately(daemon),
     rulesets: daemon.node.versions.readiness(),
-    peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
+    peers: peerCounts(daemon),
     contact: daemon.contact.observed(),
-    certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),
+    certificateUntil: certificateUntil(daemon),
     diskFreeBytes: diagnosed?.observations.disk?.freeBytes ?? null,
     findings: diagnosed?.findings ?? [],
     unknown: [...(diagnosed?.unknown ?? [])],
     alerts: alerter.state(),
   }
+}
+
+/** How many attestations are held of the present epoch and the two before it. */
+export const heldLately = async ({ epochs, collector }: Daemon): Promise<NodeStatus['attestations']> => {
+  const held = []
+  const last = epochs.current() ?? -1
+  for (let epoch = Math.max(0, last - 2); epoch <= last; epoch++) {
+    const context = await epochs.get(epoch)
+    if (context === undefined) continue
+    held.push({ epoch, held: await collector.countOf(context), seats: context.snapshot.length })
+  }
+  return held
+}
+
+export const peerCounts = ({ host }: Daemon): NodeStatus['peers'] => {
+  const peers = host.peers()
+  return { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length }
+}
+
+export const certificateUntil = (daemon: Daemon): string | null => {
+  const certificate = daemon.certificate()
+  return certificate === null ? null : new Date(certificate.notAfterMs).toISOString()
 }
 
 const signingOf = (

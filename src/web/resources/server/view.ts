@@ -1,4 +1,5 @@
 import type { Finding, ServerInfo, Status } from './schemas.ts'
+import { certificateUntil, heldLately, peerCounts } from '../../../service/status.ts'
 import { daemonVersion } from '../../../node/daemon.ts'
 import { addressOfStake, epochStart } from '../../../../protocol/index.ts'
 import { isAtTip } from '../../../chain-node/follower/status.ts'
@@ -15,9 +16,7 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
   const seat = node.ownSeat()
   const epoch = epochs.current()
   const work = challenger.state()
-  const peers = host.peers()
   const { status } = follower
-  const certificate = daemon.certificate()
   return {
     network: network.networkId,
     networkName: network.name,
@@ -37,10 +36,10 @@ export const statusOf = async (parts: ViewParts, signal: AbortSignal): Promise<S
       stake: addressOfStake(genesis.chain, node.stake),
       host: seat === undefined ? null : (registered.seats[seat]?.host ?? null),
       peer: host.peerId,
-      certificateUntil: certificate === null ? null : new Date(certificate.notAfterMs).toISOString(),
+      certificateUntil: certificateUntil(daemon),
     },
     seats,
-    peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
+    peers: peerCounts(daemon),
     work:
       work === null
         ? null
@@ -71,15 +70,6 @@ export interface ServerCounts {
 export const serverInfo = async (parts: ViewParts, counts: ServerCounts): Promise<ServerInfo> => {
   const { daemon } = parts.node
   const { world } = daemon.node
-  const peers = daemon.host.peers()
-  const current = daemon.epochs.current()
-  const attestations = []
-  for (let epoch = Math.max(0, (current ?? 0) - 2); epoch <= (current ?? -1); epoch++) {
-    const context = await daemon.epochs.get(epoch)
-    if (context === undefined) continue
-    const held = await daemon.collector.countOf(context)
-    attestations.push({ epoch, held, seats: context.snapshot.length })
-  }
   return {
     uptimeSeconds: Math.floor((world.monotonicMs() - counts.startedMs) / 1_000),
     memoryBytes: process.memoryUsage.rss(),
@@ -87,8 +77,8 @@ export const serverInfo = async (parts: ViewParts, counts: ServerCounts): Promis
     refused: counts.refused,
     liveConnections: counts.live,
     maxLiveConnections: counts.maxLive,
-    peers: { total: peers.length, registered: peers.filter(({ isRegistered }) => isRegistered).length },
-    attestations,
+    peers: peerCounts(daemon),
+    attestations: await heldLately(daemon),
     verdicts: await countsOf(daemon.metrics.verdicts),
     challengesAnswered: await countsOf(daemon.metrics.challengesAnswered),
   }
