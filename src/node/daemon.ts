@@ -163,7 +163,6 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   /** None is open before the chain was followed to its end. */
   let openFrom: Epoch = Infinity
   const parts = createParts(node, options, tasks, (epoch) => epoch >= openFrom)
-  const { collector, attendance, finality, contact, relay } = parts
   const endpoint = createEndpoint(node, options)
   const sight = createSight(node)
   let responder: Responder | null = null
@@ -171,50 +170,16 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
   let onHandled: () => void = () => undefined
   let stage: 'new' | 'running' | 'stopped' = 'new'
   const isCaughtUp = (): boolean => chain.isCaughtUp()
-  const heardOf = (context: EpochContext): Promise<number> => parts.heardOf(context, node.ownSeat())
 
-  /** What follows the chain or is started and stopped, in the order in which all of it happens. */
-  const roles: Role[] = [
-    { start: () => node.signing.load() },
-    {
-      async start() {
-        responder = await startResponder(node, isCaughtUp)
-        await serveSync(node, collector)
-        await serveDialBack(node)
-      },
+  const roles = rolesOf(node, options, tasks, parts, {
+    endpoint,
+    openFrom: () => openFrom,
+    async serve() {
+      responder = await startResponder(node, isCaughtUp)
+      await serveSync(node, parts.collector)
+      await serveDialBack(node)
     },
-    {
-      onHeight: ({ height }) => contact.onHeight(height, true, heardOf),
-      onCatchUp: (height) => contact.onHeight(height, false, heardOf),
-      forgetAbove: (height) => contact.forgetAbove(height),
-    },
-    { start: () => collector.start(), forgetAbove: (height) => collector.forgetAbove(height) },
-    createUpkeep(node, { collector, finality: chain.finality, fund: options.fund, tasks }),
-    parts.twinWatch,
-    attendance,
-    parts.challenger,
-    parts.outgoing,
-    {
-      start: () => finality.start(),
-      onHeight: ({ height }) => finality.onHeight(height, true),
-      onCatchUp: (height) => finality.onHeight(height, false),
-      forgetAbove: () => finality.interrupt(),
-      stop: () => finality.stop(),
-    },
-    { onHeight: ({ watchedFrom }) => parts.takeover.onHeight(watchedFrom) },
-    { onHeight: ({ epoch }) => parts.evidenceCopy.onHeight(epoch) },
-    { start: () => relay.start(), stop: () => relay.stop() },
-    { start: () => host.start(), stop: () => host.stop() },
-    { start: () => endpoint.start(), stop: () => endpoint.stop() },
-    createSyncTimer(node, {
-      turns: parts.turns,
-      tasks,
-      intervalMs: options.syncIntervalMs,
-      isCaughtUp,
-      openFrom: () => openFrom,
-    }),
-    { stop: () => collector.idle() },
-  ]
+  })
 
   const onConnected = async (height: Height): Promise<void> => {
     metrics.confirmedHeight.set(height)
@@ -250,7 +215,7 @@ export const createDaemon = (options: DaemonOptions): Daemon => {
     isCaughtUp,
     epochs: epochs.forOthers,
     handledHeight: () => handledHeight,
-    isRecovering: () => attendance.state().asking === 'asking',
+    isRecovering: () => parts.attendance.state().asking === 'asking',
     askedBy: (epoch) => responder?.askedBy(epoch) ?? new Set(),
     certificate: () => endpoint.certificate(),
     async unknownRuleset() {
@@ -356,6 +321,53 @@ const createParts = (
     finality,
     turns,
   }
+}
+
+/** What follows the chain or is started and stopped, in the order in which all of it happens. */
+const rolesOf = (
+  node: NodeContext,
+  options: DaemonOptions,
+  tasks: Tasks,
+  parts: ReturnType<typeof createParts>,
+  { endpoint, openFrom, serve }: { endpoint: TlsEndpoint; openFrom: () => Epoch; serve: () => Promise<void> },
+): Role[] => {
+  const { collector, finality, contact, relay } = parts
+  const heardOf = (context: EpochContext): Promise<number> => parts.heardOf(context, node.ownSeat())
+  return [
+    { start: () => node.signing.load() },
+    { start: () => serve() },
+    {
+      onHeight: ({ height }) => contact.onHeight(height, true, heardOf),
+      onCatchUp: (height) => contact.onHeight(height, false, heardOf),
+      forgetAbove: (height) => contact.forgetAbove(height),
+    },
+    { start: () => collector.start(), forgetAbove: (height) => collector.forgetAbove(height) },
+    createUpkeep(node, { collector, finality: options.chain.finality, fund: options.fund, tasks }),
+    parts.twinWatch,
+    parts.attendance,
+    parts.challenger,
+    parts.outgoing,
+    {
+      start: () => finality.start(),
+      onHeight: ({ height }) => finality.onHeight(height, true),
+      onCatchUp: (height) => finality.onHeight(height, false),
+      forgetAbove: () => finality.interrupt(),
+      stop: () => finality.stop(),
+    },
+    { onHeight: ({ watchedFrom }) => parts.takeover.onHeight(watchedFrom) },
+    { onHeight: ({ epoch }) => parts.evidenceCopy.onHeight(epoch) },
+    { start: () => relay.start(), stop: () => relay.stop() },
+    { start: () => node.host.start(), stop: () => node.host.stop() },
+    { start: () => endpoint.start(), stop: () => endpoint.stop() },
+    createSyncTimer(node, {
+      turns: parts.turns,
+      tasks,
+      intervalMs: options.syncIntervalMs,
+      isCaughtUp: () => options.chain.isCaughtUp(),
+      openFrom,
+    }),
+    { stop: () => collector.idle() },
+  ]
 }
 
 /** The TLS endpoint that challengers probe (R-PROBE-1). */
