@@ -82,7 +82,7 @@ const compared = [
 // Some seconds on a machine of its own; more where others work too.
 describe('both engines, where both apply', () => {
   test('payout shares, credits, wrong failures and certificates agree within the 95 % interval', () => {
-    const played = messages(5, { network: { syncSeconds: 600, spreadSeconds: 60 } })
+    const played = messages(7, { network: { syncSeconds: 600, spreadSeconds: 60 } })
     expect(compared.filter((name) => !agree(name, played, statistical))).toEqual([])
     expect(compared.filter((name) => !agreeInPairs(name, played, statistical))).toEqual([])
     // Who is down is drawn: there the engines are one.
