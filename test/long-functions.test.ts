@@ -74,7 +74,6 @@ const leftovers: ReadonlySet<string> = new Set([
   'src/net/service.ts createService',
   'src/net/tls-endpoint.ts createTlsEndpoint',
   'src/node/contact/contact.ts createContact',
-  'src/node/daemon.ts createDaemon',
   'src/node/epoch-work.ts createEpochWork',
   'src/node/metrics.ts createNodeMetrics',
   'src/node/outgoing.ts createOutgoing',
