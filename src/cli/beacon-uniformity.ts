@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import {
   beaconOf,
@@ -12,6 +11,7 @@ import {
 import { realWorld, type World } from '../world.ts'
 import { type ChiSquare, chiSquareTail, chiSquareTest } from './chi-square.ts'
 import { type CliIo, printJson } from './io.ts'
+import { nextTurn } from '../async/slices.ts'
 
 interface UniformityOptions {
   draws: number
@@ -113,7 +113,7 @@ const testUniformity = async (
     pairDraws += Math.floor(samples.length / 2)
     if (challenge % 1_000 === 999) {
       progress.report(drawn)
-      await setImmediate()
+      await nextTurn()
       io.signal.throwIfAborted()
     }
   }

@@ -254,8 +254,6 @@ const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Prom
   const network = await loadNetwork(flags.profile!)
   const height = heightNeeded(network, text)
   const directory = flags.cache ?? (await mkdtemp(join(tmpdir(), 'secnode-explain-')))
-  // Nothing else keeps the process alive between two looks at the node.
-  const alive = setInterval(() => undefined, 60_000)
   try {
     await using rpc = rpcOf(flags)
     await using store = await openStore({ directory: resolve(directory), networkId: network.networkId })
@@ -273,7 +271,6 @@ const verifyByChain = async (io: CliIo, flags: ExplainFlags, text: string): Prom
     if (io.isTerminal) io.stderr('\r\u001B[K')
     return await answerVerify(verifierOfChain(network, follower, rpc.client!, io.signal), text, io.signal)
   } finally {
-    clearInterval(alive)
     if (flags.cache === undefined) await rm(directory, { recursive: true, force: true })
   }
 }

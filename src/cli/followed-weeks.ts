@@ -55,8 +55,6 @@ export const followWithProgress = async (
 ): Promise<void> => {
   const world = realWorld()
   const progress = createProgress(io, world)
-  // Nothing else keeps the process alive between two looks at the node.
-  const alive = setInterval(() => undefined, 60_000)
   let first: Height | null = null
   try {
     await followTo({
@@ -75,7 +73,6 @@ export const followWithProgress = async (
       },
     })
   } finally {
-    clearInterval(alive)
     progress.end()
   }
 }

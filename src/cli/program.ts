@@ -37,6 +37,7 @@ import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 import { takeoverCommand } from './takeover.ts'
 import { tallyCommand } from './tally.ts'
+import { keepAlive } from '../async/keep-alive.ts'
 
 const createIo = (): { io: CliIo; exitCode: () => number } => {
   const abort = new AbortController()
@@ -209,7 +210,7 @@ export const runCommand = async (
 /** The whole of a process's life. */
 export const main = async (argv: readonly string[]): Promise<never> => {
   // Timers of a World keep no process alive; a command that waits for nothing but time must not end of itself.
-  setInterval(() => undefined, 60_000)
+  using _alive = keepAlive()
   // Exit explicitly: an idle keep-alive socket must not hold a finished command.
   process.exit(await runCommand(argv, createIo()))
 }

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { CID } from 'multiformats/cid'
 import pino from 'pino'
@@ -30,6 +29,7 @@ import { openRpcClient, type RpcOptions, withOptionalRpc } from './rpc-options.t
 import { askRunning } from './running-daemon.ts'
 import { readTextInput } from './text-input.ts'
 import { sayToll, type TollOptions, withTollOption } from './tolls.ts'
+import { pause } from '../async/deadline.ts'
 
 interface BroadcastFlags extends Partial<RpcOptions>, TollOptions {
   hops: number
@@ -272,7 +272,7 @@ const waitForPool = async (io: CliIo, flags: BroadcastFlags, txid: Uint8Array): 
   for (;;) {
     if ((await getTransactionPlace(rpc, txid, { signal: io.signal })) !== null) return true
     if (world.monotonicMs() >= endMs) return false
-    await sleep(pollMs, undefined, { signal: io.signal })
+    await pause(world, pollMs, io.signal)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type TallyDocument,
   type Week,
 } from '../../protocol/index.ts'
+import { pause } from '../async/deadline.ts'
 import { SecnodeError } from '../errors.ts'
 import { type AssembledNode, assembleNode } from '../service/assemble.ts'
 import { freezeHeight } from '../week/open-epochs.ts'
@@ -15,7 +16,7 @@ import { type Doors, openDoors } from '../web/doors.ts'
 import type { World } from '../world.ts'
 import { deviationOf, keysOfKind } from './deviants.ts'
 import { type Hog, startHog } from './hog.ts'
-import { createPace, pause } from './pace.ts'
+import { createPace } from './pace.ts'
 import type { DevnetOptions } from './plan.ts'
 import { prepareDevnet, type PreparedDevnet, type PreparedNode } from './prepare.ts'
 import { type DevnetResult, mostCommon, resultOf } from './result.ts'
@@ -246,13 +247,14 @@ const serveOn = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const { genesis } = network.profile
+  const unlessEnded = (error: unknown): void => {
+    if (!signal.aborted) throw error
+  }
   while (!signal.aborted) {
     chain.mine(1)
     const confirmed = chain.tip.height - genesis.confirmations
-    await pace.untilQuiet(assembled, confirmed, signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error
-    })
-    await pause(world, Math.max(blockMs, servedBlockMs), signal)
+    await pace.untilQuiet(assembled, confirmed, signal).catch(unlessEnded)
+    await pause(world, Math.max(blockMs, servedBlockMs), signal).catch(unlessEnded)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { World } from '../world.ts'
 import type { AssembledNode } from '../service/assemble.ts'
 import { counterTotal } from '../node/metrics.ts'
+import { pause } from '../async/deadline.ts'
 
 /**
  * A devnet has no wall-clock time of its own: the next block comes when all running nodes have done what a real
@@ -30,8 +31,7 @@ export const createPace = (world: World): Pace => {
   const until = async (isDone: () => boolean, maxMs: number, signal: AbortSignal): Promise<void> => {
     const deadline = world.monotonicMs() + maxMs
     while (!isDone() && world.monotonicMs() < deadline) {
-      await pause(world, lookMs)
-      signal.throwIfAborted()
+      await pause(world, lookMs, signal)
     }
   }
   return {
@@ -56,8 +56,7 @@ export const createPace = (world: World): Pace => {
       while (world.monotonicMs() < deadline) {
         for (const node of nodes()) counts.set(node, await exchangesOf(node))
         if (nodes().every((node) => counts.get(node)! >= (wanted.get(node) ?? 0))) return
-        await pause(world, lookMs)
-        signal.throwIfAborted()
+        await pause(world, lookMs, signal)
       }
     },
   }
@@ -67,17 +66,3 @@ export const createPace = (world: World): Pace => {
 const exchangesOf = async ({ daemon }: AssembledNode): Promise<number> =>
   (await counterTotal(daemon.metrics.syncExchanges, 'agreed')) +
   (await counterTotal(daemon.metrics.syncExchanges, 'differing'))
-
-/** Over early if `signal` is aborted. */
-export const pause = (world: World, ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    // Unlike the world's own timers this one keeps the process alive: the devnet is what it waits for.
-    const timer = setInterval(() => undefined, 1_000)
-    const end = (): void => {
-      clearInterval(timer)
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }
-    signal?.addEventListener('abort', end, { once: true })
-    world.setTimer(ms, end)
-  })

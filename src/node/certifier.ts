@@ -15,6 +15,7 @@ import {
   topicsOf,
   type Week,
 } from '../../protocol/index.ts'
+import { eitherOf } from '../async/abort.ts'
 import { messageOf } from '../errors.ts'
 import { aggregateVotes, type Bls, signVote } from '../keys/bls.ts'
 import type { CheckpointStore } from '../store/checkpoints.ts'
@@ -191,7 +192,7 @@ const createSteps = (
     failed: CertifierEvent,
   ): void => {
     const isTaken = tasks.run(name, async (signal) => {
-      const either = AbortSignal.any([signal, work.abort.signal])
+      const either = eitherOf(signal, work.abort.signal)
       let event: CertifierEvent
       try {
         event = await run(either)

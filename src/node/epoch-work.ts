@@ -15,6 +15,7 @@ import {
   verdictNames,
   type VisitResult,
 } from '../../protocol/index.ts'
+import { eitherOf } from '../async/abort.ts'
 import { messageOf } from '../errors.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
 import type { Attendance } from './attendance.ts'
@@ -118,7 +119,7 @@ export const createEpochWork = (node: NodeContext, parts: EpochWorkParts, task: 
 
   const visit = async (target: number, nonce: Uint8Array, signal: AbortSignal): Promise<void> => {
     const begun = node.world.monotonicMs()
-    const either = AbortSignal.any([signal, abort.signal])
+    const either = eitherOf(signal, abort.signal)
     const result = await find(targets[target]!, nonce, either)
     if (result === null) return
     node.metrics.visitSeconds.observe((node.world.monotonicMs() - begun) / 1_000)

@@ -226,8 +226,8 @@ const createAlerterOf = (
 ): Alerter => {
   const timeoutMs = (alerts?.timeoutSeconds ?? 0) * 1_000
   const targets: AlertTarget[] = [
-    ...(alerts?.webhooks ?? []).map((webhook) => createWebhook({ ...webhook, timeoutMs })),
-    ...(alerts?.commands ?? []).map((argv) => createAlertCommand({ argv, timeoutMs })),
+    ...(alerts?.webhooks ?? []).map((webhook) => createWebhook({ ...webhook, timeoutMs, world })),
+    ...(alerts?.commands ?? []).map((argv) => createAlertCommand({ argv, timeoutMs, world })),
   ]
   return createAlerter({
     store: createAlertStore(store),

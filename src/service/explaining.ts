@@ -13,6 +13,7 @@ export const explainSourcesOfNode = (
   const { node, host } = daemon
   return {
     ...weeks,
+    world: node.world,
     evidence: createEvidenceSource({
       evidence: node.evidence,
       host: () => Promise.resolve(host),

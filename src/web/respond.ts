@@ -4,6 +4,7 @@ import type { HtmlEscapedString } from 'hono/utils/html'
 import type { WebEnv } from './guard.ts'
 import type { ServerCounts } from './resources/server/view.ts'
 import type { ViewParts } from './view/parts.ts'
+import { createDeadline } from '../async/deadline.ts'
 
 /** What an answer is made from. */
 export interface MadeRequest {
@@ -54,7 +55,9 @@ export const createResponder = (
       const etagNow = (): string => `W/"${parts.stamp()}"`
       const before = etagNow()
       if (!isMomentary && isKnown(context, before)) return notModified(context, before)
-      const signal = AbortSignal.any([stopping, context.req.raw.signal, AbortSignal.timeout(deadlineMs)])
+      const { world } = parts.node.daemon.node
+      using deadline = createDeadline(world, deadlineMs, stopping, context.req.raw.signal)
+      const { signal } = deadline
       const body = (await make({ parts, counts: counts(), signal })).toString()
       // What moved while the answer was made may be in it or not: only one made in a single state is marked with it.
       return send(context, body, type, isMomentary || etagNow() !== before ? null : before)

@@ -67,6 +67,7 @@ export const explainSourcesOfStore = (
 
   return {
     ...weeks,
+    world: options.world,
     evidence: createEvidenceSource({
       evidence: createEvidenceStore(store),
       host: () => (started ??= startAskingHost(options)),

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { aborted } from '../../src/async/abort.ts'
-import { createDeadline, isTimeout, pause } from '../../src/async/deadline.ts'
+import { aborted, unlessAborted } from '../../src/async/abort.ts'
+import { createDeadline, isTimeout, pause, withDeadline } from '../../src/async/deadline.ts'
 import { createLimit } from '../../src/async/limit.ts'
 import { createSequence, createSerial } from '../../src/async/serial.ts'
 
@@ -46,6 +46,15 @@ describe('deadline', () => {
     const reason = new Error('the host stops')
     other.abort(reason)
     expect(deadline.signal.reason).toBe(reason)
+  })
+
+  test('work within a deadline gets its signal, and leaves no timer behind', async () => {
+    const timers = stoppedTimers()
+    const work = withDeadline(timers, 5_000, undefined, (signal) => unlessAborted(new Promise(() => {}), signal))
+    timers.fire()
+    expect(isTimeout(await work.catch((error: unknown) => error))).toBe(true)
+    expect(await withDeadline(timers, 5_000, undefined, async () => 'done')).toBe('done')
+    expect(timers.open()).toBe(0)
   })
 
   test('a pause ends with its signal at once and takes its timer back', async () => {

@@ -23,7 +23,7 @@ export const startAlertingPage = async (played: PlayedPage, address: string): Pr
   const uncounted = (): void => undefined
   const alerter = createAlerter({
     store: createAlertStore(createMemoryStore()),
-    targets: [createWebhook({ url: listener.url, timeoutMs: 20_000 })],
+    targets: [createWebhook({ url: listener.url, timeoutMs: 20_000, world: realWorld() })],
     from: 'warning',
     minIntervalMs: 0,
     node: () => ({ network: 'devnet', host: node.hostName, seat: played.ownSeat, peer: 'p' }),

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type AnchorCandidate,
   type ChainBlock,
@@ -18,6 +17,7 @@ import type { Block, Transaction, TransactionInput } from '../../chain/formats/t
 import { memoText } from '../../chain/notes/memo.ts'
 import { memosOf } from '../../chain/notes/transaction-memos.ts'
 import type { Network } from '../../chain/profiles.ts'
+import { nextTurn } from '../../async/slices.ts'
 
 /**
  * What the rules see of a block (R-CHAIN-4): P2PKH outputs, spends, and the memos of candidates only.

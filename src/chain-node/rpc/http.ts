@@ -2,6 +2,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { messageOf } from '../../errors.ts'
 import type { World } from '../../world.ts'
+import { eitherOf } from '../../async/abort.ts'
 
 export interface HttpRequest {
   url: URL
@@ -40,7 +41,7 @@ export class HttpFailure extends Error {
 export const postJson = async (request: HttpRequest, world: World): Promise<HttpAnswer> => {
   request.signal.throwIfAborted()
   const stop = new AbortController()
-  const signal = AbortSignal.any([request.signal, stop.signal])
+  const signal = eitherOf(request.signal, stop.signal)
   let isSent = false
   let hasAnswer = false
   let failure: HttpFailure | undefined

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { SecnodeError, messageOf } from '../../errors.ts'
+import type { World } from '../../world.ts'
 import type { Alert } from './alert.ts'
 import { type AlertTarget, targetId } from './target.ts'
 
@@ -7,6 +8,7 @@ export interface CommandOptions {
   /** The program and its arguments, as they are: no shell looks at them. */
   argv: readonly string[]
   timeoutMs: number
+  world: Pick<World, 'setTimer'>
 }
 
 /** The tail of what a failing program says on stderr, for the log. */
@@ -18,13 +20,13 @@ const inherited = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ'] as const
  * Starts a program for each alert: the JSON on stdin, its main parts in the environment. Exit code 0 means that it was
  * taken. When its time is over it is killed with all that it started.
  */
-export const createAlertCommand = ({ argv, timeoutMs }: CommandOptions): AlertTarget => {
+export const createAlertCommand = ({ argv, timeoutMs, world }: CommandOptions): AlertTarget => {
   const [program = '', ...args] = argv
   return {
     kind: 'command',
     name: program,
     id: targetId('command', ...argv),
-    deliver: (alert, signal) => run(program, args, alert, timeoutMs, signal),
+    deliver: (alert, signal) => run(program, args, alert, { timeoutMs, world, signal }),
   }
 }
 
@@ -32,8 +34,7 @@ const run = (
   program: string,
   args: readonly string[],
   alert: Alert,
-  timeoutMs: number,
-  signal: AbortSignal,
+  { timeoutMs, world, signal }: Omit<CommandOptions, 'argv'> & { signal: AbortSignal },
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     signal.throwIfAborted()
@@ -53,14 +54,13 @@ const run = (
         // It ended by itself in this very moment.
       }
     }
-    const timer = setTimeout(
-      () => kill(`${program} was killed: it had ${timeoutMs / 1_000} seconds`),
-      timeoutMs,
+    const cancelTimer = world.setTimer(timeoutMs, () =>
+      kill(`${program} was killed: it had ${timeoutMs / 1_000} seconds`),
     )
     const stop = (): void => kill(`${program} was killed: the node stops`)
     signal.addEventListener('abort', stop, { once: true })
     const settle = (error: Error | null): void => {
-      clearTimeout(timer)
+      cancelTimer()
       signal.removeEventListener('abort', stop)
       child.stderr.destroy()
       if (error === null) resolve()

@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto'
+import { createDeadline } from '../../async/deadline.ts'
 import { SecnodeError, messageOf } from '../../errors.ts'
+import type { World } from '../../world.ts'
 import type { Alert } from './alert.ts'
 import { type AlertTarget, targetId } from './target.ts'
 
@@ -9,6 +11,7 @@ export interface WebhookOptions {
   /** Shared with the receiver: every request carries the HMAC-SHA256 of its body under it. */
   secret?: string | undefined
   timeoutMs: number
+  world: Pick<World, 'setTimer'>
 }
 
 /** Hex HMAC-SHA256 of the body under the shared secret, after `sha256=`. */
@@ -28,14 +31,14 @@ export const signatureOf = (secret: string, body: string): string =>
   `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
 
 /** POSTs an alert as JSON. Any answer from 200 to 299 means that it was taken; redirects are not followed. */
-export const createWebhook = ({ url, secret, timeoutMs }: WebhookOptions): AlertTarget => ({
+export const createWebhook = ({ url, secret, timeoutMs, world }: WebhookOptions): AlertTarget => ({
   kind: 'webhook',
   // Paths and queries hold the tokens of chat services.
   name: new URL(url).host,
   id: targetId('webhook', url),
   async deliver(alert, signal) {
     const body = JSON.stringify(alert)
-    const deadline = AbortSignal.timeout(timeoutMs)
+    using deadline = createDeadline(world, timeoutMs, signal)
     let response: Response
     try {
       response = await fetch(url, {
@@ -43,11 +46,11 @@ export const createWebhook = ({ url, secret, timeoutMs }: WebhookOptions): Alert
         redirect: 'manual',
         body,
         headers: headersOf(alert, body, secret),
-        signal: AbortSignal.any([signal, deadline]),
+        signal: deadline.signal,
       })
     } catch (error) {
       signal.throwIfAborted()
-      const why = deadline.aborted ? `no answer within ${timeoutMs / 1_000} seconds` : causeOf(error)
+      const why = deadline.hasPassed() ? `no answer within ${timeoutMs / 1_000} seconds` : causeOf(error)
       throw new SecnodeError('WEBHOOK_FAILED', why, { cause: error })
     }
     // Nothing of the answer is needed, and it may have no end.

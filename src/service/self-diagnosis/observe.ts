@@ -31,6 +31,7 @@ import type {
   Registration,
 } from './observations.ts'
 import { createWordReader } from './words.ts'
+import { withDeadline } from '../../async/deadline.ts'
 
 export interface ObserverOptions {
   daemon: Daemon
@@ -207,8 +208,7 @@ export const createObserver = ({
     if (nowMs < wallet.untilMs) return wallet.seen
     const { needed } = anchorWallet
     const { from: address } = config.anchor
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(walletTimeoutMs)])
-    const balance = await anchorWallet.balance(deadline).catch(() => null)
+    const balance = await withDeadline(world, walletTimeoutMs, signal, anchorWallet.balance).catch(() => null)
     signal.throwIfAborted()
     const seen = balance === null ? null : { is: 'asked' as const, address, balance, needed }
     wallet = { seen, untilMs: nowMs + walletRestMs }

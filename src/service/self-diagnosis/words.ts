@@ -19,6 +19,7 @@ import type { Daemon } from '../../node/daemon.ts'
 import type { EpochContext } from '../../week/epoch-book.ts'
 import { silent, wordOfVerdict, wordsOfChallengers } from '../../week/seat-words.ts'
 import type { ChallengerWord, EpochWords } from './observations.ts'
+import { createDeadline } from '../../async/deadline.ts'
 
 /** Reads what the challengers of a seat attested of it, and what they say that they saw. */
 export interface WordReader {
@@ -78,14 +79,14 @@ export const createWordReader = (daemon: Daemon): WordReader => {
       resolveHost: node.resolveHost,
       allowLoopback: node.allowLoopback,
     })
-    const either = AbortSignal.any([signal, AbortSignal.timeout(evidenceBudgetMs)])
+    using deadline = createDeadline(node.world, evidenceBudgetMs, signal)
     await Promise.all(
       unread.map(async (one) => {
         triesBy.set(one.evidence, (triesBy.get(one.evidence) ?? 0) + 1)
         const attestation = decodeAttestation(base64.decode(one.attestation.payload))!
         const row = context.rowOf(one.seat)!
         const found = await source
-          .find(attestation, row, undefined, either)
+          .find(attestation, row, undefined, deadline.signal)
           .catch(() => ({ is: 'missing' as const }))
         if (found.is !== 'found') return
         const read = readEvidence(attestation, found.block)

@@ -7,6 +7,7 @@ import { chooseAddress } from '../../net/resolve.ts'
 import { requestDialBack } from '../../node/dial-back.ts'
 import { type OutsideSight, type SightRequest, sightOf } from '../doctor-answers.ts'
 import type { Facts } from './facts.ts'
+import { createDeadline } from '../../async/deadline.ts'
 
 /** Announced nodes that are asked at once, and how many in all until one has dialled. */
 const askedAtOnce = 3
@@ -61,17 +62,17 @@ async function* candidateGroups(facts: Facts): AsyncGenerator<readonly Candidate
   yield options.peers ?? []
   yield drawn(facts, (await facts.knownSeats().catch(() => [])).map(candidateOf))
   const { tip } = await facts.chain()
-  const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(searchMs)])
+  using deadline = createDeadline(options.world, searchMs, options.signal)
   const found: Candidate[] = []
   try {
-    const search = { maxBlocks: searchedBlocks, signal: deadline }
+    const search = { maxBlocks: searchedBlocks, signal: deadline.signal }
     for await (const one of recentAnnouncements(await facts.rpc(), await facts.network(), tip, search)) {
       found.push(candidateOf(one))
       if (found.length >= mostAsked) break
     }
   } catch (error) {
     options.signal.throwIfAborted()
-    if (!deadline.aborted) throw error
+    if (!deadline.hasPassed()) throw error
   }
   yield drawn(facts, found)
 }

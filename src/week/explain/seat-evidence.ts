@@ -6,6 +6,8 @@ import {
   type Seat,
   Verdict,
 } from '../../../protocol/index.ts'
+import { eitherOf } from '../../async/abort.ts'
+import { createDeadline } from '../../async/deadline.ts'
 import { fetchAhead } from '../../async/ahead.ts'
 import type { EpochContext } from '../epoch-book.ts'
 import type { FoundEvidence } from './checks.ts'
@@ -45,14 +47,14 @@ export const withEvidence = async (
     if (witness === null) continue
     wanted.push({ witness, found: (block) => (epoch.audited = { ...witness, evidence: block }) })
   }
-  const deadline = AbortSignal.timeout(fetchBudgetMs)
+  using deadline = createDeadline(sources.world, fetchBudgetMs)
   const blocks = fetchAhead(wanted.length, parallelFetches, signal, async (i, fetchSignal) => {
     try {
       const { witness } = wanted[i]!
       const ip = ipBySeat.get(witness.held.seat)
-      return await findEvidence(sources, witness, ip, AbortSignal.any([fetchSignal, deadline]))
+      return await findEvidence(sources, witness, ip, eitherOf(fetchSignal, deadline.signal))
     } catch (error) {
-      if (fetchSignal.aborted || !deadline.aborted) throw error
+      if (fetchSignal.aborted || !deadline.hasPassed()) throw error
       return { is: 'missing' as const, why: `not had within ${fetchBudgetMs / 1_000} seconds` }
     }
   })

@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { Attestation, Seat, SnapshotRow, VerifyEd25519 } from '../../../protocol/index.ts'
+import type { World } from '../../world.ts'
 import type { EpochContext } from '../epoch-book.ts'
 import type { Weeks } from '../weeks.ts'
 import type { FoundEvidence, Recompute } from './checks.ts'
@@ -20,6 +21,8 @@ export interface EvidenceSource {
 
 /** What an explanation is made from. Made anew for each question: what could not be reached is not asked again. */
 export interface ExplainSources extends Weeks {
+  /** Its clock bounds how long blocks of evidence are waited for. */
+  world: Pick<World, 'setTimer'>
   evidence: EvidenceSource
   verify: VerifyEd25519
   /** Null where no chain node is at hand. */

@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Alert, alertOf, testFinding } from '../../../src/service/alerts/alert.ts'
 import { createAlertCommand } from '../../../src/service/alerts/command.ts'
 import { createWebhook, isWebhookUrl } from '../../../src/service/alerts/webhook.ts'
+import { realWorld } from '../../../src/world.ts'
 import { until } from '../../net/local-hosts.ts'
 import { type Listener, startListener } from './listener.ts'
 
+const world = realWorld()
 const never = new AbortController().signal
 
 const alert: Alert = alertOf(
@@ -72,7 +74,7 @@ describe('a webhook', () => {
   test('POSTs the JSON, signed with the shared secret', async () => {
     listener.answer = 204
     const secret = 'between us'
-    await createWebhook({ url: listener.url, secret, timeoutMs: 60_000 }).deliver(alert, never)
+    await createWebhook({ url: listener.url, secret, timeoutMs: 60_000, world }).deliver(alert, never)
     const { alert: got, body, headers } = listener.taken.at(-1)!
     expect(got).toEqual(alert)
     expect(headers).toMatchObject({
@@ -85,13 +87,13 @@ describe('a webhook', () => {
   test('follows no redirect', async () => {
     const before = listener.taken.length
     listener.answer = (response) => response.writeHead(307, { location: listener.url }).end()
-    const hook = createWebhook({ url: listener.url, timeoutMs: 60_000 })
+    const hook = createWebhook({ url: listener.url, timeoutMs: 60_000, world })
     await expect(hook.deliver(alert, never)).rejects.toThrow(/307, a redirect/)
     expect(listener.taken.length).toBe(before)
   })
 
   test('one that hangs, before its answer or inside, holds nothing up', async () => {
-    const hook = createWebhook({ url: listener.url, timeoutMs: 150 })
+    const hook = createWebhook({ url: listener.url, timeoutMs: 150, world })
     listener.answer = 'hang'
     await expect(hook.deliver(alert, never)).rejects.toMatchObject({
       code: 'WEBHOOK_FAILED',
@@ -99,18 +101,18 @@ describe('a webhook', () => {
     })
     // An answer without end: its head says all that there is to know.
     listener.answer = (response) => void response.writeHead(200).write('x'.repeat(10_000))
-    await createWebhook({ url: listener.url, timeoutMs: 60_000 }).deliver(alert, never)
+    await createWebhook({ url: listener.url, timeoutMs: 60_000, world }).deliver(alert, never)
   })
 
   test('one that refuses, and one that is not there, say so', async () => {
     listener.answer = 500
     await expect(
-      createWebhook({ url: listener.url, timeoutMs: 60_000 }).deliver(alert, never),
+      createWebhook({ url: listener.url, timeoutMs: 60_000, world }).deliver(alert, never),
     ).rejects.toMatchObject({
       code: 'WEBHOOK_REFUSED',
       message: 'it answers 500',
     })
-    const gone = createWebhook({ url: 'http://127.0.0.1:9/hook', timeoutMs: 60_000 })
+    const gone = createWebhook({ url: 'http://127.0.0.1:9/hook', timeoutMs: 60_000, world })
     await expect(gone.deliver(alert, never)).rejects.toMatchObject({ code: 'WEBHOOK_FAILED' })
   })
 
@@ -138,7 +140,7 @@ describe('a webhook', () => {
 
 describe('a command', () => {
   const command = (code: string, timeoutMs = 60_000, ...args: string[]) =>
-    createAlertCommand({ argv: [process.execPath, '-e', code, ...args], timeoutMs })
+    createAlertCommand({ argv: [process.execPath, '-e', code, ...args], timeoutMs, world })
 
   test('gets the JSON on stdin, its arguments as they are, and no secret of the daemon', async () => {
     const out = join(dir, 'seen.json')
@@ -205,7 +207,7 @@ describe('a command', () => {
       code: 'COMMAND_FAILED',
       message: expect.stringMatching(/exit code 3: no such pager$/) as string,
     })
-    const gone = createAlertCommand({ argv: [join(dir, 'nothing-here')], timeoutMs: 60_000 })
+    const gone = createAlertCommand({ argv: [join(dir, 'nothing-here')], timeoutMs: 60_000, world })
     await expect(gone.deliver(alert, never)).rejects.toMatchObject({ code: 'COMMAND_FAILED' })
   })
 })

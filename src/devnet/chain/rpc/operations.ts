@@ -1,6 +1,7 @@
 import { bytesToHex } from '../../../../protocol/index.ts'
 import type { World } from '../../../world.ts'
 import { NodeRpcError, rpcCode } from './errors.ts'
+import { onNextTurn } from '../../../async/slices.ts'
 
 export interface OperationJson {
   id: string
@@ -66,7 +67,7 @@ export const createOperations = (world: Pick<World, 'now' | 'monotonicMs' | 'ran
         if (isFinished(status)) operations.delete(oldId)
       }
       operations.set(id, operation)
-      setImmediate(() => execute(operation, run))
+      onNextTurn(() => execute(operation, run))
       return id
     },
     list: (ids) => select(ids),

@@ -6,6 +6,7 @@ import {
   type Seat,
 } from '../../../../protocol/index.ts'
 import { base64 } from '@scure/base'
+import { createDeadline } from '../../../async/deadline.ts'
 import { checkAttestation, checkEvidence, type FoundEvidence } from '../../../week/explain/checks.ts'
 import { answerHashOf, describeEntry } from '../../../week/explain/evidence-words.ts'
 import { explainSourcesOfNode } from '../../../service/explaining.ts'
@@ -107,12 +108,12 @@ const findEvidence = async (
   }
   const current = daemon.epochs.current()
   const latest = current === null ? undefined : await daemon.epochs.get(current)
-  const deadline = AbortSignal.timeout(fetchTimeoutMs)
+  using deadline = createDeadline(daemon.node.world, fetchTimeoutMs, signal)
   try {
     const now = latest?.rowOf(row.seat) ?? row
-    return await source.find(attestation, now, undefined, AbortSignal.any([signal, deadline]))
+    return await source.find(attestation, now, undefined, deadline.signal)
   } catch (error) {
-    if (signal.aborted || !deadline.aborted) throw error
+    if (!deadline.hasPassed()) throw error
     return { is: 'missing', why: `not had within ${fetchTimeoutMs / 1_000} seconds` }
   }
 }
