@@ -50,7 +50,9 @@ describe('deadline', () => {
 
   test('work within a deadline gets its signal, and leaves no timer behind', async () => {
     const timers = stoppedTimers()
-    const work = withDeadline(timers, 5_000, undefined, (signal) => unlessAborted(new Promise(() => {}), signal))
+    const work = withDeadline(timers, 5_000, undefined, (signal) =>
+      unlessAborted(new Promise(() => {}), signal),
+    )
     timers.fire()
     expect(isTimeout(await work.catch((error: unknown) => error))).toBe(true)
     expect(await withDeadline(timers, 5_000, undefined, async () => 'done')).toBe('done')
