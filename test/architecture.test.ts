@@ -333,6 +333,44 @@ describe('purity', () => {
   })
 })
 
+describe('time', () => {
+  const bare =
+    /\bAbortSignal\.(?:any|timeout)\b|(?<![.\w])(?:setTimeout|setInterval|setImmediate)\s*\(|\bperformance\.now\b|\bDate\.now\b|\bnew Date\(\)/
+  /** The router's own times are of the machine's clock: what it keeps is compared with that. */
+  const allowed = new Set(['src/world.ts', 'src/net/gossip/rehearsal.ts'])
+
+  test('all waiting goes through src/async, and every clock is that of World', () => {
+    const files = sources.filter(
+      (path) => path.startsWith('src/') && !path.startsWith('src/async/') && !allowed.has(path),
+    )
+    const found = files.flatMap((path) =>
+      codeOnly(read(path))
+        .split('\n')
+        .filter((line) => bare.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    )
+    expect(found).toEqual([])
+    expect(edges.filter(({ from, to }) => from.startsWith('src/') && to === 'node:timers/promises')).toEqual(
+      [],
+    )
+  })
+
+  test('maps are bounded by lru-cache, and names by an allowance', () => {
+    const handmade = /\.keys\(\)\.next\(\)\.value/
+    const found = sources
+      .filter((path) => path.startsWith('src/') && !path.startsWith('src/async/'))
+      .filter((path) => handmade.test(codeOnly(read(path))))
+    expect(found).toEqual([])
+  })
+
+  test('the pattern finds what it is for', () => {
+    for (const line of ['setTimeout(f, 1)', 'AbortSignal.timeout(5)', 'const now = Date.now()']) {
+      expect(bare.test(line)).toBe(true)
+    }
+    for (const line of ['world.setTimeout(f)', 'resetTimeout(f)']) expect(bare.test(line)).toBe(false)
+  })
+})
+
 describe('a clone alone is enough', () => {
   test("no file names a place of somebody's machine", () => {
     const machine = new RegExp(

@@ -15,6 +15,8 @@ export interface Allowance {
   take(name: string, count?: number): boolean
   /** Takes as many whole ones as are left, at most `count`; how many that was. */
   takeUpTo(name: string, count: number): number
+  /** Milliseconds until `count` will be left, if nothing is taken meanwhile; 0 if they are. */
+  waitMs(name: string, count: number): number
 }
 
 export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'monotonicMs'>): Allowance => {
@@ -52,6 +54,7 @@ export const createAllowance = (limits: AllowanceLimits, world: Pick<World, 'mon
       bucket.tokens -= taken
       return taken
     },
+    waitMs: (name, count) => Math.max(0, count - bucketOf(name).tokens) * limits.everyMs,
   }
 }
 

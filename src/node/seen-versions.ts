@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { type Epoch, newestRuleset, type Seat } from '../../protocol/index.ts'
 
 /** What a probed node said of its software (R-PROBE-1), and in which epoch. */
@@ -30,14 +31,10 @@ export interface Readiness {
 const maxSeats = 4_096
 
 export const createSeenVersions = (): SeenVersions => {
-  const seen = new Map<Seat, SeenVersion>()
+  const seen = new LRUCache<Seat, SeenVersion>({ max: maxSeats })
   return {
-    note(seat, said) {
-      seen.delete(seat)
-      seen.set(seat, said)
-      if (seen.size > maxSeats) seen.delete(seen.keys().next().value!)
-    },
-    of: (seat) => seen.get(seat),
+    note: (seat, said) => void seen.set(seat, said),
+    of: (seat) => seen.peek(seat),
     all: () => seen.values(),
     readiness() {
       const known = [...seen.values()].map(({ ruleset }) => ruleset)

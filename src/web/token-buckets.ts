@@ -1,3 +1,4 @@
+import { createAllowance } from '../async/allowance.ts'
 import type { World } from '../world.ts'
 
 /** Limits how often each client may ask. */
@@ -18,18 +19,11 @@ export const createTokenBuckets = (
   { burst, perSecond, maxClients }: BucketLimits,
   world: Pick<World, 'monotonicMs'>,
 ): TokenBuckets => {
-  const buckets = new Map<string, { tokens: number; atMs: number }>()
+  const allowance = createAllowance({ burst, everyMs: 1_000 / perSecond, maxNames: maxClients }, world)
   return {
-    take(client, wanted) {
-      const nowMs = world.monotonicMs()
-      const known = buckets.get(client)
-      const earned = known === undefined ? burst : known.tokens + ((nowMs - known.atMs) / 1_000) * perSecond
-      const tokens = Math.min(burst, earned)
-      const isEnough = tokens >= wanted
-      buckets.delete(client)
-      buckets.set(client, { tokens: isEnough ? tokens - wanted : tokens, atMs: nowMs })
-      if (buckets.size > maxClients) buckets.delete(buckets.keys().next().value!)
-      return isEnough ? null : Math.max(1, Math.ceil((wanted - tokens) / perSecond))
-    },
+    take: (client, tokens) =>
+      allowance.take(client, tokens)
+        ? null
+        : Math.max(1, Math.ceil(allowance.waitMs(client, tokens) / 1_000)),
   }
 }

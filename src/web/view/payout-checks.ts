@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import {
   type Height,
   bytesToHex,
@@ -63,6 +64,13 @@ const restPerCheck = 19
 const settledBlocks = 100
 const maxKept = 64
 
+interface Kept {
+  basis: string
+  check: PayoutCheck
+  height: number
+  restUntilMs: number
+}
+
 export const createPayoutChecks = (
   { daemon, network, follower, rpc }: Pick<AssembledNode, 'daemon' | 'network' | 'follower' | 'rpc'>,
   weekViews: WeekViews,
@@ -70,7 +78,7 @@ export const createPayoutChecks = (
   const { world, chain } = daemon.node
   const { schedule } = network.profile
   const stopping = new AbortController()
-  const kept = new Map<Week, { basis: string; check: PayoutCheck; height: number; restUntilMs: number }>()
+  const kept = new LRUCache<Week, Kept>({ max: maxKept })
   const running = new Map<Week, Promise<PayoutCheck>>()
   let revision = 0
 
@@ -79,9 +87,7 @@ export const createPayoutChecks = (
     const begunMs = world.monotonicMs()
     const check = await verify(view)
     const tookMs = world.monotonicMs() - begunMs
-    kept.delete(view.week)
     kept.set(view.week, { basis, check, height, restUntilMs: begunMs + (1 + restPerCheck) * tookMs })
-    if (kept.size > maxKept) kept.delete(kept.keys().next().value!)
     revision++
     return check
   }
@@ -117,7 +123,7 @@ export const createPayoutChecks = (
         return nothingKnown('no thread', 'the profile names no thread on which this week is paid')
       }
       const basis = `${anchor.checkpoint.toString()} ${bytesToHex(anchor.blockHash)}`
-      const known = kept.get(week)
+      const known = kept.peek(week)
       if (known?.basis === basis) {
         const blocks = chain.confirmedHeight - known.height
         const isFresh = known.check.state === 'paid' ? blocks < settledBlocks : blocks === 0
