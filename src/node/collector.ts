@@ -38,6 +38,7 @@ import {
 import { createAllowance } from '../async/allowance.ts'
 import { createTipWatch } from '../week/chain-tip.ts'
 import type { EpochContext } from '../week/epoch-book.ts'
+import { readUnderRoot } from '../week/admission.ts'
 import type { NodeContext } from './context.ts'
 import type { HeldEpoch } from './held-epoch.ts'
 import { createHolding, type Holding, type Standings } from './holding.ts'
@@ -275,16 +276,8 @@ const createAttestationDoor = (
       return await hands.step('verified', context, { seat, cid, signed })
     },
     async takeAnchored(context: EpochContext, bytes: Uint8Array): Promise<Validation> {
-      const read = readAttestation(
-        node.networkId,
-        bytes,
-        (epoch) => (epoch === context.epoch ? attestingEpoch(context) : { closed: 'other' }),
-        () => undefined,
-      )
-      if (read.is !== 'accept') return read
-      const { attestation, cid, publicKey, signed } = read.value
-      if (!(await isSigned(publicKey, signed))) return stepCollecting('forged', cid, null).validation!
-      return await hands.step('anchored', context, { seat: attestation.seat, cid, signed })
+      const read = await readUnderRoot(node.networkId, node.verifier, context, bytes)
+      return read.is === 'accept' ? await hands.step('anchored', context, read.value) : read
     },
   }
 }

@@ -40,6 +40,7 @@ export interface VerifyEngine extends WeekCrypto {
   openThreads(): readonly EpochThread[]
 }
 
+/** Ways to end a verification early, and to hear how far it is. */
 export interface VerifyOptions {
   signal?: AbortSignal
   onProgress?: (progress: BundleProgress) => void

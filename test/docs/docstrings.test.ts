@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
-const read = (path: string): string =>
-  readFileSync(new URL(`../../protocol/${path}`, import.meta.url), 'utf8')
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 interface Declaration {
   /** `file.ts name`. */
@@ -15,39 +14,47 @@ interface Declaration {
   isCompanion: boolean
 }
 
-/** Every declaration that the door shows. */
-const declarations: Declaration[] = [
-  ...read('index.ts').matchAll(/export (?:type )?\{([^}]*)\} from '\.\/([^']+)'/g),
-].flatMap(([, list, file]) => {
-  const names = new Set(list!.split(',').map((name) => name.trim().replace(/^type /, '')))
-  const code = read(file!)
-  const found = [
-    ...code.matchAll(
-      /(?:\/\*\*((?:[^*]|\*(?!\/))*)\*\/\n)?^export (?:const|function\*?|class|interface|type) (\w+)\b/gm,
+/** What `package.json` shows to other programs, as lists of names. */
+const doors = ['protocol', 'src/week']
+
+/** Every declaration that a door shows. */
+const declarations: Declaration[] = doors
+  .flatMap((folder) =>
+    [...read(`${folder}/index.ts`).matchAll(/export (?:type )?\{([^}]*)\} from '\.\/([^']+)'/g)].map(
+      ([, list, file]) => [list!, `${folder}/${file!}`] as const,
     ),
-  ]
-  return found
-    .filter(([, , name]) => names.has(name!))
-    .map(({ 0: text, 1: doc, 2: name, index }): Declaration => {
-      const rest = code.slice(index + text.length)
-      const end = rest.search(/\n(?=\S)(?![)}\]])/)
-      const body = end === -1 ? rest : rest.slice(0, end)
-      return {
-        place: `${file} ${name}`,
-        doc: doc ?? null,
-        code: body,
-        isCompanion: /^\s*=\s*(?:z\.infer<typeof|\(typeof)/.test(body),
-      }
-    })
-})
+  )
+  .flatMap(([list, file]) => {
+    const names = new Set(list.split(',').map((name) => name.trim().replace(/^type /, '')))
+    const code = read(file)
+    const found = [
+      ...code.matchAll(
+        /(?:\/\*\*((?:[^*]|\*(?!\/))*)\*\/\n)?^export (?:const|function\*?|class|interface|type) (\w+)\b/gm,
+      ),
+    ]
+    return found
+      .filter(([, , name]) => names.has(name!))
+      .map(({ 0: text, 1: doc, 2: name, index }): Declaration => {
+        const rest = code.slice(index + text.length)
+        const end = rest.search(/\n(?=\S)(?![)}\]])/)
+        const body = end === -1 ? rest : rest.slice(0, end)
+        return {
+          place: `${file} ${name}`,
+          doc: doc ?? null,
+          code: body,
+          isCompanion: /^\s*=\s*(?:z\.infer<typeof|\(typeof)/.test(body),
+        }
+      })
+  })
 
 const placesOf = (found: readonly Declaration[]): string[] => found.map(({ place }) => place)
 const documented = declarations.filter(({ doc }) => doc !== null)
 
-describe('docstrings of the door of protocol/', () => {
+describe('docstrings of the doors', () => {
   test('the reader finds the declarations', () => {
+    expect(declarations.some(({ place }) => place === 'src/week/tally-bundle.ts tallyBundle')).toBe(true)
     expect(declarations.length).toBeGreaterThan(450)
-    const codec = declarations.find(({ place }) => place === 'tally/document.ts createTallyOfJudged')
+    const codec = declarations.find(({ place }) => place === 'protocol/tally/document.ts createTallyOfJudged')
     expect(codec?.doc).toContain('R-TALLY')
     expect(codec?.code).toContain('return')
   })
