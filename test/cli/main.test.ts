@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { daemonVersion } from '../../src/node/daemon.ts'
+import type { PeerStatus } from '../../src/service/status.ts'
 import { controlSocketOf } from '../../src/service/control-socket.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -35,8 +36,20 @@ test('--watch goes on until it is interrupted, though it waits for nothing but t
   const dir = await mkdtemp(join(tmpdir(), 'secnode-watch-'))
   const thirdLook = Promise.withResolvers<void>()
   let looks = 0
+  const answer = (connections: number): PeerStatus[] => [
+    {
+      peer: '12D3KooW',
+      seat: null,
+      host: null,
+      address: null,
+      direction: 'inbound',
+      connections,
+      isRegistered: false,
+      score: 0,
+    },
+  ]
   const daemon = createServer((_request, response) => {
-    response.end(JSON.stringify([{ looks: ++looks }]), () => {
+    response.end(JSON.stringify(answer(++looks)), () => {
       if (looks === 3) thirdLook.resolve()
     })
   })
@@ -52,10 +65,7 @@ test('--watch goes on until it is interrupted, though it waits for nothing but t
     watching.kill('SIGINT')
     expect(await exit).toEqual([130, null])
     const lines = stdout.trim().split('\n')
-    expect(lines.slice(0, 2).map((line) => JSON.parse(line) as unknown)).toEqual([
-      [{ looks: 1 }],
-      [{ looks: 2 }],
-    ])
+    expect(lines.slice(0, 2).map((line) => JSON.parse(line) as unknown)).toEqual([answer(1), answer(2)])
   } finally {
     watching.kill('SIGKILL')
     daemon.close()
