@@ -14,7 +14,7 @@ export const errorCodes = {
 
   ANNOUNCE_CHANGED: 'Configuration or keys have changed since the text to sign was made.',
   ANNOUNCE_FOLDER: 'The text to sign cannot be kept beside the configuration.',
-  ANNOUNCE_NO_DRAFT: 'A signature was given, but there is no text that it could be of.',
+  ANNOUNCE_NO_DRAFT: 'A signature was given, but no text to sign was prepared.',
   ANNOUNCE_SIGNATURE_FORM: 'The text given as a signature is not a signature.',
   ANNOUNCE_SIGNATURE_KEY: "The signature is by another key than the stake's.",
   ANNOUNCE_SIGNATURE_TEXT: 'The right key has signed another text, such as one with a line break at its end.',

@@ -5,6 +5,7 @@ import {
   verify as nativeVerify,
   type KeyObject,
 } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import {
   concatBytes,
   hexToBytes,
@@ -39,19 +40,19 @@ export const createEd25519Verifier = ({
   maxKeys: number
   areRegistered?: boolean
 }): Ed25519Verifier => {
-  /** Null for a key that R-SIG-2 refuses. */
-  const keysByBytes = new Map<string, KeyObject | null>()
+  // By size, not by number: room for all of `maxKeys` would be taken at once.
+  const keysByBytes = new LRUCache<string, { key: KeyObject | null }>({
+    maxSize: maxKeys,
+    sizeCalculation: () => 1,
+  })
 
+  /** Null for a key that R-SIG-2 refuses. */
   const keyOf = (publicKey: Uint8Array): KeyObject | null => {
     const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString('latin1')
     const cached = keysByBytes.get(name)
-    const key = cached === undefined ? judgedKey(publicKey, areRegistered) : cached
-    keysByBytes.delete(name)
-    keysByBytes.set(name, key)
-    if (keysByBytes.size > maxKeys) {
-      const [oldest] = keysByBytes.keys()
-      if (oldest !== undefined) keysByBytes.delete(oldest)
-    }
+    if (cached !== undefined) return cached.key
+    const key = judgedKey(publicKey, areRegistered)
+    keysByBytes.set(name, { key })
     return key
   }
 

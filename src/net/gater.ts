@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import type { Socket } from 'node:net'
@@ -61,7 +62,10 @@ const maxRatedAddresses = 16_384
 export const createGater = (options: GaterOptions): Gater => {
   const { limits, isServed, hasDuty, allowLoopback, world, metrics } = options
   let registered: ReadonlySet<string> = new Set()
-  const banEndsByPeer = new Map<string, number>()
+  const banEndsByPeer = new LRUCache<string, number>({
+    maxSize: maxBans,
+    sizeCalculation: () => 1,
+  })
   const known = createKnownAddresses()
   /** Peers of incoming connections with a place, registered or not. */
   const peers = new Map<MultiaddrConnection, string>()
@@ -98,7 +102,7 @@ export const createGater = (options: GaterOptions): Gater => {
   const rate = createRate(limits.maxNewPerSecondPerAddress, world)
 
   const isBanned = (peer: string): boolean => {
-    const endMs = banEndsByPeer.get(peer)
+    const endMs = banEndsByPeer.peek(peer)
     if (endMs === undefined) return false
     if (endMs > world.monotonicMs()) return true
     banEndsByPeer.delete(peer)
@@ -180,14 +184,7 @@ export const createGater = (options: GaterOptions): Gater => {
     },
     isRegistered: (peer) => registered.has(peer),
     peersAt: (ip) => known.peersAt(ip),
-    ban: (peer, durationMs) => {
-      banEndsByPeer.delete(peer)
-      banEndsByPeer.set(peer, world.monotonicMs() + durationMs)
-      if (banEndsByPeer.size > maxBans) {
-        const [oldest] = banEndsByPeer.keys()
-        if (oldest !== undefined) banEndsByPeer.delete(oldest)
-      }
-    },
+    ban: (peer, durationMs) => void banEndsByPeer.set(peer, world.monotonicMs() + durationMs),
     isBanned,
   }
 }

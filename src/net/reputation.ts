@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { World } from '../world.ts'
 
 /**
@@ -33,22 +34,19 @@ export interface Reputation {
 }
 
 export const createReputation = (world: World): Reputation => {
-  const recordsByPeer = new Map<string, { points: number; atMs: number }>()
+  const recordsByPeer = new LRUCache<string, { points: number; atMs: number }>({
+    maxSize: maxPeers,
+    sizeCalculation: () => 1,
+  })
   const pointsAt = (peer: string, nowMs: number): number => {
-    const record = recordsByPeer.get(peer)
+    const record = recordsByPeer.peek(peer)
     return record === undefined ? 0 : record.points * 2 ** ((record.atMs - nowMs) / halfLifeMs)
   }
   return {
     penalise: (peer, code) => {
       const nowMs = world.monotonicMs()
       const points = pointsAt(peer, nowMs) + penalties[code]
-      // Deleted first, so that the order of the map is that of the last penalty.
-      recordsByPeer.delete(peer)
       recordsByPeer.set(peer, { points, atMs: nowMs })
-      if (recordsByPeer.size > maxPeers) {
-        const [oldest] = recordsByPeer.keys()
-        if (oldest !== undefined) recordsByPeer.delete(oldest)
-      }
     },
     points: (peer) => pointsAt(peer, world.monotonicMs()),
   }

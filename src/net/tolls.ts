@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import {
   bytesToHex,
   encodePaidRequest,
@@ -42,17 +43,10 @@ const maxRemembered = 64
 
 export const createTolls = ({ networkId, client, solver, world, metrics }: TollsOptions): Tolls => {
   /** What was told lately, so that the next request to the same server need not be made twice. */
-  const toldByName = new Map<string, Told>()
+  const toldByName = new LRUCache<string, Told>({ max: maxRemembered })
 
-  const remember = (name: string, told: Told): void => {
-    toldByName.delete(name)
-    toldByName.set(name, told)
-    if (toldByName.size <= maxRemembered) return
-    const [oldest] = toldByName.keys()
-    if (oldest !== undefined) toldByName.delete(oldest)
-  }
   const remembered = (name: string): Told | null => {
-    const told = toldByName.get(name)
+    const told = toldByName.peek(name)
     if (told === undefined) return null
     if (told.untilMs > world.monotonicMs()) return told
     toldByName.delete(name)
@@ -88,7 +82,7 @@ export const createTolls = ({ networkId, client, solver, world, metrics }: Tolls
           effort: nextEffort(puzzle, told),
           untilMs: world.monotonicMs() + cookieMs,
         }
-        remember(name, told)
+        toldByName.set(name, told)
       }
     },
   }
