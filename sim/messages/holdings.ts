@@ -94,16 +94,10 @@ const addToDigests = (
   high[node]! ^= word(4)
 }
 
-const nothing: KeyedHolding = { key: 'nothing', holding: { rows: [], bounds: null } }
-
-export const createHoldings = (nodes: number): Holdings => {
-  const openEpochs = new Map<Epoch, OpenEpoch>()
-  const closedEpochs = new Map<Epoch, ClosedEpoch>()
+/** Rows with the same spans are one; ids are never given twice. */
+const createSpanRows = (): ((rows: Map<string, SpanRow>, spans: Uint8Array) => SpanRow) => {
   let rowIds = 0
-  const known = (epoch: Epoch): OpenEpoch | ClosedEpoch | undefined =>
-    openEpochs.get(epoch) ?? closedEpochs.get(epoch)
-
-  const internRow = (rows: Map<string, SpanRow>, spans: Uint8Array): SpanRow => {
+  return (rows, spans) => {
     // Eight spans of two bits to a character.
     const text: string[] = []
     for (let i = 0; i < spans.length; i += 8) {
@@ -120,56 +114,70 @@ export const createHoldings = (nodes: number): Holdings => {
     rows.set(name, row)
     return row
   }
+}
 
-  const spansOf = ({ context, heldAt }: OpenEpoch, node: number, spans: Uint8Array): void => {
-    const { size } = context.committees
-    const { opens, mustHold, closes } = context.phases
-    for (let index = 0; index < size; index++) {
-      const height = heldAt[node * size + index]! - 1 + opens
-      spans[index] = height < opens ? 0 : height < mustHold ? 1 : height < closes ? 2 : 3
-    }
+const spansOf = ({ context, heldAt }: OpenEpoch, node: number, spans: Uint8Array): void => {
+  const { size } = context.committees
+  const { opens, mustHold, closes } = context.phases
+  for (let index = 0; index < size; index++) {
+    const height = heldAt[node * size + index]! - 1 + opens
+    spans[index] = height < opens ? 0 : height < mustHold ? 1 : height < closes ? 2 : 3
   }
+}
 
-  const holdingOf = (
-    row: SpanRow,
-    { context, attestations }: Pick<ClosedEpoch, 'context' | 'attestations'>,
-    ranThrough: boolean,
-  ): KeyedHolding => {
-    const known = row.holdings[ranThrough ? 1 : 0]
-    if (known !== undefined) return known
-    const { mustHold, closes } = context.phases
-    const heights = [0, mustHold - 1, closes - 1, closes]
-    const rows: HeldRow[] = []
-    for (const [index, span] of row.spans.entries()) {
-      if (span === 0) continue
-      rows.push({
-        seat: context.snapshot[index]!.seat,
-        cid: attestations[index]!.cid,
-        heldAt: heights[span]!,
-      })
-    }
-    const holding: KeyedHolding = {
-      key: `${row.id}:${ranThrough ? 1 : 0}`,
-      holding: { rows, bounds: ranThrough ? { mustHold, closes } : null },
-    }
-    row.holdings[ranThrough ? 1 : 0] = holding
-    return holding
+const holdingOf = (
+  row: SpanRow,
+  { context, attestations }: Pick<ClosedEpoch, 'context' | 'attestations'>,
+  ranThrough: boolean,
+): KeyedHolding => {
+  const known = row.holdings[ranThrough ? 1 : 0]
+  if (known !== undefined) return known
+  const { mustHold, closes } = context.phases
+  const heights = [0, mustHold - 1, closes - 1, closes]
+  const rows: HeldRow[] = []
+  for (const [index, span] of row.spans.entries()) {
+    if (span === 0) continue
+    rows.push({
+      seat: context.snapshot[index]!.seat,
+      cid: attestations[index]!.cid,
+      heldAt: heights[span]!,
+    })
   }
+  const holding: KeyedHolding = {
+    key: `${row.id}:${ranThrough ? 1 : 0}`,
+    holding: { rows, bounds: ranThrough ? { mustHold, closes } : null },
+  }
+  row.holdings[ranThrough ? 1 : 0] = holding
+  return holding
+}
+
+const createOpenEpoch = (nodes: number, context: EpochContext): OpenEpoch => {
+  const { size } = context.committees
+  return {
+    context,
+    heldAt: new Uint16Array(nodes * size),
+    attestations: Array.from<SignedAttestation | undefined>({ length: size }),
+    counts: new Uint32Array(nodes),
+    low: new Int32Array(nodes),
+    high: new Int32Array(nodes),
+  }
+}
+
+const nothing: KeyedHolding = { key: 'nothing', holding: { rows: [], bounds: null } }
+
+export const createHoldings = (nodes: number): Holdings => {
+  const openEpochs = new Map<Epoch, OpenEpoch>()
+  const closedEpochs = new Map<Epoch, ClosedEpoch>()
+  const internRow = createSpanRows()
+  const known = (epoch: Epoch): OpenEpoch | ClosedEpoch | undefined =>
+    openEpochs.get(epoch) ?? closedEpochs.get(epoch)
 
   /** Rows of an open epoch that were asked for: they may change, so they are looked up by content each time. */
   const openRows = new Map<Epoch, Map<string, SpanRow>>()
 
   return {
     open: (context) => {
-      const { size } = context.committees
-      openEpochs.set(context.epoch, {
-        context,
-        heldAt: new Uint16Array(nodes * size),
-        attestations: Array.from<SignedAttestation | undefined>({ length: size }),
-        counts: new Uint32Array(nodes),
-        low: new Int32Array(nodes),
-        high: new Int32Array(nodes),
-      })
+      openEpochs.set(context.epoch, createOpenEpoch(nodes, context))
     },
     isOpen: (epoch) => openEpochs.has(epoch),
     isKnown: (epoch) => known(epoch) !== undefined,

@@ -83,58 +83,16 @@ export const createSync = (
   chance: NodeChance,
   options: SyncOptions,
 ): Sync => {
-  const { nodes, isUp, holdings, openEpochs, take, bytesOf } = options
+  const { nodes, isUp, holdings, openEpochs } = options
   const intervalMicros = Math.round(options.plan.syncSeconds * 1e6)
   const exchanges = Array.from({ length: nodes }, createExchange)
   const isScheduled = new Uint8Array(nodes)
   /** Nodes that have come up and have not yet compared closed epochs. */
   const isBehind = new Uint8Array(nodes)
   const counts = { exchanges: 0, fetched: 0 }
-  const wordsPerNode = Math.ceil(nodes / 32)
-  /** By node, a bit for each other that it asked since it asked all. */
-  const asked = new Int32Array(nodes * wordsPerNode)
-  let drawer = 0
-  let drawnFrom: Uint32Array = new Uint32Array(0)
+  const nextOther = createOthers(nodes, chance)
+  const { send, waitInVain } = createPost(queue, network, exchanges)
   let usual = createUsual([], holdings)
-  const stream = { below: (n: number) => chance.below(drawer, n) }
-
-  /** One message of the exchange of `node`. The end of its question's time if it never comes. */
-  const send = (node: number, from: number, to: number, bytes: number, stage: number): void => {
-    const code = exchanges[node]!.nth << stageBits
-    if (!network.send(from, to, bytes, kinds.sync, node, (code | stage) >>> 0)) waitInVain(node)
-  }
-  const waitInVain = (node: number): void => {
-    const code = exchanges[node]!.nth << stageBits
-    queue.schedule(queue.now() + silenceMicros, kinds.sync, node, node, (code | stages.silence) >>> 0)
-  }
-
-  const isAsked = (index: number): boolean => {
-    const other = drawnFrom[index]!
-    return (asked[drawer * wordsPerNode + (other >>> 5)]! & (1 << (other & 31))) !== 0
-  }
-
-  /** The next that it has not asked. No names are looked up here, so the first that is drawn is asked. */
-  const nextOther = (node: number, { nodeOfIndex, indexOfNode }: EpochContext): number => {
-    drawer = node
-    drawnFrom = nodeOfIndex
-    const first = node * wordsPerNode
-    const size = nodeOfIndex.length
-    let index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
-    if (index === -1) {
-      asked.fill(0, first, first + wordsPerNode)
-      index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
-    }
-    if (index === -1) return node
-    const other = nodeOfIndex[index]!
-    asked[first + (other >>> 5)]! |= 1 << (other & 31)
-    return other
-  }
-
-  const beginTurn = (node: number): void => {
-    const exchange = exchanges[node]!
-    if (exchange.turn !== newTurn) exchange.turn = newTurn
-    askNext(node)
-  }
 
   const askNext = (node: number): void => {
     const exchange = exchanges[node]!
@@ -157,11 +115,7 @@ export const createSync = (
   /** Carries out effects until one is a question, or the last. */
   const goOn = (node: number, first: ExchangeStep): void => {
     const exchange = exchanges[node]!
-    let step = first
-    while (step.effect.is === 'compare') {
-      const isUsual = step === usual.compare && isAllUsual(node)
-      step = isUsual ? usual.end : stepExchange(step.state, compare(node, step.effect.epochs))
-    }
+    const step = afterComparing(holdings, usual, exchange, node, first)
     exchange.step = step
     switch (step.effect.is) {
       case 'end':
@@ -183,101 +137,11 @@ export const createSync = (
     if (effects.length > 0) askNext(node)
   }
 
-  /** Whether `holder` holds what the other one of the exchange of `node` told of an epoch. */
-  const isToldOf = (node: number, holder: number, epoch: Epoch): boolean => {
-    const { told, toldCount } = exchanges[node]!
-    const digests = holdings.digests(epoch)
-    if (digests === undefined) return false
-    let at = 0
-    while (told[at] !== epoch && at < toldCount * toldWords) at += toldWords
-    return isTold(digests, holder, told, at)
-  }
-
-  const compare = (node: number, epochs: readonly Epoch[]): ExchangeEvent => {
-    let agreed = 0
-    const differing: Epoch[] = []
-    for (const epoch of epochs) {
-      if (!holdings.isKnown(epoch)) continue
-      if (isToldOf(node, node, epoch)) agreed++
-      else differing.push(epoch)
-    }
-    return { is: 'compared', agreed, differing }
-  }
-
-  /** Whether the roots of the open epochs, which are compared now, are all equal. */
-  const isAllUsual = (node: number): boolean => {
-    const { told } = exchanges[node]!
-    for (let i = 0; i < usual.digests.length; i++)
-      if (!isTold(usual.digests[i]!, node, told, i * toldWords)) return false
-    return true
-  }
-
-  /** The other one's side: what it holds at this moment. */
-  const answer = (node: number, other: number): void => {
-    const exchange = exchanges[node]!
-    const question = exchange.step!.effect
-    switch (question.is) {
-      case 'ask-roots': {
-        exchange.answer = tellRoots(exchange, other, question.from, question.count)
-        return send(node, other, node, questionBytes + exchange.toldCount * rootBytes, stages.answer)
-      }
-      case 'ask-bits': {
-        const { epoch } = question
-        const size = holdings.sizeOf(epoch)
-        const theirs = size === null ? null : bitfieldOf(size, (index) => holdings.holds(other, epoch, index))
-        const hasMoved = !isToldOf(node, other, epoch)
-        exchange.answer = { ...noBits, theirs, size: size ?? 0, hasMoved }
-        return send(node, other, node, questionBytes + (theirs?.length ?? 0), stages.answer)
-      }
-      case 'fetch': {
-        const { epoch, indexes } = question
-        const bytes = indexes.reduce((sum, index) => sum + bytesOf(epoch, index), questionBytes)
-        exchange.answer = { is: 'fetched', fresh: 0, isWhole: true }
-        return send(node, other, node, bytes, stages.answer)
-      }
-      default:
-        throw new Error(`nobody asks for ${question.is}`)
-    }
-  }
-
-  const tellRoots = (exchange: Exchange, other: number, from: Epoch, count: number): ExchangeEvent => {
-    if (exchange.step === usual.start) {
-      exchange.toldCount = count
-      for (let i = 0; i < count; i++) tell(exchange.told, i * toldWords, from + i, usual.digests[i]!, other)
-      return usual.roots
-    }
-    const epochs: Epoch[] = []
-    for (let epoch = from; epoch < from + count; epoch++) {
-      const digests = holdings.digests(epoch)
-      if (digests === undefined) continue
-      const at = toldWords * epochs.length
-      if (at === exchange.told.length) exchange.told = doubled(exchange.told)
-      tell(exchange.told, at, epoch, digests, other)
-      epochs.push(epoch)
-    }
-    exchange.toldCount = epochs.length
-    return { is: 'roots', epochs }
-  }
-
   const onAnswer = (node: number): void => {
-    const { step, answer: came } = exchanges[node]!
-    const question = step!.effect
-    let event = came!
-    if (event.is === 'bits' && question.is === 'ask-bits') {
-      const { epoch } = question
-      // Its week may have been fixed meanwhile.
-      event = holdings.isKnown(epoch)
-        ? {
-            ...event,
-            own: bitfieldOf(event.size, (index) => holdings.holds(node, epoch, index)),
-            isSame: isToldOf(node, node, epoch),
-          }
-        : noBits
-    }
-    if (event.is === 'fetched' && question.is === 'fetch')
-      event = { ...event, fresh: take(node, question.epoch, question.indexes) }
-    const isUsual = step === usual.start && event === usual.roots
-    goOn(node, isUsual ? usual.compare : stepExchange(step!.state, event))
+    const exchange = exchanges[node]!
+    const { step, answer } = exchange
+    const isUsual = step === usual.start && answer === usual.roots
+    goOn(node, isUsual ? usual.compare : stepExchange(step!.state, completed(options, exchange, node)))
   }
 
   return {
@@ -296,7 +160,8 @@ export const createSync = (
           return
         }
         queue.schedule(queue.now() + intervalMicros, kinds.syncDue, node, 0, 0)
-        beginTurn(node)
+        exchanges[node]!.turn = newTurn
+        askNext(node)
         return
       }
       const exchange = exchanges[a]!
@@ -306,11 +171,179 @@ export const createSync = (
         if (stage === stages.question) waitInVain(a)
         return
       }
-      if (stage === stages.question) answer(a, node)
+      if (stage === stages.question) send(a, node, a, answer(options, usual, exchange, node), stages.answer)
       else if (stage === stages.answer) onAnswer(a)
       else fail(a)
     },
   }
+}
+
+const createPost = (queue: EventQueue, network: Network, exchanges: readonly Exchange[]) => {
+  /** One message of the exchange of `node`. The end of its question's time if it never comes. */
+  const send = (node: number, from: number, to: number, bytes: number, stage: number): void => {
+    const code = exchanges[node]!.nth << stageBits
+    if (!network.send(from, to, bytes, kinds.sync, node, (code | stage) >>> 0)) waitInVain(node)
+  }
+  const waitInVain = (node: number): void => {
+    const code = exchanges[node]!.nth << stageBits
+    queue.schedule(queue.now() + silenceMicros, kinds.sync, node, node, (code | stages.silence) >>> 0)
+  }
+  return { send, waitInVain }
+}
+
+/** Whom nodes ask: none twice before all others were asked (R-SYNC-2). */
+const createOthers = (
+  nodes: number,
+  chance: NodeChance,
+): ((node: number, context: EpochContext) => number) => {
+  const wordsPerNode = Math.ceil(nodes / 32)
+  /** By node, a bit for each other that it asked since it asked all. */
+  const asked = new Int32Array(nodes * wordsPerNode)
+  let drawer = 0
+  let drawnFrom: Uint32Array = new Uint32Array(0)
+  const stream = { below: (n: number) => chance.below(drawer, n) }
+
+  const isAsked = (index: number): boolean => {
+    const other = drawnFrom[index]!
+    return (asked[drawer * wordsPerNode + (other >>> 5)]! & (1 << (other & 31))) !== 0
+  }
+
+  // No names are looked up here, so the first that is drawn is asked.
+  return (node, { nodeOfIndex, indexOfNode }) => {
+    drawer = node
+    drawnFrom = nodeOfIndex
+    const first = node * wordsPerNode
+    const size = nodeOfIndex.length
+    let index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
+    if (index === -1) {
+      asked.fill(0, first, first + wordsPerNode)
+      index = drawUnasked(size, indexOfNode[node]!, isAsked, stream)
+    }
+    if (index === -1) return node
+    const other = nodeOfIndex[index]!
+    asked[first + (other >>> 5)]! |= 1 << (other & 31)
+    return other
+  }
+}
+
+/** The other one's side: what it holds at this moment, as `exchange.answer`. Gives its bytes. */
+const answer = (options: SyncOptions, usual: Usual, exchange: Exchange, other: number): number => {
+  const { holdings, bytesOf } = options
+  const question = exchange.step!.effect
+  switch (question.is) {
+    case 'ask-roots': {
+      exchange.answer = tellRoots(holdings, usual, exchange, other)
+      return questionBytes + exchange.toldCount * rootBytes
+    }
+    case 'ask-bits': {
+      const { epoch } = question
+      const size = holdings.sizeOf(epoch)
+      const theirs = size === null ? null : bitfieldOf(size, (index) => holdings.holds(other, epoch, index))
+      const hasMoved = !isToldOf(holdings, exchange, other, epoch)
+      exchange.answer = { ...noBits, theirs, size: size ?? 0, hasMoved }
+      return questionBytes + (theirs?.length ?? 0)
+    }
+    case 'fetch': {
+      const { epoch, indexes } = question
+      exchange.answer = { is: 'fetched', fresh: 0, isWhole: true }
+      return indexes.reduce((sum, index) => sum + bytesOf(epoch, index), questionBytes)
+    }
+    default:
+      throw new Error(`nobody asks for ${question.is}`)
+  }
+}
+
+const tellRoots = (holdings: Holdings, usual: Usual, exchange: Exchange, other: number): ExchangeEvent => {
+  const { effect } = exchange.step!
+  if (effect.is !== 'ask-roots') throw new Error(`nobody tells roots for ${effect.is}`)
+  const { from, count } = effect
+  if (exchange.step === usual.start) {
+    exchange.toldCount = count
+    for (let i = 0; i < count; i++) tell(exchange.told, i * toldWords, from + i, usual.digests[i]!, other)
+    return usual.roots
+  }
+  const epochs: Epoch[] = []
+  for (let epoch = from; epoch < from + count; epoch++) {
+    const digests = holdings.digests(epoch)
+    if (digests === undefined) continue
+    const at = toldWords * epochs.length
+    if (at === exchange.told.length) exchange.told = doubled(exchange.told)
+    tell(exchange.told, at, epoch, digests, other)
+    epochs.push(epoch)
+  }
+  exchange.toldCount = epochs.length
+  return { is: 'roots', epochs }
+}
+
+/** The answer, with what its asker holds where it counts. */
+const completed = ({ holdings, take }: SyncOptions, exchange: Exchange, node: number): ExchangeEvent => {
+  const { step, answer: came } = exchange
+  const { effect } = step!
+  const event = came!
+  if (event.is === 'bits' && effect.is === 'ask-bits') {
+    const { epoch } = effect
+    // Its week may have been fixed meanwhile.
+    if (!holdings.isKnown(epoch)) return noBits
+    const own = bitfieldOf(event.size, (index) => holdings.holds(node, epoch, index))
+    return { ...event, own, isSame: isToldOf(holdings, exchange, node, epoch) }
+  }
+  if (event.is !== 'fetched' || effect.is !== 'fetch') return event
+  return { ...event, fresh: take(node, effect.epoch, effect.indexes) }
+}
+
+/** Whether a node holds what the other one of an exchange told of an epoch. */
+const isToldOf = (
+  holdings: Holdings,
+  { told, toldCount }: Exchange,
+  holder: number,
+  epoch: Epoch,
+): boolean => {
+  const digests = holdings.digests(epoch)
+  if (digests === undefined) return false
+  let at = 0
+  while (told[at] !== epoch && at < toldCount * toldWords) at += toldWords
+  return isTold(digests, holder, told, at)
+}
+
+/** Looks at what the node holds as long as that is what its exchange asks for. */
+const afterComparing = (
+  holdings: Holdings,
+  usual: Usual,
+  exchange: Exchange,
+  node: number,
+  first: ExchangeStep,
+): ExchangeStep => {
+  let step = first
+  while (step.effect.is === 'compare') {
+    const isUsual = step === usual.compare && isAllUsual(usual, exchange, node)
+    step = isUsual
+      ? usual.end
+      : stepExchange(step.state, compare(holdings, exchange, node, step.effect.epochs))
+  }
+  return step
+}
+
+const compare = (
+  holdings: Holdings,
+  exchange: Exchange,
+  node: number,
+  epochs: readonly Epoch[],
+): ExchangeEvent => {
+  let agreed = 0
+  const differing: Epoch[] = []
+  for (const epoch of epochs) {
+    if (!holdings.isKnown(epoch)) continue
+    if (isToldOf(holdings, exchange, node, epoch)) agreed++
+    else differing.push(epoch)
+  }
+  return { is: 'compared', agreed, differing }
+}
+
+/** Whether the roots of the open epochs, which are compared now, are all equal. */
+const isAllUsual = (usual: Usual, { told }: Exchange, node: number): boolean => {
+  for (let i = 0; i < usual.digests.length; i++)
+    if (!isTold(usual.digests[i]!, node, told, i * toldWords)) return false
+  return true
 }
 
 /**
@@ -326,6 +359,8 @@ const createUsual = (open: readonly EpochContext[], holdings: Holdings) => {
   const digests = epochs.map((epoch) => holdings.digests(epoch)!)
   return { open, digests, start, roots, compare, end }
 }
+
+type Usual = ReturnType<typeof createUsual>
 
 const tell = (told: Int32Array, at: number, epoch: Epoch, { low, high }: Digests, other: number): void => {
   told[at] = epoch
