@@ -115,8 +115,9 @@ describe('R-RELAY-5 the exit', () => {
 const startLateNode = async () => {
   let refuse = (): void => undefined
   const refusal = new Promise<void>((resolve) => (refuse = resolve))
-  const node = { lostSeen: 0, open: 0, mostOpen: 0 }
+  const node = { seen: 0, lostSeen: 0, open: 0, mostOpen: 0 }
   const rpc = await startNode(async ({ params }, gone) => {
+    node.seen++
     if (params[0] !== Buffer.from(lost).toString('hex')) return { result: reversedHex(txid) }
     node.lostSeen++
     node.mostOpen = Math.max(node.mostOpen, ++node.open)
@@ -198,9 +199,9 @@ describe('an exit whose node takes its time', () => {
     expect(await Promise.all(flood.slice(63, 66))).toEqual(Array.from({ length: 3 }, () => unavailable))
     const done: unknown[] = []
     for (const one of honest) void one.then((answer) => done.push(answer))
-    // Whoever waits comes to its turn, two at a time and a second each.
-    for (let seen = 2; done.length < 3; seen += 2) {
-      await until(() => done.length === 3 || node.lostSeen >= Math.min(63, seen))
+    // All 66 come to their turn, two at a time and a second each. No second passes while an answer is on its way.
+    for (let seen = 2; seen <= 66; seen += 2) {
+      await until(() => node.seen >= seen && done.length === node.seen - node.lostSeen)
       clock.pass(1_000)
     }
     expect(done).toEqual(Array.from({ length: 3 }, () => ['sent', txid]))
